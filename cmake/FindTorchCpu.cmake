@@ -1,0 +1,43 @@
+# raven::torch: LibTorch without its CMake package, which insists on the CUDA toolkit.
+# Looks in Torch_ROOT, the environment's Torch_ROOT, the cache that scripts/setup.sh fills, and an activated
+# Python's torch. A binary linked here runs with and without a GPU: see src/cli/cuda_library.cpp.
+
+set(raven_torch_version 2.11.0)  # the version that scripts/setup.sh installs
+if(DEFINED ENV{XDG_CACHE_HOME})
+  set(raven_cache $ENV{XDG_CACHE_HOME}/raven)
+else()
+  set(raven_cache $ENV{HOME}/.cache/raven)
+endif()
+
+set(candidates ${Torch_ROOT} $ENV{Torch_ROOT} ${raven_cache}/libtorch-${raven_torch_version}/torch)
+if(DEFINED ENV{VIRTUAL_ENV})
+  file(GLOB active $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/torch)
+  list(APPEND candidates ${active})
+endif()
+set(raven_torch_dir "")
+foreach(folder IN LISTS candidates)
+  foreach(inner IN ITEMS "" /torch)
+    if(NOT raven_torch_dir AND EXISTS ${folder}${inner}/include/torch/csrc/api/include/torch/torch.h)
+      set(raven_torch_dir ${folder}${inner})
+    endif()
+  endforeach()
+endforeach()
+if(NOT raven_torch_dir)
+  message(FATAL_ERROR "LibTorch not found in: ${candidates}\n"
+                      "Run scripts/setup.sh, or name an existing one: cmake -DTorch_ROOT=<site-packages>/torch")
+endif()
+get_filename_component(raven_torch_dir ${raven_torch_dir} REALPATH)
+message(STATUS "LibTorch: ${raven_torch_dir}")
+
+foreach(name IN ITEMS c10 torch_cpu)
+  add_library(raven_torch_${name} SHARED IMPORTED GLOBAL)
+  set_target_properties(raven_torch_${name} PROPERTIES
+    IMPORTED_LOCATION ${raven_torch_dir}/lib/lib${name}.so IMPORTED_NO_SONAME FALSE)
+endforeach()
+add_library(raven_torch INTERFACE)
+add_library(raven::torch ALIAS raven_torch)
+target_include_directories(raven_torch SYSTEM INTERFACE
+  ${raven_torch_dir}/include ${raven_torch_dir}/include/torch/csrc/api/include)
+target_link_libraries(raven_torch INTERFACE raven_torch_torch_cpu raven_torch_c10)
+target_link_options(raven_torch INTERFACE -Wl,--allow-shlib-undefined)
+set(CMAKE_BUILD_RPATH ${raven_torch_dir}/lib)

@@ -1,0 +1,130 @@
+// Shapes of the networks. The modules of nn and models take these structs as their options, so a
+// size is written once. Defaults are the published RAVEn Base (docs/method.md).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "raven/config/fields.h"
+
+namespace raven::config {
+
+enum class FfnNorm { kBatch, kLayer };
+template <>
+struct EnumNames<FfnNorm> {
+  static constexpr std::pair<FfnNorm, std::string_view> kNames[] = {{FfnNorm::kBatch, "batch"},
+                                                                    {FfnNorm::kLayer, "layer"}};
+};
+
+enum class PredictorKind { kTransformer, kMlp, kLinear, kNone };
+template <>
+struct EnumNames<PredictorKind> {
+  static constexpr std::pair<PredictorKind, std::string_view> kNames[] = {
+      {PredictorKind::kTransformer, "transformer"},
+      {PredictorKind::kMlp, "mlp"},
+      {PredictorKind::kLinear, "linear"},
+      {PredictorKind::kNone, "none"}};
+};
+
+enum class PredictorInput { kMaskToken, kLinear };
+template <>
+struct EnumNames<PredictorInput> {
+  static constexpr std::pair<PredictorInput, std::string_view> kNames[] = {
+      {PredictorInput::kMaskToken, "mask_token"}, {PredictorInput::kLinear, "linear"}};
+};
+
+struct FrontendConfig {
+  std::vector<std::int64_t> widths = {64, 128, 256, 512};
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("widths", &FrontendConfig::widths, between(1, 4096),
+            "channels of the four ResNet stages; the stem has the first, the transformer gets the last");
+  }
+};
+
+struct EncoderConfig {
+  std::int64_t dim = 512;
+  std::int64_t heads = 8;
+  std::int64_t ffn_dim = 2048;
+  std::int64_t blocks = 12;
+  double dropout = 0.1;
+  double drop_path = 0.0;
+  FfnNorm ffn_norm = FfnNorm::kBatch;
+  double layer_scale = 0.1;
+  bool mask_token = false;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("dim", &EncoderConfig::dim, between(2, 65536), "width; a multiple of heads, even");
+    v.field("heads", &EncoderConfig::heads, between(1, 1024), "attention heads");
+    v.field("ffn_dim", &EncoderConfig::ffn_dim, between(1, 262144), "feed-forward width");
+    v.field("blocks", &EncoderConfig::blocks, between(1, 256), "transformer blocks");
+    v.field("dropout", &EncoderConfig::dropout, below_one(),
+            "dropout of sub-layers, attention maps and positions");
+    v.field("drop_path", &EncoderConfig::drop_path, below_one(),
+            "chance that a residual branch is left out, the same in every block");
+    v.field("ffn_norm", &EncoderConfig::ffn_norm,
+            "norm before the feed-forward layer: batch (published) or layer");
+    v.field("layer_scale", &EncoderConfig::layer_scale, at_least(0),
+            "start value of the learned scale of residual branches; 0: no such scale");
+    v.field("mask_token", &EncoderConfig::mask_token,
+            "put a learned token after the frontend at masked frames (ablation; published: false)");
+  }
+};
+
+struct PredictorConfig {
+  PredictorKind kind = PredictorKind::kTransformer;
+  PredictorInput input = PredictorInput::kMaskToken;
+  std::int64_t dim = 512;
+  std::int64_t heads = 8;
+  std::int64_t ffn_dim = 2048;
+  std::int64_t blocks = 2;
+  double dropout = 0.1;
+  FfnNorm ffn_norm = FfnNorm::kBatch;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("kind", &PredictorConfig::kind,
+            "transformer; mlp: two linear layers with ReLU; linear; none: student features as they are");
+    v.field("input", &PredictorConfig::input,
+            "mask_token: a learned token replaces masked frames; linear: a plain projection");
+    v.field("dim", &PredictorConfig::dim, between(2, 65536), "width; a multiple of heads, even");
+    v.field("heads", &PredictorConfig::heads, between(1, 1024), "attention heads");
+    v.field("ffn_dim", &PredictorConfig::ffn_dim, between(1, 262144), "feed-forward width");
+    v.field("blocks", &PredictorConfig::blocks, between(1, 64), "transformer blocks");
+    v.field("dropout", &PredictorConfig::dropout, below_one(), "dropout");
+    v.field("ffn_norm", &PredictorConfig::ffn_norm, "norm before the feed-forward layer");
+  }
+};
+
+struct PredictorsConfig {
+  PredictorConfig v2v, v2a, a2a, a2v;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.group("v2v", &PredictorsConfig::v2v, "video student -> video teacher");
+    v.group("v2a", &PredictorsConfig::v2a, "video student -> audio teacher");
+    v.group("a2a", &PredictorsConfig::a2a, "audio student -> audio teacher");
+    v.group("a2v", &PredictorsConfig::a2v, "audio student -> video teacher");
+  }
+};
+
+struct ModelConfig {
+  EncoderConfig encoder;
+  FrontendConfig video_frontend;
+  FrontendConfig audio_frontend;
+  PredictorsConfig predictors;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.group("encoder", &ModelConfig::encoder, "transformer of both students and both teachers");
+    v.group("video_frontend", &ModelConfig::video_frontend, "3-D stem and ResNet-18 on frames");
+    v.group("audio_frontend", &ModelConfig::audio_frontend, "1-D ResNet-18 on the waveform");
+    v.group("predictors", &ModelConfig::predictors,
+            "student features to teacher features; one exists when its loss weight is not 0");
+  }
+};
+
+}  // namespace raven::config

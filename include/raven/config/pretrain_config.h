@@ -1,0 +1,164 @@
+// Configuration of `raven pretrain`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "raven/config/fields.h"
+#include "raven/config/model_config.h"
+#include "raven/config/run_config.h"
+
+namespace raven::config {
+
+enum class MaskSampler { kSpans, kBernoulliStart };
+template <>
+struct EnumNames<MaskSampler> {
+  static constexpr std::pair<MaskSampler, std::string_view> kNames[] = {
+      {MaskSampler::kSpans, "spans"}, {MaskSampler::kBernoulliStart, "bernoulli_start"}};
+};
+
+enum class TargetKind { kLast, kAverage, kAverageInstanceNorm };
+template <>
+struct EnumNames<TargetKind> {
+  static constexpr std::pair<TargetKind, std::string_view> kNames[] = {
+      {TargetKind::kLast, "last"},
+      {TargetKind::kAverage, "average"},
+      {TargetKind::kAverageInstanceNorm, "average_instance_norm"}};
+};
+
+enum class BatchNormMode { kTrain, kEval };
+template <>
+struct EnumNames<BatchNormMode> {
+  static constexpr std::pair<BatchNormMode, std::string_view> kNames[] = {
+      {BatchNormMode::kTrain, "train"}, {BatchNormMode::kEval, "eval"}};
+};
+
+enum class MomentumSchedule { kCosine, kConstant };
+template <>
+struct EnumNames<MomentumSchedule> {
+  static constexpr std::pair<MomentumSchedule, std::string_view> kNames[] = {
+      {MomentumSchedule::kCosine, "cosine"}, {MomentumSchedule::kConstant, "constant"}};
+};
+
+struct MaskConfig {
+  MaskSampler sampler = MaskSampler::kSpans;
+  double prob = 0.2;
+  std::int64_t length = 3;
+  std::optional<double> video_prob, audio_prob;
+  std::optional<std::int64_t> video_length, audio_length;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("sampler", &MaskConfig::sampler,
+            "spans: the released code's, prob is the share covered; bernoulli_start: the paper's "
+            "words, every frame starts a span with chance prob");
+    v.field("prob", &MaskConfig::prob, between(0, 1), "how much is masked, see sampler");
+    v.field("length", &MaskConfig::length, at_least(1), "video frames per span, 40 ms each");
+    v.field("video_prob", &MaskConfig::video_prob, between(0, 1), "for video; null: prob");
+    v.field("audio_prob", &MaskConfig::audio_prob, between(0, 1), "for audio; null: prob");
+    v.field("video_length", &MaskConfig::video_length, at_least(1), "for video; null: length");
+    v.field("audio_length", &MaskConfig::audio_length, at_least(1), "for audio; null: length");
+  }
+};
+
+struct LossConfig {
+  double v2v = 0.0, v2a = 1.0, a2a = 1.0, a2v = 1.0;
+  bool cross_masked_only = false;
+  bool within_masked_only = true;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("v2v", &LossConfig::v2v, at_least(0), "weight of video predicting video");
+    v.field("v2a", &LossConfig::v2a, at_least(0), "weight of video predicting audio");
+    v.field("a2a", &LossConfig::a2a, at_least(0), "weight of audio predicting audio");
+    v.field("a2v", &LossConfig::a2v, at_least(0), "weight of audio predicting video");
+    v.field("cross_masked_only", &LossConfig::cross_masked_only,
+            "v2a and a2v over masked frames only; false: over all real frames");
+    v.field("within_masked_only", &LossConfig::within_masked_only,
+            "v2v and a2a over masked frames only; false: over all real frames");
+  }
+};
+
+struct TeacherConfig {
+  TargetKind target = TargetKind::kLast;
+  double momentum = 0.999;
+  MomentumSchedule momentum_schedule = MomentumSchedule::kCosine;
+  bool dropout = false;
+  bool drop_path = false;
+  BatchNormMode batch_norm = BatchNormMode::kTrain;
+  std::string video_weights, audio_weights;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("target", &TeacherConfig::target,
+            "last: last block after after_norm (RAVEn); average: mean over all blocks; "
+            "average_instance_norm: that, normalised per utterance and channel over time (BRAVEn)");
+    v.field("momentum", &TeacherConfig::momentum, between(0, 1),
+            "share of its old weights that a teacher keeps at the first step; 0: it is the student");
+    v.field("momentum_schedule", &TeacherConfig::momentum_schedule,
+            "cosine: rises to 1 at the last step; constant");
+    v.field("dropout", &TeacherConfig::dropout, "dropout stays on in the teacher");
+    v.field("drop_path", &TeacherConfig::drop_path,
+            "drop-path stays on in the teacher (the released code's behaviour for Large)");
+    v.field("batch_norm", &TeacherConfig::batch_norm,
+            "train: the teacher's BatchNorm uses the batch's statistics; eval: its running ones");
+    v.field("video_weights", &TeacherConfig::video_weights,
+            "checkpoint or encoder file of a fixed video teacher (ablation A3); empty: momentum");
+    v.field("audio_weights", &TeacherConfig::audio_weights,
+            "checkpoint or encoder file of a fixed audio teacher (ablation A3); empty: momentum");
+  }
+};
+
+struct MonitorConfig {
+  std::int64_t every = 1000;
+  std::int64_t probe_utterances = 200;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("every", &MonitorConfig::every, at_least(0),
+            "steps between looks at held-out clips (data.valid_manifest): losses, collapse measures, "
+            "and the probe, R2 of log-mel energies predicted linearly from frozen features; 0: never");
+    v.field("probe_utterances", &MonitorConfig::probe_utterances, at_least(4),
+            "held-out clips that the probe uses, half to fit and half to score");
+  }
+};
+
+struct PretrainConfig {
+  RunConfig run;
+  Device device = Device::kAuto;
+  std::int64_t threads = 0;
+  DataConfig data;
+  ModelConfig model;
+  MaskConfig mask;
+  LossConfig loss;
+  TeacherConfig teacher;
+  OptimizerConfig optimizer;
+  TrainConfig train;
+  CheckpointConfig checkpoint;
+  LogConfig log;
+  MonitorConfig monitor;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.group("run", &PretrainConfig::run, "the run's folder and seed");
+    v.field("device", &PretrainConfig::device, "auto: a GPU when there is one");
+    v.field("threads", &PretrainConfig::threads, between(0, 4096),
+            "CPU threads of the networks; 0: one per core");
+    v.group("data", &PretrainConfig::data, "what is read, and how");
+    v.group("model", &PretrainConfig::model, "the networks");
+    v.group("mask", &PretrainConfig::mask, "which frames the students are not shown");
+    v.group("loss", &PretrainConfig::loss, "what the students predict");
+    v.group("teacher", &PretrainConfig::teacher, "the slow copies that make the targets");
+    v.group("optimizer", &PretrainConfig::optimizer, "AdamW, one for each modality");
+    v.group("train", &PretrainConfig::train, "length and arithmetic");
+    v.group("checkpoint", &PretrainConfig::checkpoint, "what is kept to go on from");
+    v.group("log", &PretrainConfig::log, "reports");
+    v.group("monitor", &PretrainConfig::monitor, "looks at held-out clips");
+  }
+
+  /// Rules across fields. Throws ConfigError naming the fields, what is wrong and what would do.
+  void check() const;
+};
+
+}  // namespace raven::config

@@ -1,0 +1,174 @@
+// Settings that every training stage shares: where the run lives, its data, its optimiser, its pace.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raven/config/fields.h"
+
+namespace raven::config {
+
+enum class Device { kAuto, kCpu, kCuda };
+template <>
+struct EnumNames<Device> {
+  static constexpr std::pair<Device, std::string_view> kNames[] = {
+      {Device::kAuto, "auto"}, {Device::kCpu, "cpu"}, {Device::kCuda, "cuda"}};
+};
+
+enum class Precision { kFp32, kTf32, kBf16 };
+template <>
+struct EnumNames<Precision> {
+  static constexpr std::pair<Precision, std::string_view> kNames[] = {
+      {Precision::kFp32, "fp32"}, {Precision::kTf32, "tf32"}, {Precision::kBf16, "bf16"}};
+};
+
+enum class Waveform { kAsIs, kClip };
+template <>
+struct EnumNames<Waveform> {
+  static constexpr std::pair<Waveform, std::string_view> kNames[] = {{Waveform::kAsIs, "none"},
+                                                                     {Waveform::kClip, "clip"}};
+};
+
+struct RunConfig {
+  std::string dir = kRequired;
+  std::int64_t seed = 42;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("dir", &RunConfig::dir, "folder of the run: configuration, log, metrics, checkpoints");
+    v.field("seed", &RunConfig::seed, at_least(0),
+            "every random draw follows from it: weights, order, crops, masks, dropout");
+  }
+};
+
+struct VideoInputConfig {
+  std::int64_t window = 96;
+  std::int64_t shrink = 1;
+  std::int64_t crop = 88;
+  double flip = 0.5;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("window", &VideoInputConfig::window, between(8, 96),
+            "side of the centre window taken from the stored 96 x 96 pixels");
+    v.field("shrink", &VideoInputConfig::shrink, between(1, 8),
+            "the window is averaged over squares of this many pixels; must divide window");
+    v.field("crop", &VideoInputConfig::crop, between(8, 96),
+            "side of the model's input, cut at random from the shrunk window (centre when evaluating)");
+    v.field("flip", &VideoInputConfig::flip, between(0, 1),
+            "chance that a training clip is mirrored");
+  }
+};
+
+struct DataConfig {
+  std::string manifest = kRequired;
+  std::string valid_manifest;
+  std::int64_t workers = 4;
+  std::int64_t max_frames = 2400;
+  std::int64_t valid_max_frames = 500;
+  std::int64_t prefetch = 4;
+  std::int64_t max_skipped = 200;
+  std::optional<std::int64_t> max_utterances;
+  VideoInputConfig video;
+  Waveform waveform = Waveform::kAsIs;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("manifest", &DataConfig::manifest,
+            "list of training utterances: a manifest.tsv of `raven prepare`, or a published .csv list");
+    v.field("valid_manifest", &DataConfig::valid_manifest,
+            "list of held-out utterances for monitoring; empty: none");
+    v.field("workers", &DataConfig::workers, between(0, 256),
+            "loader threads; 0 loads in the training thread; the batches are the same for any number");
+    v.field("max_frames", &DataConfig::max_frames, at_least(1),
+            "budget of a batch in padded video frames (25 a second)");
+    v.field("valid_max_frames", &DataConfig::valid_max_frames, at_least(1),
+            "the same for held-out batches");
+    v.field("prefetch", &DataConfig::prefetch, between(1, 64), "batches made ready ahead of need");
+    v.field("max_skipped", &DataConfig::max_skipped, at_least(0),
+            "unusable utterances to skip before the run ends with exit code 3");
+    v.field("max_utterances", &DataConfig::max_utterances, at_least(1),
+            "use only the first so many utterances of the manifest; null: all");
+    v.group("video", &DataConfig::video, "how stored mouth crops become the model's input");
+    v.field("waveform", &DataConfig::waveform,
+            "none: samples as they are (published); clip: each clip to mean 0 and deviation 1");
+  }
+};
+
+struct OptimizerConfig {
+  double lr = 3e-3;
+  std::optional<double> video_lr;
+  std::optional<double> audio_lr;
+  double min_lr = 1e-5;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.04;
+  double max_grad_norm = 3.0;
+  double warmup_epochs = 40;
+  std::optional<std::int64_t> warmup_steps;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("lr", &OptimizerConfig::lr, at_least(0), "peak learning rate of AdamW");
+    v.field("video_lr", &OptimizerConfig::video_lr, at_least(0), "for the video student; null: lr");
+    v.field("audio_lr", &OptimizerConfig::audio_lr, at_least(0), "for the audio student; null: lr");
+    v.field("min_lr", &OptimizerConfig::min_lr, at_least(0), "learning rate at the last step");
+    v.field("beta1", &OptimizerConfig::beta1, below_one(), "decay of AdamW's gradient average");
+    v.field("beta2", &OptimizerConfig::beta2, below_one(), "decay of AdamW's squared average");
+    v.field("eps", &OptimizerConfig::eps, above(0), "AdamW's epsilon");
+    v.field("weight_decay", &OptimizerConfig::weight_decay, at_least(0),
+            "decoupled decay, applied to every parameter");
+    v.field("max_grad_norm", &OptimizerConfig::max_grad_norm, above(0),
+            "gradients are scaled down to this L2 norm, for each modality by itself");
+    v.field("warmup_epochs", &OptimizerConfig::warmup_epochs, at_least(0),
+            "epochs of linear warm-up");
+    v.field("warmup_steps", &OptimizerConfig::warmup_steps, at_least(0),
+            "the same in steps; null: from warmup_epochs");
+  }
+};
+
+struct TrainConfig {
+  double epochs = 150;
+  std::optional<std::int64_t> steps;
+  Precision precision = Precision::kFp32;
+  std::int64_t accumulate = 1;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("epochs", &TrainConfig::epochs, above(0), "passes over the training data");
+    v.field("steps", &TrainConfig::steps, at_least(1), "optimiser steps; null: from epochs");
+    v.field("precision", &TrainConfig::precision,
+            "fp32, tf32 (CUDA: matrix products in TF32) or bf16 (autocast; weights stay fp32)");
+    v.field("accumulate", &TrainConfig::accumulate, at_least(1),
+            "batches per optimiser step; equals one large batch but for BatchNorm's statistics");
+  }
+};
+
+struct CheckpointConfig {
+  std::int64_t every = 1000;
+  std::int64_t keep = 2;
+  std::int64_t keep_every = 0;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("every", &CheckpointConfig::every, at_least(1), "steps between checkpoints");
+    v.field("keep", &CheckpointConfig::keep, at_least(2),
+            "newest checkpoints kept; two at least, so that a damaged one has a whole predecessor");
+    v.field("keep_every", &CheckpointConfig::keep_every, at_least(0),
+            "checkpoints whose step is a multiple of this stay for good; 0: none");
+  }
+};
+
+struct LogConfig {
+  std::int64_t every = 50;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("every", &LogConfig::every, at_least(1), "steps between reports");
+  }
+};
+
+}  // namespace raven::config

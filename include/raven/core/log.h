@@ -1,0 +1,28 @@
+// spdlog set-up. Messages go to stderr, results to stdout, numbers to metrics.jsonl.
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <string>
+
+namespace raven::log {
+
+using spdlog::debug;
+using spdlog::error;
+using spdlog::info;
+using spdlog::warn;
+
+/// Called once by main. `level`: trace, debug, info, warn, error or off.
+void start(const std::string& level, int rank = 0);
+
+/// From now on, every message is also appended to `file` (a run's log.txt).
+void also_to(const std::filesystem::path& file);
+
+/// Warns the first time `message` is given; later ones are only counted (see repeated()).
+void warn_once(const std::string& message);
+
+/// Logs how often each warning of warn_once came again, and forgets them.
+void repeated();
+
+}  // namespace raven::log

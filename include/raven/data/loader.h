@@ -1,0 +1,63 @@
+// Batches of a manifest, made ready by worker threads, the same for any number of them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "raven/config/pretrain_config.h"
+#include "raven/data/manifest.h"
+#include "raven/data/sample.h"
+
+namespace raven::data {
+
+struct LoaderOptions {
+  std::int64_t max_frames = 2400;
+  std::int64_t workers = 4;
+  std::int64_t prefetch = 4;        // batches
+  std::int64_t max_skipped = 200;
+  std::uint64_t seed = 42;
+  bool training = true;             // random order, crops and flips; otherwise listed order, centre crop
+  bool pin_memory = false;
+  config::VideoInputConfig video;
+  config::Waveform waveform = config::Waveform::kAsIs;
+  std::optional<config::MaskConfig> mask;  // none: no masks are drawn
+};
+
+/// Where a loader stands: the next batch to be handed out.
+struct LoaderPosition {
+  std::int64_t epoch = 0, batch = 0;
+  bool operator==(const LoaderPosition&) const = default;
+};
+
+/// Endless when training (epoch after epoch); ends after one pass otherwise.
+/// Every draw comes from (seed, epoch, item); batch k of an epoch is the same whatever was loaded before.
+class Loader {
+ public:
+  /// Throws ConfigError when an utterance is longer than max_frames or the manifest is empty.
+  Loader(Manifest manifest, const LoaderOptions& options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// The next batch; empty only at the end of a pass that is not for training. Throws SkipBudgetError
+  /// when more than max_skipped utterances were unusable.
+  std::optional<Batch> next();
+
+  [[nodiscard]] LoaderPosition position() const;  // of the batch that next() will give
+  void seek(const LoaderPosition& position);      // exact, in mid-epoch too
+  [[nodiscard]] std::int64_t batches_per_epoch() const;
+
+  /// Skipped so far: reason -> utterances; ids and messages go to log and `skipped_lines`.
+  [[nodiscard]] std::map<std::string, std::int64_t> skipped() const;
+  [[nodiscard]] std::vector<std::string> skipped_lines() const;  // "id<TAB>reason<TAB>message"
+  [[nodiscard]] double waited_s() const;  // time that next() spent waiting, in total
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace raven::data

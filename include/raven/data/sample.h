@@ -1,0 +1,37 @@
+// One utterance and one batch.
+// Shapes: B utterances, T frames of the longest one (25 Hz), H x W pixels, N = 640 T samples (16 kHz).
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace raven::data {
+
+struct Sample {
+  std::string id;
+  torch::Tensor video;  // (T, H, W) uint8 grey, after crop and flip; normalised on the device
+  torch::Tensor audio;  // (N) float32
+  std::int64_t frames = 0;
+};
+
+struct Batch {
+  std::vector<std::string> ids;  // B
+  torch::Tensor video;           // (B, T, H, W) uint8, 0 beyond an utterance's end
+  torch::Tensor audio;           // (B, N) float32, 0 beyond the end
+  torch::Tensor lengths;         // (B) int64, frames
+  torch::Tensor masked_video;    // (B, T) bool, true = the video student does not see it
+  torch::Tensor masked_audio;    // (B, T) bool; undefined tensors when the loader draws no masks
+  std::int64_t epoch = 0, index = 0;  // which batch of which epoch
+
+  /// The same on another device; pinned memory travels without waiting.
+  [[nodiscard]] Batch to(const torch::Device& device) const;
+  [[nodiscard]] std::int64_t num_frames() const;  // real frames, without padding; from CPU lengths
+};
+
+/// uint8 grey (...) -> float32, (0.9999 x / 255 - 0.421) / 0.165: published grey weights sum to 0.9999.
+torch::Tensor normalise_video(const torch::Tensor& video);
+
+}  // namespace raven::data

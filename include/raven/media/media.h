@@ -1,0 +1,44 @@
+// What the readers of media files share: where bytes come from and how much may be decoded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace raven::media {
+
+inline constexpr std::int64_t kFrameRateHz = 25;
+inline constexpr std::int64_t kSampleRateHz = 16000;
+inline constexpr std::int64_t kSamplesPerFrame = 640;
+
+/// A file, or bytes that the caller keeps alive (a shard's member). `name` appears in messages.
+class Source {
+ public:
+  Source(const std::filesystem::path& file);  // NOLINT: a path is a source
+  Source(std::span<const std::byte> bytes, std::string name);
+
+  [[nodiscard]] bool in_memory() const { return in_memory_; }
+  [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+ private:
+  std::filesystem::path file_;
+  std::span<const std::byte> bytes_;
+  std::string name_;
+  bool in_memory_;
+};
+
+/// Checked before anything is decoded and again while decoding, because headers lie.
+struct Limits {
+  std::int64_t max_width = 8192;
+  std::int64_t max_height = 8192;
+  double max_duration_s = 3600;
+  std::int64_t max_channels = 8;
+  std::uint64_t max_decoded_bytes = 4ULL << 30;  // of what a call returns
+};
+
+}  // namespace raven::media

@@ -1,0 +1,27 @@
+#include "raven/core/error.h"
+
+#include <exception>
+
+namespace raven {
+
+std::string full_message(const std::exception& error) {
+  std::string message = error.what();
+  try {
+    std::rethrow_if_nested(error);
+  } catch (const std::exception& cause) {
+    message += ": " + full_message(cause);
+  } catch (...) {
+    message += ": unknown cause";
+  }
+  return message;
+}
+
+namespace detail {
+
+void check_failed(const char* condition, const char* file, int line, const std::string& message) {
+  throw InternalError(fmt::format("{}:{}: {} (expected {}); this is a bug in raven, please report it",
+                                  file, line, message, condition));
+}
+
+}  // namespace detail
+}  // namespace raven

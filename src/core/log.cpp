@@ -1,0 +1,54 @@
+#include "raven/core/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+
+#include <map>
+#include <mutex>
+
+namespace raven::log {
+namespace {
+
+std::mutex warnings_mutex;
+std::map<std::string, int> warnings;  // message -> times given
+
+}  // namespace
+
+void start(const std::string& level, int rank) {
+  auto logger = std::make_shared<spdlog::logger>(
+      "raven", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  logger->set_pattern(rank == 0 ? "%^%H:%M:%S %L%$ %v"
+                                : "%^%H:%M:%S %L%$ [rank " + std::to_string(rank) + "] %v");
+  logger->set_level(spdlog::level::from_str(level));
+  if (rank != 0 && logger->level() < spdlog::level::warn) logger->set_level(spdlog::level::warn);
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void also_to(const std::filesystem::path& file) {
+  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
+  sink->set_pattern("%Y-%m-%d %H:%M:%S %L %v");
+  spdlog::default_logger()->sinks().push_back(std::move(sink));
+}
+
+void warn_once(const std::string& message) {
+  int times = 0;
+  {
+    const std::lock_guard lock(warnings_mutex);
+    times = ++warnings[message];
+  }
+  if (times == 1) spdlog::warn("{}", message);
+}
+
+void repeated() {
+  std::map<std::string, int> seen;
+  {
+    const std::lock_guard lock(warnings_mutex);
+    seen.swap(warnings);
+  }
+  for (const auto& [message, times] : seen) {
+    if (times > 1) spdlog::warn("{} times: {}", times, message);
+  }
+}
+
+}  // namespace raven::log

@@ -1,0 +1,1 @@
+// Home of the precompiled <torch/torch.h> that every Torch target reuses.
