@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Installs what raven is built from: system packages and the pinned LibTorch. Safe to run again.
+#
+#   scripts/setup.sh                     packages and LibTorch (about 3 minutes, 1.3 GB)
+#   scripts/setup.sh --torch DIR         packages only; use the LibTorch, or the Python package torch, in DIR
+#   scripts/setup.sh --no-packages       LibTorch only (no root needed)
+#
+# Debian 12, Ubuntu 22.04 and 24.04; root or sudo for the packages. LibTorch goes to
+# ${XDG_CACHE_HOME:-~/.cache}/raven, outside the source tree.
+set -euo pipefail
+
+torch_version=2.11.0
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/raven
+torch_folder=$cache/libtorch-$torch_version
+named_torch=${Torch_ROOT:-}
+packages=yes
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+while [ $# -gt 0 ]; do
+  case $1 in
+    --torch) [ $# -ge 2 ] || fail "--torch needs a folder"; named_torch=$2; shift 2 ;;
+    --no-packages) packages=no; shift ;;
+    -h|--help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) fail "unknown option $1; see $0 --help" ;;
+  esac
+done
+
+wanted=(
+  build-essential clang lld ninja-build cmake ccache pkg-config git ca-certificates python3 python3-pip python3-venv
+  libopencv-core-dev libopencv-imgproc-dev
+  libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev
+  libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev
+  libespeak-ng-dev espeak-ng-data libgtest-dev libgmock-dev
+)
+
+if [ "$packages" = yes ]; then
+  [ -r /etc/os-release ] || fail "this system is unknown; install the packages listed in $0 by hand, then run it with --no-packages"
+  . /etc/os-release
+  case "$ID-${VERSION_ID:-}" in
+    debian-12|ubuntu-22.04|ubuntu-24.04) ;;
+    *) say "${PRETTY_NAME:-$ID} is not among the tested systems (Debian 12, Ubuntu 22.04, 24.04); trying anyway" ;;
+  esac
+  command -v apt-get >/dev/null || fail "apt-get not found; install the packages listed in $0 by hand, then run it with --no-packages"
+  missing=()
+  for package in "${wanted[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  if [ ${#missing[@]} -eq 0 ]; then
+    say "all ${#wanted[@]} packages are installed"
+  else
+    sudo=()
+    if [ "$(id -u)" -ne 0 ]; then
+      command -v sudo >/dev/null || fail "not root and no sudo; ask an administrator to install: ${missing[*]}"
+      sudo=(sudo)
+    fi
+    say "installing ${#missing[@]} packages"
+    log=$(mktemp)
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1 ||
+      { tail -n 20 "$log" >&2; fail "apt-get failed (whole log: $log)"; }
+    rm -f "$log"
+  fi
+fi
+
+has_torch() {
+  [ -e "$1/include/torch/csrc/api/include/torch/torch.h" ] || [ -e "$1/torch/include/torch/csrc/api/include/torch/torch.h" ]
+}
+
+if [ -n "$named_torch" ]; then
+  has_torch "$named_torch" || fail "no LibTorch in $named_torch (expected include/torch/csrc/api/include/torch/torch.h there)"
+  say "using the LibTorch in $named_torch; configure with -DTorch_ROOT=$named_torch"
+elif has_torch "$torch_folder"; then
+  say "LibTorch $torch_version is in $torch_folder"
+else
+  say "downloading LibTorch $torch_version to $torch_folder"
+  mkdir -p "$cache"
+  partial=$(mktemp -d "$cache/libtorch.XXXXXX")
+  trap 'rm -rf "$partial"' EXIT
+  # The PyPI wheel is LibTorch with headers. --no-deps: of the CUDA packages, libtorch_cpu.so wants these two alone.
+  python3 -m pip install -q --no-deps --no-compile --root-user-action=ignore --target "$partial" \
+    "torch==$torch_version" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 ||
+    fail "pip could not fetch LibTorch; check the network, or name an existing one with --torch"
+  has_torch "$partial" || fail "the downloaded package holds no LibTorch"
+  chmod 755 "$partial"
+  rm -rf "$torch_folder"
+  mv "$partial" "$torch_folder"
+  trap - EXIT
+fi
+say "done"
