@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Makes a bundle of raven that runs on a machine with nothing but Torch:  scripts/pack.sh [OUT=build/raven-<version>.tar.xz]
+#
+#   tar xf raven-0.1.0.tar.xz && LD_LIBRARY_PATH=<site-packages>/torch/lib raven-0.1.0/bin/raven --help
+#
+# Inside: bin/ (raven, raven-synth, the tests labelled gpu and the benchmarks), lib/ (every shared library they need, but for
+# glibc and Torch), share/ (configs, espeak-ng's English data, licences). One bundle for CPU and GPU machines.
+# Limit: 60 MiB; more is an error.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=$(sed -n 's/^project(raven VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+out=${1:-build/raven-$version.tar.xz}
+limit=$((60 * 1024 * 1024))
+fail() { printf 'pack: %s\n' "$*" >&2; exit 1; }
+
+scripts/build.sh release
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+root=$stage/raven-$version
+mkdir -p "$root/bin" "$root/lib" "$root/share/raven" "$root/share/doc"
+cp build/release/bin/raven build/release/bin/raven-synth "$root/bin/"
+for extra in build/release/bin/*_bench build/release/bin/*_gpu_test; do [ -x "$extra" ] && cp "$extra" "$root/bin/"; done
+strip "$root"/bin/*
+cp -r configs "$root/share/raven/configs"
+cp LICENSE third_party/README.md "$root/share/doc/"
+
+# glibc's own parts and Torch's stay behind; everything else that ldd finds comes along.
+leave='^(linux-vdso|ld-linux|libc|libm|libdl|librt|libpthread|libutil|libresolv|libnsl|libanl|libmvec|libtorch.*|libc10.*|libshm|libgomp|libcud.*|libcup.*|libnv.*|libnccl.*)\.so'
+for binary in "$root"/bin/*; do ldd "build/release/bin/$(basename "$binary")"; done | awk '/=> \//{print $1, $3}' | sort -u | while read -r name path; do
+  [[ $name =~ $leave ]] || cp -L "$path" "$root/lib/$name"
+done
+find "$root/lib" -name '*.so*' -exec strip --strip-unneeded {} + 2>/dev/null || true
+for library in "$root"/lib/*; do  # owners' licences, from Debian's packages
+  package=$(dpkg -S "$(ldconfig -p | awk -v n="$(basename "$library")" '$1 == n {print $NF; exit}' | xargs -r readlink -f)" 2>/dev/null | cut -d: -f1 | head -n 1) || true
+  [ -n "$package" ] && [ -e "/usr/share/doc/$package/copyright" ] && cp -L "/usr/share/doc/$package/copyright" "$root/share/doc/$package.copyright"
+done
+data=$(find /usr/lib /usr/share -maxdepth 3 -type d -name espeak-ng-data 2>/dev/null | head -n 1)
+if [ -n "$data" ]; then  # English only: 1.3 of 13 MB
+  mkdir -p "$root/share/espeak-ng-data/lang/gmw"
+  cp "$data"/{phondata,phonindex,phontab,intonations,en_dict} "$root/share/espeak-ng-data/"
+  cp "$data"/lang/gmw/en* "$root/share/espeak-ng-data/lang/gmw/"
+  cp -r "$data/voices" "$root/share/espeak-ng-data/"
+fi
+
+mkdir -p "$(dirname "$out")"
+XZ_OPT='-9 -T2' tar -C "$stage" --sort=name --owner=0 --group=0 --numeric-owner -cJf "$out.tmp" "raven-$version"
+size=$(stat -c %s "$out.tmp")
+[ "$size" -le $limit ] || { rm -f "$out.tmp"; fail "the bundle has $((size / 1048576)) MiB, more than the 60 allowed"; }
+mv "$out.tmp" "$out"
+printf 'pack: %s, %d.%d MiB, %d libraries\n' "$out" $((size / 1048576)) $((size % 1048576 * 10 / 1048576)) "$(find "$root/lib" -type f | wc -l)"
