@@ -7,7 +7,8 @@
 //   v.group("video", &DataConfig::video, "how stored frames become the model's input");
 //
 // Field types: bool, std::int64_t, double, std::string, enumerations with EnumNames, std::optional
-// and std::vector of these. A std::string whose default is kRequired must be given by the user.
+// and std::vector of these. A std::string whose default is kRequired, or a list that holds kRequired
+// alone, must be given by the user. Where a list is expected, a single value is a list of one.
 #pragma once
 
 #include <cstdint>

@@ -63,7 +63,7 @@ struct VideoInputConfig {
 };
 
 struct DataConfig {
-  std::string manifest = kRequired;
+  std::vector<std::string> manifest = {kRequired};
   std::string valid_manifest;
   std::int64_t workers = 4;
   std::int64_t max_frames = 2400;
@@ -77,7 +77,8 @@ struct DataConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("manifest", &DataConfig::manifest,
-            "list of training utterances: a manifest.tsv of `raven prepare`, or a published .csv list");
+            "lists of training utterances, one or several: .tsv files of `raven prepare`, or published "
+            ".csv lists");
     v.field("valid_manifest", &DataConfig::valid_manifest,
             "list of held-out utterances for monitoring; empty: none");
     v.field("workers", &DataConfig::workers, between(0, 256),
