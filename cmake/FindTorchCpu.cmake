@@ -36,7 +36,11 @@ foreach(name IN ITEMS c10 torch_cpu)
 endforeach()
 add_library(raven_torch INTERFACE)
 add_library(raven::torch ALIAS raven_torch)
-target_include_directories(raven_torch SYSTEM INTERFACE
+# LibTorch brings a newer fmt among its headers, which the installed spdlog does not compile with: ours goes first.
+find_path(RAVEN_FMT_INCLUDE_DIR fmt/core.h REQUIRED)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/first)
+file(CREATE_LINK ${RAVEN_FMT_INCLUDE_DIR}/fmt ${PROJECT_BINARY_DIR}/first/fmt SYMBOLIC)
+target_include_directories(raven_torch SYSTEM INTERFACE ${PROJECT_BINARY_DIR}/first
   ${raven_torch_dir}/include ${raven_torch_dir}/include/torch/csrc/api/include)
 target_link_libraries(raven_torch INTERFACE raven_torch_torch_cpu raven_torch_c10)
 target_link_options(raven_torch INTERFACE -Wl,--allow-shlib-undefined)
