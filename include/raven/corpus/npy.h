@@ -1,0 +1,38 @@
+// NumPy's .npy files (format versions 1 to 3): plain numbers in, plain numbers out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace raven::corpus {
+
+/// What a .npy file holds; `data` lies in the bytes that were parsed.
+struct NpyView {
+  std::string descr;                // "<f4": byte order, kind (b, i, u, f or c), bytes per element
+  bool fortran_order = false;       // column-major
+  std::vector<std::int64_t> shape;  // empty for a single number
+  std::span<const std::byte> data;  // exactly the elements
+
+  [[nodiscard]] std::int64_t num_elements() const;
+};
+
+/// Reads the header as the restricted literal it is: nothing is evaluated, and arrays of Python
+/// objects are refused. `name` appears in messages. Throws DataError ("corrupt") when the file is
+/// damaged, when its size is not the one its shape asks for, or when its type is none of the above.
+NpyView parse_npy(std::span<const std::byte> bytes, const std::string& name);
+
+/// Elements in row-major order as double, whatever their byte order and `fortran_order`. Types:
+/// bool, signed and unsigned integers of 1, 2, 4, 8 bytes, floats of 4 and 8. Throws DataError
+/// ("corrupt") for others.
+std::vector<double> npy_as_doubles(const NpyView& array, const std::string& name);
+
+/// A whole version 1 file of row-major elements; `data` as they lie in memory. The data starts at a
+/// multiple of 64 bytes.
+std::string npy_bytes(std::string_view descr, std::span<const std::int64_t> shape,
+                      std::span<const std::byte> data);
+
+}  // namespace raven::corpus
