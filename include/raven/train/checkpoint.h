@@ -1,0 +1,82 @@
+// Checkpoints: folders `step_00012000` that are whole or absent.
+//
+// A folder holds model.safetensors, optimizer.safetensors and state.json, which has a checksum for
+// each file and for itself. It is written as `step_00012000.tmp`, flushed and renamed; then the
+// symbolic link `last` beside it is replaced. Names in model.safetensors are those under which the
+// modules are registered: `student_video.`, `teacher_audio.`, `predictor_v2a.` ... and the
+// published state-dict name.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raven/data/loader.h"
+#include "raven/train/optimizer.h"
+#include "raven/weights/safetensors.h"
+
+namespace raven::train {
+
+/// What a run needs to go on exactly, besides its tensors. Everything random follows from seed,
+/// epoch, step and item, so there are no generator states.
+struct TrainState {
+  std::int64_t step = 0;          // optimiser steps done
+  data::LoaderPosition position;  // of the next batch
+  std::uint64_t seed = 0;
+  std::map<std::string, std::string> config;  // key.path -> value
+  std::map<std::string, double> numbers;      // running averages, first measures
+};
+
+struct Checkpoint {
+  std::filesystem::path folder;
+  TrainState state;
+  weights::TensorFile model, optimizer;
+};
+
+/// Reads and verifies a checkpoint folder. Throws CheckpointError naming the folder, the file and
+/// what is wrong with it.
+Checkpoint read_checkpoint(const std::filesystem::path& folder);
+
+/// Copies a file's tensors into tensors of the same names. Throws CheckpointError listing every
+/// missing and unexpected name and every other shape; `where` begins the message. Nothing is copied
+/// then.
+void load_strictly(const weights::TensorFile& file, const NamedTensors& into,
+                   const std::string& where);
+
+/// Parameters and buffers of a module under their registered names.
+NamedTensors named_tensors(const torch::nn::Module& module);
+
+/// "0123abcd...": a checksum over keys and values.
+std::string config_hash(const std::map<std::string, std::string>& config);
+
+/// The checkpoints of one run, in `<run>/checkpoints`.
+class CheckpointFolder {
+ public:
+  /// Creates the folder; removes what an interrupted write left (`*.tmp`). Keeps the newest `keep`
+  /// checkpoints and all whose step is a multiple of `keep_every` (0: none).
+  CheckpointFolder(std::filesystem::path folder, std::int64_t keep, std::int64_t keep_every);
+
+  /// Writes a checkpoint, then removes those no longer kept. Throws SystemError when the disk is
+  /// full or read-only; the checkpoints that were there stand.
+  void save(const TrainState& state, const NamedTensors& model, const NamedTensors& optimizer);
+
+  /// The newest whole checkpoint; empty when there is none at all. A damaged one is refused by name
+  /// in the log and set aside as `<name>.damaged`. Throws CheckpointError when all are damaged.
+  std::optional<Checkpoint> newest_whole();
+
+  /// Steps of the checkpoints present, ascending.
+  [[nodiscard]] std::vector<std::int64_t> steps() const;
+  [[nodiscard]] std::filesystem::path path_of(std::int64_t step) const;
+
+ private:
+  void point_last_to(std::int64_t step) const;
+  void remove_old() const;
+
+  std::filesystem::path folder_;
+  std::int64_t keep_, keep_every_;
+};
+
+}  // namespace raven::train

@@ -1,0 +1,60 @@
+// AdamW on one set of parameters, and the clipping of its gradients, both without waiting for the
+// device.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace raven::train {
+
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.04;  // decoupled; applied to every parameter
+  double max_grad_norm = 3.0;
+};
+
+/// Decoupled weight decay regularisation (Loshchilov and Hutter, arXiv 1711.05101), as
+/// torch.optim.AdamW. The state of every parameter exists from the start, so that a checkpoint
+/// always has the same names.
+class AdamW {
+ public:
+  /// `name` prefixes the state's tensors. Parameters keep their names; they must live on one
+  /// device.
+  AdamW(std::string name, NamedTensors parameters, const AdamWOptions& options);
+
+  /// Gradients become undefined; the next backward allocates them (cheaper than filling with
+  /// zeros).
+  void zero_grad();
+
+  /// L2 norm over the gradients of all parameters, a float32 scalar on the device; NaN or Inf when
+  /// any gradient is. A parameter without gradient counts as 0.
+  [[nodiscard]] torch::Tensor grad_norm() const;
+
+  /// One update with the gradients scaled by min(1, max_grad_norm / (norm + 1e-6)). Does nothing
+  /// when `bad`, a float32 scalar on the device, is 1.
+  void step(double lr, const torch::Tensor& norm, const torch::Tensor& bad);
+
+  /// `<name>.step`, `<name>.exp_avg.<parameter>`, `<name>.exp_avg_sq.<parameter>`; the tensors
+  /// themselves.
+  [[nodiscard]] NamedTensors state() const;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const NamedTensors& parameters() const { return parameters_; }
+
+ private:
+  std::string name_;
+  NamedTensors parameters_;
+  AdamWOptions options_;
+  std::vector<torch::Tensor> tensors_, exp_avg_, exp_avg_sq_;
+  torch::Tensor step_;  // updates done, one for all parameters
+};
+
+}  // namespace raven::train
