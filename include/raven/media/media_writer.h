@@ -13,15 +13,16 @@ struct GreyFrames {  // T x H x W, row-major
 };
 
 struct H264Options {
-  int crf = 18;                       // constant quality, 0 (lossless) to 51
-  std::string preset = "veryfast";    // x264's names
+  int crf = 18;                     // constant quality, 0 (lossless) to 51
+  std::string preset = "veryfast";  // x264's names
 };
 
 /// True when the libavcodec in use can encode H.264 (libx264).
 bool can_encode_h264();
 
-/// A whole mp4 file of one grey H.264 stream at 25 frames a second, `tune=fastdecode`, the same bytes on
-/// every machine. Throws MediaError when no H.264 encoder is available (says to use raw frames).
+/// A whole mp4 file of one grey H.264 stream at 25 frames a second, `tune=fastdecode`, the same
+/// bytes on every machine. Throws MediaError when no H.264 encoder is available (says to use raw
+/// frames).
 std::string encode_mp4(const GreyFrames& frames, const H264Options& options = {});
 
 /// A whole WAV file, mono 16 kHz, 16-bit integers (rounded, clipped).

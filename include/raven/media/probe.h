@@ -9,15 +9,15 @@
 namespace raven::media {
 
 struct MediaInfo {
-  std::string container;     // "mov,mp4,m4a,...", "avi", "wav", ...
+  std::string container;  // "mov,mp4,m4a,...", "avi", "wav", ...
   bool has_video = false;
-  std::string video_codec;   // "h264", "ffv1", ...
+  std::string video_codec;             // "h264", "ffv1", ...
   std::int64_t width = 0, height = 0;  // pixels
-  double frame_rate_hz = 0;  // average; 0 when unknown
+  double frame_rate_hz = 0;            // average; 0 when unknown
   bool has_audio = false;
   std::string audio_codec;
   std::int64_t sample_rate_hz = 0, channels = 0;
-  double duration_s = 0;     // 0 when unknown
+  double duration_s = 0;  // 0 when unknown
 };
 
 /// Throws MediaError ("corrupt", "missing", "too-large", "empty").

@@ -17,7 +17,8 @@ struct VideoOptions {
   Limits limits;
 };
 
-/// Frames one after another in one block, row-major: T x H x W (grey) or T x H x W x 3 (RGB), uint8.
+/// Frames one after another in one block, row-major: T x H x W (grey) or T x H x W x 3 (RGB),
+/// uint8.
 struct VideoFrames {
   std::int64_t num_frames = 0, height = 0, width = 0, channels = 1;
   std::vector<std::uint8_t> pixels;
@@ -27,16 +28,19 @@ struct VideoFrames {
 /// One frame as the reader holds it; valid until the next call.
 struct FrameView {
   const std::uint8_t* pixels = nullptr;  // row-major, `stride` bytes from row to row
-  std::int64_t height = 0, width = 0, channels = 1, stride = 0;
+  std::int64_t height = 0, width = 0, channels = 1, stride = 0;  // stride may be negative
 };
 
-/// Frames one by one, so that memory holds a single one. Any input frame rate, variable included, is
-/// brought to 25 per second: output frame k shows the last input frame that starts at or before
+/// Frames one by one, so that memory holds a single one. Any input frame rate, variable included,
+/// is brought to 25 per second: output frame k shows the last input frame that starts at or before
 /// (k + 1/2) / 25 s, and the number of output frames is the duration times 25, rounded.
+/// Grey is the luma, expanded to 0..255 where the file keeps it in 16..235; from RGB it is
+/// 0.299 R + 0.587 G + 0.114 B, rounded.
 /// Not thread-safe; make one for each thread.
 class VideoReader {
  public:
-  /// Opens and checks the header. Throws MediaError ("corrupt", "missing", "no-video", "too-large").
+  /// Opens the file, checks its header and decodes the first frame. Throws MediaError ("corrupt",
+  /// "missing", "empty", "no-video", "too-large", "unsupported").
   explicit VideoReader(const Source& source, const VideoOptions& options = {});
   ~VideoReader();
   VideoReader(VideoReader&&) noexcept;
@@ -44,7 +48,8 @@ class VideoReader {
 
   [[nodiscard]] std::int64_t height() const;
   [[nodiscard]] std::int64_t width() const;
-  [[nodiscard]] double source_frame_rate_hz() const;
+  [[nodiscard]] double source_frame_rate_hz() const;  // average; 0 when unknown
+  [[nodiscard]] double duration_s() const;            // as the header says; 0 when unknown
 
   /// The next frame at 25 per second; empty at the end. Throws MediaError on damaged data.
   std::optional<FrameView> next();
@@ -54,7 +59,8 @@ class VideoReader {
   std::unique_ptr<State> state_;
 };
 
-/// All frames. Throws MediaError, "empty" when the file holds none.
+/// All frames. Throws MediaError, "empty" when the file holds none, "too-large" when they take more
+/// than `limits.max_decoded_bytes`.
 VideoFrames read_video(const Source& source, const VideoOptions& options = {});
 
 }  // namespace raven::media

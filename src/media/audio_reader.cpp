@@ -1,0 +1,171 @@
+#include "raven/media/audio_reader.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "media/decoder.h"
+#include "media/input.h"
+#include "raven/core/error.h"
+
+namespace raven::media {
+namespace {
+
+constexpr int kLeastRateHz = 1000, kMostRateHz = 768'000;
+
+const AVStream& open_audio(Input& input, const Limits& limits) {
+  const AVStream* stream = input.first(AVMEDIA_TYPE_AUDIO);
+  if (stream != nullptr) check_audio_header(input, *stream, limits);
+  for (unsigned i = 0; i < input.format().nb_streams; ++i) {  // find_stream_info decodes these too
+    const AVStream& other = *input.format().streams[i];
+    const bool is_video = other.codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+    if (is_video) check_video_header(input, other, limits);
+  }
+  input.find_stream_info(limits);
+  stream = input.first(AVMEDIA_TYPE_AUDIO);
+  if (stream == nullptr) {
+    throw MediaError(fmt::format("{}: has no audio stream", input.name()), "no-audio");
+  }
+  check_audio_header(input, *stream, limits);
+  input.select(*stream);
+  return *stream;
+}
+
+/// Sound of one format -> mono at 16 kHz, appended to a vector. Channels are averaged. A run of n
+/// samples at rate r becomes exactly n * 16000 / r samples, rounded.
+class Resampler {
+ public:
+  Resampler(std::vector<float>& out, const std::string& name) : out_(out), name_(name) {}
+
+  /// Starts again when the format differs from the one before.
+  void add(const AVFrame& frame) {
+    if (!same_format(frame)) {
+      finish();
+      start(frame);
+    }
+    num_in_ += frame.nb_samples;
+    convert(const_cast<const std::uint8_t**>(frame.extended_data), frame.nb_samples);
+  }
+
+  /// What the filter still holds; then cut or padded to the exact number.
+  void finish() {
+    if (!context_) return;
+    convert(nullptr, 0);
+    const auto wanted = av_rescale(num_in_, kSampleRateHz, rate_hz_);
+    out_.resize(begin_ + static_cast<std::size_t>(wanted));
+    context_.reset();
+  }
+
+ private:
+  bool same_format(const AVFrame& frame) const {
+    return context_ && frame.sample_rate == rate_hz_ && frame.format == format_ &&
+           frame.ch_layout.nb_channels == channels_;
+  }
+
+  void start(const AVFrame& frame) {
+    rate_hz_ = frame.sample_rate;
+    format_ = frame.format;
+    channels_ = frame.ch_layout.nb_channels;
+    num_in_ = 0;
+    begin_ = out_.size();
+    AVChannelLayout in{}, mono = AV_CHANNEL_LAYOUT_MONO;
+    av_channel_layout_default(&in, channels_);  // the order is of no matter to an average
+    SwrContext* raw = nullptr;
+    const int code =
+        swr_alloc_set_opts2(&raw, &mono, AV_SAMPLE_FMT_FLT, static_cast<int>(kSampleRateHz), &in,
+                            static_cast<AVSampleFormat>(format_), rate_hz_, 0, nullptr);
+    context_.reset(raw);
+    av_check(code, "set up the resampler", name_);
+    const std::vector<double> average(static_cast<std::size_t>(channels_), 1.0 / channels_);
+    if (channels_ > 1) {
+      av_check(swr_set_matrix(context_.get(), average.data(), channels_), "mix channels", name_);
+    }
+    av_check(swr_init(context_.get()), "set up the resampler", name_);
+  }
+
+  void convert(const std::uint8_t** in, int num_in) {
+    const int room = av_check(swr_get_out_samples(context_.get(), num_in), "resample", name_);
+    const auto begin = out_.size();
+    out_.resize(begin + static_cast<std::size_t>(room));
+    auto* to = reinterpret_cast<std::uint8_t*>(out_.data() + begin);
+    const int count =
+        av_check(swr_convert(context_.get(), &to, room, in, num_in), "resample", name_);
+    out_.resize(begin + static_cast<std::size_t>(count));
+  }
+
+  std::vector<float>& out_;
+  const std::string& name_;
+  ResamplerHandle context_;
+  int rate_hz_ = 0, format_ = AV_SAMPLE_FMT_NONE, channels_ = 0;
+  std::int64_t num_in_ = 0;  // since start()
+  std::size_t begin_ = 0;    // of this format's samples in out_
+};
+
+/// Throws when a decoded block is beyond the limits or of an impossible format.
+class AudioCheck {
+ public:
+  AudioCheck(const Limits& limits, const std::string& name) : limits_(limits), name_(name) {}
+
+  void add(const AVFrame& frame) {
+    const int channels = frame.ch_layout.nb_channels, rate_hz = frame.sample_rate;
+    if (channels < 1 || rate_hz < kLeastRateHz || rate_hz > kMostRateHz) {
+      throw MediaError(fmt::format("{}: {} audio channels at {} Hz, expected at least one at {} to "
+                                   "{} Hz",
+                                   name_, channels, rate_hz, kLeastRateHz, kMostRateHz),
+                       "unsupported");
+    }
+    if (channels > limits_.max_channels) {
+      throw MediaError(fmt::format("{}: {} audio channels, more than the {} allowed", name_,
+                                   channels, limits_.max_channels),
+                       "too-large");
+    }
+    duration_s_ += static_cast<double>(frame.nb_samples) / rate_hz;
+    const double bytes = duration_s_ * kSampleRateHz * sizeof(float);
+    if (duration_s_ > limits_.max_duration_s + 1 ||
+        bytes > static_cast<double>(limits_.max_decoded_bytes)) {
+      throw MediaError(fmt::format("{}: audio of more than the {:.0f} s or {} bytes allowed", name_,
+                                   limits_.max_duration_s, limits_.max_decoded_bytes),
+                       "too-large");
+    }
+  }
+
+ private:
+  const Limits& limits_;
+  const std::string& name_;
+  double duration_s_ = 0;
+};
+
+}  // namespace
+
+AudioSamples read_audio(const Source& source, const Limits& limits) {
+  Input input(source);
+  const AVStream& stream = open_audio(input, limits);
+  Decoder decoder(input, stream, limits);
+  AudioSamples audio;
+  AudioCheck check(limits, input.name());
+  Resampler resampler(audio.samples, input.name());
+  const auto frame = new_frame();
+  while (decoder.next(input, *frame)) {
+    if (frame->nb_samples == 0) continue;
+    check.add(*frame);
+    if (audio.source_channels == 0) {
+      audio.source_sample_rate_hz = frame->sample_rate;
+      audio.source_channels = frame->ch_layout.nb_channels;
+    }
+    resampler.add(*frame);
+  }
+  resampler.finish();
+  if (audio.samples.empty()) {
+    throw MediaError(fmt::format("{}: the audio stream holds no samples", input.name()), "empty");
+  }
+  return audio;
+}
+
+void fit_to_frames(std::vector<float>& samples, std::int64_t num_frames) {
+  RAVEN_CHECK(num_frames >= 0, "{} frames", num_frames);
+  samples.resize(static_cast<std::size_t>(num_frames * kSamplesPerFrame));
+}
+
+}  // namespace raven::media

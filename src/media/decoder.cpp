@@ -1,0 +1,139 @@
+#include "media/decoder.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "raven/core/error.h"
+
+namespace raven::media {
+namespace {
+
+constexpr int kSequenceParameters = 7, kPictureParameters = 8, kSequenceExtension = 13,
+              kSubsetSequenceParameters = 15;  // H.264, table 7-1
+
+/// This thread's decoder of the previous clip, if it can serve again.
+CodecHandle& kept_decoder() {
+  thread_local CodecHandle kept;
+  return kept;
+}
+
+/// H.264 as mp4 and Matroska carry it: parameter sets in the header, lengths before the units.
+bool is_avcc(const AVCodecContext& context) {
+  return context.codec_id == AV_CODEC_ID_H264 && context.extradata_size >= 7 &&
+         context.extradata[0] == 1;
+}
+
+bool fits(const AVCodecContext& kept, const AVCodecParameters& wanted, std::int64_t pixels) {
+  return kept.codec_id == wanted.codec_id && kept.width == wanted.width &&
+         kept.height == wanted.height && kept.max_pixels == pixels &&
+         kept.extradata_size == wanted.extradata_size && wanted.extradata_size > 0 &&
+         std::memcmp(kept.extradata, wanted.extradata,
+                     static_cast<std::size_t>(wanted.extradata_size)) == 0;
+}
+
+/// True when a packet changes the decoder's parameter sets, or does not have the expected form.
+bool has_parameter_sets(const AVPacket& packet, int length_bytes) {
+  const std::uint8_t* data = packet.data;
+  std::int64_t left = packet.size;
+  while (left > length_bytes) {
+    std::int64_t size = 0;
+    for (int i = 0; i < length_bytes; ++i) size = (size << 8) | data[i];
+    data += length_bytes;
+    left -= length_bytes;
+    if (size == 0 || size > left) return true;
+    const int type = data[0] & 0x1f;
+    if (type == kSequenceParameters || type == kPictureParameters || type == kSequenceExtension ||
+        type == kSubsetSequenceParameters) {
+      return true;
+    }
+    data += size;
+    left -= size;
+  }
+  return left != 0;
+}
+
+CodecHandle open_decoder(const Input& input, const AVStream& stream, const Limits& limits) {
+  const auto& parameters = *stream.codecpar;
+  const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
+  if (codec == nullptr) {
+    throw MediaError(fmt::format("{}: no decoder for codec '{}'", input.name(),
+                                 avcodec_get_name(parameters.codec_id)),
+                     "unsupported");
+  }
+  CodecHandle context(avcodec_alloc_context3(codec));
+  if (!context) throw std::bad_alloc();
+  av_check(avcodec_parameters_to_context(context.get(), &parameters), "set up the decoder",
+           input.name());
+  context->pkt_timebase = stream.time_base;
+  context->thread_count = 1;
+  context->max_pixels = max_pixels(limits);
+  context->max_samples =
+      static_cast<std::int64_t>(std::min<std::uint64_t>(limits.max_decoded_bytes, INT32_MAX));
+  av_check(avcodec_open2(context.get(), codec, nullptr), "open the decoder", input.name());
+  return context;
+}
+
+}  // namespace
+
+Decoder::Decoder(const Input& input, const AVStream& stream, const Limits& limits)
+    : packet_(new_packet()) {
+  auto& kept = kept_decoder();
+  if (kept && fits(*kept, *stream.codecpar, max_pixels(limits))) {
+    context_ = std::move(kept);
+    context_->pkt_timebase = stream.time_base;
+  } else {
+    context_ = open_decoder(input, stream, limits);
+  }
+  reusable_ = is_avcc(*context_);
+}
+
+Decoder::~Decoder() {
+  if (!context_ || !reusable_ || failed_) return;
+  avcodec_flush_buffers(context_.get());
+  kept_decoder() = std::move(context_);
+}
+
+bool Decoder::next(Input& input, AVFrame& frame) {
+  failed_ = true;  // until this call ends without an exception
+  const bool more = receive(input, frame);
+  const bool patched =
+      more && (frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0);
+  if (patched) {
+    throw MediaError(fmt::format("{}: damaged data{}", input.name(),
+                                 last_log().empty() ? "" : " (" + last_log() + ")"));
+  }
+  failed_ = false;
+  return more;
+}
+
+bool Decoder::receive(Input& input, AVFrame& frame) {
+  while (true) {
+    av_frame_unref(&frame);
+    const int code = avcodec_receive_frame(context_.get(), &frame);
+    if (code == 0) return true;
+    if (code == AVERROR_EOF) return false;
+    if (code != AVERROR(EAGAIN)) av_fail(code, "decode", input.name());
+    if (draining_) throw MediaError(fmt::format("{}: the decoder stalls", input.name()));
+    send_next(input);
+  }
+}
+
+void Decoder::send_next(Input& input) {
+  draining_ = !input.read(*packet_);
+  // A WAV file written to a pipe does not know its length, so its last packet looks cut short.
+  const bool cut = !draining_ && (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 &&
+                   context_->codec_type == AVMEDIA_TYPE_VIDEO;
+  if (cut) throw MediaError(fmt::format("{}: a packet is cut short or damaged", input.name()));
+  if (!draining_ && reusable_) {
+    reusable_ = !has_parameter_sets(*packet_, (context_->extradata[4] & 3) + 1);
+  }
+  av_check(avcodec_send_packet(context_.get(), draining_ ? nullptr : packet_.get()), "decode",
+           input.name());
+}
+
+}  // namespace raven::media

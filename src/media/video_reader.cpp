@@ -1,0 +1,179 @@
+#include "raven/media/video_reader.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "media/decoder.h"
+#include "media/frame_clock.h"
+#include "media/input.h"
+#include "media/picture.h"
+#include "raven/core/error.h"
+
+namespace raven::media {
+namespace {
+
+/// mp4's header has all that decoding needs; other containers tell frame times or sizes only after
+/// libav has looked into the stream.
+bool header_suffices(const Input& input, const AVStream* stream) {
+  const bool is_mp4 = std::strncmp(input.format().iformat->name, "mov,", 4) == 0;
+  return is_mp4 && stream != nullptr && stream->codecpar->codec_id != AV_CODEC_ID_NONE &&
+         stream->codecpar->width > 0 && stream->codecpar->height > 0 &&
+         stream->codecpar->extradata_size > 0;
+}
+
+const AVStream& open_video(Input& input, const Limits& limits) {
+  const AVStream* stream = input.first(AVMEDIA_TYPE_VIDEO);
+  if (stream != nullptr) check_video_header(input, *stream, limits);
+  if (!header_suffices(input, stream)) {
+    input.find_stream_info(limits);
+    stream = input.first(AVMEDIA_TYPE_VIDEO);
+  }
+  if (stream == nullptr) {
+    throw MediaError(fmt::format("{}: has no video stream", input.name()), "no-video");
+  }
+  check_video_header(input, *stream, limits);
+  input.select(*stream);
+  return *stream;
+}
+
+AVRational frame_rate(const AVStream& stream) {
+  if (stream.avg_frame_rate.num > 0 && stream.avg_frame_rate.den > 0) return stream.avg_frame_rate;
+  if (stream.nb_frames > 0 && stream.duration > 0) {
+    AVRational rate{0, 1};
+    av_reduce(&rate.num, &rate.den, stream.nb_frames * std::int64_t{stream.time_base.den},
+              stream.duration * std::int64_t{stream.time_base.num}, INT32_MAX);
+    return rate;
+  }
+  return stream.r_frame_rate;
+}
+
+}  // namespace
+
+struct VideoReader::State {
+  State(const Source& source, const VideoOptions& options)
+      : limits(options.limits),
+        input(source),
+        stream(open_video(input, limits)),
+        rate(frame_rate(stream)),
+        decoder(input, stream, limits),
+        clock(stream.time_base, rate, limits, input.name()),
+        converter(options.format, input.name()),
+        height(stream.codecpar->height),
+        width(stream.codecpar->width) {
+    fetch();
+    if (has_next) {
+      height = next->height;
+      width = next->width;
+    }
+  }
+
+  /// Decodes the input frame after `next` into `next`.
+  void fetch() {
+    has_next = decoder.next(input, *next);
+    if (!has_next) return;
+    check_size(next->width, next->height, limits, input.name());
+    if (num_decoded > 0 && (next->width != width || next->height != height)) {
+      throw MediaError(fmt::format("{}: the picture size changes from {} x {} to {} x {}",
+                                   input.name(), width, height, next->width, next->height),
+                       "unsupported");
+    }
+    ++num_decoded;
+    next_start = clock.add(next->best_effort_timestamp, frame_duration(*next));
+  }
+
+  std::optional<FrameView> show() {
+    while (has_next && clock.starts_by(next_start, num_shown)) {
+      std::swap(current, next);
+      view.reset();
+      fetch();
+    }
+    const bool over = !has_next && num_shown >= clock.num_output_frames();
+    if (over) return std::nullopt;
+    if (!view) view = converter.convert(*current);
+    ++num_shown;
+    return view;
+  }
+
+  Limits limits;
+  Input input;
+  const AVStream& stream;
+  AVRational rate;
+  Decoder decoder;
+  FrameClock clock;
+  PictureConverter converter;
+  std::int64_t height, width;
+  FrameHandle current = new_frame();  // shown now
+  FrameHandle next = new_frame();     // the one after it, if has_next
+  bool has_next = false;
+  std::int64_t next_start = 0;
+  std::int64_t num_decoded = 0, num_shown = 0;
+  std::optional<FrameView> view;  // of `current`, once converted
+};
+
+VideoReader::VideoReader(const Source& source, const VideoOptions& options)
+    : state_(std::make_unique<State>(source, options)) {}
+VideoReader::~VideoReader() = default;
+VideoReader::VideoReader(VideoReader&&) noexcept = default;
+VideoReader& VideoReader::operator=(VideoReader&&) noexcept = default;
+
+std::int64_t VideoReader::height() const { return state_->height; }
+std::int64_t VideoReader::width() const { return state_->width; }
+double VideoReader::source_frame_rate_hz() const {
+  return state_->rate.num > 0 && state_->rate.den > 0 ? av_q2d(state_->rate) : 0;
+}
+double VideoReader::duration_s() const { return state_->input.duration_s(state_->stream); }
+
+std::optional<FrameView> VideoReader::next() { return state_->show(); }
+
+namespace {
+
+[[noreturn]] void too_many_bytes(const std::string& name, std::uint64_t allowed) {
+  throw MediaError(fmt::format("{}: its frames take more than the {} bytes allowed", name, allowed),
+                   "too-large");
+}
+
+/// Appends a picture's rows without their padding.
+void append(const FrameView& view, std::vector<std::uint8_t>& pixels) {
+  const auto row_bytes = static_cast<std::size_t>(view.width * view.channels);
+  const auto begin = pixels.size();
+  pixels.resize(begin + static_cast<std::size_t>(view.height) * row_bytes);
+  auto* out = pixels.data() + begin;
+  const auto* in = view.pixels;
+  for (std::int64_t y = 0; y < view.height; ++y, in += view.stride, out += row_bytes) {
+    std::memcpy(out, in, row_bytes);
+  }
+}
+
+}  // namespace
+
+VideoFrames read_video(const Source& source, const VideoOptions& options) {
+  // What a header may make us reserve before anything was decoded; larger clips grow as they come.
+  constexpr double kMaxReservedBytes = 64 << 20;
+  VideoReader reader(source, options);
+  VideoFrames frames;
+  frames.height = reader.height();
+  frames.width = reader.width();
+  frames.channels = options.format == PixelFormat::kRgb ? 3 : 1;
+  frames.source_frame_rate_hz = reader.source_frame_rate_hz();
+  const auto frame_bytes =
+      static_cast<std::uint64_t>(frames.height * frames.width * frames.channels);
+  const double expected_bytes =
+      (reader.duration_s() * kFrameRateHz + 1) * static_cast<double>(frame_bytes);
+  const auto allowed = options.limits.max_decoded_bytes;
+  if (expected_bytes > static_cast<double>(allowed) * 1.1) too_many_bytes(source.name(), allowed);
+  frames.pixels.reserve(static_cast<std::size_t>(std::min(expected_bytes, kMaxReservedBytes)));
+  while (const auto view = reader.next()) {
+    if (frames.pixels.size() + frame_bytes > allowed) too_many_bytes(source.name(), allowed);
+    append(*view, frames.pixels);
+    ++frames.num_frames;
+  }
+  if (frames.num_frames == 0) {
+    throw MediaError(fmt::format("{}: the video stream holds no frame", source.name()), "empty");
+  }
+  return frames;
+}
+
+}  // namespace raven::media
