@@ -16,10 +16,10 @@ namespace raven::data {
 struct LoaderOptions {
   std::int64_t max_frames = 2400;
   std::int64_t workers = 4;
-  std::int64_t prefetch = 4;        // batches
+  std::int64_t prefetch = 4;  // batches
   std::int64_t max_skipped = 200;
   std::uint64_t seed = 42;
-  bool training = true;             // random order, crops and flips; otherwise listed order, centre crop
+  bool training = true;  // random order, crops and flips; otherwise listed order, centre crop
   bool pin_memory = false;
   config::VideoInputConfig video;
   config::Waveform waveform = config::Waveform::kAsIs;
@@ -33,7 +33,8 @@ struct LoaderPosition {
 };
 
 /// Endless when training (epoch after epoch); ends after one pass otherwise.
-/// Every draw comes from (seed, epoch, item); batch k of an epoch is the same whatever was loaded before.
+/// Every draw comes from (seed, epoch, item); batch k of an epoch is the same whatever was loaded
+/// before.
 class Loader {
  public:
   /// Throws ConfigError when an utterance is longer than max_frames or the manifest is empty.
@@ -42,8 +43,8 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next batch; empty only at the end of a pass that is not for training. Throws SkipBudgetError
-  /// when more than max_skipped utterances were unusable.
+  /// The next batch; empty only at the end of a pass that is not for training. Throws
+  /// SkipBudgetError when more than max_skipped utterances were unusable.
   std::optional<Batch> next();
 
   [[nodiscard]] LoaderPosition position() const;  // of the batch that next() will give

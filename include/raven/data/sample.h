@@ -1,5 +1,6 @@
 // One utterance and one batch.
-// Shapes: B utterances, T frames of the longest one (25 Hz), H x W pixels, N = 640 T samples (16 kHz).
+// Shapes: B utterances, T frames of the longest one (25 Hz), H x W pixels, N = 640 T samples (16
+// kHz).
 #pragma once
 
 #include <torch/torch.h>
@@ -31,7 +32,8 @@ struct Batch {
   [[nodiscard]] std::int64_t num_frames() const;  // real frames, without padding; from CPU lengths
 };
 
-/// uint8 grey (...) -> float32, (0.9999 x / 255 - 0.421) / 0.165: published grey weights sum to 0.9999.
+/// uint8 grey (...) -> float32, (0.9999 x / 255 - 0.421) / 0.165: published grey weights sum to
+/// 0.9999.
 torch::Tensor normalise_video(const torch::Tensor& video);
 
 }  // namespace raven::data

@@ -1,5 +1,6 @@
 // Shards: plain tar files whose members can be found without reading them, by an index beside them.
-// `00000.tar` has `00000.tar.index`, a TSV of member, offset, size and checksum (xxh3, hexadecimal).
+// `00000.tar` has `00000.tar.index`, a TSV of member, offset, size and checksum (xxh3,
+// hexadecimal).
 #pragma once
 
 #include <cstddef>
@@ -15,40 +16,56 @@ namespace raven::data {
 
 struct ShardMember {
   std::string name;
-  std::uint64_t offset = 0, size = 0, checksum = 0;
+  std::uint64_t offset = 0, size = 0, checksum = 0;  // offset: of the first byte of content
 };
 
-/// Reads members of one shard; the file is mapped, so bytes are valid as long as the Shard. Thread-safe
-/// after construction.
+/// Reads members of one shard; the file is mapped, so bytes are valid as long as the Shard.
+/// Thread-safe after construction.
 class Shard {
  public:
-  /// Throws DataError when tar or index is missing, or the index does not fit the file.
+  /// Throws DataError when tar or index is missing ("missing"), or the index does not fit the file
+  /// ("corrupt").
   explicit Shard(const std::filesystem::path& tar);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
+  [[nodiscard]] const std::filesystem::path& file() const;
   [[nodiscard]] const std::vector<ShardMember>& members() const;  // in file order
-  /// Throws DataError ("missing") naming shard and member.
+  /// Null when there is none of that name.
+  [[nodiscard]] const ShardMember* find(std::string_view name) const;
+  /// Throws DataError naming shard and member: "missing", or "corrupt" when the tar does not hold
+  /// the member where the index says.
   [[nodiscard]] std::span<const std::byte> read(std::string_view name) const;
   /// Throws DataError ("corrupt") when the bytes do not have the index's checksum.
   void verify(const ShardMember& member) const;
+  /// Says that bytes given by read() are not needed for now, so that they need not count as this
+  /// process' memory; reading them again is allowed.
+  void release(std::span<const std::byte> bytes) const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
-/// Writes a shard as `<tar>.tmp`, then renames tar and index into place: a shard exists whole or not.
+/// Entries of an index file's content. Throws DataError ("corrupt") with `file`:line.
+std::vector<ShardMember> parse_shard_index(std::string_view content,
+                                           const std::filesystem::path& file);
+
+/// Writes a shard as `<tar>.tmp`, then renames tar and index into place: a shard exists whole or
+/// not.
 class ShardWriter {
  public:
+  /// Throws SystemError when the file cannot be made.
   explicit ShardWriter(std::filesystem::path tar);
   ~ShardWriter();  // without finish(), removes what was written
   ShardWriter(const ShardWriter&) = delete;
   ShardWriter& operator=(const ShardWriter&) = delete;
 
+  /// Throws DataError for a name that is empty, doubled, absolute or leads out of the tar,
+  /// SystemError when writing fails.
   void add(const std::string& name, std::string_view bytes);
-  [[nodiscard]] std::uint64_t size() const;
+  [[nodiscard]] std::uint64_t size() const;  // bytes of the tar so far
   void finish();
 
  private:

@@ -1,0 +1,284 @@
+#include "raven/data/shard.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <unordered_map>
+#include <utility>
+
+#include "data/tar_format.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+
+namespace raven::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kIndexHeader = "member\toffset\tsize\tchecksum";
+constexpr std::uint64_t kMaxIndexBytes = 1ULL << 30;
+constexpr std::uint64_t kPrefaultFrom = 1 << 16;  // bytes; smaller members are not worth a call
+
+fs::path index_of(const fs::path& tar) {
+  auto index = tar;
+  index += ".index";
+  return index;
+}
+
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// A whole file, mapped for reading.
+class MappedFile {
+ public:
+  explicit MappedFile(const fs::path& file) {
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+      const auto message = fmt::format("cannot open {}: {}", file.string(), std::strerror(errno));
+      if (errno == ENOENT || errno == ENOTDIR) throw DataError(message, "missing");
+      throw SystemError(message);
+    }
+    struct stat status {};
+    if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+      size_ = static_cast<std::size_t>(status.st_size);
+      address_ = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
+    }
+    ::close(descriptor);
+    if (address_ == MAP_FAILED)
+      throw SystemError(fmt::format("cannot map {}: {}", file.string(), std::strerror(errno)));
+    if (address_ == nullptr)
+      throw DataError(fmt::format("{}: empty, or no plain file", file.string()));
+  }
+  ~MappedFile() { ::munmap(address_, size_); }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  [[nodiscard]] std::span<const std::byte> bytes() const {
+    return {static_cast<const std::byte*>(address_), size_};
+  }
+
+ private:
+  void* address_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Pages that `bytes` touch, as madvise wants them.
+void advise(std::span<const std::byte> bytes, int advice) {
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size();
+  ::madvise(reinterpret_cast<void*>(begin), end - begin,
+            advice);  // only a hint: errors do not matter
+}
+
+template <class Number>
+bool parse_number(std::string_view text, int base, Number& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool parse_entry(std::string_view line, ShardMember& member) {
+  std::string_view fields[4];
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto tab = i < 3 ? line.find('\t') : line.size();
+    if (tab == std::string_view::npos) return false;
+    fields[i] = line.substr(0, tab);
+    line.remove_prefix(std::min(line.size(), tab + 1));
+  }
+  member.name = std::string(fields[0]);
+  return !member.name.empty() && parse_number(fields[1], 10, member.offset) &&
+         parse_number(fields[2], 10, member.size) && fields[3].size() == 16 &&
+         parse_number(fields[3], 16, member.checksum);
+}
+
+}  // namespace
+
+std::vector<ShardMember> parse_shard_index(std::string_view content, const fs::path& file) {
+  std::vector<ShardMember> members;
+  for (std::size_t number = 1; !content.empty(); ++number) {
+    const auto end = content.find('\n');
+    const auto line = content.substr(0, end);
+    if (end == std::string_view::npos) {
+      throw DataError(fmt::format("{}:{}: cut off; build the shard again", file.string(), number));
+    }
+    content.remove_prefix(end + 1);
+    if (number == 1) {
+      if (line != kIndexHeader)
+        throw DataError(fmt::format("{}:1: no index of a shard", file.string()));
+      continue;
+    }
+    if (ShardMember member; parse_entry(line, member)) {
+      members.push_back(std::move(member));
+    } else {
+      throw DataError(
+          fmt::format("{}:{}: expected member, offset, size and checksum; build the shard again",
+                      file.string(), number));
+    }
+  }
+  return members;
+}
+
+struct Shard::State {
+  explicit State(const fs::path& tar) : file(tar), mapped(tar) {}
+
+  [[nodiscard]] std::span<const std::byte> content(const ShardMember& member) const {
+    return mapped.bytes().subspan(member.offset, member.size);
+  }
+
+  [[noreturn]] void does_not_fit(const ShardMember& member) const {
+    throw DataError(fmt::format(
+        "{}: the index places '{}' at byte {} ({} bytes), where the tar does not hold it; "
+        "tar or index is damaged, build the shard again",
+        file.string(), member.name, member.offset, member.size));
+  }
+
+  fs::path file;
+  MappedFile mapped;
+  std::vector<ShardMember> members;
+  std::unordered_map<std::string_view, const ShardMember*> by_name;
+};
+
+Shard::Shard(const fs::path& tar) : state_(std::make_unique<State>(tar)) {
+  const auto index = index_of(tar);
+  state_->members = parse_shard_index(read_file(index, kMaxIndexBytes), index);
+  const auto file_size = state_->mapped.bytes().size();
+  state_->by_name.reserve(state_->members.size());
+  for (const auto& member : state_->members) {
+    if (member.offset < kTarBlock || member.offset % kTarBlock != 0 || member.offset > file_size ||
+        member.size > file_size - member.offset) {
+      state_->does_not_fit(member);
+    }
+    if (!state_->by_name.emplace(member.name, &member).second) {
+      throw DataError(fmt::format("{}: lists '{}' twice", index.string(), member.name));
+    }
+  }
+}
+
+Shard::~Shard() = default;
+
+const fs::path& Shard::file() const { return state_->file; }
+
+const std::vector<ShardMember>& Shard::members() const { return state_->members; }
+
+const ShardMember* Shard::find(std::string_view name) const {
+  const auto found = state_->by_name.find(name);
+  return found == state_->by_name.end() ? nullptr : found->second;
+}
+
+std::span<const std::byte> Shard::read(std::string_view name) const {
+  const auto* member = find(name);
+  if (member == nullptr) {
+    throw DataError(fmt::format("{}: no member '{}'", state_->file.string(), name), "missing");
+  }
+  const auto header = state_->mapped.bytes().subspan(member->offset - kTarBlock, kTarBlock);
+  if (tar_content_size(header) != member->size) state_->does_not_fit(*member);
+  const auto bytes = state_->content(*member);
+#ifdef MADV_POPULATE_READ
+  if (bytes.size() >= kPrefaultFrom) advise(bytes, MADV_POPULATE_READ);
+#endif
+  return bytes;
+}
+
+void Shard::verify(const ShardMember& member) const {
+  const auto found = checksum(as_text(read(member.name)));
+  if (found != member.checksum) {
+    throw DataError(fmt::format("{}: '{}' has checksum {}, the index says {}; the file is damaged",
+                                state_->file.string(), member.name, checksum_text(found),
+                                checksum_text(member.checksum)));
+  }
+}
+
+void Shard::release(std::span<const std::byte> bytes) const { advise(bytes, MADV_DONTNEED); }
+
+struct ShardWriter::State {
+  [[noreturn]] void fail(const char* action) {
+    throw SystemError(
+        fmt::format("cannot {} {}: {}{}", action, temporary.string(), std::strerror(errno),
+                    errno == ENOSPC || errno == EDQUOT ? "; free some space and run again" : ""));
+  }
+
+  void write(std::string_view bytes) {
+    size += bytes.size();
+    while (!bytes.empty()) {
+      const auto written = ::write(descriptor, bytes.data(), bytes.size());
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        fail("write");
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+  }
+
+  void close() {
+    if (descriptor >= 0 && ::close(std::exchange(descriptor, -1)) != 0) fail("write");
+  }
+
+  fs::path tar, temporary;
+  int descriptor = -1;
+  std::uint64_t size = 0;
+  std::string index = std::string(kIndexHeader) + "\n";
+  std::unordered_map<std::string, std::uint64_t> offsets;
+  bool finished = false;
+};
+
+ShardWriter::ShardWriter(fs::path tar) : state_(std::make_unique<State>()) {
+  state_->temporary = tar;
+  state_->temporary += ".tmp";
+  state_->tar = std::move(tar);
+  state_->descriptor =
+      ::open(state_->temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (state_->descriptor < 0) state_->fail("create");
+}
+
+ShardWriter::~ShardWriter() {
+  if (state_->descriptor >= 0) ::close(state_->descriptor);
+  if (!state_->finished) ::unlink(state_->temporary.c_str());
+}
+
+void ShardWriter::add(const std::string& name, std::string_view bytes) {
+  constexpr std::size_t kLongestName = 4096;
+  const auto refuse = [&](const char* why) {
+    throw DataError(fmt::format("{}: cannot hold a member '{}': {}", state_->tar.string(),
+                                name.substr(0, 200), why));
+  };
+  if (name.empty() || name.size() > kLongestName) refuse("the name must have 1 to 4096 bytes");
+  if (name.find_first_of(std::string_view("\t\n\r\0", 4)) != std::string::npos)
+    refuse("control characters");
+  if (name.front() == '/' || fs::path(name).lexically_normal() != fs::path(name))
+    refuse("the name must be a plain relative path");
+  if (name == ".." || name.starts_with("../")) refuse("the name leads out of the tar");
+  if (bytes.size() > kTarMaxSize) refuse("larger than 8 GiB");
+  if (state_->offsets.contains(name)) refuse("it has one already");
+  const auto header = tar_header(name, bytes.size());
+  const auto offset = state_->size + header.size();
+  state_->write(header);
+  state_->write(bytes);
+  state_->write(std::string(tar_padding(bytes.size()), '\0'));
+  state_->offsets.emplace(name, offset);
+  state_->index +=
+      fmt::format("{}\t{}\t{}\t{}\n", name, offset, bytes.size(), checksum_text(checksum(bytes)));
+}
+
+std::uint64_t ShardWriter::size() const { return state_->size; }
+
+void ShardWriter::finish() {
+  RAVEN_CHECK(!state_->finished, "{} is finished twice", state_->tar.string());
+  state_->write(std::string(2 * kTarBlock, '\0'));  // the end of a tar
+  state_->close();
+  flush_to_disk(state_->temporary);
+  const auto index = index_of(state_->tar);
+  std::error_code ignored;
+  fs::remove(index, ignored);  // an index of an older tar must not meet the new one
+  if (::rename(state_->temporary.c_str(), state_->tar.c_str()) != 0) state_->fail("rename");
+  state_->finished = true;
+  write_file_atomically(index, state_->index);
+}
+
+}  // namespace raven::data

@@ -1,0 +1,190 @@
+#include "raven/data/manifest.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "support/temporary_folder.h"
+
+namespace raven::data {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kHeader = "id\tvideo\taudio\tframes\ttext\n";
+
+/// Message and reason of the DataError that `content` causes; empty when it is read.
+std::pair<std::string, std::string> refusal(const std::string& content,
+                                            const std::string& name = "m.tsv") {
+  try {
+    parse_manifest(content, "/d/" + name);
+  } catch (const DataError& error) {
+    return {error.what(), error.reason()};
+  }
+  return {};
+}
+
+TEST(Manifest, ReadsColumnsByName) {
+  const auto manifest = parse_manifest(
+      "frames\tsource\tid\tnote\tvideo\tspeaker\n75\tlrs3\ta/1\tx\tshards/0.tar/a/1.mp4\ts1\n",
+      "/data/m.tsv");
+  ASSERT_EQ(manifest.utterances.size(), 1U);
+  const auto& u = manifest.utterances[0];
+  EXPECT_EQ(u.id, "a/1");
+  EXPECT_EQ(u.video.file, "/data/shards/0.tar");
+  EXPECT_EQ(u.video.member, "a/1.mp4");
+  EXPECT_TRUE(u.audio.empty());
+  EXPECT_EQ(u.frames, 75);
+  EXPECT_EQ(u.speaker, "s1");
+  EXPECT_EQ(u.source, "lrs3");
+  EXPECT_EQ(manifest.total_frames(), 75);
+}
+
+TEST(Manifest, FindsFilesFromItsOwnFolder) {
+  const auto manifest = parse_manifest(std::string(kHeader) + "a\t../v/a.mp4\t/abs/a.wav\t5\t\n",
+                                       "/data/lists/m.tsv");
+  EXPECT_EQ(manifest.utterances[0].video.file, "/data/v/a.mp4");
+  EXPECT_EQ(manifest.utterances[0].audio.file, "/abs/a.wav");
+}
+
+TEST(Manifest, AcceptsByteOrderMarkAndWindowsLineEnds) {
+  const auto manifest = parse_manifest(
+      "\xEF\xBB\xBFid\tvideo\taudio\tframes\ttext\r\na\ta.mp4\t\t5\tHELLO\r\n\r\nb\tb.mp4\t\t6\tX",
+      "/d/m.tsv");
+  ASSERT_EQ(manifest.utterances.size(), 2U);
+  EXPECT_EQ(manifest.utterances[0].text, "HELLO");
+  EXPECT_EQ(manifest.utterances[1].frames, 6);
+}
+
+TEST(Manifest, NamesFileLineAndReasonOfBadInput) {
+  const struct {
+    std::string content, place, what, reason;
+  } cases[] = {
+      {"", "m.tsv:", "empty", "columns"},
+      {"id\tvideo\n", "m.tsv:1:", "no column 'frames'", "columns"},
+      {"id\tid\tvideo\tframes\n", "m.tsv:1:", "two columns", "columns"},
+      {std::string(kHeader) + "a\ta.mp4\t\t5\n", "m.tsv:2:", "4 columns", "columns"},
+      {std::string(kHeader) + "a\ta.mp4\t\t5\tX\tY\n", "m.tsv:2:", "6 columns", "columns"},
+      {std::string(kHeader) + "a\ta.mp4\t\t5\t\nb\tb.mp4\t\t5\t\na\tc.mp4\t\t5\t\n",
+       "m.tsv:4:", "'a' is listed twice", "duplicate"},
+      {std::string(kHeader) + "\ta.mp4\t\t5\t\n", "m.tsv:2:", "id is empty", "missing"},
+      {std::string(kHeader) + "a\t\ta.wav\t5\t\n", "m.tsv:2:", "no video", "missing"},
+      {std::string(kHeader) + "a\ta.mp4\t\t0\t\n", "m.tsv:2:", "frames is '0'", "frame-count"},
+      {std::string(kHeader) + "a\ta.mp4\t\t-3\t\n", "m.tsv:2:", "frames is '-3'", "frame-count"},
+      {std::string(kHeader) + "a\ta.mp4\t\t7.5\t\n", "m.tsv:2:", "frames is '7.5'", "frame-count"},
+      {std::string(kHeader) + "a\ta.mp4\t\t99999999999999999999\t\n", "m.tsv:2:", "frames is",
+       "frame-count"},
+      {std::string(kHeader) + "a\ta.mp4\t\t\t\n", "m.tsv:2:", "frames is ''", "frame-count"},
+      {std::string(kHeader) + std::string("a\0b\ta.mp4\t\t5\t\n", 15), "m.tsv:2:", "NUL",
+       "corrupt"},
+      {std::string(kHeader) + std::string(2 << 20, 'x') + "\n", "m.tsv:2:", "line of 2097152 bytes",
+       "corrupt"},
+  };
+  for (const auto& [content, place, what, reason] : cases) {
+    const auto [message, found_reason] = refusal(content);
+    EXPECT_THAT(message, HasSubstr("/d/" + place)) << what;
+    EXPECT_THAT(message, HasSubstr(what));
+    EXPECT_EQ(found_reason, reason) << what;
+    EXPECT_LT(message.size(), 400U) << what;
+  }
+}
+
+TEST(Manifest, SaysHowToMakeAMissingOne) {
+  try {
+    (void)read_manifest("/nowhere/m.tsv");
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("/nowhere/m.tsv"));
+    EXPECT_THAT(error.what(), HasSubstr("raven prepare"));
+  }
+}
+
+TEST(Manifest, ReadsPublishedLists) {
+  const auto manifest = parse_manifest(
+      "lrs3,test/0Fi83BHQsMA/00002.avi,41,1005 811 442\nlrs3,test/b.avi,12,\n", "/d/test.csv");
+  ASSERT_EQ(manifest.utterances.size(), 2U);
+  const auto& u = manifest.utterances[0];
+  EXPECT_EQ(u.id, "test/0Fi83BHQsMA/00002");
+  EXPECT_EQ(u.video.file, "/d/test/0Fi83BHQsMA/00002.avi");
+  EXPECT_EQ(u.audio.file, "/d/test/0Fi83BHQsMA/00002.wav");
+  EXPECT_EQ(u.frames, 41);
+  EXPECT_EQ(u.text, "1005 811 442");
+  EXPECT_EQ(u.source, "lrs3");
+}
+
+TEST(Manifest, LooksForPublishedClipsBelowTheirTag) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder.path() / "vox2");
+  write_file_atomically(folder.path() / "l.csv", "vox2,a.avi,5,\nlrs3,b.avi,5,\n");
+  const auto manifest = read_manifest(folder.path() / "l.csv");
+  EXPECT_EQ(manifest.utterances[0].video.file, folder.path() / "vox2/a.avi");
+  EXPECT_EQ(manifest.utterances[1].video.file, folder.path() / "b.avi");
+}
+
+TEST(Manifest, RefusesDamagedPublishedLists) {
+  EXPECT_THAT(refusal("lrs3,a.avi,41\n", "l.csv").first, HasSubstr("l.csv:1: 3 fields"));
+  EXPECT_THAT(refusal("lrs3,a,41,1\n", "l.csv").first, HasSubstr("l.csv:1: path 'a'"));
+  EXPECT_THAT(refusal("lrs3,a.avi,41,1\nlrs3,a.avi,41,1\n", "l.csv").first,
+              HasSubstr("l.csv:2: id 'a'"));
+  EXPECT_THAT(refusal("lrs3,a.avi,x,1\n", "l.csv").first, HasSubstr("frames is 'x'"));
+}
+
+TEST(Manifest, ReadsWhatItWrote) {
+  const TemporaryFolder folder;
+  Manifest manifest;
+  manifest.file = folder.path() / "m.tsv";
+  manifest.utterances = {{.id = "a",
+                          .video = {folder.path() / "shards/0.tar", "a.mp4"},
+                          .audio = {folder.path() / "shards/0.tar", "a.wav"},
+                          .frames = 30,
+                          .text = "TWO\tLINES\nHERE",
+                          .speaker = "s",
+                          .subset = "train",
+                          .source = "lrs3"},
+                         {.id = "b",
+                          .video = {"/other/b.mp4", ""},
+                          .audio = {},
+                          .frames = 1,
+                          .text = "",
+                          .speaker = "",
+                          .subset = "",
+                          .source = ""}};
+  write_manifest(manifest);
+  const auto text = read_file(manifest.file);
+  EXPECT_THAT(
+      text,
+      HasSubstr("a\tshards/0.tar/a.mp4\tshards/0.tar/a.wav\t30\tTWO LINES HERE\ts\ttrain\tlrs3\n"));
+  const auto again = read_manifest(manifest.file);
+  ASSERT_EQ(again.utterances.size(), 2U);
+  EXPECT_EQ(again.utterances[0].video.file, manifest.utterances[0].video.file);
+  EXPECT_EQ(again.utterances[0].video.member, "a.mp4");
+  EXPECT_EQ(again.utterances[1].video.file, "/other/b.mp4");
+  EXPECT_TRUE(again.utterances[1].audio.empty());
+  EXPECT_EQ(again.utterances[1].frames, 1);
+}
+
+TEST(Manifest, RefusesToWriteIdsThatItCouldNotReadBack) {
+  const TemporaryFolder folder;
+  Manifest manifest;
+  manifest.file = folder.path() / "m.tsv";
+  manifest.utterances.resize(1);
+  manifest.utterances[0].id = "a\tb";
+  manifest.utterances[0].video.file = "/v.mp4";
+  EXPECT_THROW(write_manifest(manifest), DataError);
+  EXPECT_FALSE(std::filesystem::exists(manifest.file));
+}
+
+TEST(Manifest, JoinsSeveralAndRefusesCommonIds) {
+  const TemporaryFolder folder;
+  const auto a = folder.path() / "a.tsv", b = folder.path() / "b.tsv";
+  write_file_atomically(a, std::string(kHeader) + "a\ta.mp4\t\t5\t\n");
+  write_file_atomically(b, std::string(kHeader) + "b\tb.mp4\t\t6\t\n");
+  const auto both = read_manifests({a, b});
+  EXPECT_EQ(both.total_frames(), 11);
+  EXPECT_EQ(both.file, a);
+  EXPECT_THROW((void)read_manifests({a, b, a}), DataError);
+}
+
+}  // namespace
+}  // namespace raven::data

@@ -1,0 +1,215 @@
+#include "raven/data/shard.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <fstream>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "support/temporary_folder.h"
+
+namespace raven::data {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Names of 100 bytes and less, of a form that fits ustar's two fields, and of one that fits none.
+const std::vector<std::string> kNames = {
+    "a.mp4", "dir/b.wav", std::string(100, 'c'),
+    std::string(90, 'd') + "/" + std::string(80, 'e') + ".npy",
+    std::string(180, 'f') + "/" + std::string(150, 'g') + ".mp4"};
+
+fs::path write_shard(const fs::path& folder) {
+  const auto tar = folder / "0.tar";
+  ShardWriter writer(tar);
+  for (std::size_t i = 0; i < kNames.size(); ++i)
+    writer.add(kNames[i], std::string(i * 511, static_cast<char>('0' + i)));
+  writer.finish();
+  return tar;
+}
+
+TEST(Shard, GivesBackWhatWasWritten) {
+  const TemporaryFolder folder;
+  const Shard shard(write_shard(folder.path()));
+  ASSERT_EQ(shard.members().size(), kNames.size());
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    EXPECT_EQ(shard.members()[i].name, kNames[i]);
+    EXPECT_EQ(text_of(shard.read(kNames[i])), std::string(i * 511, static_cast<char>('0' + i)));
+    EXPECT_NO_THROW(shard.verify(shard.members()[i]));
+  }
+}
+
+TEST(Shard, IsReadByTheSystemsTar) {
+  const TemporaryFolder folder;
+  const auto tar = write_shard(folder.path());
+  const auto out = folder.path() / "out";
+  fs::create_directory(out);
+  // GNU tar with warnings as text: a broken end or header would show in its exit status.
+  ASSERT_EQ(system(("tar -xf " + tar.string() + " -C " + out.string()).c_str()), 0);
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    EXPECT_EQ(read_file(out / kNames[i]), std::string(i * 511, static_cast<char>('0' + i)))
+        << kNames[i];
+  }
+}
+
+TEST(Shard, HasTheSameBytesEveryTime) {
+  const TemporaryFolder a, b;
+  EXPECT_EQ(read_file(write_shard(a.path())), read_file(write_shard(b.path())));
+}
+
+TEST(Shard, NamesAMissingMember) {
+  const TemporaryFolder folder;
+  const Shard shard(write_shard(folder.path()));
+  try {
+    (void)shard.read("nothing.mp4");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("0.tar: no member 'nothing.mp4'"));
+    EXPECT_EQ(error.reason(), "missing");
+  }
+  EXPECT_EQ(shard.find("nothing.mp4"), nullptr);
+}
+
+TEST(Shard, NeedsTarAndIndex) {
+  const TemporaryFolder folder;
+  const auto tar = write_shard(folder.path());
+  EXPECT_THROW(Shard(folder.path() / "1.tar"), DataError);
+  fs::remove(tar.string() + ".index");
+  EXPECT_THROW(Shard{tar}, DataError);
+}
+
+TEST(Shard, FindsFlippedBitsOfContent) {
+  const TemporaryFolder folder;
+  const auto tar = write_shard(folder.path());
+  const auto member = Shard(tar).members()[2];
+  {
+    std::fstream file(tar, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(member.offset + 100));
+    file.put('x');
+  }
+  const Shard shard(tar);
+  EXPECT_NO_THROW(shard.verify(shard.members()[1]));
+  try {
+    shard.verify(shard.members()[2]);
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("checksum"));
+    EXPECT_EQ(error.reason(), "corrupt");
+  }
+}
+
+TEST(Shard, RefusesATruncatedTar) {
+  const TemporaryFolder folder;
+  const auto tar = write_shard(folder.path());
+  const auto whole = fs::file_size(tar);
+  for (const auto size :
+       {std::uintmax_t{0}, std::uintmax_t{1}, std::uintmax_t{512}, whole / 2, whole - 2048}) {
+    fs::resize_file(tar, size);
+    EXPECT_THROW(Shard{tar}, DataError) << size;
+  }
+}
+
+TEST(Shard, RefusesAnIndexOfAnotherTar) {
+  const TemporaryFolder folder;
+  const auto tar = write_shard(folder.path());
+  const auto other = folder.path() / "other.tar";
+  {
+    ShardWriter writer(other);
+    writer.add("x", std::string(5000, 'x'));
+    writer.add("a.mp4", "hello");
+    writer.finish();
+  }
+  fs::copy_file(other.string() + ".index", tar.string() + ".index",
+                fs::copy_options::overwrite_existing);
+  try {
+    (void)Shard(tar).read("a.mp4");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("build the shard again"));
+  }
+}
+
+TEST(Shard, SurvivesEveryFlippedBitOfItsIndex) {
+  const TemporaryFolder folder;
+  const auto tar = write_shard(folder.path());
+  const auto index = fs::path(tar.string() + ".index");
+  const auto good = read_file(index);
+  int refused = 0;
+  for (std::size_t i = 0; i < good.size(); i += 3) {
+    auto bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ (1 << (i % 8)));
+    std::ofstream(index, std::ios::binary) << bad;
+    try {
+      const Shard shard(tar);
+      for (const auto& member : shard.members()) shard.verify(member);
+    } catch (const DataError&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 50);
+}
+
+TEST(Shard, NamesTheLineOfADamagedIndex) {
+  const auto line_of = [](const std::string& content) {
+    try {
+      (void)parse_shard_index(content, "0.tar.index");
+    } catch (const DataError& error) {
+      return std::string(error.what()).substr(0, 13);
+    }
+    return std::string("read");
+  };
+  const std::string header = "member\toffset\tsize\tchecksum\n";
+  EXPECT_EQ(line_of(header + "a\t512\t3\t0123456789abcdef\n"), "read");
+  EXPECT_EQ(line_of("nonsense\n"), "0.tar.index:1");
+  EXPECT_EQ(line_of(header + "a\t512\t3\n"), "0.tar.index:2");
+  EXPECT_EQ(line_of(header + "a\t512\t3\t0123456789abcdef\textra\n"), "0.tar.index:2");
+  EXPECT_EQ(line_of(header + "a\t-512\t3\t0123456789abcdef\n"), "0.tar.index:2");
+  EXPECT_EQ(line_of(header + "a\t99999999999999999999\t3\t0123456789abcdef\n"), "0.tar.index:2");
+  EXPECT_EQ(line_of(header + "a\t512\t3\t0123"), "0.tar.index:2");
+}
+
+TEST(Shard, RefusesOffsetsBeyondTheEnd) {
+  const TemporaryFolder folder;
+  const auto tar = write_shard(folder.path());
+  for (const char* entry : {"a\t18446744073709551104\t1024\t0000000000000000\n",
+                            "a\t512\t18446744073709551615\t0000000000000000\n",
+                            "a\t0\t1\t0000000000000000\n", "a\t513\t1\t0000000000000000\n"}) {
+    std::ofstream(tar.string() + ".index", std::ios::binary) << "member\toffset\tsize\tchecksum\n"
+                                                             << entry;
+    EXPECT_THROW(Shard{tar}, DataError) << entry;
+  }
+}
+
+TEST(ShardWriter, LeavesNothingWhenItIsNotFinished) {
+  const TemporaryFolder folder;
+  {
+    ShardWriter writer(folder.path() / "0.tar");
+    writer.add("a", "1");
+    EXPECT_GT(writer.size(), 0U);
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+TEST(ShardWriter, RefusesNamesThatTarToolsWouldMisplace) {
+  const TemporaryFolder folder;
+  ShardWriter writer(folder.path() / "0.tar");
+  writer.add("a", "1");
+  for (const std::string name : {"", "a", "/a", "../a", "b/../../a", "./a", "a\nb", "a\tb", ".."}) {
+    EXPECT_THROW(writer.add(name, "1"), DataError) << name;
+  }
+  EXPECT_NO_THROW(writer.add("..a/b..c", "1"));
+}
+
+TEST(ShardWriter, SaysWhenItCannotWrite) {
+  EXPECT_THROW(ShardWriter("/nowhere/0.tar"), SystemError);
+}
+
+}  // namespace
+}  // namespace raven::data
