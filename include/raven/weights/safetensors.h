@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,11 +20,19 @@ struct TensorFile {
   [[nodiscard]] const torch::Tensor& at(const std::string& name) const;
 };
 
-/// Throws CheckpointError with file, tensor and reason for anything malformed: sizes, offsets, types and
-/// overlaps are checked before memory is taken.
+/// Throws CheckpointError with file, tensor and reason for anything malformed: sizes, offsets,
+/// types and overlaps are checked before memory is taken.
 TensorFile read_safetensors(const std::filesystem::path& file);
 
-/// Writes atomically. Tensors may live anywhere; they are copied to the CPU. Throws SystemError.
+/// The same for bytes that are already in memory; `source` stands for the file in messages.
+TensorFile parse_safetensors(std::string_view bytes, const std::string& source);
+
+/// Metadata alone, without reading any tensor. Checks the header as read_safetensors does.
+std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& file);
+
+/// Writes atomically. Tensors may live anywhere; they are copied to the CPU one at a time. In the
+/// file they lie by falling element size, so each is aligned; the header keeps their order. Throws
+/// SystemError.
 void write_safetensors(const std::filesystem::path& file, const TensorFile& content);
 
 }  // namespace raven::weights

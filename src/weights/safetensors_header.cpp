@@ -1,0 +1,262 @@
+#include "weights/safetensors_header.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "raven/core/error.h"
+
+namespace raven::weights {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr const char* kMetadataKey = "__metadata__";
+constexpr std::size_t kMaxDimensions = 64;
+
+constexpr std::array<std::pair<std::string_view, c10::ScalarType>, 10> kTypes = {{
+    {"F64", c10::ScalarType::Double},
+    {"F32", c10::ScalarType::Float},
+    {"F16", c10::ScalarType::Half},
+    {"BF16", c10::ScalarType::BFloat16},
+    {"I64", c10::ScalarType::Long},
+    {"I32", c10::ScalarType::Int},
+    {"I16", c10::ScalarType::Short},
+    {"I8", c10::ScalarType::Char},
+    {"U8", c10::ScalarType::Byte},
+    {"BOOL", c10::ScalarType::Bool},
+}};
+
+std::optional<c10::ScalarType> type_named(std::string_view name) {
+  for (const auto& [known, type] : kTypes) {
+    if (known == name) return type;
+  }
+  return std::nullopt;
+}
+
+/// Reads the one layout that the format allows, straight from parser events, so hostile nesting or
+/// numbers never become a tree in memory:
+/// {"__metadata__": {text: text}, name: {"dtype": text, "shape": [n...], "data_offsets": [n, n]}}
+class HeaderReader : public nlohmann::json_sax<Json> {
+ public:
+  explicit HeaderReader(SafetensorsHeader& header) : header_(header) {}
+
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
+  bool key(string_t& text) override {
+    key_ = text;
+    if (depth_ == 1) {
+      if (!names_.insert(text).second) return fail(fmt::format("'{}' is listed twice", text));
+      in_metadata_ = text == kMetadataKey;
+    } else if (in_metadata_) {
+      if (header_.metadata.count(text) != 0) {
+        return fail(fmt::format("metadata '{}' is listed twice", text));
+      }
+    } else if (!fields_.insert(text).second) {
+      return fail(place("field '" + text + "' is given twice"));
+    } else if (text != "dtype" && text != "shape" && text != "data_offsets") {
+      return fail(place("unknown field '" + text + "'"));
+    }
+    return true;
+  }
+  bool start_object(std::size_t) override {
+    if (in_list_ || depth_ >= 2) return unexpected("an object");
+    if (++depth_ == 2 && !in_metadata_) {
+      header_.places.emplace_back().name = key_;
+      fields_.clear();
+      offsets_.clear();
+    }
+    return true;
+  }
+  bool end_object() override {
+    if (--depth_ != 1 || in_metadata_) return true;
+    if (fields_.size() != 3) return fail(place("expected dtype, shape and data_offsets"));
+    if (offsets_.size() != 2) return fail(place("expected two data_offsets"));
+    header_.places.back().begin = offsets_[0];
+    header_.places.back().end = offsets_[1];
+    return true;
+  }
+  bool start_array(std::size_t) override {
+    if (depth_ != 2 || in_metadata_ || in_list_ || key_ == "dtype") return unexpected("a list");
+    return in_list_ = true;
+  }
+  bool end_array() override {
+    in_list_ = false;
+    return true;
+  }
+  bool string(string_t& text) override {
+    if (depth_ == 2 && in_metadata_) {
+      header_.metadata.emplace(key_, text);
+      return true;
+    }
+    if (depth_ != 2 || in_list_ || key_ != "dtype") return unexpected("text");
+    const auto type = type_named(text);
+    if (!type) return fail(place("unknown element type '" + text.substr(0, 32) + "'"));
+    header_.places.back().type = *type;
+    return true;
+  }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (!in_list_) return unexpected("a number");
+    if (key_ == "data_offsets") {
+      offsets_.push_back(value);
+      return offsets_.size() <= 2 || fail(place("expected two data_offsets"));
+    }
+    auto& shape = header_.places.back().shape;
+    if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+      return fail(place(fmt::format("dimension {} is too large", value)));
+    }
+    shape.push_back(static_cast<std::int64_t>(value));
+    return shape.size() <= kMaxDimensions || fail(place("has too many dimensions"));
+  }
+  bool null() override { return unexpected("null"); }
+  bool boolean(bool) override { return unexpected("true or false"); }
+  bool number_integer(number_integer_t) override { return unexpected("a negative number"); }
+  bool number_float(number_float_t, const string_t&) override { return unexpected("a fraction"); }
+  bool binary(binary_t&) override { return unexpected("binary data"); }
+  bool parse_error(std::size_t position, const std::string&, const Json::exception&) override {
+    return fail(fmt::format("header is not valid JSON near its byte {}", position));
+  }
+
+ private:
+  bool fail(const std::string& problem) {
+    if (problem_.empty()) problem_ = problem;
+    return false;
+  }
+  bool unexpected(const std::string& what) {
+    return fail(depth_ < 2     ? fmt::format("header holds {} where a tensor's entry belongs", what)
+                : in_metadata_ ? fmt::format("metadata '{}' is {}, expected text", key_, what)
+                               : place(fmt::format("{} in field '{}'", what, key_)));
+  }
+  [[nodiscard]] std::string place(const std::string& problem) const {
+    return fmt::format("tensor '{}': {}", header_.places.back().name, problem);
+  }
+
+  SafetensorsHeader& header_;
+  std::string problem_;
+  int depth_ = 0;
+  bool in_metadata_ = false;
+  bool in_list_ = false;
+  std::string key_;
+  std::set<std::string> names_, fields_;
+  std::vector<std::uint64_t> offsets_;
+};
+
+/// Bytes of a tensor, or nothing where the product does not fit in 63 bits.
+std::optional<std::uint64_t> bytes_of(const TensorPlace& place) {
+  constexpr auto kLimit = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  std::uint64_t product = 1;  // of all dimensions but zeros: strides are computed from it as well
+  bool empty = false;
+  for (const auto size : place.shape) {
+    if (size == 0) {
+      empty = true;
+    } else if (__builtin_mul_overflow(product, static_cast<std::uint64_t>(size), &product) ||
+               product > kLimit) {
+      return std::nullopt;
+    }
+  }
+  if (__builtin_mul_overflow(product, c10::elementSize(place.type), &product) || product > kLimit) {
+    return std::nullopt;
+  }
+  return empty ? 0 : product;
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+void check_places(const SafetensorsHeader& header, std::uint64_t data_bytes,
+                  const std::string& source) {
+  for (const auto& place : header.places) {
+    const auto bytes = bytes_of(place);
+    if (!bytes) {
+      throw CheckpointError(fmt::format("{}: tensor '{}': shape {} is too large", source,
+                                        place.name, shape_text(place.shape)));
+    }
+    if (place.begin > place.end || place.end > data_bytes) {
+      throw CheckpointError(
+          fmt::format("{}: tensor '{}': bytes {} to {} lie outside the file's {} bytes of data; is "
+                      "it cut short?",
+                      source, place.name, place.begin, place.end, data_bytes));
+    }
+    if (place.end - place.begin != *bytes) {
+      throw CheckpointError(fmt::format(
+          "{}: tensor '{}': shape {} of {} takes {} bytes, the file gives {}", source, place.name,
+          shape_text(place.shape), c10::toString(place.type), *bytes, place.end - place.begin));
+    }
+  }
+  std::vector<const TensorPlace*> by_offset;
+  for (const auto& place : header.places) by_offset.push_back(&place);
+  std::stable_sort(by_offset.begin(), by_offset.end(), [](const auto* a, const auto* b) {
+    return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
+  });
+  std::uint64_t next = 0;
+  for (const auto* place : by_offset) {
+    if (place->begin != next) {
+      throw CheckpointError(fmt::format(
+          "{}: tensor '{}' begins at byte {}, expected {}: tensors must {}", source, place->name,
+          place->begin, next, place->begin < next ? "not overlap" : "leave no gaps"));
+    }
+    next = place->end;
+  }
+  if (next != data_bytes) {
+    throw CheckpointError(
+        fmt::format("{}: {} bytes follow the last tensor", source, data_bytes - next));
+  }
+}
+
+}  // namespace
+
+std::uint64_t safetensors_header_length(std::string_view first_bytes, std::uint64_t file_bytes,
+                                        const std::string& source) {
+  if (file_bytes < kLengthBytes || first_bytes.size() < kLengthBytes) {
+    throw CheckpointError(fmt::format("{}: {} bytes are too few for a safetensors file", source,
+                                      std::min<std::uint64_t>(file_bytes, first_bytes.size())));
+  }
+  std::uint64_t length = 0;
+  std::memcpy(&length, first_bytes.data(), kLengthBytes);
+  if (length > file_bytes - kLengthBytes || length > kMaxHeaderBytes) {
+    throw CheckpointError(fmt::format(
+        "{}: header of {} bytes in a file of {}; it is cut short or not a safetensors file", source,
+        length, file_bytes));
+  }
+  return length;
+}
+
+SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
+                                           const std::string& source) {
+  SafetensorsHeader header;
+  HeaderReader reader(header);
+  if (json.empty() || json.front() != '{') {
+    throw CheckpointError(fmt::format("{}: header is not a JSON object", source));
+  }
+  if (!Json::sax_parse(json.begin(), json.end(), &reader)) {
+    throw CheckpointError(fmt::format("{}: {}", source, reader.problem()));
+  }
+  check_places(header, data_bytes, source);
+  return header;
+}
+
+std::string safetensors_header_text(const SafetensorsHeader& header) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  if (!header.metadata.empty()) json[kMetadataKey] = header.metadata;
+  for (const auto& place : header.places) {
+    const auto type = std::find_if(kTypes.begin(), kTypes.end(),
+                                   [&](const auto& known) { return known.second == place.type; });
+    RAVEN_CHECK(type != kTypes.end(),
+                "tensor '{}' has type {}, which safetensors files do not hold", place.name,
+                c10::toString(place.type));
+    RAVEN_CHECK(!json.contains(place.name), "two tensors are called '{}'", place.name);
+    json[place.name] = {
+        {"dtype", type->first}, {"shape", place.shape}, {"data_offsets", {place.begin, place.end}}};
+  }
+  auto text = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+}  // namespace raven::weights

@@ -1,0 +1,43 @@
+// The JSON header of a safetensors file: who lies where. Checked completely before any tensor
+// exists.
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace raven::weights {
+
+struct TensorPlace {
+  std::string name;
+  c10::ScalarType type = c10::ScalarType::Float;
+  std::vector<std::int64_t> shape;
+  std::uint64_t begin = 0, end = 0;  // bytes from the first one after the header
+};
+
+struct SafetensorsHeader {
+  std::vector<TensorPlace> places;  // in header order
+  std::map<std::string, std::string> metadata;
+};
+
+inline constexpr std::uint64_t kLengthBytes = 8;  // little-endian length of the JSON text
+inline constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as in the format's own reader
+
+/// Length of the JSON text, from the first eight bytes. Throws CheckpointError unless it fits in a
+/// file of `file_bytes`.
+std::uint64_t safetensors_header_length(std::string_view first_bytes, std::uint64_t file_bytes,
+                                        const std::string& source);
+
+/// Throws CheckpointError unless the tensors fill exactly `data_bytes`, without gaps or overlaps,
+/// each with as many bytes as its shape and type say.
+SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
+                                           const std::string& source);
+
+/// The JSON text, padded with spaces to a multiple of 8.
+std::string safetensors_header_text(const SafetensorsHeader& header);
+
+}  // namespace raven::weights

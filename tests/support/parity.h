@@ -1,0 +1,46 @@
+// Golden files: results of the published implementation (tests/parity/data/README.md).
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+
+namespace raven::parity {
+
+/// RAVEN_PARITY_DIR, else the project's copy.
+inline std::filesystem::path folder() {
+  const char* given = std::getenv("RAVEN_PARITY_DIR");
+  return given != nullptr && *given != '\0' ? given : RAVEN_SOURCE_DIR "/tests/parity/data";
+}
+
+/// Path of a golden file; throws when it is absent, so that a test without its data fails.
+inline std::filesystem::path path(const std::string& name) {
+  auto file = folder() / name;
+  if (!std::filesystem::exists(file)) {
+    throw std::runtime_error("golden file " + file.string() +
+                             " is missing; set RAVEN_PARITY_DIR to a folder that has it");
+  }
+  return file;
+}
+
+inline nlohmann::json json(const std::string& name) {
+  const auto file = path(name);
+  std::ifstream in(file);
+  try {
+    return nlohmann::json::parse(in);
+  } catch (const nlohmann::json::exception& error) {
+    throw std::runtime_error("golden file " + file.string() + ": " + error.what());
+  }
+}
+
+/// The cases of a file; throws when there are none, so that an emptied file cannot pass.
+inline nlohmann::json cases(const nlohmann::json& content) {
+  auto all = content.at("cases");
+  if (all.empty()) throw std::runtime_error("a golden file lists no cases");
+  return all;
+}
+
+}  // namespace raven::parity

@@ -1,0 +1,193 @@
+#include "raven/weights/safetensors.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "support/temporary_folder.h"
+
+namespace raven::weights {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string file_bytes(const std::string& json, const std::string& data = "") {
+  const std::uint64_t length = json.size();
+  std::string bytes(8, '\0');
+  std::memcpy(bytes.data(), &length, 8);
+  return bytes + json + data;
+}
+
+/// The words with which a file is refused; fails the test when it is read.
+std::string refusal(const std::string& bytes) {
+  try {
+    parse_safetensors(bytes, "model.safetensors");
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "was read: " << bytes;
+  return "";
+}
+
+std::string one_tensor(const std::string& dtype, const std::string& shape,
+                       const std::string& offsets) {
+  return R"({"x":{"dtype":")" + dtype + R"(","shape":)" + shape + R"(,"data_offsets":)" + offsets +
+         "}}";
+}
+
+TEST(Safetensors, ReadsBackEveryTypeAndTheMetadata) {
+  const TemporaryFolder folder;
+  TensorFile content;
+  content.metadata = {{"config", "a: 1\n\"b\""}, {"empty", ""}};
+  for (const auto type :
+       {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64,
+        torch::kFloat16, torch::kBFloat16, torch::kFloat32, torch::kFloat64}) {
+    content.tensors.emplace_back(fmt::format("{}", c10::toString(type)),
+                                 torch::arange(6).reshape({2, 3}).to(type).t());  // not contiguous
+  }
+  content.tensors.emplace_back("scalar", torch::tensor(std::int64_t{7}));
+  content.tensors.emplace_back("nothing", torch::empty({0, 4}));
+  write_safetensors(folder.path() / "m.safetensors", content);
+  const auto read = read_safetensors(folder.path() / "m.safetensors");
+  EXPECT_EQ(read.metadata, content.metadata);
+  EXPECT_EQ(read_safetensors_metadata(folder.path() / "m.safetensors"), content.metadata);
+  ASSERT_EQ(read.tensors.size(), content.tensors.size());
+  for (std::size_t i = 0; i < read.tensors.size(); ++i) {
+    EXPECT_EQ(read.tensors[i].first, content.tensors[i].first);  // the given order
+    EXPECT_EQ(read.tensors[i].second.dtype(), content.tensors[i].second.dtype());
+    EXPECT_TRUE(torch::equal(read.tensors[i].second, content.tensors[i].second))
+        << read.tensors[i].first;
+  }
+}
+
+TEST(Safetensors, ReadsAFileWrittenByHand) {
+  const auto content =
+      parse_safetensors(file_bytes(R"({"b":{"dtype":"I16","shape":[2],"data_offsets":[1,5]},)"
+                                   R"("a":{"data_offsets":[0,1],"shape":[],"dtype":"BOOL"}}  )",
+                                   std::string("\x01\x02\x00\xff\xff", 5)),
+                        "hand");
+  EXPECT_EQ(content.tensors[0].first, "b");
+  EXPECT_TRUE(torch::equal(content.at("b"), torch::tensor({2, -1}, torch::kInt16)));
+  EXPECT_TRUE(content.at("a").item<bool>());
+}
+
+TEST(Safetensors, AlignsEveryTensorToItsElement) {
+  const TemporaryFolder folder;
+  TensorFile content;
+  content.tensors = {{"flag", torch::ones({3}, torch::kBool)},
+                     {"wide", torch::ones({2}, torch::kFloat64)}};
+  write_safetensors(folder.path() / "m.safetensors", content);
+  const auto bytes = read_file(folder.path() / "m.safetensors");
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), 8);
+  EXPECT_EQ(header % 8, 0U);
+  EXPECT_THAT(bytes, HasSubstr(R"("wide":{"dtype":"F64","shape":[2],"data_offsets":[0,16]})"));
+}
+
+TEST(Safetensors, NamesTheTensorThatIsNotThere) {
+  TensorFile content;
+  content.tensors = {{"a", torch::ones({1})}};
+  try {
+    (void)content.at("encoder.after_norm.weight");
+    FAIL() << "found a tensor that is not there";
+  } catch (const CheckpointError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("'encoder.after_norm.weight'"));
+  }
+}
+
+TEST(Safetensors, RefusesLengthsThatTheFileDoesNotHave) {
+  EXPECT_THAT(refusal("abc"), HasSubstr("too few"));
+  EXPECT_THAT(refusal(std::string(8, '\xff')), HasSubstr("cut short"));
+  auto bytes = file_bytes("{}");
+  bytes[0] = 3;
+  EXPECT_THAT(refusal(bytes), HasSubstr("cut short"));
+}
+
+TEST(Safetensors, RefusesOffsetsThatDoNotTileTheData) {
+  const std::string four(4, '\0');
+  EXPECT_THAT(
+      refusal(file_bytes(one_tensor("F32", "[2]", "[0,8]"), four)),
+      AllOf(HasSubstr("model.safetensors: tensor 'x'"), HasSubstr("outside the file's 4 bytes")));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "[3]", "[1,4]"), four)), HasSubstr("no gaps"));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "[3]", "[0,3]"), four)),
+              HasSubstr("1 bytes follow"));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "[0]", "[2,1]"), four)), HasSubstr("outside"));
+  EXPECT_THAT(refusal(file_bytes(R"({"x":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},)"
+                                 R"("y":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}})",
+                                 four)),
+              AllOf(HasSubstr("tensor 'y'"), HasSubstr("not overlap")));
+}
+
+TEST(Safetensors, RefusesShapesThatDoNotFitTheirBytes) {
+  EXPECT_THAT(refusal(file_bytes(one_tensor("F32", "[1,3]", "[0,4]"), "1234")),
+              HasSubstr("takes 12 bytes, the file gives 4"));
+  for (const auto* shape : {"[4611686018427387904,4]", "[9223372036854775807]",
+                            "[9223372036854775807,3,0]", "[18446744073709551615]"}) {
+    EXPECT_THAT(refusal(file_bytes(one_tensor("F64", shape, "[0,0]"))), HasSubstr("too large"));
+  }
+  std::string many = "1";
+  for (int i = 0; i < 100; ++i) many += ",1";
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "[" + many + "]", "[0,1]"), "1")),
+              HasSubstr("too many dimensions"));
+}
+
+TEST(Safetensors, RefusesHeadersOfAnotherForm) {
+  EXPECT_THAT(refusal(file_bytes("")), HasSubstr("not a JSON object"));
+  EXPECT_THAT(refusal(file_bytes("[]")), HasSubstr("not a JSON object"));
+  EXPECT_THAT(refusal(file_bytes("{\"x\":")), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal(file_bytes("{} x")), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal(file_bytes("{\"\xff\":{}}")), HasSubstr("not valid JSON"));
+  EXPECT_THAT(refusal(file_bytes(R"({"x":1})")), HasSubstr("a number"));
+  EXPECT_THAT(refusal(file_bytes(R"({"x":{}})")),
+              HasSubstr("expected dtype, shape and data_offsets"));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("F31", "[]", "[0,0]"))), HasSubstr("type 'F31'"));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "[-1]", "[0,0]"))), HasSubstr("negative"));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "[1.5]", "[0,0]"))), HasSubstr("fraction"));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "{}", "[0,0]"))), HasSubstr("an object"));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "[[1]]", "[0,0]"))), HasSubstr("a list"));
+  EXPECT_THAT(refusal(file_bytes(one_tensor("U8", "[]", "[0,0,0]"))),
+              HasSubstr("two data_offsets"));
+  EXPECT_THAT(refusal(file_bytes(R"({"x":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"z":1}})")),
+              HasSubstr("unknown field 'z'"));
+  EXPECT_THAT(refusal(file_bytes(R"({"__metadata__":{"a":1}})")),
+              HasSubstr("metadata 'a' is a number"));
+  const auto twice = R"("x":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
+  EXPECT_THAT(refusal(file_bytes(fmt::format("{{{},{}}}", twice, twice))),
+              HasSubstr("listed twice"));
+  EXPECT_THAT(refusal(file_bytes("{\"x\":" + std::string(1000000, '['))), HasSubstr("a list"));
+}
+
+TEST(Safetensors, RefusesEveryCutOfAWholeFile) {
+  const auto whole = file_bytes(one_tensor("F32", "[2]", "[0,8]"), "12345678");
+  EXPECT_NO_THROW(parse_safetensors(whole, "whole"));
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_THROW(parse_safetensors(whole.substr(0, size), "cut"), CheckpointError) << size;
+  }
+}
+
+TEST(Safetensors, SaysWhichFileIsMissingOrIsNoFile) {
+  const TemporaryFolder folder;
+  EXPECT_THROW(read_safetensors(folder.path() / "absent.safetensors"), CheckpointError);
+  EXPECT_THROW(read_safetensors(folder.path()), CheckpointError);
+  EXPECT_THROW(write_safetensors(folder.path() / "no" / "folder", {}), SystemError);
+}
+
+TEST(Safetensors, KeepsTheOldFileWhenWritingFails) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "m.safetensors";
+  TensorFile content;
+  content.tensors = {{"a", torch::ones({1})}};
+  write_safetensors(file, content);
+  content.tensors = {{"a", torch::zeros({1})}, {"a", torch::zeros({1})}};  // one name twice
+  EXPECT_THROW(write_safetensors(file, content), InternalError);
+  EXPECT_TRUE(torch::equal(read_safetensors(file).at("a"), torch::ones({1})));
+  EXPECT_FALSE(std::filesystem::exists(file.string() + ".tmp"));
+}
+
+}  // namespace
+}  // namespace raven::weights
