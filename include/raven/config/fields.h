@@ -7,8 +7,9 @@
 //   v.group("video", &DataConfig::video, "how stored frames become the model's input");
 //
 // Field types: bool, std::int64_t, double, std::string, enumerations with EnumNames, std::optional
-// and std::vector of these. A std::string whose default is kRequired, or a list that holds kRequired
-// alone, must be given by the user. Where a list is expected, a single value is a list of one.
+// and std::vector of these. A std::string whose default is kRequired, or a list that holds
+// kRequired alone, must be given by the user. Where a list is expected, a single value is a list of
+// one.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,20 @@
 #include <utility>
 #include <vector>
 
+#include "raven/core/error.h"
+
 namespace raven::config {
+
+/// A rule across fields that is broken; the reader adds the place where `key` was set.
+class RuleError : public ConfigError {
+ public:
+  RuleError(std::string key, const std::string& message)
+      : ConfigError(message), key_(std::move(key)) {}
+  [[nodiscard]] const std::string& key() const noexcept { return key_; }
+
+ private:
+  std::string key_;
+};
 
 /// Default of a field that the user must give; written the same way in YAML.
 inline constexpr const char* kRequired = "???";

@@ -40,7 +40,8 @@ struct FrontendConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("widths", &FrontendConfig::widths, between(1, 4096),
-            "channels of the four ResNet stages; the stem has the first, the transformer gets the last");
+            "channels of the four ResNet stages; the stem has the first, the transformer gets the "
+            "last");
   }
 };
 
@@ -87,7 +88,8 @@ struct PredictorConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("kind", &PredictorConfig::kind,
-            "transformer; mlp: two linear layers with ReLU; linear; none: student features as they are");
+            "transformer; mlp: two linear layers with ReLU; linear; none: student features as they "
+            "are");
     v.field("input", &PredictorConfig::input,
             "mask_token: a learned token replaces masked frames; linear: a plain projection");
     v.field("dim", &PredictorConfig::dim, between(2, 65536), "width; a multiple of heads, even");

@@ -94,8 +94,9 @@ struct TeacherConfig {
     v.field("target", &TeacherConfig::target,
             "last: last block after after_norm (RAVEn); average: mean over all blocks; "
             "average_instance_norm: that, normalised per utterance and channel over time (BRAVEn)");
-    v.field("momentum", &TeacherConfig::momentum, between(0, 1),
-            "share of its old weights that a teacher keeps at the first step; 0: it is the student");
+    v.field(
+        "momentum", &TeacherConfig::momentum, between(0, 1),
+        "share of its old weights that a teacher keeps at the first step; 0: it is the student");
     v.field("momentum_schedule", &TeacherConfig::momentum_schedule,
             "cosine: rises to 1 at the last step; constant");
     v.field("dropout", &TeacherConfig::dropout, "dropout stays on in the teacher");
@@ -116,9 +117,10 @@ struct MonitorConfig {
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field("every", &MonitorConfig::every, at_least(0),
-            "steps between looks at held-out clips (data.valid_manifest): losses, collapse measures, "
-            "and the probe, R2 of log-mel energies predicted linearly from frozen features; 0: never");
+    v.field(
+        "every", &MonitorConfig::every, at_least(0),
+        "steps between looks at held-out clips (data.valid_manifest): losses, collapse measures, "
+        "and the probe, R2 of log-mel energies predicted linearly from frozen features; 0: never");
     v.field("probe_utterances", &MonitorConfig::probe_utterances, at_least(4),
             "held-out clips that the probe uses, half to fit and half to score");
   }

@@ -1,4 +1,5 @@
-// Settings that every training stage shares: where the run lives, its data, its optimiser, its pace.
+// Settings that every training stage shares: where the run lives, its data, its optimiser, its
+// pace.
 #pragma once
 
 #include <cstdint>
@@ -55,8 +56,9 @@ struct VideoInputConfig {
             "side of the centre window taken from the stored 96 x 96 pixels");
     v.field("shrink", &VideoInputConfig::shrink, between(1, 8),
             "the window is averaged over squares of this many pixels; must divide window");
-    v.field("crop", &VideoInputConfig::crop, between(8, 96),
-            "side of the model's input, cut at random from the shrunk window (centre when evaluating)");
+    v.field(
+        "crop", &VideoInputConfig::crop, between(8, 96),
+        "side of the model's input, cut at random from the shrunk window (centre when evaluating)");
     v.field("flip", &VideoInputConfig::flip, between(0, 1),
             "chance that a training clip is mirrored");
   }
@@ -76,13 +78,15 @@ struct DataConfig {
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field("manifest", &DataConfig::manifest,
-            "lists of training utterances, one or several: .tsv files of `raven prepare`, or published "
-            ".csv lists");
+    v.field(
+        "manifest", &DataConfig::manifest,
+        "lists of training utterances, one or several: .tsv files of `raven prepare`, or published "
+        ".csv lists");
     v.field("valid_manifest", &DataConfig::valid_manifest,
             "list of held-out utterances for monitoring; empty: none");
-    v.field("workers", &DataConfig::workers, between(0, 256),
-            "loader threads; 0 loads in the training thread; the batches are the same for any number");
+    v.field(
+        "workers", &DataConfig::workers, between(0, 256),
+        "loader threads; 0 loads in the training thread; the batches are the same for any number");
     v.field("max_frames", &DataConfig::max_frames, at_least(1),
             "budget of a batch in padded video frames (25 a second)");
     v.field("valid_max_frames", &DataConfig::valid_max_frames, at_least(1),

@@ -1,0 +1,21 @@
+// From a YAML node to the value of a field, checked for type and range.
+#pragma once
+
+#include <string>
+
+#include "document.h"
+#include "raven/config/schema.h"
+
+namespace raven::config {
+
+/// The value of `field`. Throws ConfigError: place, what was found, type and range expected,
+/// meaning.
+FieldValue convert(const Node& node, const Field& field);
+
+/// A scalar as YAML and messages spell it; numbers in the shortest form that reads back the same.
+std::string scalar_text(const Scalar& scalar);
+
+/// Whole value: "null", "0.2", "[64, 128]"; texts are quoted where YAML needs it.
+std::string value_yaml(const FieldValue& value, const Field& field);
+
+}  // namespace raven::config

@@ -1,0 +1,213 @@
+#include "document.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+#include <algorithm>
+#include <istream>
+#include <sstream>
+
+#include "raven/core/error.h"
+
+namespace raven::config {
+namespace {
+
+// Builds the tree from the parser's events and stops the parser at the first thing it refuses.
+class Builder : public YAML::EventHandler {
+ public:
+  explicit Builder(const Place& start) : start_(start) {}
+
+  Node take() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnAnchor(const YAML::Mark& mark, const std::string& name) override {
+    fail(mark, fmt::format("anchor '&{}' is not supported; refer to a key with ${{a.b}}", name));
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    fail(mark, "aliases (*) are not supported; refer to a key with ${a.b}");
+  }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add(mark, "", anchor, Node::Kind::kNull);
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    if (expects_key()) return begin_entry(mark, tag, anchor, value);
+    Node& node = add(mark, tag, anchor, Node::Kind::kScalar);
+    node.text = value;
+    node.quoted = tag == "!";
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(add(mark, tag, anchor, Node::Kind::kList), mark);
+  }
+  void OnSequenceEnd() override { open_.pop_back(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(add(mark, tag, anchor, Node::Kind::kMap), mark);
+  }
+  void OnMapEnd() override { open_.pop_back(); }
+
+ private:
+  // A list or map that is being filled. Only the innermost one grows, so the pointers stay good.
+  struct Open {
+    Node* node;
+    bool has_key = false;  // of a map: a key was read, its value comes next
+  };
+
+  Place place_of(const YAML::Mark& mark) const {
+    Place place = start_;
+    if (!place.on_command_line()) {
+      place.line = mark.line + 1;
+      place.column = mark.column + 1;
+    }
+    return place;
+  }
+
+  [[noreturn]] void fail(const YAML::Mark& mark, const std::string& message) const {
+    throw ConfigError(place_of(mark).text() + ": " + message);
+  }
+
+  bool expects_key() const {
+    return !open_.empty() && open_.back().node->kind == Node::Kind::kMap && !open_.back().has_key;
+  }
+
+  void refuse_extras(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+    if (anchor != YAML::NullAnchor)
+      fail(mark, "anchors (&) are not supported; refer to a key with ${a.b}");
+    if (!tag.empty() && tag != "?" && tag != "!") {
+      fail(mark, fmt::format("tag '{}' is not supported", tag));
+    }
+    if (++num_nodes_ > kMaxDocumentNodes) {
+      fail(mark, fmt::format("more than {} values; this is no configuration", kMaxDocumentNodes));
+    }
+  }
+
+  void begin_entry(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                   const std::string& key) {
+    refuse_extras(mark, tag, anchor);
+    Open& map = open_.back();
+    if (const Node* earlier = map.node->find(key)) {
+      fail(mark,
+           fmt::format("key '{}' is given twice; first in line {}", key, earlier->place.line));
+    }
+    map.node->entries.push_back({key, place_of(mark), Node{}});
+    map.node->entries.back().value.place = place_of(mark);
+    map.has_key = true;
+  }
+
+  Node& add(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+            Node::Kind kind) {
+    if (expects_key()) fail(mark, "a key must be a plain word (or is a bracket not closed?)");
+    refuse_extras(mark, tag, anchor);
+    Node* node = &root_;
+    if (!open_.empty()) {
+      Open& parent = open_.back();
+      if (parent.node->kind == Node::Kind::kMap) {
+        node = &parent.node->entries.back().value;
+        parent.has_key = false;
+      } else {
+        node = &parent.node->items.emplace_back();
+      }
+    }
+    node->kind = kind;
+    // The parser places a value that is not there at the next token; its key is the better place.
+    if (kind != Node::Kind::kNull || !node->place.file) node->place = place_of(mark);
+    return *node;
+  }
+
+  void open(Node& node, const YAML::Mark& mark) {
+    if (open_.size() >= kMaxDepth) fail(mark, fmt::format("nested more than {} deep", kMaxDepth));
+    open_.push_back({&node});
+  }
+
+  const Place& start_;
+  Node root_;
+  std::vector<Open> open_;
+  std::size_t num_nodes_ = 0;
+};
+
+[[noreturn]] void fail_at(const Place& start, const YAML::Exception& error) {
+  Place place = start;
+  if (!place.on_command_line() && !error.mark.is_null()) {
+    place.line = error.mark.line + 1;
+    place.column = error.mark.column + 1;
+  }
+  throw ConfigError(fmt::format("{}: not valid YAML: {}", place.text(), error.msg));
+}
+
+void check_bytes(std::string_view text, const Place& start) {
+  if (text.size() > kMaxDocumentBytes) {
+    throw ConfigError(fmt::format("{}: {} bytes, expected at most {}; this is no configuration",
+                                  start.text(), text.size(), kMaxDocumentBytes));
+  }
+  if (text.find('\0') != std::string_view::npos) {
+    throw ConfigError(fmt::format("{}: holds a zero byte; this is no YAML text", start.text()));
+  }
+}
+
+}  // namespace
+
+std::string Place::text() const {
+  if (on_command_line()) return "command line";
+  if (!file) return "default";
+  return line == 0 ? *file : fmt::format("{}:{}:{}", *file, line, column);
+}
+
+Node* Node::find(std::string_view key) {
+  const auto found = std::find_if(entries.begin(), entries.end(),
+                                  [&](const Entry& entry) { return entry.key == key; });
+  return found == entries.end() ? nullptr : &found->value;
+}
+
+const Node* Node::find(std::string_view key) const { return const_cast<Node*>(this)->find(key); }
+
+const Node* Node::find_path(std::string_view key) const {
+  const Node* node = this;
+  while (node != nullptr) {
+    const auto dot = key.find('.');
+    node = node->find(key.substr(0, dot));
+    if (dot == std::string_view::npos) break;
+    key.remove_prefix(dot + 1);
+  }
+  return node;
+}
+
+Node parse_document(std::string_view text, const Place& start) {
+  check_bytes(text, start);
+  std::istringstream stream{std::string(text)};
+  Builder builder(start);
+  try {
+    YAML::Parser parser(stream);
+    parser.HandleNextDocument(builder);
+    Node root = builder.take();
+    Builder second(start);
+    if (parser.HandleNextDocument(second)) {
+      throw ConfigError(start.text() + ": holds more than one YAML document");
+    }
+    return root;
+  } catch (const YAML::Exception& error) {
+    fail_at(start, error);
+  }
+}
+
+void merge(Node& lower, Node&& upper) {
+  if (lower.kind != Node::Kind::kMap || upper.kind != Node::Kind::kMap) {
+    // An empty group ("mask:") changes nothing.
+    if (lower.kind == Node::Kind::kMap && upper.kind == Node::Kind::kNull) return;
+    lower = std::move(upper);
+    return;
+  }
+  for (Node::Entry& entry : upper.entries) {
+    if (Node* existing = lower.find(entry.key)) {
+      merge(*existing, std::move(entry.value));
+    } else {
+      lower.entries.push_back(std::move(entry));
+    }
+  }
+}
+
+}  // namespace raven::config

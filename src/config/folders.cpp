@@ -1,0 +1,65 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "raven/config/load.h"
+#include "raven/config/nearest.h"
+#include "raven/core/error.h"
+
+namespace raven::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".yaml") {
+      names.push_back(fs::relative(entry->path(), folder, error).string());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error) && !fs::is_directory(path, error);
+}
+
+}  // namespace
+
+std::vector<fs::path> config_folders() {
+  std::vector<fs::path> folders;
+  if (const char* named = std::getenv("RAVEN_CONFIGS"); named != nullptr && *named != '\0') {
+    folders.emplace_back(named);
+  }
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    folders.push_back((program.parent_path() / "../share/raven/configs").lexically_normal());
+  }
+  return folders;
+}
+
+fs::path find_config(const fs::path& name) {
+  const auto with_ending = [](fs::path path) { return path += ".yaml"; };
+  if (is_file(name)) return name;
+  if (is_file(with_ending(name))) return with_ending(name);
+  std::vector<std::string> searched = {"as named"}, known;
+  if (name.is_relative()) {
+    for (const fs::path& folder : config_folders()) {
+      if (is_file(folder / name)) return folder / name;
+      if (is_file(with_ending(folder / name))) return with_ending(folder / name);
+      searched.push_back("in " + folder.string());
+      for (std::string& found : names_in(folder)) known.push_back(std::move(found));
+    }
+  }
+  throw ConfigError(fmt::format("{}: no such configuration file (looked {}){}", name.string(),
+                                fmt::join(searched, ", "), did_you_mean(name.string(), known)));
+}
+
+}  // namespace raven::config

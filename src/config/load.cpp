@@ -1,0 +1,276 @@
+#include "raven/config/load.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "convert.h"
+#include "document.h"
+#include "interpolate.h"
+#include "raven/config/nearest.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+
+namespace raven::config {
+namespace detail {
+
+struct Input {
+  std::string name;  // the file asked for; may be empty
+  Node root;
+  std::vector<std::string> overrides;
+};
+
+void InputDeleter::operator()(Input* input) const noexcept { delete input; }
+
+}  // namespace detail
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kMaxFiles = 64;
+constexpr std::size_t kMaxProblems = 20;
+
+Place start_of(const std::string& name) {
+  Place place;
+  place.file = std::make_shared<const std::string>(name);
+  return place;
+}
+
+// Reads a file and, below it, what its `base` names.
+class FileReader {
+ public:
+  Node read(const fs::path& file) {
+    std::error_code error;
+    fs::path identity = fs::weakly_canonical(file, error);
+    if (error) identity = file;
+    if (std::find(open_.begin(), open_.end(), identity) != open_.end()) {
+      throw ConfigError(fmt::format("{}: is its own base", file.string()));
+    }
+    if (++num_files_ > kMaxFiles) {
+      throw ConfigError(fmt::format("{}: more than {} base files", file.string(), kMaxFiles));
+    }
+    open_.push_back(identity);
+    Node node = with_bases(parse_document(content(file), start_of(file.string())), file);
+    open_.pop_back();
+    return node;
+  }
+
+  Node with_bases(Node node, const fs::path& file) {
+    if (node.kind == Node::Kind::kNull) node.kind = Node::Kind::kMap;
+    if (node.kind != Node::Kind::kMap) {
+      throw ConfigError(
+          fmt::format("{}: expected keys and values ('key: value')", node.place.text()));
+    }
+    Node* base = node.find("base");
+    if (base == nullptr) return node;
+    std::vector<Node> names;
+    if (base->kind == Node::Kind::kList) {
+      names = base->items;
+    } else {
+      names.push_back(*base);
+    }
+    auto& entries = node.entries;
+    entries.erase(std::find_if(entries.begin(), entries.end(),
+                               [](const Node::Entry& entry) { return entry.key == "base"; }));
+    Node lower;
+    lower.kind = Node::Kind::kMap;
+    for (const Node& name : names) merge(lower, read(base_file(name, file)));
+    merge(lower, std::move(node));
+    return lower;
+  }
+
+ private:
+  static std::string content(const fs::path& file) {
+    try {
+      return read_file(file, kMaxDocumentBytes);
+    } catch (const Error& error) {
+      throw ConfigError(error.what());
+    }
+  }
+
+  static fs::path base_file(const Node& name, const fs::path& file) {
+    if (name.kind != Node::Kind::kScalar || name.text.empty()) {
+      throw ConfigError(name.place.text() + ": base expects a file name, or a list of them");
+    }
+    std::error_code error;
+    const fs::path beside = file.parent_path() / name.text;
+    if (fs::is_regular_file(beside, error)) return beside;
+    try {
+      return find_config(name.text);
+    } catch (const ConfigError& cause) {
+      throw ConfigError(fmt::format("{}: base {}", name.place.text(), cause.what()));
+    }
+  }
+
+  std::vector<fs::path> open_;  // files whose bases are being read
+  int num_files_ = 0;
+};
+
+// Puts a tree into a schema and collects what does not fit.
+class Filler {
+ public:
+  Filler(const Schema& schema, std::string name) : schema_(schema), name_(std::move(name)) {}
+
+  void fill(const Node& root) { walk(root, ""); }
+
+  void require_all(const Node& root) {
+    for (const Field& field : schema_.fields) {
+      if (!field.missing()) continue;
+      const Node* set = root.find_path(field.key);
+      const std::string place = set != nullptr  ? set->place.text() + ": "
+                                : name_.empty() ? ""
+                                                : name_ + ": ";
+      add(fmt::format("{}{} must be given ({}); for example on the command line: {}=...", place,
+                      field.key, field.meaning, field.key));
+    }
+  }
+
+  // "~key" must name a key too, although nothing of it is left in the tree.
+  void check_removals(const std::vector<std::string>& overrides) {
+    for (const std::string& text : overrides) {
+      if (text.empty() || text.front() != '~') continue;
+      const std::string key = text.substr(1);
+      if (schema_.find(key) != nullptr || schema_.has_group(key)) continue;
+      Place place;
+      place.override_text = text;
+      unknown(key, place);
+    }
+  }
+
+  void finish() const {
+    if (problems_.empty()) return;
+    std::string text = fmt::format("{}", fmt::join(problems_, "\n"));
+    if (dropped_ > 0) text += fmt::format("\nand {} more problems", dropped_);
+    throw ConfigError(text);
+  }
+
+ private:
+  void add(std::string problem) {
+    if (problems_.size() < kMaxProblems) {
+      problems_.push_back(std::move(problem));
+    } else {
+      ++dropped_;
+    }
+  }
+
+  void walk(const Node& group, const std::string& prefix) {
+    for (const Node::Entry& entry : group.entries) {
+      const std::string key = prefix + entry.key;
+      if (entry.key.find('.') != std::string::npos) {
+        unknown(key, entry.place);
+      } else if (const Field* field = schema_.find(key)) {
+        set(*field, entry.value);
+      } else if (schema_.has_group(key)) {
+        enter(key, entry.value);
+      } else {
+        unknown(key, entry.place);
+      }
+    }
+  }
+
+  void set(const Field& field, const Node& node) {
+    try {
+      field.set(convert(node, field));
+    } catch (const ConfigError& error) {
+      add(error.what());
+    }
+  }
+
+  void enter(const std::string& key, const Node& node) {
+    if (node.kind == Node::Kind::kMap) {
+      walk(node, key + ".");
+    } else if (node.kind != Node::Kind::kNull) {
+      add(fmt::format("{}: {} is a group of keys, not a value", node.place.text(), key));
+    }
+  }
+
+  void unknown(const std::string& key, const Place& place) {
+    std::vector<std::string> known;
+    for (const Field& field : schema_.fields) known.push_back(field.key);
+    for (const FieldGroup& group : schema_.groups) known.push_back(group.key);
+    const bool dotted = std::find(known.begin(), known.end(), key) != known.end();
+    add(fmt::format(
+        "{}: unknown key '{}'{}", place.text(), key.substr(0, 200),
+        dotted ? "; in a file keys are nested, not joined by dots" : did_you_mean(key, known)));
+  }
+
+  const Schema& schema_;
+  std::string name_;
+  std::vector<std::string> problems_;
+  std::size_t dropped_ = 0;
+};
+
+detail::InputHandle with_overrides(Node root, const std::string& name,
+                                   const std::vector<std::string>& overrides) {
+  for (const std::string& text : overrides) apply_override(root, text);
+  return detail::InputHandle(new detail::Input{name, std::move(root), overrides});
+}
+
+}  // namespace
+
+namespace detail {
+
+InputHandle read_input(const fs::path& file, const std::vector<std::string>& overrides) {
+  Node root;
+  root.kind = Node::Kind::kMap;
+  fs::path found;
+  if (!file.empty()) {
+    found = find_config(file);
+    root = FileReader().read(found);
+  }
+  return with_overrides(std::move(root), found.string(), overrides);
+}
+
+InputHandle read_input_text(std::string_view text, const std::string& name,
+                            const std::vector<std::string>& overrides) {
+  Node root = FileReader().with_bases(parse_document(text, start_of(name)), name);
+  return with_overrides(std::move(root), name, overrides);
+}
+
+void fill(const Input& input, const Schema& schema, const LoadOptions& options) {
+  Node root = input.root;
+  interpolate(root, schema);
+  Filler filler(schema, input.name);
+  filler.fill(root);
+  filler.check_removals(input.overrides);
+  if (!options.allow_missing) filler.require_all(root);
+  filler.finish();
+}
+
+void check_rules(const Input& input, const std::function<void()>& check) {
+  try {
+    check();
+  } catch (const RuleError& error) {
+    const Node* set = input.root.find_path(error.key());
+    std::string place = set != nullptr ? set->place.text() : input.name;
+    if (!place.empty()) place += ": ";
+    throw ConfigError(place + error.what());
+  }
+}
+
+std::string write_yaml(const Schema& schema) {
+  std::string yaml, open;  // open: the group that the last line stands in
+  for (const Field& field : schema.fields) {
+    const auto last_dot = field.key.rfind('.');
+    const std::string group = last_dot == std::string::npos ? "" : field.key.substr(0, last_dot);
+    // Opens each group of the path that is not open yet.
+    for (std::size_t end = 0; !group.empty() && end != std::string::npos;) {
+      end = group.find('.', end == 0 ? 0 : end + 1);
+      const std::string path = group.substr(0, end);
+      if (open == path || open.rfind(path + ".", 0) == 0) continue;
+      const auto depth = static_cast<std::size_t>(std::count(path.begin(), path.end(), '.'));
+      yaml += fmt::format("{}{}:\n", std::string(2 * depth, ' '), path.substr(path.rfind('.') + 1));
+    }
+    open = group;
+    const auto depth =
+        static_cast<std::size_t>(std::count(field.key.begin(), field.key.end(), '.'));
+    yaml += fmt::format("{}{}: {}\n", std::string(2 * depth, ' '), field.key.substr(last_dot + 1),
+                        value_yaml(field.get(), field));
+  }
+  return yaml;
+}
+
+}  // namespace detail
+}  // namespace raven::config
