@@ -1,0 +1,48 @@
+// One clip of a corpus -> mouth crops and sound as they are stored.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "raven/corpus/segments.h"
+#include "raven/corpus/source_clip.h"
+#include "raven/media/media.h"
+#include "raven/media/media_writer.h"
+
+namespace raven::corpus {
+
+/// kH264: mp4, about a hundredth of the size; kRaw: .npy of uint8 (T, 96, 96).
+enum class StorageFormat { kH264, kRaw };
+
+/// ".mp4" or ".npy".
+std::string_view ending_of(StorageFormat format);
+
+struct ClipOptions {
+  StorageFormat format = StorageFormat::kH264;
+  media::H264Options h264;
+  SegmentLimits segments;
+  media::Limits limits;
+};
+
+struct PreparedUtterance {
+  std::string id;
+  std::int64_t frames = 0;
+  std::string text;
+  std::string video, audio;  // bytes of the files; the sound is a WAV of 640 samples per frame
+};
+
+struct PreparedClip {
+  std::string verdict = "ok";  // or the reason for which the clip cannot be used, a short word
+  std::string message;         // one line: what is wrong, or what had to be converted
+  std::vector<PreparedUtterance> utterances;  // empty unless ok
+};
+
+/// Crops, cuts and encodes one clip. What is wrong with its files becomes the verdict:
+/// "missing-landmarks", "landmarks", "no-face", "short", "text", "no-audio", "no-video", "corrupt",
+/// "empty", "too-large", "unreadable", ... The same bytes on every call. Throws for what is not the
+/// clip's fault (no encoder, out of memory).
+PreparedClip prepare_clip(const SourceClip& clip, const ClipOptions& options);
+
+}  // namespace raven::corpus

@@ -1,0 +1,40 @@
+// The clips of a corpus on disk, whatever its layout.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace raven::corpus {
+
+/// kLrs3:      pretrain|trainval|test/<speaker>/<number>.mp4, .txt beside it
+/// kLrs2:      main|pretrain/<speaker>/<number>.mp4, .txt; main is split by train.txt, val.txt and
+/// test.txt kVoxCeleb2: dev|test/mp4/<speaker>/<video>/<number>.mp4, sound in dev|test/aac/....m4a
+/// where it is there kFolder:    any video files, .txt beside them where known kAuto:      the
+/// first of these whose folders are there
+enum class Layout { kAuto, kLrs3, kLrs2, kVoxCeleb2, kFolder };
+
+/// "auto", "lrs3", "lrs2", "voxceleb2", "folder"; empty for another name.
+std::optional<Layout> layout_of(std::string_view name);
+std::string_view name_of(Layout layout);
+
+struct SourceClip {
+  std::string id;  // path below the corpus' folder without its ending, made printable
+  std::filesystem::path video;
+  std::filesystem::path audio;      // empty: the sound track of `video`
+  std::filesystem::path text;       // empty: none
+  std::filesystem::path landmarks;  // where they should be; nobody looked
+  std::string speaker, subset;      // as far as the layout tells
+  Layout layout = Layout::kFolder;
+};
+
+/// All clips below `folder`, sorted by subset, id and path. Hidden files are left out; links to
+/// folders are followed once. `landmarks` holds .npy files under the same relative paths as the
+/// videos; empty: `folder`/landmarks. Throws ConfigError when `folder` is missing or a folder below
+/// it cannot be read.
+std::vector<SourceClip> list_clips(const std::filesystem::path& folder, Layout layout,
+                                   const std::filesystem::path& landmarks = {});
+
+}  // namespace raven::corpus
