@@ -1,0 +1,48 @@
+// Looks at held-out clips during pre-training: the losses, and the label-free probe.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "raven/config/pretrain_config.h"
+#include "raven/data/manifest.h"
+#include "raven/models/raven.h"
+#include "raven/train/metrics.h"
+
+namespace raven::train {
+
+/// Note [Fair evaluation]: dropout and drop-path are off, and BatchNorm uses the statistics of the batch,
+/// because running statistics mean nothing before training and lag behind early in it. Modes, running
+/// statistics and counters of the module are put back at the end.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(torch::nn::Module& module);
+  ~EvaluationMode();
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+
+ private:
+  std::vector<std::pair<torch::nn::Module*, bool>> modes_;
+  std::vector<std::pair<torch::Tensor, torch::Tensor>> buffers_;  // buffer, copy
+};
+
+class HeldOut {
+ public:
+  /// Takes the first `monitor.probe_utterances` of the manifest.
+  HeldOut(const config::PretrainConfig& config, data::Manifest manifest);
+
+  [[nodiscard]] bool empty() const { return manifest_.utterances.empty(); }
+
+  /// `valid_loss`, `valid_v2a`, ..., `valid_gain_v2a`, ..., `probe_r2_video`, `probe_r2_audio`. Utterances are fitted and
+  /// scored in turns, so both halves hold the same kinds. Masks and crops are the same at every look.
+  Numbers look(models::Raven& model, const torch::Device& device) const;
+
+ private:
+  config::PretrainConfig config_;
+  data::Manifest manifest_;
+};
+
+}  // namespace raven::train

@@ -1,0 +1,55 @@
+// RAVEn pre-training as a task (docs/method.md, sections 2 and 4).
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "raven/config/pretrain_config.h"
+#include "raven/data/manifest.h"
+#include "raven/models/raven.h"
+#include "raven/train/held_out.h"
+#include "raven/train/schedule.h"
+#include "raven/train/task.h"
+
+namespace raven::train {
+
+/// A batch as the networks take it: normalised pixels, 0 where there is no frame; samples as (B, N, 1).
+models::PretrainInput pretrain_input(const data::Batch& batch);
+
+/// The networks of a configuration on a device, in training mode, with the seed's weights and, where
+/// asked for, fixed teachers. Throws CheckpointError when a teacher's file does not fit.
+models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device);
+
+class PretrainTask : public Task {
+ public:
+  /// `held_out` may have no utterances; evaluate() then gives nothing.
+  PretrainTask(const config::PretrainConfig& config, const torch::Device& device,
+               const RunLength& length, data::Manifest held_out);
+
+  torch::nn::Module& module() override { return *model_; }
+  std::vector<ParameterSet> parameter_sets() override;
+  [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
+  StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override;
+  void after_update(std::int64_t step) override;
+  [[nodiscard]] Numbers settings_at(std::int64_t step) const override;
+  Numbers evaluate() override;
+  /// The student encoders as `<run>/encoders/video.safetensors` and `audio.safetensors`: names begin with
+  /// `encoder.`, the metadata hold modality and configuration.
+  void export_results(const std::filesystem::path& run) override;
+
+  models::Raven& model() { return model_; }
+
+ private:
+  [[nodiscard]] std::vector<std::string> terms() const;
+
+  config::PretrainConfig config_;
+  torch::Device device_;
+  Momentum momentum_;
+  models::Raven model_;
+  HeldOut held_out_;
+};
+
+}  // namespace raven::train

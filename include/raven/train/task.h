@@ -1,0 +1,62 @@
+// What the trainer asks of a training stage.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "raven/data/sample.h"
+#include "raven/train/metrics.h"
+#include "raven/train/optimizer.h"
+
+namespace raven::train {
+
+/// What one optimiser trains.
+struct ParameterSet {
+  std::string name;  // "video"
+  NamedTensors parameters;
+  double lr = 0;  // peak
+};
+
+/// How many targets each loss of a step averages over, by the loss' name.
+using Counts = std::map<std::string, double>;
+
+/// One batch's share of a step. Tensors stay on the device.
+struct StepPart {
+  torch::Tensor
+      loss;  // () weighted sum of all losses; shares of a step's batches add up to its loss
+  NamedTensors losses;  // () each, unweighted: "v2a", ...; they add up as well
+  Numbers measures;     // only when asked for
+};
+
+class Task {
+ public:
+  Task() = default;
+  virtual ~Task() = default;
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+
+  /// All that a checkpoint holds; its registered names are the checkpoint's.
+  virtual torch::nn::Module& module() = 0;
+  /// One optimiser each; disjoint.
+  virtual std::vector<ParameterSet> parameter_sets() = 0;
+  /// Over all batches of a step, from CPU tensors.
+  [[nodiscard]] virtual Counts count_targets(const std::vector<data::Batch>& batches) const = 0;
+  /// Forward and backward of one batch on the device: adds its share of the gradients. With
+  /// `measure` it also looks at the features, which waits for the device.
+  virtual StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) = 0;
+  /// After the optimisers' update number `step`, counted from 0.
+  virtual void after_update(std::int64_t step) = 0;
+  /// Numbers of its own that belong to a report of `step` (momentum, ...). Does not wait.
+  [[nodiscard]] virtual Numbers settings_at(std::int64_t step) const = 0;
+  /// A look at held-out data; changes nothing that training depends on.
+  virtual Numbers evaluate() = 0;
+  /// What the finished run is for, as files in its folder.
+  virtual void export_results(const std::filesystem::path& run) = 0;
+};
+
+}  // namespace raven::train

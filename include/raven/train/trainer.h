@@ -1,0 +1,86 @@
+// The training loop. What differs between stages is a Task; what differs between runs is
+// configuration.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "raven/config/run_config.h"
+#include "raven/data/loader.h"
+#include "raven/train/checkpoint.h"
+#include "raven/train/finite_watch.h"
+#include "raven/train/metrics.h"
+#include "raven/train/optimizer.h"
+#include "raven/train/run_folder.h"
+#include "raven/train/running_means.h"
+#include "raven/train/schedule.h"
+#include "raven/train/task.h"
+
+namespace raven::train {
+
+struct TrainerSettings {
+  config::OptimizerConfig optimizer;
+  config::TrainConfig train;
+  config::CheckpointConfig checkpoint;
+  config::LogConfig log;
+  std::int64_t evaluate_every = 0;  // 0: never
+  std::uint64_t seed = 42;
+  RunLength length;
+  torch::Device device = torch::kCPU;
+  FlatConfig config;  // stored in checkpoints
+};
+
+/// Note [Exact resume]: everything random in a step follows from (seed, step) because torch's
+/// generator is seeded anew before each; everything random in a batch from (seed, epoch, item). So
+/// a checkpoint holds tensors, step and loader position, and a run killed at any moment ends with
+/// the same bytes.
+class Trainer {
+ public:
+  /// Task, loader and folder must outlive the trainer; the task's module must be on the device.
+  Trainer(Task& task, data::Loader& loader, RunFolder& folder, const TrainerSettings& settings);
+
+  /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
+  /// end of the step in which `stop` was asked for, and saves. True when the last step was reached.
+  /// Throws Error naming the tensor when a step has NaN or Inf.
+  bool run(const std::stop_token& stop);
+
+  [[nodiscard]] std::int64_t step() const { return step_; }
+
+ private:
+  void start();
+  void train_step(bool measure);
+  void stop_if_bad();
+  void report();
+  void evaluate();
+  void save();
+  [[nodiscard]] Numbers speed_since_last_report();
+  [[nodiscard]] bool every(std::int64_t steps) const;
+  [[nodiscard]] NamedTensors optimizer_state() const;
+  void seed_step(std::int64_t step) const;
+
+  Task& task_;
+  data::Loader& loader_;
+  RunFolder& folder_;
+  TrainerSettings settings_;
+  CheckpointFolder checkpoints_;
+  std::vector<AdamW> optimizers_;
+  std::vector<LearningRate> rates_;
+  std::optional<Metrics> metrics_;
+  FiniteWatch watch_;
+  RunningMeans means_;
+  Numbers measures_;        // of the last measured step
+  Numbers first_measures_;  // of the run
+  std::int64_t step_ = 0, saved_step_ = -1;
+
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point reported_at_ = Clock::now();
+  double waited_before_s_ = 0;
+  std::int64_t frames_ = 0, reported_step_ = 0;  // since / at the last report
+};
+
+}  // namespace raven::train

@@ -1,0 +1,149 @@
+#include "raven/train/held_out.h"
+
+#include <unordered_map>
+
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/data/loader.h"
+#include "raven/train/device.h"
+#include "raven/train/feature_statistics.h"
+#include "raven/train/pretrain_task.h"
+#include "raven/train/probe.h"
+
+namespace raven::train {
+namespace {
+
+data::LoaderOptions loader_options(const config::PretrainConfig& config) {
+  return {.max_frames = std::max(config.data.valid_max_frames, config.data.max_frames),
+          .workers = config.data.workers,
+          .prefetch = config.data.prefetch,
+          .max_skipped = config.data.max_skipped,
+          .seed = static_cast<std::uint64_t>(config.run.seed),
+          .training = false,
+          .pin_memory = false,
+          .video = config.data.video,
+          .waveform = config.data.waveform,
+          .mask = config.mask};
+}
+
+/// Adds up, per loss, cosines and mean directions over batches.
+class Losses {
+ public:
+  void add(const models::LossTerm& term) {
+    const double frames = term.where.sum().item<double>();
+    if (frames == 0) return;
+    auto& sums = sums_[term.name];
+    sums.weight = term.weight;
+    sums.loss += term.sum.item<double>();
+    sums.frames += frames;
+    const auto targets = frames_where(term.target, term.where).to(torch::kFloat64).to(torch::kCPU);
+    const auto directions = torch::nn::functional::normalize(
+        targets, torch::nn::functional::NormalizeFuncOptions().dim(1));
+    const auto sum = directions.sum(0);
+    sums.direction = sums.direction.defined() ? sums.direction + sum : sum;
+  }
+
+  void write(Numbers& numbers) const {
+    double total = 0;
+    for (const auto& [name, sums] : sums_) {
+      const double loss = sums.loss / sums.frames;
+      total += sums.weight * loss;
+      numbers["valid_" + name] = loss;
+      numbers["valid_gain_" + name] = -loss - sums.direction.norm().item<double>() / sums.frames;
+    }
+    if (!sums_.empty()) numbers["valid_loss"] = total;
+  }
+
+ private:
+  struct Sums {
+    double weight = 0, loss = 0, frames = 0;
+    torch::Tensor direction;
+  };
+  std::map<std::string, Sums> sums_;
+};
+
+/// Features and log-mel energies of every other utterance, for one modality.
+class ProbeData {
+ public:
+  void add(const torch::Tensor& features, const torch::Tensor& energies, bool fit) {
+    auto& half = fit ? fit_ : score_;
+    half.first.push_back(features.to(torch::kCPU).to(torch::kFloat32));
+    half.second.push_back(energies);
+  }
+  [[nodiscard]] bool usable() const { return !fit_.first.empty() && !score_.first.empty(); }
+  [[nodiscard]] double r2() const {
+    return ridge_r2({torch::cat(fit_.first), torch::cat(fit_.second)},
+                    {torch::cat(score_.first), torch::cat(score_.second)});
+  }
+
+ private:
+  using Half = std::pair<std::vector<torch::Tensor>, std::vector<torch::Tensor>>;
+  Half fit_, score_;
+};
+
+}  // namespace
+
+EvaluationMode::EvaluationMode(torch::nn::Module& module) {
+  for (const auto& part : module.modules()) {
+    modes_.emplace_back(part.get(), part->is_training());
+    for (const auto& buffer : part->named_buffers(/*recurse=*/false)) {
+      buffers_.emplace_back(buffer.value(), buffer.value().detach().clone());
+    }
+  }
+  module.eval();
+  for (const auto& [part, was_training] : modes_) {
+    if (part->named_buffers(/*recurse=*/false).contains("running_mean")) part->train();
+  }
+}
+
+EvaluationMode::~EvaluationMode() {
+  torch::NoGradGuard no_grad;
+  for (auto& [buffer, copy] : buffers_) buffer.copy_(copy);
+  // train(bool) reaches down into children: parents come first in modules(), so each has the last word.
+  for (const auto& [part, was_training] : modes_) part->train(was_training);
+}
+
+HeldOut::HeldOut(const config::PretrainConfig& config, data::Manifest manifest)
+    : config_(config), manifest_(std::move(manifest)) {
+  const auto limit = static_cast<std::size_t>(config_.monitor.probe_utterances);
+  if (manifest_.utterances.size() > limit) manifest_.utterances.resize(limit);
+}
+
+Numbers HeldOut::look(models::Raven& model, const torch::Device& device) const {
+  if (empty()) return {};
+  torch::NoGradGuard no_grad;
+  const EvaluationMode mode(*model);
+  std::unordered_map<std::string, bool> fits;
+  for (std::size_t i = 0; i < manifest_.utterances.size(); ++i) {
+    fits[manifest_.utterances[i].id] = i % 2 == 0;
+  }
+  data::Loader loader(manifest_, loader_options(config_));
+  Losses losses;
+  ProbeData video, audio;
+  while (const auto batch = loader.next()) {
+    const auto input = pretrain_input(batch->to(device));
+    const Autocast autocast(device, config_.train.precision);
+    const auto targets = model->targets(input);
+    for (const auto& term : model->video_terms(input, targets)) losses.add(term);
+    for (const auto& term : model->audio_terms(input, targets)) losses.add(term);
+    const auto seen = [&](auto& student, const torch::Tensor& x) {
+      return student.is_empty() ? torch::Tensor() : student->forward(x, input.valid);
+    };
+    const auto seen_video = seen(model->student_video, input.video);
+    const auto seen_audio = seen(model->student_audio, input.audio);
+    for (std::int64_t row = 0; row < static_cast<std::int64_t>(batch->ids.size()); ++row) {
+      const auto frames = batch->lengths[row].item<std::int64_t>();
+      const auto energies = log_mel(batch->audio[row].slice(0, 0, 640 * frames));
+      const bool fit = fits.at(batch->ids[static_cast<std::size_t>(row)]);
+      if (seen_video.defined()) video.add(seen_video[row].slice(0, 0, frames), energies, fit);
+      if (seen_audio.defined()) audio.add(seen_audio[row].slice(0, 0, frames), energies, fit);
+    }
+  }
+  Numbers numbers;
+  losses.write(numbers);
+  if (video.usable()) numbers["probe_r2_video"] = video.r2();
+  if (audio.usable()) numbers["probe_r2_audio"] = audio.r2();
+  return numbers;
+}
+
+}  // namespace raven::train

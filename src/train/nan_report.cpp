@@ -1,0 +1,94 @@
+#include "raven/train/nan_report.h"
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/weights/safetensors.h"
+
+namespace raven::train {
+namespace {
+
+bool finite(const torch::Tensor& tensor) {
+  return !tensor.defined() || !tensor.is_floating_point() ||
+         torch::isfinite(tensor).all().item<bool>();
+}
+
+/// Lines "<kind> <name>: 3 of 512 values are NaN or Inf" of the bad ones among named tensors.
+void look_at(const std::string& kind, const NamedTensors& tensors,
+             std::vector<std::string>& lines) {
+  for (const auto& [name, tensor] : tensors) {
+    if (finite(tensor)) continue;
+    const auto bad = torch::isfinite(tensor).logical_not().sum().item<std::int64_t>();
+    lines.push_back(
+        fmt::format("{} {}: {} of {} values are NaN or Inf", kind, name, bad, tensor.numel()));
+  }
+}
+
+NamedTensors tensors_of(const data::Batch& batch) {
+  NamedTensors tensors{{"video", batch.video}, {"audio", batch.audio}, {"lengths", batch.lengths}};
+  if (batch.masked_video.defined()) tensors.emplace_back("masked_video", batch.masked_video);
+  if (batch.masked_audio.defined()) tensors.emplace_back("masked_audio", batch.masked_audio);
+  return tensors;
+}
+
+void keep(const data::Batch& batch, const std::filesystem::path& file) {
+  weights::TensorFile content{.tensors = tensors_of(batch), .metadata = {}};
+  content.metadata["ids"] = fmt::format("{}", fmt::join(batch.ids, "\n"));
+  content.metadata["epoch"] = fmt::format("{}", batch.epoch);
+  content.metadata["index"] = fmt::format("{}", batch.index);
+  weights::write_safetensors(file, content);
+}
+
+void look_at_gradients(Task& task, std::vector<std::string>& lines) {
+  for (const auto& set : task.parameter_sets()) {
+    NamedTensors gradients;
+    for (const auto& [name, parameter] : set.parameters)
+      gradients.emplace_back(name, parameter.grad());
+    look_at("gradient", gradients, lines);
+  }
+}
+
+void forget_gradients(Task& task) {
+  for (const auto& set : task.parameter_sets()) {
+    for (auto [name, parameter] : set.parameters) parameter.mutable_grad() = torch::Tensor();
+  }
+}
+
+}  // namespace
+
+std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::Device& device,
+                       const std::filesystem::path& run, const std::function<void()>& reseed) {
+  const auto folder = run / "nan" / fmt::format("step_{:08}", step.number);
+  make_folders(folder);
+  std::vector<std::string> lines, ids;
+  for (std::size_t i = 0; i < step.batches.size(); ++i) {
+    keep(step.batches[i], folder / fmt::format("batch_{}.safetensors", i));
+    look_at(fmt::format("input of batch {}:", i), tensors_of(step.batches[i]), lines);
+    ids.insert(ids.end(), step.batches[i].ids.begin(), step.batches[i].ids.end());
+  }
+  NamedTensors weights;
+  for (const auto& item : task.module().named_parameters())
+    weights.emplace_back(item.key(), item.value());
+  look_at("parameter", weights, lines);
+
+  forget_gradients(task);
+  reseed();
+  const auto counts = task.count_targets(step.batches);
+  for (const auto& batch : step.batches) {
+    const auto part = task.backward(batch.to(device), counts, /*measure=*/false);
+    look_at("loss", part.losses, lines);
+  }
+  look_at_gradients(task, lines);
+
+  const auto first =
+      lines.empty() ? std::string("nothing when the step was run again") : lines.front();
+  std::string report = fmt::format("step {}: NaN or Inf, first found in: {}\n\nutterances:\n  {}\n",
+                                   step.number, first, fmt::join(ids, "\n  "));
+  report +=
+      fmt::format("\nall that was found (the step run again):\n  {}\n", fmt::join(lines, "\n  "));
+  write_file_atomically(folder / "report.txt", report);
+  return fmt::format(
+      "step {}: NaN or Inf in {}; the update was not applied; batch and report are in {}",
+      step.number, first, folder.string());
+}
+
+}  // namespace raven::train

@@ -1,0 +1,214 @@
+#include "raven/train/pretrain_task.h"
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/random.h"
+#include "raven/train/checkpoint.h"
+#include "raven/train/device.h"
+#include "raven/train/feature_statistics.h"
+#include "raven/train/run_folder.h"
+#include "raven/weights/safetensors.h"
+
+namespace raven::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The tensors of a file whose names begin with `prefix`, without it.
+weights::TensorFile without_prefix(const weights::TensorFile& file, const std::string& prefix) {
+  weights::TensorFile part;
+  for (const auto& [name, tensor] : file.tensors) {
+    if (name.rfind(prefix, 0) == 0) part.tensors.emplace_back(name.substr(prefix.size()), tensor);
+  }
+  return part;
+}
+
+/// A fixed teacher's weights: an encoder file (names with or without `encoder.`), or a checkpoint, of
+/// which the student of that modality is taken, as an export would.
+void load_teacher(models::Encoder& teacher, const std::string& modality, const fs::path& path) {
+  weights::TensorFile file;
+  if (fs::is_directory(path)) {
+    file = without_prefix(read_checkpoint(path).model, "student_" + modality + ".");
+  } else {
+    file = weights::read_safetensors(path);
+    if (auto inner = without_prefix(file, "encoder."); !inner.tensors.empty()) file = inner;
+  }
+  load_strictly(file, named_tensors(*teacher), path.string());
+}
+
+/// Collapse measures of a loss; `loss` is the mean over the frames of `term.where`.
+void measure_term(const models::LossTerm& term, Numbers& numbers) {
+  const auto targets = frames_where(term.target, term.where);
+  if (targets.size(0) == 0) return;
+  const double loss = term.sum.item<double>() / static_cast<double>(targets.size(0));
+  const auto of_targets = feature_statistics(targets);
+  const auto of_predictions = feature_statistics(frames_where(term.prediction, term.where));
+  numbers["gain_" + term.name] = -loss - of_targets.mean_norm;
+  numbers["prediction_spread_" + term.name] = of_predictions.spread;
+  numbers["prediction_rank_" + term.name] = of_predictions.rank;
+}
+
+void measure_targets(const torch::Tensor& targets, const torch::Tensor& valid,
+                     const std::string& modality, Numbers& numbers) {
+  if (!targets.defined()) return;
+  const auto statistics = feature_statistics(frames_where(targets, valid));
+  numbers["target_spread_" + modality] = statistics.spread;
+  numbers["target_rank_" + modality] = statistics.rank;
+}
+
+}  // namespace
+
+models::PretrainInput pretrain_input(const data::Batch& batch) {
+  const auto frames = torch::arange(batch.video.size(1), batch.lengths.options());
+  const auto valid = frames.unsqueeze(0) < batch.lengths.unsqueeze(1);  // (B, T)
+  auto video = data::normalise_video(batch.video);                      // (B, T, h, w)
+  video.masked_fill_(valid.logical_not().unsqueeze(-1).unsqueeze(-1), 0);
+  return {.video = video,
+          .audio = batch.audio.unsqueeze(-1),
+          .valid = valid,
+          .masked_video = batch.masked_video,
+          .masked_audio = batch.masked_audio};
+}
+
+models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device) {
+  torch::manual_seed(mix_seed(
+      {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
+  models::Raven model(config.model, config.loss, config.teacher);
+  const auto fix = [](models::Encoder& teacher, const std::string& modality, const std::string& path) {
+    if (path.empty()) return;
+    if (teacher.is_empty()) {
+      throw ConfigError(fmt::format(
+          "teacher.{}_weights is given, but no loss has {} targets", modality, modality));
+    }
+    load_teacher(teacher, modality, path);
+  };
+  fix(model->teacher_video, "video", config.teacher.video_weights);
+  fix(model->teacher_audio, "audio", config.teacher.audio_weights);
+  model->to(device);
+  model->train();
+  return model;
+}
+
+PretrainTask::PretrainTask(const config::PretrainConfig& config, const torch::Device& device,
+                           const RunLength& length, data::Manifest held_out)
+    : config_(config),
+      device_(device),
+      momentum_{.start = config.teacher.momentum,
+                .schedule = config.teacher.momentum_schedule,
+                .steps = length.steps},
+      model_(make_raven(config, device)),
+      held_out_(config, std::move(held_out)) {}
+
+std::vector<ParameterSet> PretrainTask::parameter_sets() {
+  // A checkpoint's optimiser state is named after the parameters, as the module registers them.
+  const auto named = [&](const std::vector<torch::Tensor>& parameters) {
+    NamedTensors result;
+    for (const auto& item : model_->named_parameters()) {
+      for (const auto& parameter : parameters) {
+        if (parameter.is_same(item.value())) result.emplace_back(item.key(), parameter);
+      }
+    }
+    RAVEN_CHECK(result.size() == parameters.size(), "a parameter is not registered");
+    return result;
+  };
+  std::vector<ParameterSet> sets;
+  const auto add = [&](const std::string& name, const std::vector<torch::Tensor>& parameters,
+                       const std::optional<double>& lr) {
+    if (parameters.empty()) return;
+    sets.push_back({.name = name,
+                    .parameters = named(parameters),
+                    .lr = lr.value_or(config_.optimizer.lr)});
+  };
+  add("video", model_->video_parameters(), config_.optimizer.video_lr);
+  add("audio", model_->audio_parameters(), config_.optimizer.audio_lr);
+  return sets;
+}
+
+std::vector<std::string> PretrainTask::terms() const {
+  std::vector<std::string> terms;
+  if (config_.loss.v2v > 0) terms.emplace_back("v2v");
+  if (config_.loss.v2a > 0) terms.emplace_back("v2a");
+  if (config_.loss.a2a > 0) terms.emplace_back("a2a");
+  if (config_.loss.a2v > 0) terms.emplace_back("a2v");
+  return terms;
+}
+
+Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) const {
+  Counts counts;
+  for (const auto& batch : batches) {
+    const auto frames = torch::arange(batch.video.size(1));
+    const models::PretrainInput masks{.video = {},
+                                      .audio = {},
+                                      .valid = frames.unsqueeze(0) < batch.lengths.unsqueeze(1),
+                                      .masked_video = batch.masked_video,
+                                      .masked_audio = batch.masked_audio};
+    for (const auto& term : terms()) counts[term] += model_->frames_of(term, masks).item<double>();
+  }
+  return counts;
+}
+
+StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, bool measure) {
+  const auto input = pretrain_input(batch);
+  StepPart part;
+  part.loss = torch::zeros({}, torch::TensorOptions(torch::kFloat32).device(device_));
+  models::Targets targets;
+  {
+    torch::NoGradGuard no_grad;
+    const Autocast autocast(device_, config_.train.precision);
+    targets = model_->targets(input);
+  }
+  if (measure) {
+    measure_targets(targets.video, input.valid, "video", part.measures);
+    measure_targets(targets.audio, input.valid, "audio", part.measures);
+  }
+  const auto train = [&](auto forward) {
+    std::vector<models::LossTerm> terms;
+    {
+      const Autocast autocast(device_, config_.train.precision);
+      terms = forward();
+    }
+    torch::Tensor loss;
+    for (const auto& term : terms) {
+      const auto mean = term.sum / std::max(counts.at(term.name), 1.0);
+      loss = loss.defined() ? loss + term.weight * mean : term.weight * mean;
+      part.losses.emplace_back(term.name, mean.detach());
+      if (measure) measure_term(term, part.measures);
+    }
+    if (!loss.defined()) return;
+    loss.backward();
+    part.loss += loss.detach();
+  };
+  train([&] { return model_->video_terms(input, targets); });  // its graph is gone before the next
+  train([&] { return model_->audio_terms(input, targets); });
+  return part;
+}
+
+void PretrainTask::after_update(std::int64_t step) { model_->update_teachers(momentum_.at(step)); }
+
+Numbers PretrainTask::settings_at(std::int64_t step) const {
+  return {{"momentum", momentum_.at(step)}};
+}
+
+Numbers PretrainTask::evaluate() { return held_out_.look(model_, device_); }
+
+void PretrainTask::export_results(const fs::path& run) {
+  make_folders(run / "encoders");
+  const auto write = [&](models::Encoder& student, const std::string& modality) {
+    if (student.is_empty()) return;
+    weights::TensorFile file;
+    for (const auto& [name, tensor] : named_tensors(*student)) {
+      file.tensors.emplace_back("encoder." + name, tensor.detach());
+    }
+    file.metadata = {{"format", "raven-encoder"}, {"format_version", "1"}, {"modality", modality}};
+    for (const auto& [key, value] : flatten(config_)) {
+      if (key.rfind("model.", 0) == 0 || key.rfind("data.video.", 0) == 0 || key == "data.waveform") {
+        file.metadata[key] = value;
+      }
+    }
+    weights::write_safetensors(run / "encoders" / (modality + ".safetensors"), file);
+  };
+  write(model_->student_video, "video");
+  write(model_->student_audio, "audio");
+}
+
+}  // namespace raven::train

@@ -1,0 +1,126 @@
+#include "raven/train/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "raven/core/error.h"
+
+namespace raven::train {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+/// May differ when a run goes on. A group ends in a dot.
+constexpr std::array<std::string_view, 13> kFreeKeys = {
+    "run.dir",      "train.steps",         "train.epochs",         "device", "threads",
+    "data.workers", "data.prefetch",       "data.max_skipped",     "log.",   "checkpoint.",
+    "monitor.",     "data.valid_manifest", "data.valid_max_frames"};
+
+bool is_free(const std::string& key) {
+  for (const auto free : kFreeKeys) {
+    if (free.back() == '.' ? key.rfind(free, 0) == 0 : key == free) return true;
+  }
+  return false;
+}
+
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+FolderLock lock_new(const fs::path& path) {
+  make_folders(path);
+  return FolderLock(path);
+}
+
+}  // namespace
+
+namespace detail {
+
+std::string value_text(bool value) { return value ? "true" : "false"; }
+std::string value_text(std::int64_t value) { return fmt::format("{}", value); }
+std::string value_text(double value) { return fmt::format("{}", value); }
+std::string value_text(const std::string& value) { return value; }
+
+}  // namespace detail
+
+std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& here) {
+  std::vector<std::string> lines;
+  const auto compare = [&](const std::string& key) {
+    const auto value = [&](const FlatConfig& config) {
+      const auto found = config.find(key);
+      return found == config.end() ? std::string("(no such key)") : found->second;
+    };
+    if (!is_free(key) && value(there) != value(here)) {
+      lines.push_back(fmt::format("{}: {} there, {} here", key, value(there), value(here)));
+    }
+  };
+  for (const auto& [key, value] : here) compare(key);
+  for (const auto& [key, value] : there) {
+    if (here.count(key) == 0) compare(key);
+  }
+  return lines;
+}
+
+RunFolder::RunFolder(fs::path dir) : path_(std::move(dir)), lock_(lock_new(path_)) {
+  std::ifstream lines(path_ / "skipped.tsv");
+  for (std::string line; std::getline(lines, line);)
+    skipped_.insert(line.substr(0, line.find('\t')));
+}
+
+void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
+                      const std::vector<std::string>& overrides) {
+  const auto file = path_ / "config.json";
+  if (fs::exists(file)) {
+    const auto there = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    if (there.is_object()) {
+      FlatConfig before;
+      for (const auto& [key, value] : there.items()) {
+        if (value.is_string()) before[key] = value.get<std::string>();
+      }
+      if (const auto lines = differences(before, config); !lines.empty()) {
+        throw ConfigError(fmt::format(
+            "{} holds a run with another configuration; choose another run.dir, or give that run's "
+            "values to go on with it:\n  {}",
+            path_.string(), fmt::join(lines, "\n  ")));
+      }
+    }
+  }
+  write_file_atomically(path_ / "config.yaml", yaml);
+  write_file_atomically(file, dump(Json(config)));
+  write_file_atomically(path_ / "overrides.txt",
+                        overrides.empty() ? "" : fmt::format("{}\n", fmt::join(overrides, "\n")));
+}
+
+void RunFolder::write_environment(const std::map<std::string, std::string>& facts) const {
+  Json json(facts);
+  struct utsname system {};
+  ::uname(&system);
+  json["host"] = system.nodename;
+  json["system"] = fmt::format("{} {} {}", system.sysname, system.release, system.machine);
+  json["compiler"] = __VERSION__;
+  json["process"] = ::getpid();
+  write_file_atomically(path_ / "environment.json", dump(json));
+}
+
+void RunFolder::add_skipped(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) {
+    if (skipped_.insert(line.substr(0, line.find('\t'))).second) text += line + "\n";
+  }
+  if (text.empty()) return;
+  std::ofstream out(path_ / "skipped.tsv", std::ios::app);
+  out << text << std::flush;
+  if (!out) {
+    throw SystemError(
+        fmt::format("cannot write {}: is the disk full?", (path_ / "skipped.tsv").string()));
+  }
+}
+
+}  // namespace raven::train

@@ -1,0 +1,226 @@
+#include "raven/train/trainer.h"
+
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/core/progress.h"
+#include "raven/core/random.h"
+#include "raven/report/curves.h"
+#include "raven/train/collapse.h"
+#include "raven/train/device.h"
+#include "raven/train/nan_report.h"
+#include "train/report_line.h"
+
+namespace raven::train {
+namespace {
+
+constexpr std::string_view kFirst = "first.";
+
+double seconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+void add_to(NamedTensors& sums, const NamedTensors& values) {
+  if (sums.empty()) {
+    sums = values;
+    return;
+  }
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i].second = sums[i].second + values[i].second;
+}
+
+}  // namespace
+
+Trainer::Trainer(Task& task, data::Loader& loader, RunFolder& folder,
+                 const TrainerSettings& settings)
+    : task_(task),
+      loader_(loader),
+      folder_(folder),
+      settings_(settings),
+      checkpoints_(folder.checkpoints(), settings.checkpoint.keep, settings.checkpoint.keep_every) {
+  const auto& options = settings_.optimizer;
+  for (auto& set : task_.parameter_sets()) {
+    rates_.push_back({.peak = set.lr, .minimum = options.min_lr, .length = settings_.length});
+    optimizers_.emplace_back(set.name, set.parameters,
+                             AdamWOptions{.beta1 = options.beta1,
+                                          .beta2 = options.beta2,
+                                          .eps = options.eps,
+                                          .weight_decay = options.weight_decay,
+                                          .max_grad_norm = options.max_grad_norm});
+  }
+}
+
+bool Trainer::run(const std::stop_token& stop) {
+  start();
+  while (step_ < settings_.length.steps && !stop.stop_requested()) {
+    const std::int64_t next = step_ + 1;
+    const bool last = next == settings_.length.steps;
+    const bool reports = next == 1 || last || next % settings_.log.every == 0;
+    train_step(/*measure=*/reports);
+    if (reports) report();
+    if (settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every))) evaluate();
+    if (every(settings_.checkpoint.every)) save();
+  }
+  if (saved_step_ != step_) save();
+  log::repeated();
+  return step_ >= settings_.length.steps;
+}
+
+// A run that has a whole checkpoint goes on from it; any other run starts from the seed's weights,
+// and what an earlier attempt without a checkpoint reported is dropped.
+void Trainer::start() {
+  if (const auto checkpoint = checkpoints_.newest_whole()) {
+    const auto where = checkpoint->folder.string();
+    const auto changed = differences(checkpoint->state.config, settings_.config);
+    if (!changed.empty()) {
+      throw ConfigError(fmt::format("{} belongs to a run with another configuration:\n  {}", where,
+                                    fmt::join(changed, "\n  ")));
+    }
+    load_strictly(checkpoint->model, named_tensors(task_.module()), where + "/model.safetensors");
+    load_strictly(checkpoint->optimizer, optimizer_state(), where + "/optimizer.safetensors");
+    loader_.seek(checkpoint->state.position);
+    step_ = saved_step_ = checkpoint->state.step;
+    means_.restore(checkpoint->state.numbers, settings_.device);
+    for (const auto& [name, value] : checkpoint->state.numbers) {
+      if (name.rfind(kFirst, 0) == 0) first_measures_[name.substr(kFirst.size())] = value;
+    }
+    log::info("goes on after step {} ({})", step_, where);
+  }
+  metrics_.emplace(folder_.path(), step_);
+  if (step_ == 0 && settings_.evaluate_every > 0) evaluate();
+  reported_step_ = step_;
+  reported_at_ = Clock::now();
+}
+
+void Trainer::train_step(bool measure) {
+  std::vector<data::Batch> batches;
+  for (std::int64_t i = 0; i < settings_.train.accumulate; ++i) {
+    auto batch = loader_.next();
+    RAVEN_CHECK(batch.has_value(), "the training data came to an end");
+    frames_ += batch->num_frames();
+    batches.push_back(std::move(*batch));
+  }
+  const auto counts = task_.count_targets(batches);
+
+  for (auto& optimizer : optimizers_) optimizer.zero_grad();
+  seed_step(step_);
+  NamedTensors values;
+  measures_.clear();
+  for (const auto& batch : batches) {
+    auto part = task_.backward(batch.to(settings_.device), counts, measure);
+    part.losses.emplace_back("loss", part.loss);
+    add_to(values, part.losses);
+    for (const auto& [name, value] : part.measures) {
+      measures_[name] += value / static_cast<double>(batches.size());
+    }
+  }
+  stop_if_bad();  // the step before this one, on a GPU; its update was skipped there
+
+  std::vector<torch::Tensor> norms;
+  for (const auto& optimizer : optimizers_) {
+    norms.push_back(optimizer.grad_norm());
+    values.emplace_back("grad_norm_" + optimizer.name(), norms.back());
+  }
+  values.emplace_back("grad_norm", torch::stack(norms).norm());
+  auto checked = norms;
+  for (const auto& [name, value] : values) checked.push_back(value);
+  const auto bad = FiniteWatch::bad_flag(checked);
+  for (std::size_t i = 0; i < optimizers_.size(); ++i) {
+    optimizers_[i].step(rates_[i].at(step_), norms[i], bad);
+  }
+  task_.after_update(step_);
+  means_.add(values);
+  ++step_;
+  watch_.record({.number = step_, .batches = std::move(batches)}, bad);
+  if (settings_.device.is_cpu()) stop_if_bad();
+}
+
+void Trainer::stop_if_bad() {
+  const auto bad = watch_.check();
+  if (!bad) return;
+  throw Error(report_nan(task_, *bad, settings_.device, folder_.path(),
+                         [&] { seed_step(bad->number - 1); }));
+}
+
+void Trainer::report() {
+  stop_if_bad();
+  auto numbers = means_.take();
+  for (const auto& [name, value] : measures_) numbers[name] = value;
+  for (const auto& [name, value] : task_.settings_at(step_ - 1)) numbers[name] = value;
+  numbers["lr"] = rates_.front().at(step_ - 1);
+  for (std::size_t i = 0; i < rates_.size(); ++i) {
+    numbers["lr_" + optimizers_[i].name()] = rates_[i].at(step_ - 1);
+  }
+  numbers["epoch"] = static_cast<double>(step_ * settings_.train.accumulate) /
+                     static_cast<double>(loader_.batches_per_epoch());
+  for (const auto& [name, value] : speed_since_last_report()) numbers[name] = value;
+  double skipped = 0;
+  for (const auto& [reason, count] : loader_.skipped()) skipped += static_cast<double>(count);
+  numbers["skipped"] = skipped;
+  folder_.add_skipped(loader_.skipped_lines());
+  metrics_->write(step_, "train", numbers);
+  log::info("{}", report_line(step_, settings_.length.steps, numbers));
+  if (first_measures_.empty()) first_measures_ = measures_;
+  for (const auto& warning : collapse_warnings(first_measures_, numbers)) log::warn_once(warning);
+}
+
+Numbers Trainer::speed_since_last_report() {
+  const auto now = Clock::now();
+  const double elapsed = std::max(seconds(now - reported_at_), 1e-9);
+  const double waited = loader_.waited_s();
+  const double steps = static_cast<double>(step_ - reported_step_);
+  const auto memory = memory_use(settings_.device);
+  Numbers numbers{{"frames_per_s", static_cast<double>(frames_) / elapsed},
+                  {"wait_share", std::min((waited - waited_before_s_) / elapsed, 1.0)},
+                  {"step_s", elapsed / std::max(steps, 1.0)},
+                  {"rss_bytes", static_cast<double>(memory.resident)}};
+  if (settings_.device.is_cuda()) numbers["device_bytes"] = static_cast<double>(memory.peak_device);
+  reported_at_ = now;
+  reported_step_ = step_;
+  waited_before_s_ = waited;
+  frames_ = 0;
+  return numbers;
+}
+
+void Trainer::evaluate() {
+  stop_if_bad();
+  const auto begin = Clock::now();
+  const auto numbers = task_.evaluate();
+  if (!numbers.empty()) {
+    metrics_->write(step_, "held_out", numbers);
+    log::info("{}", held_out_line(step_, numbers));
+  }
+  reported_at_ += Clock::now() - begin;  // speed is that of training
+}
+
+void Trainer::save() {
+  stop_if_bad();
+  const auto begin = Clock::now();
+  TrainState state{.step = step_,
+                   .position = loader_.position(),
+                   .seed = settings_.seed,
+                   .config = settings_.config,
+                   .numbers = means_.save()};
+  for (const auto& [name, value] : first_measures_)
+    state.numbers[std::string(kFirst) + name] = value;
+  checkpoints_.save(state, named_tensors(task_.module()), optimizer_state());
+  saved_step_ = step_;
+  report::write_curves(folder_.path() / "metrics.jsonl", folder_.path() / "curves.svg");
+  log::info("saved {}", checkpoints_.path_of(step_).string());
+  reported_at_ += Clock::now() - begin;
+}
+
+bool Trainer::every(std::int64_t steps) const { return step_ % steps == 0; }
+
+NamedTensors Trainer::optimizer_state() const {
+  NamedTensors all;
+  for (const auto& optimizer : optimizers_) {
+    for (auto& item : optimizer.state()) all.push_back(std::move(item));
+  }
+  return all;
+}
+
+void Trainer::seed_step(std::int64_t step) const {  // see Note [Exact resume]
+  torch::manual_seed(mix_seed(
+      {settings_.seed, static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(Draw::kStep)}));
+}
+
+}  // namespace raven::train

@@ -1,0 +1,77 @@
+#include "raven/train/run_folder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "raven/config/pretrain_config.h"
+#include "raven/core/error.h"
+#include "support/temporary_folder.h"
+
+namespace raven::train {
+namespace {
+
+using testing::HasSubstr;
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(Flatten, NamesEveryKeyWithItsPath) {
+  config::PretrainConfig config;
+  config.optimizer.warmup_steps = 7;
+  config.data.manifest = {"a.tsv", "b.tsv"};
+  const auto flat = flatten(config);
+  EXPECT_EQ(flat.at("optimizer.lr"), "0.003");
+  EXPECT_EQ(flat.at("optimizer.warmup_steps"), "7");
+  EXPECT_EQ(flat.at("model.encoder.ffn_norm"), "batch");
+  EXPECT_EQ(flat.at("train.steps"), "null");
+  EXPECT_EQ(flat.at("data.manifest"), "[a.tsv, b.tsv]");
+  EXPECT_EQ(flat.at("loss.cross_masked_only"), "false");
+}
+
+TEST(RunFolder, HasOneOwner) {
+  const TemporaryFolder folder;
+  const RunFolder first(folder.path() / "run");
+  const auto message = message_of([&] { RunFolder(folder.path() / "run"); });
+  EXPECT_THAT(message, HasSubstr(fmt::format("process {}", getpid())));
+}
+
+TEST(RunFolder, RefusesAnotherConfigurationByKey) {
+  const TemporaryFolder folder;
+  RunFolder run(folder.path());
+  run.claim({{"optimizer.lr", "0.003"}, {"mask.prob", "0.2"}}, "", {});
+  const auto message = message_of([&] {
+    run.claim({{"optimizer.lr", "0.001"}, {"mask.prob", "0.2"}}, "", {});
+  });
+  EXPECT_THAT(message, HasSubstr("optimizer.lr: 0.003 there, 0.001 here"));
+  EXPECT_THAT(message, testing::Not(HasSubstr("mask.prob")));
+}
+
+TEST(RunFolder, GoesOnWithAnotherLengthOrMachine) {
+  const TemporaryFolder folder;
+  RunFolder run(folder.path());
+  run.claim({{"train.steps", "10"}, {"data.workers", "0"}, {"log.every", "1"}}, "a: 1\n", {});
+  run.claim({{"train.steps", "20"}, {"data.workers", "4"}, {"log.every", "5"}}, "a: 2\n", {"x=1"});
+  EXPECT_EQ(read_file(folder.path() / "config.yaml"), "a: 2\n");
+  EXPECT_EQ(read_file(folder.path() / "overrides.txt"), "x=1\n");
+}
+
+TEST(RunFolder, ListsASkippedUtteranceOnce) {
+  const TemporaryFolder folder;
+  {
+    RunFolder run(folder.path());
+    run.add_skipped({"a\tcorrupt\tx"});
+    run.add_skipped({"a\tcorrupt\tx", "b\tshort\ty"});
+  }
+  RunFolder again(folder.path());
+  again.add_skipped({"b\tshort\ty"});
+  EXPECT_EQ(read_file(folder.path() / "skipped.tsv"), "a\tcorrupt\tx\nb\tshort\ty\n");
+}
+
+}  // namespace
+}  // namespace raven::train
