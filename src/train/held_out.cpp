@@ -99,7 +99,8 @@ EvaluationMode::EvaluationMode(torch::nn::Module& module) {
 EvaluationMode::~EvaluationMode() {
   torch::NoGradGuard no_grad;
   for (auto& [buffer, copy] : buffers_) buffer.copy_(copy);
-  // train(bool) reaches down into children: parents come first in modules(), so each has the last word.
+  // train(bool) reaches down into children: parents come first in modules(), so each has the last
+  // word.
   for (const auto& [part, was_training] : modes_) part->train(was_training);
 }
 

@@ -23,8 +23,8 @@ weights::TensorFile without_prefix(const weights::TensorFile& file, const std::s
   return part;
 }
 
-/// A fixed teacher's weights: an encoder file (names with or without `encoder.`), or a checkpoint, of
-/// which the student of that modality is taken, as an export would.
+/// A fixed teacher's weights: an encoder file (names with or without `encoder.`), or a checkpoint,
+/// of which the student of that modality is taken, as an export would.
 void load_teacher(models::Encoder& teacher, const std::string& modality, const fs::path& path) {
   weights::TensorFile file;
   if (fs::is_directory(path)) {
@@ -74,11 +74,12 @@ models::Raven make_raven(const config::PretrainConfig& config, const torch::Devi
   torch::manual_seed(mix_seed(
       {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
   models::Raven model(config.model, config.loss, config.teacher);
-  const auto fix = [](models::Encoder& teacher, const std::string& modality, const std::string& path) {
+  const auto fix = [](models::Encoder& teacher, const std::string& modality,
+                      const std::string& path) {
     if (path.empty()) return;
     if (teacher.is_empty()) {
-      throw ConfigError(fmt::format(
-          "teacher.{}_weights is given, but no loss has {} targets", modality, modality));
+      throw ConfigError(fmt::format("teacher.{}_weights is given, but no loss has {} targets",
+                                    modality, modality));
     }
     load_teacher(teacher, modality, path);
   };
@@ -115,9 +116,8 @@ std::vector<ParameterSet> PretrainTask::parameter_sets() {
   const auto add = [&](const std::string& name, const std::vector<torch::Tensor>& parameters,
                        const std::optional<double>& lr) {
     if (parameters.empty()) return;
-    sets.push_back({.name = name,
-                    .parameters = named(parameters),
-                    .lr = lr.value_or(config_.optimizer.lr)});
+    sets.push_back(
+        {.name = name, .parameters = named(parameters), .lr = lr.value_or(config_.optimizer.lr)});
   };
   add("video", model_->video_parameters(), config_.optimizer.video_lr);
   add("audio", model_->audio_parameters(), config_.optimizer.audio_lr);
@@ -201,7 +201,8 @@ void PretrainTask::export_results(const fs::path& run) {
     }
     file.metadata = {{"format", "raven-encoder"}, {"format_version", "1"}, {"modality", modality}};
     for (const auto& [key, value] : flatten(config_)) {
-      if (key.rfind("model.", 0) == 0 || key.rfind("data.video.", 0) == 0 || key == "data.waveform") {
+      if (key.rfind("model.", 0) == 0 || key.rfind("data.video.", 0) == 0 ||
+          key == "data.waveform") {
         file.metadata[key] = value;
       }
     }

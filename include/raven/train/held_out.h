@@ -14,9 +14,9 @@
 
 namespace raven::train {
 
-/// Note [Fair evaluation]: dropout and drop-path are off, and BatchNorm uses the statistics of the batch,
-/// because running statistics mean nothing before training and lag behind early in it. Modes, running
-/// statistics and counters of the module are put back at the end.
+/// Note [Fair evaluation]: dropout and drop-path are off, and BatchNorm uses the statistics of the
+/// batch, because running statistics mean nothing before training and lag behind early in it.
+/// Modes, running statistics and counters of the module are put back at the end.
 class EvaluationMode {
  public:
   explicit EvaluationMode(torch::nn::Module& module);
@@ -36,8 +36,9 @@ class HeldOut {
 
   [[nodiscard]] bool empty() const { return manifest_.utterances.empty(); }
 
-  /// `valid_loss`, `valid_v2a`, ..., `valid_gain_v2a`, ..., `probe_r2_video`, `probe_r2_audio`. Utterances are fitted and
-  /// scored in turns, so both halves hold the same kinds. Masks and crops are the same at every look.
+  /// `valid_loss`, `valid_v2a`, ..., `valid_gain_v2a`, ..., `probe_r2_video`, `probe_r2_audio`.
+  /// Utterances are fitted and scored in turns, so both halves hold the same kinds. Masks and crops
+  /// are the same at every look.
   Numbers look(models::Raven& model, const torch::Device& device) const;
 
  private:

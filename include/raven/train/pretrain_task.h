@@ -16,11 +16,12 @@
 
 namespace raven::train {
 
-/// A batch as the networks take it: normalised pixels, 0 where there is no frame; samples as (B, N, 1).
+/// A batch as the networks take it: normalised pixels, 0 where there is no frame; samples as (B, N,
+/// 1).
 models::PretrainInput pretrain_input(const data::Batch& batch);
 
-/// The networks of a configuration on a device, in training mode, with the seed's weights and, where
-/// asked for, fixed teachers. Throws CheckpointError when a teacher's file does not fit.
+/// The networks of a configuration on a device, in training mode, with the seed's weights and,
+/// where asked for, fixed teachers. Throws CheckpointError when a teacher's file does not fit.
 models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device);
 
 class PretrainTask : public Task {
@@ -36,8 +37,8 @@ class PretrainTask : public Task {
   void after_update(std::int64_t step) override;
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override;
   Numbers evaluate() override;
-  /// The student encoders as `<run>/encoders/video.safetensors` and `audio.safetensors`: names begin with
-  /// `encoder.`, the metadata hold modality and configuration.
+  /// The student encoders as `<run>/encoders/video.safetensors` and `audio.safetensors`: names
+  /// begin with `encoder.`, the metadata hold modality and configuration.
   void export_results(const std::filesystem::path& run) override;
 
   models::Raven& model() { return model_; }

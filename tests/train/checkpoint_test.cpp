@@ -1,0 +1,224 @@
+#include "raven/train/checkpoint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "support/temporary_folder.h"
+
+namespace raven::train {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+NamedTensors model_at(std::int64_t step) {
+  return {{"student_video.weight", torch::full({4, 3}, static_cast<double>(step))},
+          {"student_video.norm.num_batches_tracked", torch::tensor(step)}};
+}
+
+NamedTensors optimizer_at(std::int64_t step) {
+  return {{"video.step", torch::tensor(static_cast<float>(step))}};
+}
+
+TrainState state_at(std::int64_t step) {
+  return {.step = step,
+          .position = {.epoch = 2, .batch = step},
+          .seed = 7,
+          .config = {{"optimizer.lr", "0.003"}, {"run.dir", "caf\xC3\xA9"}},
+          .numbers = {{"mean.sum.loss", -0.1F}}};
+}
+
+class CheckpointFolderTest : public testing::Test {
+ protected:
+  void save(std::int64_t step) {
+    folder().save(state_at(step), model_at(step), optimizer_at(step));
+  }
+  CheckpointFolder folder(std::int64_t keep = 2, std::int64_t keep_every = 0) {
+    return {path(), keep, keep_every};
+  }
+  [[nodiscard]] fs::path path() const { return temporary_.path() / "checkpoints"; }
+  [[nodiscard]] fs::path file(std::int64_t step, const std::string& name) {
+    return folder().path_of(step) / name;
+  }
+
+  TemporaryFolder temporary_;
+};
+
+void flip_bit(const fs::path& file, std::uint64_t at) {
+  auto bytes = read_file(file);
+  bytes.at(at) = static_cast<char>(bytes.at(at) ^ 1);
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
+template <class Exception>
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Exception& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST_F(CheckpointFolderTest, GivesBackWhatWasSaved) {
+  save(12);
+  const auto checkpoint = folder().newest_whole();
+  ASSERT_TRUE(checkpoint.has_value());
+  EXPECT_EQ(checkpoint->folder.filename(), "step_00000012");
+  EXPECT_EQ(checkpoint->state.step, 12);
+  EXPECT_EQ(checkpoint->state.position, (data::LoaderPosition{.epoch = 2, .batch = 12}));
+  EXPECT_EQ(checkpoint->state.seed, 7U);
+  EXPECT_EQ(checkpoint->state.config, state_at(12).config);
+  EXPECT_EQ(checkpoint->state.numbers, state_at(12).numbers);  // exact, float32 sums included
+  EXPECT_TRUE(
+      torch::equal(checkpoint->model.at("student_video.weight"), torch::full({4, 3}, 12.0)));
+  EXPECT_EQ(checkpoint->model.at("student_video.norm.num_batches_tracked").item<std::int64_t>(),
+            12);
+  EXPECT_EQ(checkpoint->optimizer.at("video.step").item<float>(), 12.0F);
+}
+
+TEST_F(CheckpointFolderTest, NothingSavedIsNothingFound) {
+  EXPECT_FALSE(folder().newest_whole().has_value());
+}
+
+TEST_F(CheckpointFolderTest, LastPointsToTheNewest) {
+  save(1);
+  save(2);
+  EXPECT_EQ(fs::read_symlink(path() / "last"), "step_00000002");
+  EXPECT_EQ(read_checkpoint(path() / "last").state.step, 2);
+}
+
+TEST_F(CheckpointFolderTest, KeepsTheNewestAndEveryNth) {
+  auto checkpoints = folder(/*keep=*/2, /*keep_every=*/30);
+  for (const std::int64_t step : {10, 20, 30, 40, 50, 60, 70}) {
+    checkpoints.save(state_at(step), model_at(step), optimizer_at(step));
+  }
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(30, 60, 70));
+}
+
+TEST_F(CheckpointFolderTest, RemovesWhatAnInterruptedWriteLeft) {
+  fs::create_directories(path() / "step_00000005.tmp");
+  std::ofstream(path() / "step_00000005.tmp" / "model.safetensors") << "half";
+  EXPECT_FALSE(folder().newest_whole().has_value());
+  EXPECT_FALSE(fs::exists(path() / "step_00000005.tmp"));
+}
+
+TEST_F(CheckpointFolderTest, ADamagedFileIsNamedAndItsPredecessorUsed) {
+  for (const std::string name : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
+    for (const bool truncate : {false, true}) {
+      save(1);
+      save(2);
+      const auto size = fs::file_size(file(2, name));
+      if (truncate) {
+        fs::resize_file(file(2, name), size - 5);
+      } else {
+        flip_bit(file(2, name), size / 2);
+      }
+      EXPECT_THAT(message_of<CheckpointError>([&] { read_checkpoint(folder().path_of(2)); }),
+                  HasSubstr("step_00000002/" + name));
+      const auto checkpoint = folder().newest_whole();
+      ASSERT_TRUE(checkpoint.has_value()) << name;
+      EXPECT_EQ(checkpoint->state.step, 1) << name;
+      EXPECT_THAT(folder().steps(), ElementsAre(1)) << "the damaged one was not set aside";
+      fs::remove_all(path());
+    }
+  }
+}
+
+TEST_F(CheckpointFolderTest, EveryBitOfTheStateCounts) {
+  save(1);
+  const auto state = file(1, "state.json");
+  const auto content = read_file(state);
+  for (std::uint64_t at = 0; at < content.size(); at += 7) {
+    flip_bit(state, at);
+    const auto damaged = read_file(state);
+    // White space outside of strings carries nothing.
+    if (content[at] != ' ' && content[at] != '\n') {
+      EXPECT_THROW(read_checkpoint(folder().path_of(1)), CheckpointError) << damaged;
+    }
+    flip_bit(state, at);
+  }
+}
+
+TEST_F(CheckpointFolderTest, AMissingFileIsNamed) {
+  save(1);
+  fs::remove(file(1, "optimizer.safetensors"));
+  EXPECT_THAT(message_of<CheckpointError>([&] { read_checkpoint(folder().path_of(1)); }),
+              HasSubstr("optimizer.safetensors: no such file"));
+}
+
+TEST_F(CheckpointFolderTest, DoesNotStartAgainWhenAllAreDamaged) {
+  save(1);
+  save(2);
+  for (const std::int64_t step : {1, 2}) fs::resize_file(file(step, "model.safetensors"), 3);
+  const auto message = message_of<CheckpointError>([&] { folder().newest_whole(); });
+  EXPECT_THAT(message, HasSubstr("step_00000001/model.safetensors"));
+  EXPECT_THAT(message, HasSubstr("step_00000002/model.safetensors"));
+}
+
+TEST_F(CheckpointFolderTest, AFullDiskLeavesTheOldOnes) {
+  save(1);
+  struct rlimit before {};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const auto ignore =
+      std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit then fails as on a full disk
+  const struct rlimit tiny { 100, before.rlim_max };
+  setrlimit(RLIMIT_FSIZE, &tiny);
+  const auto message = message_of<SystemError>([&] { save(2); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, ignore);
+  EXPECT_THAT(message, HasSubstr("step_00000002"));
+  EXPECT_THAT(message, HasSubstr("earlier ones stand"));
+  EXPECT_FALSE(fs::exists(path() / "step_00000002.tmp"));
+  EXPECT_EQ(folder().newest_whole()->state.step, 1);
+}
+
+TEST_F(CheckpointFolderTest, APlaceThatCannotBeWrittenIsAnErrorWithItsName) {
+  save(1);
+  auto checkpoints = folder();
+  // A file where the new folder's parent was: refuses the superuser too, whom permissions do not
+  // stop.
+  fs::rename(path(), temporary_.path() / "aside");
+  std::ofstream(path()) << "x";
+  EXPECT_THAT(
+      message_of<SystemError>([&] { checkpoints.save(state_at(2), model_at(2), optimizer_at(2)); }),
+      HasSubstr(checkpoints.path_of(2).string()));
+  fs::remove(path());
+  fs::rename(temporary_.path() / "aside", path());
+  EXPECT_EQ(folder().newest_whole()->state.step, 1);
+}
+
+TEST_F(CheckpointFolderTest, ARunThatWentBackReplacesALaterCheckpoint) {
+  save(1);
+  save(2);
+  folder().save(state_at(2), model_at(99), optimizer_at(2));
+  EXPECT_EQ(
+      read_checkpoint(folder().path_of(2)).model.at("student_video.weight")[0][0].item<float>(),
+      99.0F);
+  EXPECT_THAT(folder().steps(), ElementsAre(1, 2));
+}
+
+TEST(LoadStrictly, ListsEveryNameThatDoesNotFit) {
+  const weights::TensorFile file{
+      .tensors = {{"a", torch::zeros({2})}, {"b", torch::zeros({3})}, {"extra", torch::zeros({1})}},
+      .metadata = {}};
+  const NamedTensors into{
+      {"a", torch::ones({2})}, {"b", torch::ones({4})}, {"absent", torch::ones({1})}};
+  const auto message =
+      message_of<CheckpointError>([&] { load_strictly(file, into, "x/model.safetensors"); });
+  EXPECT_THAT(message, HasSubstr("x/model.safetensors"));
+  EXPECT_THAT(message, HasSubstr("missing     absent"));
+  EXPECT_THAT(message, HasSubstr("unexpected  extra"));
+  EXPECT_THAT(message, HasSubstr("other shape b: (3) in the file, (4) in the model"));
+  EXPECT_TRUE(torch::equal(into[0].second, torch::ones({2}))) << "something was copied";
+}
+
+}  // namespace
+}  // namespace raven::train
