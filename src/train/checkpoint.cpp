@@ -113,13 +113,6 @@ void load_strictly(const weights::TensorFile& file, const NamedTensors& into,
   }
 }
 
-NamedTensors named_tensors(const torch::nn::Module& module) {
-  NamedTensors tensors;
-  for (const auto& item : module.named_parameters()) tensors.emplace_back(item.key(), item.value());
-  for (const auto& item : module.named_buffers()) tensors.emplace_back(item.key(), item.value());
-  return tensors;
-}
-
 std::string config_hash(const std::map<std::string, std::string>& config) {
   std::string text;
   for (const auto& [key, value] : config) text += fmt::format("{}={}\n", key, value);

@@ -3,6 +3,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
+#include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/device.h"
 #include "raven/train/feature_statistics.h"
@@ -33,7 +34,7 @@ void load_teacher(models::Encoder& teacher, const std::string& modality, const f
     file = weights::read_safetensors(path);
     if (auto inner = without_prefix(file, "encoder."); !inner.tensors.empty()) file = inner;
   }
-  load_strictly(file, named_tensors(*teacher), path.string());
+  load_strictly(file, nn::state_dict(*teacher), path.string());
 }
 
 /// Collapse measures of a loss; `loss` is the mean over the frames of `term.where`.
@@ -196,7 +197,7 @@ void PretrainTask::export_results(const fs::path& run) {
   const auto write = [&](models::Encoder& student, const std::string& modality) {
     if (student.is_empty()) return;
     weights::TensorFile file;
-    for (const auto& [name, tensor] : named_tensors(*student)) {
+    for (const auto& [name, tensor] : nn::state_dict(*student)) {
       file.tensors.emplace_back("encoder." + name, tensor.detach());
     }
     file.metadata = {{"format", "raven-encoder"}, {"format_version", "1"}, {"modality", modality}};

@@ -7,7 +7,8 @@
 #include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <string_view>
+#include <variant>
 
 #include "raven/core/error.h"
 
@@ -41,14 +42,20 @@ FolderLock lock_new(const fs::path& path) {
 
 }  // namespace
 
-namespace detail {
-
-std::string value_text(bool value) { return value ? "true" : "false"; }
-std::string value_text(std::int64_t value) { return fmt::format("{}", value); }
-std::string value_text(double value) { return fmt::format("{}", value); }
-std::string value_text(const std::string& value) { return value; }
-
-}  // namespace detail
+FlatConfig flatten(const config::Schema& schema) {
+  const auto text_of = [](const config::Scalar& scalar) {
+    return std::visit([](const auto& value) { return fmt::format("{}", value); }, scalar);
+  };
+  FlatConfig flat;
+  for (const auto& field : schema.fields) {
+    const auto value = field.get();
+    std::vector<std::string> items;
+    for (const auto& item : value.items) items.push_back(text_of(item));
+    const auto text = fmt::format("{}", fmt::join(items, ", "));
+    flat[field.key] = value.null ? "null" : field.list ? "[" + text + "]" : text;
+  }
+  return flat;
+}
 
 std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& here) {
   std::vector<std::string> lines;

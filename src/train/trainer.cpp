@@ -4,6 +4,7 @@
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
 #include "raven/core/random.h"
+#include "raven/nn/state_dict.h"
 #include "raven/report/curves.h"
 #include "raven/train/collapse.h"
 #include "raven/train/device.h"
@@ -74,7 +75,7 @@ void Trainer::start() {
       throw ConfigError(fmt::format("{} belongs to a run with another configuration:\n  {}", where,
                                     fmt::join(changed, "\n  ")));
     }
-    load_strictly(checkpoint->model, named_tensors(task_.module()), where + "/model.safetensors");
+    load_strictly(checkpoint->model, nn::state_dict(task_.module()), where + "/model.safetensors");
     load_strictly(checkpoint->optimizer, optimizer_state(), where + "/optimizer.safetensors");
     loader_.seek(checkpoint->state.position);
     step_ = saved_step_ = checkpoint->state.step;
@@ -201,7 +202,7 @@ void Trainer::save() {
                    .numbers = means_.save()};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
-  checkpoints_.save(state, named_tensors(task_.module()), optimizer_state());
+  checkpoints_.save(state, nn::state_dict(task_.module()), optimizer_state());
   saved_step_ = step_;
   report::write_curves(folder_.path() / "metrics.jsonl", folder_.path() / "curves.svg");
   log::info("saved {}", checkpoints_.path_of(step_).string());

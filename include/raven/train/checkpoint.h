@@ -46,9 +46,6 @@ Checkpoint read_checkpoint(const std::filesystem::path& folder);
 void load_strictly(const weights::TensorFile& file, const NamedTensors& into,
                    const std::string& where);
 
-/// Parameters and buffers of a module under their registered names.
-NamedTensors named_tensors(const torch::nn::Module& module);
-
 /// "0123abcd...": a checksum over keys and values.
 std::string config_hash(const std::map<std::string, std::string>& config);
 
