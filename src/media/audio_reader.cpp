@@ -18,13 +18,10 @@ constexpr int kLeastRateHz = 1000, kMostRateHz = 768'000;
 const AVStream& open_audio(Input& input, const Limits& limits) {
   const AVStream* stream = input.first(AVMEDIA_TYPE_AUDIO);
   if (stream != nullptr) check_audio_header(input, *stream, limits);
-  for (unsigned i = 0; i < input.format().nb_streams; ++i) {  // find_stream_info decodes these too
-    const AVStream& other = *input.format().streams[i];
-    const bool is_video = other.codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
-    if (is_video) check_video_header(input, other, limits);
+  if (stream == nullptr || !input.header_suffices(*stream)) {
+    input.find_stream_info(limits);
+    stream = input.first(AVMEDIA_TYPE_AUDIO);
   }
-  input.find_stream_info(limits);
-  stream = input.first(AVMEDIA_TYPE_AUDIO);
   if (stream == nullptr) {
     throw MediaError(fmt::format("{}: has no audio stream", input.name()), "no-audio");
   }

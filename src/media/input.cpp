@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -32,13 +31,20 @@ int refuse_to_open(AVFormatContext* /*format*/, AVIOContext** /*io*/, const char
   return AVERROR(EPERM);
 }
 
-/// Mouth clips are mp4 files by the thousand: their first box names them, so that libav need not
-/// ask each of its demuxers in turn.
-const AVInputFormat* guess_format(const ByteReader& reader) {
+/// Shards hold mp4, WAV and FLAC by the thousand: their first bytes name them, so that libav need
+/// not ask each of its demuxers in turn. Null for anything else.
+const AVInputFormat* known_format(const ByteReader& reader) {
   static const AVInputFormat* const mov = av_find_input_format("mov");
-  std::array<std::uint8_t, 8> head{};
-  const bool is_mp4 = reader.peek(head) == head.size() && std::memcmp(&head[4], "ftyp", 4) == 0;
-  return is_mp4 ? mov : nullptr;
+  static const AVInputFormat* const wav = av_find_input_format("wav");
+  static const AVInputFormat* const flac = av_find_input_format("flac");
+  std::array<char, 12> bytes{};
+  const std::string_view head(
+      bytes.data(), reader.peek({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()}));
+  if (head.size() < bytes.size()) return nullptr;
+  if (head.substr(4, 4) == "ftyp") return mov;
+  if (head.substr(0, 4) == "RIFF" && head.substr(8, 4) == "WAVE") return wav;
+  if (head.substr(0, 4) == "fLaC") return flac;
+  return nullptr;
 }
 
 void check_duration(const Input& input, const AVStream& stream, const Limits& limits) {
@@ -71,6 +77,16 @@ class ProbeOptions {
   std::vector<AVDictionary*> dictionaries_;
 };
 
+/// Of all streams.
+void check_headers(const Input& input, const Limits& limits) {
+  for (unsigned i = 0; i < input.format().nb_streams; ++i) {
+    const AVStream& stream = *input.format().streams[i];
+    const auto kind = stream.codecpar->codec_type;
+    if (kind == AVMEDIA_TYPE_VIDEO) check_video_header(input, stream, limits);
+    if (kind == AVMEDIA_TYPE_AUDIO) check_audio_header(input, stream, limits);
+  }
+}
+
 }  // namespace
 
 Input::Input(const Source& source) : name_(source.name()) {
@@ -84,8 +100,12 @@ Input::Input(const Source& source) : name_(source.name()) {
   raw->max_streams = kMaxStreams;
   raw->format_whitelist = av_strdup(kDemuxers);
   raw->protocol_whitelist = av_strdup("");
+  const AVInputFormat* known = known_format(*reader_);
+  // libav would look for DTS in the samples of every PCM file, which takes longer than reading
+  // them.
+  if (known != nullptr) raw->max_probe_packets = 1;
   // On failure libav frees the context itself.
-  const int code = avformat_open_input(&raw, nullptr, guess_format(*reader_), nullptr);
+  const int code = avformat_open_input(&raw, nullptr, known, nullptr);
   if (code == AVERROR(EINVAL) && last_log().find("whitelist") != std::string::npos) {
     throw MediaError(fmt::format("{}: of a kind that is not read (a playlist, a subtitle file or a "
                                  "rare container); convert it to mp4 or wav",
@@ -123,7 +143,18 @@ void Input::select(const AVStream& stream) {
   }
 }
 
+bool Input::header_suffices(const AVStream& stream) const {
+  const auto& codec = *stream.codecpar;
+  const std::string_view container = format_->iformat->name;
+  const bool complete = codec.codec_type == AVMEDIA_TYPE_VIDEO
+                            ? codec.width > 0 && codec.height > 0 && codec.extradata_size > 0
+                            : codec.sample_rate > 0 && codec.ch_layout.nb_channels > 0;
+  const bool honest = container == "wav" || container == "flac" || container.starts_with("mov,");
+  return complete && honest && codec.codec_id != AV_CODEC_ID_NONE;
+}
+
 void Input::find_stream_info(const Limits& limits) {
+  check_headers(*this, limits);  // it decodes some of every stream
   ProbeOptions options(format_->nb_streams, limits);
   av_check(avformat_find_stream_info(format_.get(), options.get()), "read the stream list", name_);
 }

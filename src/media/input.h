@@ -30,7 +30,11 @@ class Input {
   [[nodiscard]] const AVStream* first(AVMediaType kind) const;
   /// The other streams' packets are skipped from now on.
   void select(const AVStream& stream);
-  /// Decodes as much as libav needs to know what the header leaves out, within `limits`.
+  /// True for mp4, WAV and FLAC, whose headers say all that decoding needs; other containers tell
+  /// frame times or sizes only after libav has looked into their packets.
+  [[nodiscard]] bool header_suffices(const AVStream& stream) const;
+  /// Decodes as much as libav needs to know what the header leaves out, within `limits`. Throws
+  /// MediaError ("too-large") when any stream is beyond them.
   void find_stream_info(const Limits& limits);
   /// The next packet of the selected stream; false at the end. Throws MediaError ("corrupt").
   bool read(AVPacket& packet);

@@ -8,13 +8,6 @@ namespace raven::media {
 
 MediaInfo probe(const Source& source, const Limits& limits) {
   Input input(source);
-  for (unsigned i = 0; i < input.format().nb_streams;
-       ++i) {  // before libav decodes a frame of each
-    const AVStream& stream = *input.format().streams[i];
-    const auto kind = stream.codecpar->codec_type;
-    if (kind == AVMEDIA_TYPE_VIDEO) check_video_header(input, stream, limits);
-    if (kind == AVMEDIA_TYPE_AUDIO) check_audio_header(input, stream, limits);
-  }
   input.find_stream_info(limits);
   MediaInfo info;
   info.container = input.format().iformat->name;

@@ -15,19 +15,10 @@
 namespace raven::media {
 namespace {
 
-/// mp4's header has all that decoding needs; other containers tell frame times or sizes only after
-/// libav has looked into the stream.
-bool header_suffices(const Input& input, const AVStream* stream) {
-  const bool is_mp4 = std::strncmp(input.format().iformat->name, "mov,", 4) == 0;
-  return is_mp4 && stream != nullptr && stream->codecpar->codec_id != AV_CODEC_ID_NONE &&
-         stream->codecpar->width > 0 && stream->codecpar->height > 0 &&
-         stream->codecpar->extradata_size > 0;
-}
-
 const AVStream& open_video(Input& input, const Limits& limits) {
   const AVStream* stream = input.first(AVMEDIA_TYPE_VIDEO);
   if (stream != nullptr) check_video_header(input, *stream, limits);
-  if (!header_suffices(input, stream)) {
+  if (stream == nullptr || !input.header_suffices(*stream)) {
     input.find_stream_info(limits);
     stream = input.first(AVMEDIA_TYPE_VIDEO);
   }
