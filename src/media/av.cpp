@@ -16,9 +16,14 @@ namespace {
 // allow, 8192 x 8192 in 6 bytes a pixel, fits.
 constexpr std::size_t kMaxBlockBytes = 512ULL << 20;
 
-std::string& log_of_thread() {
-  thread_local std::string text;
-  return text;
+struct ThreadLog {
+  std::string last_error;
+  bool too_many_pixels = false;  // libav reports a size above max_pixels as damaged data
+};
+
+ThreadLog& log_of_thread() {
+  thread_local ThreadLog log;
+  return log;
 }
 
 void keep_error(void* context, int level, const char* format, va_list arguments) {
@@ -28,13 +33,14 @@ void keep_error(void* context, int level, const char* format, va_list arguments)
   av_log_format_line2(context, level, format, arguments, line.data(), line.size(), &prefix);
   std::string text = line.data();
   while (!text.empty() && (text.back() == '\n' || text.back() == '.')) text.pop_back();
-  if (!text.empty()) log_of_thread() = std::move(text);
+  auto& log = log_of_thread();
+  if (text.empty() || log.too_many_pixels) return;  // what follows from it is of no interest
+  log.too_many_pixels = text.find("max pixel count") != std::string::npos;
+  log.last_error = std::move(text);
 }
 
 const char* reason_of(int code) {
-  if (code == AVERROR(ENOMEM)) return "too-large";
-  // libav reports a size above AVCodecContext::max_pixels as damaged data.
-  if (last_log().find("max pixel count") != std::string::npos) return "too-large";
+  if (code == AVERROR(ENOMEM) || log_of_thread().too_many_pixels) return "too-large";
   if (code == AVERROR_DECODER_NOT_FOUND || code == AVERROR_PATCHWELCOME) return "unsupported";
   return "corrupt";
 }
@@ -50,8 +56,8 @@ void start_libav() {
   });
 }
 
-const std::string& last_log() { return log_of_thread(); }
-void clear_log() { log_of_thread().clear(); }
+const std::string& last_log() { return log_of_thread().last_error; }
+void clear_log() { log_of_thread() = {}; }
 
 void av_fail(int code, const std::string& action, const std::string& name) {
   std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};

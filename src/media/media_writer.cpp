@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "media/output.h"
@@ -84,6 +85,14 @@ std::string encode_audio(const char* container, const char* codec, const char* w
   return writer.finish();
 }
 
+void check_preset(const std::string& preset) {
+  constexpr const char* kPresets[] = {"ultrafast", "superfast", "veryfast", "faster",  "fast",
+                                      "medium",    "slow",      "slower",   "veryslow"};
+  if (std::find(std::begin(kPresets), std::end(kPresets), preset) != std::end(kPresets)) return;
+  throw ConfigError(
+      fmt::format("no H.264 preset '{}', expected one of {}", preset, fmt::join(kPresets, ", ")));
+}
+
 }  // namespace
 
 bool can_encode_h264() { return avcodec_find_encoder_by_name(kH264Encoder) != nullptr; }
@@ -95,13 +104,15 @@ std::string encode_mp4(const GreyFrames& frames, const H264Options& h264) {
               "{} pixels for {} frames of {} x {}", frames.pixels.size(), frames.num_frames,
               frames.height, frames.width);
   RAVEN_CHECK(h264.crf >= 0 && h264.crf <= 51, "crf is {}", h264.crf);
+  check_preset(h264.preset);
   constexpr const char* kWhat = "an H.264 clip";
   EncoderOptions options;
   options.set("preset", h264.preset);
   options.set("tune", "fastdecode");
   options.set("crf", std::to_string(h264.crf));
-  // The encoder picks other code for other processors, and that code rounds differently.
-  options.set("x264-params", "cpu-independent=1");
+  // Whole blocks decode a tenth faster than divided ones and take 2 % more bytes. The encoder picks
+  // other code for other processors, and that code rounds differently.
+  options.set("x264-params", "partitions=none:cpu-independent=1");
   MemoryWriter writer("mp4", h264_encoder(frames), options.get(), kWhat);
   const auto frame = new_frame();
   for (std::int64_t t = 0; t < frames.num_frames; ++t) {

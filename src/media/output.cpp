@@ -67,11 +67,9 @@ void MemoryWriter::encode(const AVFrame* frame) {
 std::string MemoryWriter::finish() {
   encode(nullptr);
   av_check(av_write_trailer(output_.get()), "finish", what_);
-  std::uint8_t* bytes = nullptr;
-  const int size = avio_close_dyn_buf(std::exchange(output_->pb, nullptr), &bytes);
-  std::string content(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
-  av_free(bytes);
-  return content;
+  std::uint8_t* bytes = nullptr;  // stays pb's; avio_close_dyn_buf would pad at the current position
+  const int size = avio_get_dyn_buf(output_->pb, &bytes);
+  return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
 }
 
 }  // namespace raven::media

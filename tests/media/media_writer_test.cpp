@@ -64,7 +64,7 @@ TEST(EncodeMp4, RefusesWhatItCannotEncode) {
   const auto clip = drifting_clip(2, 16, 16);
   EXPECT_THROW(encode_mp4({clip.pixels, 3, 16, 16}), InternalError);
   EXPECT_THROW(encode_mp4(clip.view(), {.crf = 52}), InternalError);
-  EXPECT_THROW(encode_mp4(clip.view(), {.preset = "no-such-preset"}), MediaError);
+  EXPECT_THROW(encode_mp4(clip.view(), {.preset = "no-such-preset"}), ConfigError);
 }
 
 TEST(EncodeAudio, SixteenBitValuesComeBackExactly) {

@@ -22,7 +22,7 @@ bool can_encode_h264();
 
 /// A whole mp4 file of one grey H.264 stream at 25 frames a second, `tune=fastdecode`, the same
 /// bytes on every machine. Throws MediaError when no H.264 encoder is available (says to use raw
-/// frames).
+/// frames), ConfigError for an unknown preset.
 std::string encode_mp4(const GreyFrames& frames, const H264Options& options = {});
 
 /// A whole WAV file, mono 16 kHz, 16-bit integers (rounded, clipped).

@@ -1,0 +1,46 @@
+// Media files of any container and codec, made on the spot by libav.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "media/av.h"
+
+namespace raven::media {
+
+/// Each frame is of one colour. Times are in units of `time_base`.
+struct VideoStreamSpec {
+  const char* codec = "ffv1";
+  AVPixelFormat format = AV_PIX_FMT_GRAY8;
+  int width = 16, height = 16;
+  AVRational time_base = {1, 25};
+  AVRational rate = {25, 1};
+  std::vector<std::int64_t> times;
+  /// Value of each component (as libav numbers them) of frame i.
+  std::function<std::vector<int>(int i)> colour = [](int i) { return std::vector<int>{i}; };
+};
+
+struct AudioStreamSpec {
+  const char* codec = "pcm_s16le";
+  AVSampleFormat format = AV_SAMPLE_FMT_S16;  // interleaved or planar, as the codec wants it
+  int rate_hz = 16000, channels = 1;
+  std::int64_t num_samples = 16000;
+  std::function<double(std::int64_t i, int channel)> sample = [](std::int64_t, int) { return 0.0; };
+};
+
+struct MediaSpec {
+  std::optional<VideoStreamSpec> video;
+  std::optional<AudioStreamSpec> audio;
+  const char* muxer_options = "";  // "key=value:key=value"
+};
+
+/// A whole file. Throws std::runtime_error when libav refuses.
+std::string make_media(const char* container, const MediaSpec& spec);
+
+/// 0, 1, ..., n - 1.
+std::vector<std::int64_t> regular_times(std::int64_t n);
+
+}  // namespace raven::media

@@ -1,0 +1,221 @@
+// Files that must not be decoded: too large, damaged, or a way to other files.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "media/make_media.h"
+#include "media/patterns.h"
+#include "raven/core/error.h"
+#include "raven/core/random.h"
+#include "raven/media/audio_reader.h"
+#include "raven/media/probe.h"
+#include "raven/media/video_reader.h"
+#include "support/temporary_folder.h"
+
+namespace raven::media {
+namespace {
+
+template <class Call>
+MediaError error_of(Call call) {
+  try {
+    call();
+  } catch (const MediaError& error) {
+    return error;
+  }
+  return MediaError("no error", "none");
+}
+
+MediaError video_error(const Source& source, const Limits& limits = {}) {
+  return error_of([&] { read_video(source, {.limits = limits}); });
+}
+
+std::int64_t peak_memory_kib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+void put_le32(std::string& bytes, std::size_t at, std::uint32_t value) {
+  for (int i = 0; i < 4; ++i)
+    bytes[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i));
+}
+
+TEST(RefusedFiles, HeaderOfAHundredThousandPixelsCostsNoMemory) {
+  auto avi = make_media("avi", {.video = VideoStreamSpec{.times = regular_times(3)}});
+  const auto format =
+      avi.find("strf");  // chunk: id, size, BITMAPINFOHEADER (size, width, height, ...)
+  ASSERT_NE(format, std::string::npos);
+  put_le32(avi, format + 12, 100'000);
+  put_le32(avi, format + 16, 100'000);
+  const auto before = peak_memory_kib();
+  EXPECT_EQ(video_error(in_memory(avi)).reason(), "too-large");
+  EXPECT_EQ(error_of([&] { probe(in_memory(avi)); }).reason(), "too-large");
+  EXPECT_EQ(error_of([&] { read_audio(in_memory(avi)); }).reason(), "too-large");
+  EXPECT_LT(peak_memory_kib() - before, 64 << 10);
+}
+
+TEST(RefusedFiles, BitstreamLargerThanItsHeaderSays) {
+  auto mp4 = encode_mp4(drifting_clip(1, 1024, 1024).view());
+  const auto entry = mp4.find("avc1", mp4.find("stsd"));
+  ASSERT_NE(entry, std::string::npos);
+  mp4[entry + 4 + 24] = mp4[entry + 4 + 26] = 0;  // width and height, big-endian: 96
+  mp4[entry + 4 + 25] = mp4[entry + 4 + 27] = 96;
+  EXPECT_EQ(probe(in_memory(mp4)).width, 1024);  // libav believes the bitstream
+  EXPECT_EQ(video_error(in_memory(mp4), {.max_width = 512, .max_height = 512}).reason(),
+            "too-large");
+}
+
+TEST(RefusedFiles, MoreThanTheDurationAllowed) {
+  const auto long_one = encode_mp4(drifting_clip(100, 16, 16).view());
+  EXPECT_EQ(video_error(in_memory(long_one), {.max_duration_s = 3}).reason(), "too-large");
+  EXPECT_EQ(video_error(in_memory(long_one), {.max_duration_s = 4}).reason(), "none");
+  const auto live = make_media(
+      "matroska", {.video = VideoStreamSpec{.time_base = {1, 1000}, .times = {0, 40, 20'000}},
+                   .muxer_options = "live=1"});  // no duration in the header
+  EXPECT_EQ(video_error(in_memory(live), {.max_duration_s = 10}).reason(), "too-large");
+  EXPECT_EQ(video_error(in_memory(live)).reason(), "none");
+}
+
+TEST(RefusedFiles, MoreThanTheBytesAllowed) {
+  const auto clip = encode_mp4(drifting_clip(100, 16, 16).view());
+  EXPECT_EQ(video_error(in_memory(clip), {.max_decoded_bytes = 16 * 16 * 50}).reason(),
+            "too-large");
+  EXPECT_EQ(video_error(in_memory(clip), {.max_decoded_bytes = 16 * 16 * 100}).reason(), "none");
+  const auto live = make_media(
+      "matroska", {.video = VideoStreamSpec{.time_base = {1, 1000}, .times = {0, 3'000'000}},
+                   .muxer_options = "live=1"});
+  EXPECT_EQ(video_error(in_memory(live), {.max_decoded_bytes = 1 << 20}).reason(), "too-large");
+}
+
+TEST(RefusedFiles, MissingFolderPipeAndEmptyFile) {
+  const TemporaryFolder folder;
+  const auto path = [&](const char* name) { return folder.path() / name; };
+  EXPECT_EQ(video_error(path("absent.mp4")).reason(), "missing");
+  EXPECT_NE(std::strstr(video_error(path("absent.mp4")).what(), "absent.mp4"), nullptr);
+  EXPECT_EQ(video_error(folder.path()).reason(), "missing");
+  ASSERT_EQ(mkfifo(path("pipe.mp4").c_str(), 0600), 0);
+  EXPECT_EQ(video_error(path("pipe.mp4")).reason(), "missing");  // does not wait for a writer
+  std::ofstream(path("empty.mp4")).close();
+  EXPECT_EQ(video_error(path("empty.mp4")).reason(), "empty");
+  EXPECT_EQ(video_error(in_memory("")).reason(), "empty");
+  EXPECT_EQ(video_error(std::filesystem::path("http://localhost/clip.mp4")).reason(), "missing");
+}
+
+TEST(RefusedFiles, PlaylistsThatNameAReadableClip) {
+  const TemporaryFolder folder;
+  const auto clip = folder.path() / "clip.mp4";
+  std::ofstream(clip) << encode_mp4(drifting_clip(5, 16, 16).view());
+  ASSERT_EQ(read_video(clip).num_frames, 5);
+  const std::string name = clip.string();
+  const std::pair<const char*, std::string> playlists[] = {
+      {"list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n" + name + "\n#EXT-X-ENDLIST\n"},
+      {"list.txt", "ffconcat version 1.0\nfile '" + name + "'\n"},
+      {"list.sdp",
+       "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5000 RTP/AVP 96\n"
+       "a=rtpmap:96 H264/90000\n"},
+      {"list.mpd",
+       "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\">"
+       "<Period><AdaptationSet mimeType=\"video/mp4\"><Representation><BaseURL>" +
+           name + "</BaseURL></Representation></AdaptationSet></Period></MPD>"},
+      {"list.pls", "[playlist]\nFile1=" + name + "\n"},
+      {"list.ffmeta", ";FFMETADATA1\ntitle=x\n"},
+      {"list.srt", "1\n00:00:00,000 --> 00:00:01,000\nwords\n"}};
+  for (const auto& [file, text] : playlists) {
+    std::ofstream(folder.path() / file) << text;
+    const auto reason = video_error(folder.path() / file).reason();
+    EXPECT_TRUE(reason == "unsupported" || reason == "corrupt") << file << ": " << reason;
+    EXPECT_THROW(probe(folder.path() / file), MediaError) << file;
+    EXPECT_THROW(read_audio(folder.path() / file), MediaError) << file;
+  }
+}
+
+/// Small files of the kinds that people have, by name.
+std::vector<std::pair<std::string, std::string>> good_files() {
+  const auto luma = [](int i) { return std::vector<int>{50 + 5 * i, 100, 150}; };
+  const VideoStreamSpec mpeg4{.codec = "mpeg4",
+                              .format = AV_PIX_FMT_YUV420P,
+                              .width = 32,
+                              .height = 32,
+                              .times = regular_times(12),
+                              .colour = luma};
+  const AudioStreamSpec aac{.codec = "aac", .format = AV_SAMPLE_FMT_FLTP, .num_samples = 8000};
+  const auto sound = sine(4000, 300, 16000);
+  return {{"clip.mp4", encode_mp4(drifting_clip(12, 32, 32).view())},
+          {"sound.mp4", make_media("mp4", {.video = mpeg4, .audio = aac})},
+          {"clip.avi", make_media("avi", {.video = VideoStreamSpec{.times = regular_times(12)}})},
+          {"clip.mkv", make_media("matroska", {.video = mpeg4, .audio = aac})},
+          {"clip.ts", make_media("mpegts", {.video = mpeg4, .audio = aac})},
+          {"sound.wav", encode_wav(sound)},
+          {"sound.flac", encode_flac(sound)}};
+}
+
+/// Reads all that a file may hold. Anything but MediaError is a failure of the test.
+void read_all(const std::string& bytes, const std::string& name) {
+  const Limits limits{
+      .max_width = 1024, .max_height = 1024, .max_duration_s = 60, .max_decoded_bytes = 32 << 20};
+  const auto attempt = [&](auto call) {
+    try {
+      call();
+    } catch (const MediaError& error) {
+      EXPECT_NE(std::strstr(error.what(), name.c_str()), nullptr) << error.what();
+    }
+  };
+  const auto source = in_memory(bytes, name);
+  attempt([&] { probe(source, limits); });
+  attempt([&] { read_audio(source, limits); });
+  attempt([&] {
+    const auto frames = read_video(source, {.limits = limits});
+    EXPECT_LE(frames.pixels.size(), limits.max_decoded_bytes);
+    EXPECT_EQ(static_cast<std::int64_t>(frames.pixels.size()),
+              frames.num_frames * frames.height * frames.width);
+  });
+}
+
+TEST(DamagedFiles, TruncatedAnywhereEndInFramesOrMediaError) {
+  for (const auto& [name, bytes] : good_files()) {
+    Random random(mix_seed({7, bytes.size()}));
+    for (int i = 0; i < 60; ++i) {
+      read_all(bytes.substr(0, static_cast<std::size_t>(
+                                   random.below(static_cast<std::int64_t>(bytes.size())))),
+               name);
+    }
+  }
+}
+
+TEST(DamagedFiles, FlippedBitsEndInFramesOrMediaError) {
+  for (const auto& [name, bytes] : good_files()) {
+    for (std::uint64_t seed = 0; seed < 150; ++seed) {
+      Random random(mix_seed({seed, bytes.size()}));
+      auto damaged = bytes;
+      const auto flips = 1 + random.below(8);
+      // Half of the damage goes to the first 2000 bytes, where most headers are.
+      const auto end = static_cast<std::int64_t>(
+          seed % 2 == 0 ? bytes.size() : std::min<std::size_t>(bytes.size(), 2000));
+      for (std::int64_t k = 0; k < flips; ++k) {
+        damaged[static_cast<std::size_t>(random.below(end))] ^=
+            static_cast<char>(1 << random.below(8));
+      }
+      read_all(damaged, name);
+    }
+  }
+}
+
+TEST(DamagedFiles, CutMp4IsReportedAsCorrupt) {
+  const auto mp4 = encode_mp4(drifting_clip(30, 32, 32).view());
+  EXPECT_EQ(video_error(in_memory(mp4.substr(0, mp4.size() / 2))).reason(), "corrupt");
+  EXPECT_EQ(video_error(in_memory(std::string(5000, 'x'))).reason(), "corrupt");
+}
+
+TEST(DamagedFiles, DamagedPictureIsReportedNotPatchedUp) {
+  const auto mp4 = encode_mp4(drifting_clip(30, 96, 96).view());
+  auto damaged = mp4;
+  const auto data = mp4.find("mdat");
+  for (std::size_t i = data + 2000; i < data + 2100; ++i) damaged[i] = static_cast<char>(i * 37);
+  EXPECT_EQ(video_error(in_memory(damaged)).reason(), "corrupt");
+}
+
+}  // namespace
+}  // namespace raven::media
