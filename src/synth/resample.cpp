@@ -1,0 +1,40 @@
+extern "C" {
+#include <libavutil/channel_layout.h>
+#include <libswresample/swresample.h>
+}
+
+#include "raven/core/error.h"
+#include "synth/speech.h"
+
+namespace raven::synth {
+
+std::vector<std::int16_t> resample_to_16k(const std::vector<std::int16_t>& samples, int rate_hz) {
+  constexpr int kRate = 16000;
+  AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
+  SwrContext* context = nullptr;
+  const bool ready = swr_alloc_set_opts2(&context, &mono, AV_SAMPLE_FMT_S16, kRate, &mono,
+                                         AV_SAMPLE_FMT_S16, rate_hz, 0, nullptr) >= 0 &&
+                     swr_init(context) >= 0;
+  std::vector<std::int16_t> out;
+  int converted = -1, flushed = -1;
+  if (ready) {
+    out.resize(samples.size() * kRate / static_cast<std::size_t>(rate_hz) +
+               512);  // 512: the filter's tail
+    const auto* in_bytes = reinterpret_cast<const std::uint8_t*>(samples.data());
+    auto* out_bytes = reinterpret_cast<std::uint8_t*>(out.data());
+    converted = swr_convert(context, &out_bytes, static_cast<int>(out.size()), &in_bytes,
+                            static_cast<int>(samples.size()));
+    if (converted >= 0) {
+      out_bytes = reinterpret_cast<std::uint8_t*>(out.data() + converted);
+      flushed =
+          swr_convert(context, &out_bytes, static_cast<int>(out.size()) - converted, nullptr, 0);
+    }
+  }
+  swr_free(&context);
+  RAVEN_CHECK(ready && converted >= 0 && flushed >= 0, "libswresample refused {} Hz to {} Hz",
+              rate_hz, kRate);
+  out.resize(static_cast<std::size_t>(converted + flushed));
+  return out;
+}
+
+}  // namespace raven::synth
