@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "raven/config/pretrain_config.h"
 #include "raven/data/manifest.h"
@@ -48,10 +49,12 @@ class Loader {
   std::optional<Batch> next();
 
   [[nodiscard]] LoaderPosition position() const;  // of the batch that next() will give
-  void seek(const LoaderPosition& position);      // exact, in mid-epoch too
+  /// Exact, in mid-epoch too. Throws ConfigError when there is no such batch.
+  void seek(const LoaderPosition& position);
   [[nodiscard]] std::int64_t batches_per_epoch() const;
 
-  /// Skipped so far: reason -> utterances; ids and messages go to log and `skipped_lines`.
+  /// Skipped so far, each utterance once: reason -> utterances; ids and messages go to log and
+  /// `skipped_lines`.
   [[nodiscard]] std::map<std::string, std::int64_t> skipped() const;
   [[nodiscard]] std::vector<std::string> skipped_lines() const;  // "id<TAB>reason<TAB>message"
   [[nodiscard]] double waited_s() const;  // time that next() spent waiting, in total

@@ -1,0 +1,71 @@
+// One utterance from its files or shard members: pixels and samples as the models see them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "raven/config/run_config.h"
+#include "raven/data/manifest.h"
+#include "raven/data/sample.h"
+#include "raven/data/shard.h"
+#include "raven/data/transforms.h"
+
+namespace raven::data {
+
+/// Shards opened so far, each once. Thread-safe; a shard stays open as long as this.
+class ShardCache {
+ public:
+  ShardCache();
+  ~ShardCache();
+  ShardCache(const ShardCache&) = delete;
+  ShardCache& operator=(const ShardCache&) = delete;
+
+  /// Throws what Shard throws, again at every call.
+  const Shard& open(const std::filesystem::path& tar);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct SampleOptions {
+  config::VideoInputConfig video;
+  config::Waveform waveform = config::Waveform::kAsIs;
+};
+
+/// Reads utterances. One for each thread; any number may share a ShardCache.
+///
+/// Video: a media file, or a .npy of uint8 (T, 96, 96). Audio: a media file, or the video's sound
+/// track; cut or padded with zeros to 640 samples a frame. Throws DataError: "missing", "corrupt",
+/// "shape" (not 96 x 96), "frame-count" (not as many frames as listed), "no-audio", ...
+class SampleReader {
+ public:
+  /// `manifest`: named in messages.
+  SampleReader(const SampleOptions& options, std::shared_ptr<ShardCache> shards,
+               std::filesystem::path manifest);
+
+  /// video: room for frames x crop x crop bytes; audio: for 640 x frames floats.
+  void read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
+            float* audio) const;
+
+  [[nodiscard]] Sample read(const Utterance& utterance, const Placement& placement) const;
+
+ private:
+  using FrameSink =
+      std::function<void(std::int64_t t, const std::uint8_t* pixels, std::int64_t stride)>;
+
+  void read_video(const Utterance& utterance, const FrameSink& sink) const;
+  void read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
+                      const FrameSink& sink) const;
+  void read_audio(const Utterance& utterance, std::span<float> samples) const;
+  [[noreturn]] void wrong_frame_count(const Utterance& utterance, std::int64_t found) const;
+
+  SampleOptions options_;
+  std::shared_ptr<ShardCache> shards_;
+  std::filesystem::path manifest_;
+};
+
+}  // namespace raven::data

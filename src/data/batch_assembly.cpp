@@ -1,0 +1,145 @@
+#include "data/batch_assembly.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "raven/core/error.h"
+#include "raven/data/span_mask.h"
+#include "raven/media/media.h"
+
+namespace raven::data {
+namespace {
+
+std::int64_t longest(const Manifest& manifest, const std::vector<std::int64_t>& items) {
+  std::int64_t frames = 0;
+  for (const auto item : items) {
+    frames = std::max(frames, manifest.utterances[static_cast<std::size_t>(item)].frames);
+  }
+  return frames;
+}
+
+}  // namespace
+
+BatchAssembly::BatchAssembly(const Manifest& manifest, const LoaderOptions& options,
+                             const LoaderPosition& position, std::vector<std::int64_t> items,
+                             std::shared_ptr<BatchMemory> memory)
+    : manifest_(manifest),
+      options_(options),
+      position_(position),
+      items_(std::move(items)),
+      num_frames_(longest(manifest, items_)),
+      memory_(std::move(memory)),
+      rows_(items_.size()) {}
+
+Random BatchAssembly::stream(std::int64_t item, Draw draw) const {
+  return {options_.seed, static_cast<std::uint64_t>(position_.epoch),
+          static_cast<std::uint64_t>(item), draw};
+}
+
+std::uint8_t* BatchAssembly::video_row(std::size_t row, std::int64_t num_frames) const {
+  const auto row_bytes = num_frames * options_.video.crop * options_.video.crop;
+  return memory_->video.data_ptr<std::uint8_t>() + static_cast<std::int64_t>(row) * row_bytes;
+}
+
+float* BatchAssembly::audio_row(std::size_t row, std::int64_t num_frames) const {
+  return memory_->audio.data_ptr<float>() +
+         static_cast<std::int64_t>(row) * num_frames * media::kSamplesPerFrame;
+}
+
+void BatchAssembly::fill(std::size_t row, const SampleReader& reader) {
+  const auto item = items_[row];
+  const auto& utterance = manifest_.utterances[static_cast<std::size_t>(item)];
+  auto random = stream(item, Draw::kCrop);
+  const auto placement =
+      options_.training ? draw_placement(options_.video, random) : centre_placement(options_.video);
+  try {
+    reader.read(utterance, placement, video_row(row, num_frames_), audio_row(row, num_frames_));
+    const auto missing = num_frames_ - utterance.frames;
+    const auto frame_bytes = options_.video.crop * options_.video.crop;
+    std::memset(video_row(row, num_frames_) + utterance.frames * frame_bytes, 0,
+                static_cast<std::size_t>(missing * frame_bytes));
+    std::fill_n(audio_row(row, num_frames_) + utterance.frames * media::kSamplesPerFrame,
+                missing * media::kSamplesPerFrame, 0.0F);
+  } catch (const DataError& error) {
+    rows_[row].outcome = Outcome::kSkipped;
+    rows_[row].skipped = {.item = item, .reason = error.reason(), .message = full_message(error)};
+  } catch (...) {
+    rows_[row].outcome = Outcome::kFailed;
+    rows_[row].error = std::current_exception();
+  }
+}
+
+void BatchAssembly::keep_good_rows() {
+  std::vector<std::size_t> good;
+  std::vector<std::int64_t> items;
+  for (std::size_t row = 0; row < rows_.size(); ++row) {
+    if (rows_[row].outcome == Outcome::kGood) {
+      good.push_back(row);
+      items.push_back(items_[row]);
+    } else {
+      skipped_.push_back(std::move(rows_[row].skipped));
+    }
+  }
+  if (good.size() == rows_.size()) return;
+  const auto old_frames = std::exchange(num_frames_, longest(manifest_, items));
+  items_ = std::move(items);
+  const auto video_bytes = num_frames_ * options_.video.crop * options_.video.crop;
+  const auto audio_bytes =
+      num_frames_ * media::kSamplesPerFrame * static_cast<std::int64_t>(sizeof(float));
+  for (std::size_t row = 0; row < good.size();
+       ++row) {  // towards the start: nothing unread is overwritten
+    std::memmove(video_row(row, num_frames_), video_row(good[row], old_frames),
+                 static_cast<std::size_t>(video_bytes));
+    std::memmove(audio_row(row, num_frames_), audio_row(good[row], old_frames),
+                 static_cast<std::size_t>(audio_bytes));
+  }
+}
+
+torch::Tensor BatchAssembly::draw_masks(Draw draw) const {
+  std::vector<std::int64_t> lengths;
+  std::vector<Random> streams;
+  for (const auto item : items_) {
+    lengths.push_back(manifest_.utterances[static_cast<std::size_t>(item)].frames);
+    streams.push_back(stream(item, draw));
+  }
+  const auto spans =
+      draw == Draw::kVideoMask ? video_spans(*options_.mask) : audio_spans(*options_.mask);
+  const auto masked = mask_rows(spans, lengths, num_frames_, streams);
+  auto tensor = torch::empty({static_cast<std::int64_t>(items_.size()), num_frames_},
+                             torch::TensorOptions(torch::kBool).pinned_memory(options_.pin_memory));
+  std::transform(masked.begin(), masked.end(), tensor.data_ptr<bool>(),
+                 [](std::uint8_t x) { return x != 0; });
+  return tensor;
+}
+
+std::optional<Batch> BatchAssembly::finish() {
+  for (const auto& row : rows_) {
+    if (row.outcome == Outcome::kFailed) std::rethrow_exception(row.error);
+  }
+  keep_good_rows();
+  if (items_.empty()) return std::nullopt;
+  const auto count = static_cast<std::int64_t>(items_.size());
+  const auto side = options_.video.crop;
+  Batch batch;
+  batch.epoch = position_.epoch;
+  batch.index = position_.batch;
+  batch.video = view_of(memory_, memory_->video, {count, num_frames_, side, side});
+  batch.audio = view_of(memory_, memory_->audio, {count, num_frames_ * media::kSamplesPerFrame});
+  batch.lengths =
+      torch::empty({count}, torch::TensorOptions(torch::kInt64).pinned_memory(options_.pin_memory));
+  auto* lengths = batch.lengths.data_ptr<std::int64_t>();
+  for (const auto item : items_) {
+    const auto& utterance = manifest_.utterances[static_cast<std::size_t>(item)];
+    batch.ids.push_back(utterance.id);
+    *lengths++ = utterance.frames;
+  }
+  if (options_.mask) {
+    batch.masked_video = draw_masks(Draw::kVideoMask);
+    batch.masked_audio = draw_masks(Draw::kAudioMask);
+  }
+  memory_.reset();
+  return batch;
+}
+
+}  // namespace raven::data

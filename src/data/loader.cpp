@@ -1,0 +1,301 @@
+#include "raven/data/loader.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "data/batch_assembly.h"
+#include "data/batch_memory.h"
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/data/batching.h"
+#include "raven/media/media.h"
+
+namespace raven::data {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::vector<std::int64_t> checked_sizes(const Manifest& manifest, const LoaderOptions& options) {
+  if (manifest.utterances.empty()) {
+    throw ConfigError(fmt::format("{}: lists no utterances", manifest.file.string()));
+  }
+  std::vector<std::int64_t> sizes;
+  sizes.reserve(manifest.utterances.size());
+  for (const auto& utterance : manifest.utterances) {
+    if (utterance.frames > options.max_frames) {
+      throw ConfigError(fmt::format(
+          "{}: '{}' has {} frames, more than a batch may hold; raise data.max_frames (now {}) "
+          "or leave it out",
+          manifest.file.string(), utterance.id, utterance.frames, options.max_frames));
+    }
+    sizes.push_back(utterance.frames);
+  }
+  return sizes;
+}
+
+/// Batches of an epoch, in the order in which they are handed out.
+class EpochPlan {
+ public:
+  EpochPlan(std::vector<std::int64_t> sizes, const LoaderOptions& options)
+      : sizes_(std::move(sizes)),
+        options_(options),
+        batches_(plan(0)),
+        num_batches_(std::ssize(batches_)) {}
+
+  [[nodiscard]] std::int64_t num_batches() const { return num_batches_; }
+
+  const std::vector<std::int64_t>& batch(const LoaderPosition& position) {
+    if (position.epoch != epoch_) {
+      batches_ = plan(position.epoch);
+      epoch_ = position.epoch;
+    }
+    return batches_[static_cast<std::size_t>(position.batch)];
+  }
+
+  /// Padded frames of the largest batch; the same in every epoch.
+  [[nodiscard]] std::int64_t most_frames() const {
+    std::int64_t most = 0;
+    for (const auto& batch : batches_) {
+      std::int64_t longest = 0;
+      for (const auto item : batch)
+        longest = std::max(longest, sizes_[static_cast<std::size_t>(item)]);
+      most = std::max(most, longest * std::ssize(batch));
+    }
+    return most;
+  }
+
+ private:
+  [[nodiscard]] BatchList plan(std::int64_t epoch) const {
+    return options_.training ? training_batches(sizes_, options_.max_frames, options_.seed, epoch)
+                             : pack_in_order(sizes_, options_.max_frames);
+  }
+
+  const std::vector<std::int64_t> sizes_;
+  const LoaderOptions options_;
+  std::int64_t epoch_ = 0;
+  BatchList batches_;
+  std::int64_t num_batches_;
+};
+
+/// A batch on its way. Rows are claimed one by one, so that many threads make one batch quickly.
+struct Job {
+  Job(const LoaderPosition& where, BatchAssembly made)
+      : position(where), assembly(std::move(made)) {}
+
+  LoaderPosition position;
+  BatchAssembly assembly;
+  std::size_t claimed = 0, filled = 0;  // rows; guarded by the loader's mutex
+};
+
+}  // namespace
+
+// Note [Who works where]
+// next(), seek() and the constructor run in the caller's thread: it plans, takes memory, adds jobs
+// and finishes batches. Workers only fill rows: plain loops over memory, no Torch, whose thread
+// count is the process' own. A job is shared, so a worker may end a row of a job that seek() has
+// dropped.
+struct Loader::State {
+  State(Manifest listed, const LoaderOptions& given)
+      : manifest(std::move(listed)),
+        options(given),
+        plan(checked_sizes(manifest, options), options),
+        memory(std::make_shared<BatchMemoryPool>(
+            plan.most_frames() * options.video.crop * options.video.crop,
+            plan.most_frames() * media::kSamplesPerFrame, options.pin_memory)),
+        shards(std::make_shared<ShardCache>()) {}
+
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      stopped = true;
+    }
+    work.notify_all();
+    workers.clear();  // joins
+  }
+
+  [[nodiscard]] SampleReader reader() const {
+    return {{.video = options.video, .waveform = options.waveform}, shards, manifest.file};
+  }
+
+  [[nodiscard]] bool at_end(const LoaderPosition& position) const {
+    return !options.training && position.batch >= plan.num_batches();
+  }
+
+  [[nodiscard]] LoaderPosition after(LoaderPosition position) const {
+    if (++position.batch == plan.num_batches() && options.training)
+      position = {.epoch = position.epoch + 1, .batch = 0};
+    return position;
+  }
+
+  void work_until_stopped();
+  void start_jobs();
+  std::shared_ptr<Job> first_filled();
+  void drop_first();
+  void count(const std::vector<SkippedItem>& skipped);
+
+  const Manifest manifest;
+  const LoaderOptions options;
+  EpochPlan plan;
+  const std::shared_ptr<BatchMemoryPool> memory;
+  const std::shared_ptr<ShardCache> shards;
+
+  LoaderPosition next_out, next_in;  // batches to hand out and to start
+  std::set<std::int64_t> skipped_items;
+  std::map<std::string, std::int64_t> skipped_by_reason;
+  std::vector<std::string> skipped_lines;
+  Clock::duration waited{};
+
+  std::mutex mutex;  // guards the jobs' counters and all below
+  std::condition_variable work, ready;
+  std::deque<std::shared_ptr<Job>> jobs;  // in the order of handing out
+  bool stopped = false;
+
+  std::vector<std::jthread> workers;  // last: they use everything above
+};
+
+void Loader::State::work_until_stopped() {
+  const auto own_reader = reader();
+  const auto first_unclaimed = [this]() -> std::shared_ptr<Job> {
+    for (const auto& job : jobs) {
+      if (job->claimed < job->assembly.num_rows()) return job;
+    }
+    return nullptr;
+  };
+  std::unique_lock lock(mutex);
+  while (true) {
+    std::shared_ptr<Job> job;
+    work.wait(lock, [&] { return stopped || (job = first_unclaimed()) != nullptr; });
+    if (stopped) return;
+    const auto row = job->claimed++;
+    lock.unlock();
+    job->assembly.fill(row, own_reader);
+    lock.lock();
+    if (++job->filled == job->assembly.num_rows()) ready.notify_one();
+  }
+}
+
+/// Tops up the jobs under way to `prefetch` batches; without workers there is only the one in hand.
+void Loader::State::start_jobs() {
+  const auto wanted = options.workers == 0 ? 1 : std::max<std::int64_t>(1, options.prefetch);
+  while (!at_end(next_in)) {
+    {
+      const std::lock_guard lock(mutex);
+      if (std::ssize(jobs) >= wanted) return;
+    }
+    auto job = std::make_shared<Job>(
+        next_in, BatchAssembly(manifest, options, next_in, plan.batch(next_in), memory->take()));
+    next_in = after(next_in);
+    {
+      const std::lock_guard lock(mutex);
+      jobs.push_back(std::move(job));
+    }
+    work.notify_all();
+  }
+}
+
+/// The next batch's job with all rows filled; it stays the first until next() is done with it.
+std::shared_ptr<Job> Loader::State::first_filled() {
+  std::unique_lock lock(mutex);
+  auto job = jobs.front();
+  if (options.workers == 0) {
+    lock.unlock();
+    const auto own_reader = reader();
+    for (; job->filled < job->assembly.num_rows(); ++job->filled)
+      job->assembly.fill(job->filled, own_reader);
+  } else {
+    ready.wait(lock, [&] { return job->filled == job->assembly.num_rows(); });
+  }
+  return job;
+}
+
+void Loader::State::drop_first() {
+  const std::lock_guard lock(mutex);
+  jobs.pop_front();
+}
+
+void Loader::State::count(const std::vector<SkippedItem>& skipped) {
+  for (const auto& [item, reason, message] : skipped) {
+    if (!skipped_items.insert(item).second) continue;  // counted in an earlier epoch
+    const auto& id = manifest.utterances[static_cast<std::size_t>(item)].id;
+    log::warn("skipped '{}' ({}): {}", id, reason, message);
+    ++skipped_by_reason[reason];
+    skipped_lines.push_back(id + "\t" + reason + "\t" + message);
+  }
+  if (std::ssize(skipped_items) > options.max_skipped) {
+    throw SkipBudgetError(fmt::format(
+        "{}: {} utterances are unusable, data.max_skipped allows {}; the last one: {}",
+        manifest.file.string(), skipped_items.size(), options.max_skipped, skipped_lines.back()));
+  }
+}
+
+Loader::Loader(Manifest manifest, const LoaderOptions& options) {
+  check_video_input(options.video);
+  state_ = std::make_unique<State>(std::move(manifest), options);
+  state_->start_jobs();
+  for (std::int64_t k = 0; k < options.workers; ++k) {
+    state_->workers.emplace_back([state = state_.get()] { state->work_until_stopped(); });
+  }
+}
+
+Loader::~Loader() = default;
+
+std::optional<Batch> Loader::next() {
+  auto& state = *state_;
+  for (std::int64_t empty_batches = 0; !state.at_end(state.next_out); ++empty_batches) {
+    if (empty_batches == state.plan.num_batches()) {
+      throw SkipBudgetError(fmt::format(
+          "{}: not one utterance is usable; the last one: {}", state.manifest.file.string(),
+          state.skipped_lines.empty() ? "" : state.skipped_lines.back()));
+    }
+    state.start_jobs();
+    const auto start = Clock::now();
+    const auto job = state.first_filled();
+    state.waited += Clock::now() - start;
+    auto batch = job->assembly.finish();
+    state.drop_first();
+    state.next_out = state.after(state.next_out);
+    state.count(job->assembly.skipped());
+    if (state.options.workers > 0) state.start_jobs();
+    if (batch) return batch;
+  }
+  return std::nullopt;
+}
+
+LoaderPosition Loader::position() const { return state_->next_out; }
+
+void Loader::seek(const LoaderPosition& position) {
+  auto& state = *state_;
+  const auto num_batches = state.plan.num_batches();
+  const bool known_epoch = state.options.training ? position.epoch >= 0 : position.epoch == 0;
+  if (!known_epoch || position.batch < 0 || position.batch > num_batches) {
+    throw ConfigError(fmt::format(
+        "{}: no batch {} in epoch {}: an epoch has {} batches; was the run started with another "
+        "manifest or data.max_frames?",
+        state.manifest.file.string(), position.batch, position.epoch, num_batches));
+  }
+  std::deque<std::shared_ptr<Job>> dropped;
+  {
+    const std::lock_guard lock(state.mutex);
+    dropped.swap(state.jobs);
+  }
+  state.next_out = position;
+  if (state.options.training && position.batch == num_batches)
+    state.next_out = {.epoch = position.epoch + 1, .batch = 0};
+  state.next_in = state.next_out;
+  state.start_jobs();
+}
+
+std::int64_t Loader::batches_per_epoch() const { return state_->plan.num_batches(); }
+
+std::map<std::string, std::int64_t> Loader::skipped() const { return state_->skipped_by_reason; }
+
+std::vector<std::string> Loader::skipped_lines() const { return state_->skipped_lines; }
+
+double Loader::waited_s() const { return std::chrono::duration<double>(state_->waited).count(); }
+
+}  // namespace raven::data

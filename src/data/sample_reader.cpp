@@ -1,0 +1,221 @@
+#include "raven/data/sample_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/corpus/npy.h"
+#include "raven/data/wave_view.h"
+#include "raven/media/audio_reader.h"
+#include "raven/media/video_reader.h"
+
+namespace raven::data {
+namespace {
+
+constexpr std::int64_t kPixels = kStoredSide * kStoredSide;
+constexpr std::uint64_t kMaxFileBytes = 1 << 30;  // of a .npy or .wav file: more than an hour
+
+bool ends_in(const Location& location, std::string_view ending) {
+  const auto text = location.member.empty() ? location.file.native() : location.member;
+  return text.size() >= ending.size() &&
+         text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+/// The bytes of a member or a file; a member's stay in the shard and are given back at the end.
+class Bytes {
+ public:
+  Bytes(const Location& location, ShardCache& shards) {
+    if (location.member.empty()) {
+      content_ = read_file(location.file, kMaxFileBytes);
+      view_ = std::as_bytes(std::span(content_));
+    } else {
+      shard_ = &shards.open(location.file);
+      view_ = shard_->read(location.member);
+    }
+  }
+  ~Bytes() {
+    if (shard_ != nullptr) shard_->release(view_);
+  }
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+
+  [[nodiscard]] std::span<const std::byte> view() const { return view_; }
+
+ private:
+  const Shard* shard_ = nullptr;
+  std::string content_;
+  std::span<const std::byte> view_;
+};
+
+/// For libav: a member's bytes, or a file by its name.
+class MediaSource {
+ public:
+  MediaSource(const Location& location, ShardCache& shards) {
+    if (location.member.empty()) {
+      source_.emplace(location.file);
+    } else {
+      bytes_.emplace(location, shards);
+      source_.emplace(bytes_->view(), location.text());
+    }
+  }
+
+  [[nodiscard]] const media::Source& get() const { return *source_; }
+
+ private:
+  std::optional<Bytes> bytes_;
+  std::optional<media::Source> source_;
+};
+
+/// Cut on the right or padded with zeros.
+void fit(std::span<const float> from, std::span<float> to) {
+  const auto count = std::min(from.size(), to.size());
+  std::copy_n(from.begin(), count, to.begin());
+  std::fill(to.begin() + static_cast<std::ptrdiff_t>(count), to.end(), 0.0F);
+}
+
+void read_media_audio(const Location& location, ShardCache& shards, std::span<float> samples) {
+  const MediaSource source(location, shards);
+  const auto audio = media::read_audio(source.get());
+  fit(audio.samples, samples);
+  if (!std::all_of(samples.begin(), samples.end(), [](float x) { return std::isfinite(x); })) {
+    throw DataError(fmt::format("{}: holds samples that are no numbers", location.text()));
+  }
+}
+
+/// False when the file is not the plain kind of WAV, which libav must read.
+bool read_plain_wave(const Location& location, ShardCache& shards, std::span<float> samples) {
+  const Bytes bytes(location, shards);
+  const auto pcm = view_pcm16_wave(bytes.view(), location.text());
+  if (!pcm) return false;
+  const auto count = std::min(pcm->size() / 2, samples.size());
+  pcm16_to_float(pcm->first(2 * count), samples.data());
+  std::fill(samples.begin() + static_cast<std::ptrdiff_t>(count), samples.end(), 0.0F);
+  return true;
+}
+
+[[noreturn]] void wrong_shape(const Location& location, const std::string& found) {
+  throw DataError(
+      fmt::format(
+          "{}: {}, expected frames of {} x {} grey pixels; `raven prepare` makes such crops",
+          location.text(), found, kStoredSide, kStoredSide),
+      "shape");
+}
+
+}  // namespace
+
+struct ShardCache::State {
+  std::mutex mutex;  // guards the map, not the shards
+  std::map<std::filesystem::path, std::unique_ptr<Shard>> shards;
+};
+
+ShardCache::ShardCache() : state_(std::make_unique<State>()) {}
+ShardCache::~ShardCache() = default;
+
+const Shard& ShardCache::open(const std::filesystem::path& tar) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    const auto known = state_->shards.find(tar);
+    if (known != state_->shards.end()) return *known->second;
+  }
+  auto shard =
+      std::make_unique<Shard>(tar);  // two threads may open the same one; the first to return wins
+  const std::lock_guard lock(state_->mutex);
+  return *state_->shards.try_emplace(tar, std::move(shard)).first->second;
+}
+
+SampleReader::SampleReader(const SampleOptions& options, std::shared_ptr<ShardCache> shards,
+                           std::filesystem::path manifest)
+    : options_(options), shards_(std::move(shards)), manifest_(std::move(manifest)) {
+  check_video_input(options.video);
+}
+
+void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
+                        float* audio) const {
+  const FrameCutter cutter(options_.video, placement);
+  const auto frame_bytes = cutter.side() * cutter.side();
+  read_video(utterance, [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
+    cutter.cut(pixels, stride, video + t * frame_bytes);
+  });
+  const std::span samples(audio,
+                          static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
+  read_audio(utterance, samples);
+  if (options_.waveform == config::Waveform::kClip) normalise_waveform(samples);
+}
+
+Sample SampleReader::read(const Utterance& utterance, const Placement& placement) const {
+  const auto side = options_.video.crop;
+  Sample sample{
+      .id = utterance.id,
+      .video = torch::empty({utterance.frames, side, side}, torch::kUInt8),
+      .audio = torch::empty({utterance.frames * media::kSamplesPerFrame}, torch::kFloat32),
+      .frames = utterance.frames};
+  read(utterance, placement, sample.video.data_ptr<std::uint8_t>(), sample.audio.data_ptr<float>());
+  return sample;
+}
+
+void SampleReader::read_video(const Utterance& utterance, const FrameSink& sink) const {
+  if (ends_in(utterance.video, ".npy")) {
+    const Bytes bytes(utterance.video, *shards_);
+    return read_raw_video(utterance, bytes.view(), sink);
+  }
+  const MediaSource source(utterance.video, *shards_);
+  media::VideoReader reader(source.get());
+  if (reader.height() != kStoredSide || reader.width() != kStoredSide) {
+    wrong_shape(utterance.video,
+                fmt::format("frames are {} x {}", reader.width(), reader.height()));
+  }
+  std::int64_t found = 0;
+  for (auto frame = reader.next(); frame; frame = reader.next(), ++found) {
+    if (frame->height != kStoredSide || frame->width != kStoredSide) {
+      wrong_shape(utterance.video,
+                  fmt::format("frame {} is {} x {}", found, frame->width, frame->height));
+    }
+    if (found < utterance.frames) sink(found, frame->pixels, frame->stride);
+  }
+  if (found != utterance.frames) wrong_frame_count(utterance, found);
+}
+
+void SampleReader::read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
+                                  const FrameSink& sink) const {
+  const auto array = corpus::parse_npy(bytes, utterance.video.text());
+  const bool is_byte =
+      array.descr == "|u1" || array.descr == "<u1" || array.descr == "u1" || array.descr == ">u1";
+  if (!is_byte || array.fortran_order || array.shape.size() != 3 || array.shape[1] != kStoredSide ||
+      array.shape[2] != kStoredSide) {
+    std::string shape;
+    for (const auto size : array.shape) shape += (shape.empty() ? "" : ", ") + std::to_string(size);
+    wrong_shape(utterance.video, fmt::format("array of type {} and shape ({}){}", array.descr,
+                                             shape, array.fortran_order ? " in column order" : ""));
+  }
+  if (array.shape[0] != utterance.frames) wrong_frame_count(utterance, array.shape[0]);
+  const auto* pixels = reinterpret_cast<const std::uint8_t*>(array.data.data());
+  for (std::int64_t t = 0; t < utterance.frames; ++t) sink(t, pixels + t * kPixels, kStoredSide);
+}
+
+void SampleReader::read_audio(const Utterance& utterance, std::span<float> samples) const {
+  if (!utterance.audio.empty()) {
+    if (ends_in(utterance.audio, ".wav") && read_plain_wave(utterance.audio, *shards_, samples))
+      return;
+    return read_media_audio(utterance.audio, *shards_, samples);
+  }
+  if (ends_in(utterance.video, ".npy")) {
+    throw DataError(
+        fmt::format("{}: '{}' has raw frames and no audio", manifest_.string(), utterance.id),
+        "no-audio");
+  }
+  read_media_audio(utterance.video, *shards_, samples);
+}
+
+void SampleReader::wrong_frame_count(const Utterance& utterance, std::int64_t found) const {
+  throw DataError(
+      fmt::format("{}: '{}' lists {} video frames but the clip holds {}; rebuild the manifest",
+                  manifest_.string(), utterance.id, utterance.frames, found),
+      "frame-count");
+}
+
+}  // namespace raven::data
