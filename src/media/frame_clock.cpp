@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "raven/core/error.h"
@@ -39,11 +40,10 @@ std::int64_t FrameClock::add(std::int64_t time, std::int64_t duration) {
   }
   ++num_frames_;
   check(start);
-  // The gap before is the best guess where the file does not say how long a frame is shown.
-  const auto guess = num_frames_ > 1 ? std::min(start - last_start_, nominal_duration_) : 0;
-  last_duration_ = duration > 0 ? duration : std::max(guess, nominal_duration_);
+  last_duration_ = std::min(duration > 0 ? duration : nominal_duration_,
+                            std::numeric_limits<std::int64_t>::max() - start);
   last_start_ = start;
-  check(last_start_ + std::min<std::int64_t>(last_duration_, INT64_MAX - last_start_));
+  check(last_start_ + last_duration_);
   return start;
 }
 
