@@ -32,6 +32,7 @@ MemoryWriter::MemoryWriter(const char* container, CodecHandle encoder, AVDiction
   av_check(avformat_alloc_output_context2(&raw, nullptr, container, nullptr), "write", what_);
   output_.reset(raw);
   raw->flags |= AVFMT_FLAG_BITEXACT;
+  raw->metadata_header_padding = 0;  // FLAC's default is 8 KiB of room for tags
   if ((raw->oformat->flags & AVFMT_GLOBALHEADER) != 0) {
     encoder_->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
   }
@@ -67,7 +68,8 @@ void MemoryWriter::encode(const AVFrame* frame) {
 std::string MemoryWriter::finish() {
   encode(nullptr);
   av_check(av_write_trailer(output_.get()), "finish", what_);
-  std::uint8_t* bytes = nullptr;  // stays pb's; avio_close_dyn_buf would pad at the current position
+  std::uint8_t* bytes =
+      nullptr;  // stays pb's; avio_close_dyn_buf would pad at the current position
   const int size = avio_get_dyn_buf(output_->pb, &bytes);
   return {reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
 }
