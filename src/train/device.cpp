@@ -5,7 +5,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "raven/core/error.h"
 
@@ -68,6 +70,20 @@ MemoryUse memory_use(const torch::Device& device) {
   return use;
 }
 
-std::string device_name(const torch::Device& device) { return device.str(); }
+std::string device_name(const torch::Device& device) {
+  if (!device.is_cuda()) return "cpu";
+  // The driver's own list: asking the CUDA runtime would mean to link it.
+  std::error_code ignored;
+  for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", ignored)) {
+    std::ifstream lines(gpu.path() / "information");
+    for (std::string line; std::getline(lines, line);) {
+      constexpr std::string_view kModel = "Model:";
+      if (line.rfind(kModel, 0) != 0) continue;
+      const auto begin = line.find_first_not_of(" \t", kModel.size());
+      if (begin != std::string::npos) return line.substr(begin);
+    }
+  }
+  return device.str();
+}
 
 }  // namespace raven::train

@@ -92,7 +92,8 @@ EvaluationMode::EvaluationMode(torch::nn::Module& module) {
   }
   module.eval();
   for (const auto& [part, was_training] : modes_) {
-    if (part->named_buffers(/*recurse=*/false).contains("running_mean")) part->train();
+    if (was_training && part->named_buffers(/*recurse=*/false).contains("running_mean"))
+      part->train();
   }
 }
 

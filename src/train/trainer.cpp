@@ -20,14 +20,6 @@ double seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-void add_to(NamedTensors& sums, const NamedTensors& values) {
-  if (sums.empty()) {
-    sums = values;
-    return;
-  }
-  for (std::size_t i = 0; i < sums.size(); ++i) sums[i].second = sums[i].second + values[i].second;
-}
-
 }  // namespace
 
 Trainer::Trainer(Task& task, data::Loader& loader, RunFolder& folder,
@@ -36,18 +28,8 @@ Trainer::Trainer(Task& task, data::Loader& loader, RunFolder& folder,
       loader_(loader),
       folder_(folder),
       settings_(settings),
-      checkpoints_(folder.checkpoints(), settings.checkpoint.keep, settings.checkpoint.keep_every) {
-  const auto& options = settings_.optimizer;
-  for (auto& set : task_.parameter_sets()) {
-    rates_.push_back({.peak = set.lr, .minimum = options.min_lr, .length = settings_.length});
-    optimizers_.emplace_back(set.name, set.parameters,
-                             AdamWOptions{.beta1 = options.beta1,
-                                          .beta2 = options.beta2,
-                                          .eps = options.eps,
-                                          .weight_decay = options.weight_decay,
-                                          .max_grad_norm = options.max_grad_norm});
-  }
-}
+      checkpoints_(folder.checkpoints(), settings.checkpoint.keep, settings.checkpoint.keep_every),
+      updater_(task, settings.optimizer, settings.length, settings.device) {}
 
 bool Trainer::run(const std::stop_token& stop) {
   start();
@@ -76,7 +58,7 @@ void Trainer::start() {
                                     fmt::join(changed, "\n  ")));
     }
     load_strictly(checkpoint->model, nn::state_dict(task_.module()), where + "/model.safetensors");
-    load_strictly(checkpoint->optimizer, optimizer_state(), where + "/optimizer.safetensors");
+    load_strictly(checkpoint->optimizer, updater_.state(), where + "/optimizer.safetensors");
     loader_.seek(checkpoint->state.position);
     step_ = saved_step_ = checkpoint->state.step;
     means_.restore(checkpoint->state.numbers, settings_.device);
@@ -99,38 +81,14 @@ void Trainer::train_step(bool measure) {
     frames_ += batch->num_frames();
     batches.push_back(std::move(*batch));
   }
-  const auto counts = task_.count_targets(batches);
-
-  for (auto& optimizer : optimizers_) optimizer.zero_grad();
   seed_step(step_);
-  NamedTensors values;
-  measures_.clear();
-  for (const auto& batch : batches) {
-    auto part = task_.backward(batch.to(settings_.device), counts, measure);
-    part.losses.emplace_back("loss", part.loss);
-    add_to(values, part.losses);
-    for (const auto& [name, value] : part.measures) {
-      measures_[name] += value / static_cast<double>(batches.size());
-    }
-  }
+  const auto gradients = updater_.gradients(batches, measure);
   stop_if_bad();  // the step before this one, on a GPU; its update was skipped there
-
-  std::vector<torch::Tensor> norms;
-  for (const auto& optimizer : optimizers_) {
-    norms.push_back(optimizer.grad_norm());
-    values.emplace_back("grad_norm_" + optimizer.name(), norms.back());
-  }
-  values.emplace_back("grad_norm", torch::stack(norms).norm());
-  auto checked = norms;
-  for (const auto& [name, value] : values) checked.push_back(value);
-  const auto bad = FiniteWatch::bad_flag(checked);
-  for (std::size_t i = 0; i < optimizers_.size(); ++i) {
-    optimizers_[i].step(rates_[i].at(step_), norms[i], bad);
-  }
-  task_.after_update(step_);
-  means_.add(values);
+  updater_.apply(gradients, step_);
+  means_.add(gradients.values);
+  measures_ = gradients.measures;
   ++step_;
-  watch_.record({.number = step_, .batches = std::move(batches)}, bad);
+  watch_.record({.number = step_, .batches = std::move(batches)}, gradients.bad);
   if (settings_.device.is_cpu()) stop_if_bad();
 }
 
@@ -146,10 +104,7 @@ void Trainer::report() {
   auto numbers = means_.take();
   for (const auto& [name, value] : measures_) numbers[name] = value;
   for (const auto& [name, value] : task_.settings_at(step_ - 1)) numbers[name] = value;
-  numbers["lr"] = rates_.front().at(step_ - 1);
-  for (std::size_t i = 0; i < rates_.size(); ++i) {
-    numbers["lr_" + optimizers_[i].name()] = rates_[i].at(step_ - 1);
-  }
+  for (const auto& [name, value] : updater_.rates_at(step_ - 1)) numbers[name] = value;
   numbers["epoch"] = static_cast<double>(step_ * settings_.train.accumulate) /
                      static_cast<double>(loader_.batches_per_epoch());
   for (const auto& [name, value] : speed_since_last_report()) numbers[name] = value;
@@ -202,7 +157,7 @@ void Trainer::save() {
                    .numbers = means_.save()};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
-  checkpoints_.save(state, nn::state_dict(task_.module()), optimizer_state());
+  checkpoints_.save(state, nn::state_dict(task_.module()), updater_.state());
   saved_step_ = step_;
   report::write_curves(folder_.path() / "metrics.jsonl", folder_.path() / "curves.svg");
   log::info("saved {}", checkpoints_.path_of(step_).string());
@@ -210,14 +165,6 @@ void Trainer::save() {
 }
 
 bool Trainer::every(std::int64_t steps) const { return step_ % steps == 0; }
-
-NamedTensors Trainer::optimizer_state() const {
-  NamedTensors all;
-  for (const auto& optimizer : optimizers_) {
-    for (auto& item : optimizer.state()) all.push_back(std::move(item));
-  }
-  return all;
-}
 
 void Trainer::seed_step(std::int64_t step) const {  // see Note [Exact resume]
   torch::manual_seed(mix_seed(

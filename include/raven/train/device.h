@@ -42,7 +42,7 @@ struct MemoryUse {
 };
 MemoryUse memory_use(const torch::Device& device);
 
-/// "NVIDIA H100 80GB HBM3"-like where the runtime tells, else "cuda:0"; "cpu" for the CPU.
+/// "NVIDIA H100 80GB HBM3" where the driver tells, else "cuda:0"; "cpu" for the CPU.
 std::string device_name(const torch::Device& device);
 
 }  // namespace raven::train

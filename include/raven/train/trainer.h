@@ -8,18 +8,17 @@
 #include <cstdint>
 #include <optional>
 #include <stop_token>
-#include <vector>
 
 #include "raven/config/run_config.h"
 #include "raven/data/loader.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/finite_watch.h"
 #include "raven/train/metrics.h"
-#include "raven/train/optimizer.h"
 #include "raven/train/run_folder.h"
 #include "raven/train/running_means.h"
 #include "raven/train/schedule.h"
 #include "raven/train/task.h"
+#include "raven/train/updater.h"
 
 namespace raven::train {
 
@@ -60,7 +59,6 @@ class Trainer {
   void save();
   [[nodiscard]] Numbers speed_since_last_report();
   [[nodiscard]] bool every(std::int64_t steps) const;
-  [[nodiscard]] NamedTensors optimizer_state() const;
   void seed_step(std::int64_t step) const;
 
   Task& task_;
@@ -68,8 +66,7 @@ class Trainer {
   RunFolder& folder_;
   TrainerSettings settings_;
   CheckpointFolder checkpoints_;
-  std::vector<AdamW> optimizers_;
-  std::vector<LearningRate> rates_;
+  Updater updater_;
   std::optional<Metrics> metrics_;
   FiniteWatch watch_;
   RunningMeans means_;

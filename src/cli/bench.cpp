@@ -1,0 +1,279 @@
+// `raven bench`
+#include <ctime>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "raven/config/load.h"
+#include "raven/config/pretrain_config.h"
+#include "raven/core/error.h"
+#include "raven/core/random.h"
+#include "raven/data/loader.h"
+#include "raven/data/manifest.h"
+#include "raven/data/span_mask.h"
+#include "raven/models/encoder.h"
+#include "raven/train/device.h"
+#include "raven/train/flops.h"
+#include "raven/train/pretrain_task.h"
+#include "raven/train/run_folder.h"
+#include "raven/train/updater.h"
+
+namespace raven::cli {
+namespace {
+
+using config::PretrainConfig;
+
+constexpr const char* kDescription =
+    "step      a pre-training step on a random batch: targets, forward, backward, clipping, both "
+    "optimisers, teachers\n"
+    "encode    one student encoder, inference only, on a random batch\n"
+    "loader    batches of a manifest through the data pipeline, without networks\n"
+    "\n"
+    "After --warmup rounds, --steps rounds are timed one by one, each ended by waiting for the "
+    "device. frames_per_s is\n"
+    "the median in video frames (25 are a second of speech), spread is (largest - smallest) / "
+    "median. With a GPU in the\n"
+    "table of peaks, mfu is the share of its peak.";
+
+struct Timing {
+  std::vector<double> seconds, cpu_seconds;  // per round
+  std::vector<double> frames;                // per round
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+/// `round` does one round's work, finished when it returns, and gives its number of frames.
+Timing time_rounds(std::int64_t warmup, std::int64_t rounds, const std::function<double()>& round) {
+  Timing timing;
+  for (std::int64_t i = 0; i < warmup + rounds; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto cpu_begin = std::clock();
+    const double frames = round();
+    const auto end = std::chrono::steady_clock::now();
+    if (i < warmup) continue;
+    timing.seconds.push_back(std::chrono::duration<double>(end - begin).count());
+    timing.cpu_seconds.push_back(static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC);
+    timing.frames.push_back(frames);
+  }
+  return timing;
+}
+
+nlohmann::ordered_json summary(const Timing& timing) {
+  std::vector<double> speeds;
+  for (std::size_t i = 0; i < timing.seconds.size(); ++i) {
+    speeds.push_back(timing.frames[i] / std::max(timing.seconds[i], 1e-9));
+  }
+  const auto [least, most] = std::minmax_element(speeds.begin(), speeds.end());
+  return {{"frames_per_s", median(speeds)},
+          {"spread", (*most - *least) / median(speeds)},
+          {"median_s", median(timing.seconds)},
+          {"best_s", *std::min_element(timing.seconds.begin(), timing.seconds.end())},
+          {"cpu_s", median(timing.cpu_seconds)},
+          {"rounds", timing.seconds.size()}};
+}
+
+/// Random pixels and samples: `frames` frames in utterances of `length`.
+data::Batch random_batch(const PretrainConfig& config, std::int64_t frames, std::int64_t length) {
+  torch::manual_seed(0);
+  const std::int64_t utterances = std::max<std::int64_t>(frames / length, 1);
+  const auto side = config.data.video.crop;
+  data::Batch batch;
+  batch.ids.assign(static_cast<std::size_t>(utterances), "random");
+  batch.video = torch::randint(0, 256, {utterances, length, side, side}, torch::kUInt8);
+  batch.audio = 0.1 * torch::randn({utterances, 640 * length});
+  batch.lengths = torch::full({utterances}, length, torch::kInt64);
+  return batch;
+}
+
+torch::Tensor random_mask(const data::SpanOptions& options, const data::Batch& batch,
+                          Random& random) {
+  const auto rows = batch.video.size(0), frames = batch.video.size(1);
+  const std::vector<std::int64_t> lengths(static_cast<std::size_t>(rows), frames);
+  std::vector<Random> streams;
+  for (std::int64_t row = 0; row < rows; ++row) streams.emplace_back(random.bits());
+  auto masked = data::mask_rows(options, lengths, frames, streams);
+  return torch::from_blob(masked.data(), {rows, frames}, torch::kUInt8).to(torch::kBool);
+}
+
+void add_device(nlohmann::ordered_json& result, const torch::Device& device, double flops_per_frame,
+                config::Precision precision) {
+  const auto memory = train::memory_use(device);
+  const auto name = train::device_name(device);
+  result["peak_rss_bytes"] = memory.peak_resident;
+  result["device"] = name;
+  result["threads"] = torch::get_num_threads();
+  if (flops_per_frame <= 0) return;
+  const double speed = result["frames_per_s"].get<double>() * flops_per_frame;
+  result["flops_per_frame"] = flops_per_frame;
+  result["flops_per_s"] = speed;
+  if (!device.is_cuda()) return;
+  result["peak_device_bytes"] = memory.peak_device;
+  if (const auto peak = train::peak_flops(name, precision)) result["mfu"] = speed / *peak;
+}
+
+nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments& arguments) {
+  const auto device = train::choose_device(config.device);
+  const auto length = arguments.integer("--utterance-length");
+  const train::RunLength run{.steps = 1000, .warmup_steps = 0};
+  train::PretrainTask task(config, device, run, {});
+  train::Updater updater(task, config.optimizer, run, device);
+  auto batch = random_batch(config, arguments.integer("--frames"), length);
+  Random random(1);
+  std::int64_t step = 0;
+  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
+    batch.masked_video = random_mask(data::video_spans(config.mask), batch, random);
+    batch.masked_audio = random_mask(data::audio_spans(config.mask), batch, random);
+    updater.apply(updater.gradients({batch}, /*measure=*/false), step++);
+    train::synchronise(device);
+    return static_cast<double>(batch.num_frames());
+  });
+  auto result = summary(timing);
+  add_device(result, device, train::pretrain_flops(config, length), config.train.precision);
+  return result;
+}
+
+nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Arguments& arguments) {
+  const auto device = train::choose_device(config.device);
+  const bool video = arguments.text("--modality") == "video";
+  const auto length = arguments.integer("--utterance-length");
+  models::Encoder encoder(video ? models::Modality::kVideo : models::Modality::kAudio,
+                          config.model.encoder,
+                          video ? config.model.video_frontend : config.model.audio_frontend);
+  encoder->to(device);
+  encoder->eval();
+  const auto batch = random_batch(config, arguments.integer("--frames"), length);
+  const auto input = train::pretrain_input(batch.to(device));
+  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
+    const c10::InferenceMode inference;
+    const train::Autocast autocast(device, config.train.precision);
+    encoder->forward(video ? input.video : input.audio, input.valid);
+    train::synchronise(device);
+    return static_cast<double>(batch.num_frames());
+  });
+  auto result = summary(timing);
+  const auto flops = train::frame_flops(config, length);
+  add_device(result, device,
+             (video ? flops.video_frontend : flops.audio_frontend) + flops.transformer,
+             config.train.precision);
+  result["modality"] = video ? "video" : "audio";
+  return result;
+}
+
+nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Arguments& arguments) {
+  const auto file =
+      arguments.given("--manifest") ? arguments.text("--manifest") : config.data.manifest.front();
+  if (file == config::kRequired) {
+    throw ConfigError("bench loader needs data: give --manifest FILE or data.manifest=FILE");
+  }
+  const auto device = train::choose_device(config.device);
+  data::Loader loader(data::read_manifest(file),
+                      {.max_frames = config.data.max_frames,
+                       .workers = config.data.workers,
+                       .prefetch = config.data.prefetch,
+                       .max_skipped = config.data.max_skipped,
+                       .seed = static_cast<std::uint64_t>(config.run.seed),
+                       .training = true,
+                       .pin_memory = device.is_cuda(),
+                       .video = config.data.video,
+                       .waveform = config.data.waveform,
+                       .mask = config.mask});
+  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
+    const auto batch = loader.next()->to(device);
+    train::synchronise(device);
+    return static_cast<double>(batch.ids.empty() ? 0 : batch.num_frames());
+  });
+  auto result = summary(timing);
+  // Batches differ in size, so the total is steadier than the median of single batches.
+  double frames = 0, seconds = 0;
+  for (std::size_t i = 0; i < timing.frames.size(); ++i) {
+    frames += timing.frames[i];
+    seconds += timing.seconds[i];
+  }
+  result["frames_per_s"] = frames / std::max(seconds, 1e-9);
+  result["workers"] = config.data.workers;
+  add_device(result, device, 0, config.train.precision);
+  return result;
+}
+
+void print_table(const nlohmann::ordered_json& result) {
+  for (const auto& [name, value] : result.items()) {
+    if (value.is_object()) continue;
+    fmt::print("{:20} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+}
+
+ExitCode bench(const Arguments& arguments) {
+  const auto what = arguments.text("WHAT");
+  const auto [config, yaml] = config::load<PretrainConfig>(
+      arguments.config_file(), arguments.overrides(), {.allow_missing = true});
+  train::set_threads(arguments.given("--threads") ? arguments.integer("--threads")
+                                                  : config.threads);
+  train::set_precision(config.train.precision);
+  nlohmann::ordered_json result{{"what", what}};
+  const auto measured = what == "loader"   ? bench_loader(config, arguments)
+                        : what == "encode" ? bench_encode(config, arguments)
+                                           : bench_step(config, arguments);
+  result.update(measured);
+  result["precision"] = config::enum_name(config.train.precision);
+  result["frames"] = arguments.integer("--frames");
+  result["utterance_length"] = arguments.integer("--utterance-length");
+  result["config"] = train::flatten(config);
+  if (arguments.flag("--json")) {
+    fmt::print("{}\n", result.dump());
+  } else {
+    print_table(result);
+  }
+  return ExitCode::kDone;
+}
+
+Option count_option(const std::string& name, const std::string& meaning, const std::string& value) {
+  return {.name = name,
+          .value = "N",
+          .meaning = meaning,
+          .kind = ValueKind::kInteger,
+          .default_value = value,
+          .range = config::at_least(name == "--warmup" ? 0 : 1)};
+}
+
+}  // namespace
+
+Command make_bench_command() {
+  return {.name = "bench",
+          .summary = "measure the speed of the loader, a pre-training step or an encoder",
+          .description = kDescription,
+          .positionals = {{.name = "WHAT",
+                           .meaning = "loader, step or encode",
+                           .kind = ValueKind::kText,
+                           .choices = {"loader", "step", "encode"}}},
+          .options = {{.name = "--json", .value = "", .meaning = "print one JSON object"},
+                      count_option("--frames", "video frames of the random batch", "100"),
+                      count_option("--utterance-length", "frames of each utterance in it", "50"),
+                      count_option("--warmup", "rounds before timing", "2"),
+                      count_option("--steps", "rounds timed", "5"),
+                      count_option("--threads", "CPU threads of the networks", ""),
+                      {.name = "--modality",
+                       .value = "NAME",
+                       .meaning = "for encode",
+                       .default_value = "video",
+                       .choices = {"video", "audio"}},
+                      {.name = "--manifest",
+                       .value = "FILE",
+                       .meaning = "for loader; else data.manifest",
+                       .kind = ValueKind::kFile}},
+          .config_keys = keys_of<PretrainConfig>(),
+          .examples = {{"bench step --config lrs3.yaml --json device=cpu",
+                        "a RAVEn Base step on this machine's CPU"},
+                       {"bench loader --manifest data/lrs3/manifest.tsv --steps 50 data.workers=8",
+                        "how fast eight workers read and decode"}},
+          .run = bench};
+}
+
+}  // namespace raven::cli

@@ -1,0 +1,81 @@
+#include "raven/train/updater.h"
+
+#include "raven/train/finite_watch.h"
+
+namespace raven::train {
+namespace {
+
+void add_to(NamedTensors& sums, const NamedTensors& values) {
+  if (sums.empty()) {
+    sums = values;
+    return;
+  }
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i].second = sums[i].second + values[i].second;
+}
+
+}  // namespace
+
+Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
+                 const torch::Device& device)
+    : task_(task), device_(device) {
+  for (auto& set : task_.parameter_sets()) {
+    rates_.push_back({.peak = set.lr, .minimum = options.min_lr, .length = length});
+    optimizers_.emplace_back(set.name, set.parameters,
+                             AdamWOptions{.beta1 = options.beta1,
+                                          .beta2 = options.beta2,
+                                          .eps = options.eps,
+                                          .weight_decay = options.weight_decay,
+                                          .max_grad_norm = options.max_grad_norm});
+  }
+}
+
+StepValues Updater::gradients(const std::vector<data::Batch>& batches, bool measure) {
+  const auto counts = task_.count_targets(batches);
+  for (auto& optimizer : optimizers_) optimizer.zero_grad();
+  StepValues result;
+  for (const auto& batch : batches) {
+    auto part = task_.backward(batch.to(device_), counts, measure);
+    part.losses.emplace_back("loss", part.loss);
+    add_to(result.values, part.losses);
+    for (const auto& [name, value] : part.measures) {
+      result.measures[name] += value / static_cast<double>(batches.size());
+    }
+  }
+  std::vector<torch::Tensor> norms, all;
+  for (const auto& optimizer : optimizers_) {
+    norms.push_back(optimizer.grad_norm());
+    result.values.emplace_back("grad_norm_" + optimizer.name(), norms.back());
+  }
+  result.values.emplace_back("grad_norm", torch::stack(norms).norm());
+  for (const auto& [name, value] : result.values) all.push_back(value);
+  result.bad = FiniteWatch::bad_flag(all);
+  return result;
+}
+
+void Updater::apply(const StepValues& gradients, std::int64_t step) {
+  for (std::size_t i = 0; i < optimizers_.size(); ++i) {
+    for (const auto& [name, value] : gradients.values) {
+      if (name != "grad_norm_" + optimizers_[i].name()) continue;
+      optimizers_[i].step(rates_[i].at(step), value, gradients.bad);
+    }
+  }
+  task_.after_update(step);
+}
+
+Numbers Updater::rates_at(std::int64_t step) const {
+  Numbers rates{{"lr", rates_.front().at(step)}};
+  for (std::size_t i = 0; i < rates_.size(); ++i) {
+    rates["lr_" + optimizers_[i].name()] = rates_[i].at(step);
+  }
+  return rates;
+}
+
+NamedTensors Updater::state() const {
+  NamedTensors all;
+  for (const auto& optimizer : optimizers_) {
+    for (auto& item : optimizer.state()) all.push_back(std::move(item));
+  }
+  return all;
+}
+
+}  // namespace raven::train
