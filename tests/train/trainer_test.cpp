@@ -1,0 +1,278 @@
+#include "raven/train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_clips.h"
+
+namespace raven::train {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+struct ToyModuleImpl : torch::nn::Module {
+  ToyModuleImpl() {
+    torch::manual_seed(5);
+    hidden = register_module("hidden", torch::nn::Linear(1, 8));
+    out = register_module("out", torch::nn::Linear(8, 1));
+    seen = register_buffer("seen", torch::zeros({}, torch::kInt64));
+  }
+  torch::nn::Linear hidden{nullptr}, out{nullptr};
+  torch::Tensor seen;  // updates so far
+};
+TORCH_MODULE(ToyModule);
+
+/// Regresses the loudness of every frame's second half on that of its first; has dropout, so that a
+/// step depends on random numbers.
+class ToyTask : public Task {
+ public:
+  explicit ToyTask(double dropout = 0.2) : dropout_(dropout) {}
+
+  torch::nn::Module& module() override { return *model; }
+  std::vector<ParameterSet> parameter_sets() override {
+    std::vector<ParameterSet> sets;
+    for (const std::string name : {"hidden", "out"}) {
+      ParameterSet set{.name = name, .parameters = {}, .lr = 1e-2};
+      for (const auto& item : model->named_parameters()) {
+        if (item.key().rfind(name, 0) == 0) set.parameters.emplace_back(item.key(), item.value());
+      }
+      sets.push_back(set);
+    }
+    return sets;
+  }
+  [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override {
+    double frames = 0;
+    for (const auto& batch : batches) frames += batch.lengths.sum().item<double>();
+    return {{"error", frames}};
+  }
+  StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override {
+    const auto loudness = batch.audio.abs().unflatten(1, {-1, 2, 320}).mean(-1);  // (B, T, 2)
+    auto x = torch::relu(model->hidden->forward(loudness.slice(-1, 0, 1)));
+    x = model->out->forward(torch::dropout(x, dropout_, /*train=*/true));
+    if (++calls == bad_call) x = x * std::numeric_limits<double>::quiet_NaN();
+    const auto valid = torch::arange(batch.video.size(1)).unsqueeze(0) < batch.lengths.unsqueeze(1);
+    const auto error = (x - loudness.slice(-1, 1, 2)).square().squeeze(-1);
+    const auto loss = (error * valid).sum() / counts.at("error");
+    loss.backward();
+    StepPart part{.loss = loss.detach(), .losses = {{"error", loss.detach()}}, .measures = {}};
+    if (measure) part.measures["weight"] = model->out->weight.norm().item<double>();
+    return part;
+  }
+  void after_update(std::int64_t step) override {
+    model->seen += 1;
+    if (step + 1 == stop_after) stop.request_stop();
+  }
+  [[nodiscard]] Numbers settings_at(std::int64_t step) const override {
+    return {{"momentum", static_cast<double>(step)}};
+  }
+  Numbers evaluate() override { return {{"valid_error", model->seen.item<double>()}}; }
+  void export_results(const fs::path&) override {}
+
+  ToyModule model;
+  std::stop_source stop;
+  std::int64_t stop_after = -1;  // asks for a stop during this step
+  int bad_call = -1, calls = 0;  // which backward gives NaN
+
+ private:
+  double dropout_;
+};
+
+class TrainerTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    corpus_ = new TemporaryFolder;
+    make_tiny_clips(corpus_->path());
+  }
+  static void TearDownTestSuite() { delete corpus_; }
+
+  static data::LoaderOptions loader_options(std::int64_t workers) {
+    return {.max_frames = 60, .workers = workers, .seed = 42, .mask = {}};
+  }
+  static data::Manifest manifest() { return data::read_manifest(corpus_->path() / "manifest.tsv"); }
+
+  [[nodiscard]] static TrainerSettings settings() {
+    TrainerSettings settings;
+    settings.train.accumulate = 2;
+    settings.checkpoint = {.every = 5, .keep = 2, .keep_every = 0};
+    settings.log.every = 3;
+    settings.evaluate_every = 4;
+    settings.length = {.steps = 17, .warmup_steps = 2};
+    settings.config = {{"optimizer.lr", "0.01"}};
+    return settings;
+  }
+
+  /// One process' worth of a run; true when it reached its end.
+  bool run(const std::string& name, ToyTask& task, std::int64_t workers = 0,
+           TrainerSettings given = settings()) {
+    data::Loader loader(manifest(), loader_options(workers));
+    RunFolder folder(temporary_.path() / name);
+    Trainer trainer(task, loader, folder, given);
+    return trainer.run(task.stop.get_token());
+  }
+
+  [[nodiscard]] std::string last_file(const std::string& name, const std::string& file) const {
+    return read_file(temporary_.path() / name / "checkpoints" / "last" / file);
+  }
+
+  /// Lines of metrics.jsonl without what depends on the clock and the machine.
+  [[nodiscard]] std::vector<std::string> lines(const std::string& name) const {
+    std::vector<std::string> lines;
+    std::ifstream in(temporary_.path() / name / "metrics.jsonl");
+    for (std::string line; std::getline(in, line);) {
+      auto json = nlohmann::json::parse(line);
+      for (const char* key : {"frames_per_s", "wait_share", "step_s", "rss_bytes"}) json.erase(key);
+      lines.push_back(json.dump());
+    }
+    return lines;
+  }
+
+  static TemporaryFolder* corpus_;
+  TemporaryFolder temporary_;
+};
+
+TemporaryFolder* TrainerTest::corpus_ = nullptr;
+
+TEST_F(TrainerTest, StoppedAndResumedEqualsUndisturbedExactly) {
+  ToyTask undisturbed;
+  ASSERT_TRUE(run("a", undisturbed));
+  // Stops between two checkpoints, between two reports and inside an epoch; then with other worker
+  // counts.
+  std::int64_t workers = 0;
+  for (const std::int64_t stop_after : {4, 10, 13}) {
+    ToyTask part;
+    part.stop_after = stop_after;
+    EXPECT_FALSE(run("b", part, workers++));
+  }
+  ToyTask rest;
+  ASSERT_TRUE(run("b", rest, 3));
+  EXPECT_EQ(last_file("a", "model.safetensors"), last_file("b", "model.safetensors"));
+  EXPECT_EQ(last_file("a", "optimizer.safetensors"), last_file("b", "optimizer.safetensors"));
+  EXPECT_EQ(lines("a"), lines("b"));
+}
+
+TEST_F(TrainerTest, RunKilledAfterACheckpointEqualsUndisturbedExactly) {
+  ToyTask undisturbed;
+  ASSERT_TRUE(run("a", undisturbed));
+  ToyTask part;
+  part.stop_after = 13;
+  ASSERT_FALSE(run("b", part));
+  // As if it had been killed at step 13 instead: its last checkpoint is that of step 10, the report
+  // of step 12 is there.
+  fs::remove_all(temporary_.path() / "b" / "checkpoints" / "step_00000013");
+  ToyTask rest;
+  ASSERT_TRUE(run("b", rest));
+  EXPECT_EQ(last_file("a", "model.safetensors"), last_file("b", "model.safetensors"));
+  EXPECT_EQ(lines("a"), lines("b"));
+}
+
+TEST_F(TrainerTest, FinishedRunHasNothingLeftToDo) {
+  ToyTask first, second;
+  ASSERT_TRUE(run("a", first));
+  const auto before = lines("a");
+  ASSERT_TRUE(run("a", second));
+  EXPECT_EQ(second.calls, 0);
+  EXPECT_EQ(lines("a"), before);
+}
+
+TEST_F(TrainerTest, ReportsTheFirstTheLastAndEveryNthStep) {
+  ToyTask task;
+  ASSERT_TRUE(run("a", task));
+  std::vector<int> reports, looks;
+  for (const auto& line : lines("a")) {
+    const auto json = nlohmann::json::parse(line);
+    (json.contains("valid_error") ? looks : reports).push_back(json.at("step"));
+    if (json.contains("valid_error")) continue;
+    for (const char* key : {"loss", "error", "lr", "grad_norm", "grad_norm_out", "epoch", "skipped",
+                            "weight", "momentum"}) {
+      EXPECT_TRUE(json.contains(key)) << key;
+    }
+  }
+  EXPECT_EQ(reports, (std::vector<int>{1, 3, 6, 9, 12, 15, 17}));
+  EXPECT_EQ(looks, (std::vector<int>{0, 4, 8, 12, 16, 17}));
+}
+
+TEST_F(TrainerTest, NaNStopsTheRunAtOnceAndKeepsTheBatch) {
+  ToyTask task;
+  task.bad_call = 15;  // first batch of step 8, two batches a step; the step run again is sound
+  std::string message;
+  try {
+    run("a", task);
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  EXPECT_THAT(message, HasSubstr("step 8: NaN or Inf"));
+  const auto folder = temporary_.path() / "a" / "nan" / "step_00000008";
+  EXPECT_TRUE(fs::exists(folder / "report.txt"));
+  const auto batch = weights::read_safetensors(folder / "batch_1.safetensors");
+  EXPECT_EQ(batch.at("video").dim(), 4);
+  EXPECT_THAT(batch.metadata.at("ids"), HasSubstr("clip"));
+  for (const auto& parameter : task.model->parameters()) {
+    EXPECT_TRUE(torch::isfinite(parameter).all().item<bool>()) << "the bad update was applied";
+  }
+  // Nothing later than the last good checkpoint was saved.
+  EXPECT_EQ(read_checkpoint(temporary_.path() / "a" / "checkpoints" / "last").state.step, 5);
+}
+
+TEST_F(TrainerTest, NaNInAWeightIsNamed) {
+  ToyTask task;
+  {
+    torch::NoGradGuard no_grad;
+    task.model->hidden->bias[3] = std::numeric_limits<float>::infinity();
+  }
+  std::string message;
+  try {
+    run("a", task);
+  } catch (const Error& error) {
+    message = error.what();
+  }
+  EXPECT_THAT(message, HasSubstr("parameter hidden.bias: 1 of 8 values"));
+}
+
+TEST_F(TrainerTest, RefusesACheckpointOfAnotherConfiguration) {
+  ToyTask first, second;
+  auto given = settings();
+  given.length.steps = 5;
+  ASSERT_TRUE(run("a", first, 0, given));
+  given.config["optimizer.lr"] = "0.5";
+  EXPECT_THROW(run("a", second, 0, given), ConfigError);
+}
+
+TEST_F(TrainerTest, AccumulatedBatchesGiveTheGradientsOfOneLargeBatch) {
+  data::Loader loader(manifest(), loader_options(0));
+  const auto first = *loader.next(), second = *loader.next();
+  const auto frames = std::max(first.video.size(1), second.video.size(1));
+  const auto joined = [&](const torch::Tensor& a, const torch::Tensor& b, std::int64_t per_frame) {
+    const auto padded = [&](const torch::Tensor& x) {
+      auto shape = x.sizes().vec();
+      shape[1] = frames * per_frame - shape[1];
+      return torch::cat({x, torch::zeros(shape, x.options())}, 1);
+    };
+    return torch::cat({padded(a), padded(b)});
+  };
+  data::Batch large;
+  large.ids = first.ids;
+  large.video = joined(first.video, second.video, 1);
+  large.audio = joined(first.audio, second.audio, 640);
+  large.lengths = torch::cat({first.lengths, second.lengths});
+  ASSERT_NE(first.lengths.sum().item<std::int64_t>(), second.lengths.sum().item<std::int64_t>())
+      << "equal sizes would hide a wrong weighting";
+
+  const auto gradients_of = [&](const std::vector<data::Batch>& batches) {
+    ToyTask task(/*dropout=*/0);
+    Updater updater(task, {}, {.steps = 10, .warmup_steps = 0}, torch::kCPU);
+    updater.gradients(batches, /*measure=*/false);
+    return task.model->hidden->weight.grad();
+  };
+  EXPECT_TRUE(torch::allclose(gradients_of({first, second}), gradients_of({large}), 1e-5, 1e-8));
+}
+
+}  // namespace
+}  // namespace raven::train
