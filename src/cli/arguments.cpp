@@ -1,0 +1,194 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+#include "command.h"
+#include "raven/config/nearest.h"
+#include "raven/core/error.h"
+
+namespace raven::cli {
+namespace {
+
+template <class Number>
+Number parse_number(std::string_view name, const std::string& text, const char* expected) {
+  Number value{};
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, value);
+  if (result.ec != std::errc() || result.ptr != end) {
+    throw ConfigError(fmt::format("{} is '{}', expected {}", name, text, expected));
+  }
+  return value;
+}
+
+void check_choice(const std::string& name, const std::string& value,
+                  const std::vector<std::string>& choices) {
+  if (choices.empty()) return;
+  for (const std::string& choice : choices) {
+    if (choice == value) return;
+  }
+  throw ConfigError(fmt::format("{} is '{}', expected one of: {}{}", name, value,
+                                fmt::join(choices, ", "), config::did_you_mean(value, choices)));
+}
+
+void check_range(const Option& option, double value) {
+  if (option.range.contains(value)) return;
+  throw ConfigError(fmt::format("{} is {}, expected {} ({})", option.name, value,
+                                option.range.text(), option.meaning));
+}
+
+void check_value(const Option& option, const std::string& value) {
+  check_choice(option.name, value, option.choices);
+  if (option.kind == ValueKind::kInteger) {
+    check_range(option, static_cast<double>(
+                            parse_number<std::int64_t>(option.name, value, "a whole number")));
+  } else if (option.kind == ValueKind::kNumber) {
+    check_range(option, parse_number<double>(option.name, value, "a number"));
+  }
+}
+
+}  // namespace
+
+/// Fills Arguments by CLI11.
+class ArgumentsReader {
+ public:
+  explicit ArgumentsReader(const Command& command) : command_(command) {
+    app_.set_help_flag();  // main prints --help itself, from the table
+    app_.allow_extras();
+    for (const Option& option : all_options(command)) add(option);
+    for (const Positional& positional : command.positionals) add(positional);
+    if (!command.config_keys.empty()) {
+      add(Positional{
+          .name = Arguments::kOverrides, .meaning = "", .required = false, .repeated = true});
+    }
+  }
+
+  Arguments read(std::vector<std::string> arguments) {
+    Arguments result;
+    result.raw_ = arguments;
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants it
+    try {
+      app_.parse(arguments);
+    } catch (const CLI::ParseError& error) {
+      throw ConfigError(error.what());
+    }
+    refuse_rest();
+    for (const auto& [name, option] : options_) {
+      if (option->count() > 0)
+        result.values_[name] =
+            option->get_expected_max() == 0 ? std::vector<std::string>{"true"} : option->results();
+    }
+    check(result);
+    return result;
+  }
+
+ private:
+  void add(const Option& option) {
+    CLI::Option* added =
+        option.value.empty() ? app_.add_flag(option.name) : app_.add_option(option.name);
+    if (!option.value.empty()) added->expected(1);
+    options_[option.name] = added;
+  }
+
+  void add(const Positional& positional) {
+    CLI::Option* added = app_.add_option("arg" + std::to_string(options_.size()));
+    added->expected(1, positional.repeated ? CLI::detail::expected_max_vector_size : 1);
+    added->allow_extra_args(positional.repeated);
+    options_[positional.name] = added;
+  }
+
+  void refuse_rest() const {
+    const std::vector<std::string> rest = app_.remaining();
+    if (rest.empty()) return;
+    const std::string& word = rest.front();
+    if (word.size() < 2 || word.front() != '-') {
+      throw ConfigError(fmt::format("unexpected argument '{}'", word));
+    }
+    std::vector<std::string> known;
+    for (const Option& option : all_options(command_)) known.push_back(option.name);
+    throw ConfigError(fmt::format("unknown option '{}'{}", word,
+                                  config::did_you_mean(word.substr(0, word.find('=')), known)));
+  }
+
+  void check(Arguments& arguments) const {
+    for (const Option& option : all_options(command_)) {
+      if (!option.default_value.empty()) arguments.defaults_[option.name] = option.default_value;
+      const bool given = arguments.given(option.name);
+      if (option.required && !given) {
+        throw ConfigError(
+            fmt::format("{} {} must be given ({})", option.name, option.value, option.meaning));
+      }
+      if (given && !option.value.empty()) check_value(option, arguments.text(option.name));
+    }
+    for (const Positional& positional : command_.positionals) {
+      if (positional.required && !arguments.given(positional.name)) {
+        throw ConfigError(
+            fmt::format("{} must be given ({})", positional.name, positional.meaning));
+      }
+      for (const std::string& value : arguments.list(positional.name)) {
+        check_choice(positional.name, value, positional.choices);
+      }
+    }
+  }
+
+  const Command& command_;
+  CLI::App app_;
+  std::map<std::string, CLI::Option*> options_;
+};
+
+Arguments Arguments::unparsed(std::vector<std::string> raw) {
+  Arguments arguments;
+  arguments.raw_ = std::move(raw);
+  return arguments;
+}
+
+bool Arguments::given(std::string_view name) const { return values_.find(name) != values_.end(); }
+
+std::string Arguments::text(std::string_view name) const {
+  if (const auto value = values_.find(name); value != values_.end()) return value->second.front();
+  const auto value = defaults_.find(name);
+  return value == defaults_.end() ? std::string() : value->second;
+}
+
+std::int64_t Arguments::integer(std::string_view name) const {
+  return parse_number<std::int64_t>(name, text(name), "a whole number");
+}
+
+double Arguments::number(std::string_view name) const {
+  return parse_number<double>(name, text(name), "a number");
+}
+
+std::vector<std::string> Arguments::list(std::string_view name) const {
+  const auto values = values_.find(name);
+  return values == values_.end() ? std::vector<std::string>() : values->second;
+}
+
+std::vector<Option> all_options(const Command& command) {
+  std::vector<Option> options = command.options;
+  if (!command.config_keys.empty()) {
+    options.push_back(
+        {.name = "--config",
+         .value = "FILE",
+         .meaning = "configuration; a bare name is also looked up in the installed configs",
+         .kind = ValueKind::kFile});
+  }
+  options.push_back({.name = "--log-level",
+                     .value = "LEVEL",
+                     .meaning = "what is told on stderr",
+                     .default_value = "info",
+                     .choices = {"trace", "debug", "info", "warn", "error", "off"}});
+  options.push_back({.name = "--help", .value = "", .meaning = "this text (also -h)"});
+  return options;
+}
+
+Arguments parse_arguments(const Command& command, const std::string& full_name,
+                          const std::vector<std::string>& arguments) {
+  try {
+    return ArgumentsReader(command).read(arguments);
+  } catch (const ConfigError& error) {
+    throw ConfigError(
+        fmt::format("raven {}: {}; see 'raven {} --help'", full_name, error.what(), full_name));
+  }
+}
+
+}  // namespace raven::cli

@@ -1,0 +1,18 @@
+// The list of commands.
+#pragma once
+
+#include <vector>
+
+#include "command.h"
+
+namespace raven::cli {
+
+Command make_config_command();
+Command make_synth_command();
+Command make_completion_command();
+Command make_man_command();
+
+/// Every command, in the order of --help.
+std::vector<Command> all_commands();
+
+}  // namespace raven::cli

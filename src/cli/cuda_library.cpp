@@ -1,0 +1,65 @@
+#include "cuda_library.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <mutex>
+
+#include "raven/core/log.h"
+
+namespace raven::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::once_flag loaded_once;
+std::string problem = "load_cuda_library was not called";  // written once, under loaded_once
+
+bool has_driver() {
+  if (access("/dev/nvidiactl", R_OK | W_OK) == 0) return true;
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (driver == nullptr) return false;
+  dlclose(driver);
+  return true;
+}
+
+// Folder of the libtorch_cpu.so that this program runs with; empty when it cannot be told.
+fs::path torch_folder() {
+  void* library = dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD);
+  if (library == nullptr) return {};
+  link_map* map = nullptr;
+  const bool found = dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map != nullptr;
+  fs::path folder = found ? fs::path(map->l_name).parent_path() : fs::path();
+  dlclose(library);
+  return folder;
+}
+
+std::string load() {
+  if (!has_driver()) return "no NVIDIA driver was found on this machine";
+  const fs::path library = torch_folder() / "libtorch_cuda.so";
+  if (!fs::exists(library)) {
+    return fmt::format("{} does not exist: this LibTorch is built without CUDA", library.string());
+  }
+  if (dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    const char* reason = dlerror();
+    return fmt::format("cannot load {}: {}", library.string(),
+                       reason == nullptr ? "unknown" : reason);
+  }
+  return "";
+}
+
+}  // namespace
+
+void load_cuda_library() {
+  std::call_once(loaded_once, [] {
+    problem = load();
+    log::debug("CUDA library: {}", problem.empty() ? "loaded" : problem);
+  });
+}
+
+std::string cuda_library_problem() { return problem; }
+
+}  // namespace raven::cli

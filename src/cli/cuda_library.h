@@ -1,0 +1,16 @@
+// One binary for machines with and without a GPU: raven links libtorch_cpu alone, and loads
+// LibTorch's CUDA library at run time where an NVIDIA driver is present.
+#pragma once
+
+#include <string>
+
+namespace raven::cli {
+
+/// Loads libtorch_cuda.so from the folder of libtorch_cpu.so when there is a driver. Call it before
+/// the first use of Torch; later calls do nothing.
+void load_cuda_library();
+
+/// Why CUDA cannot be used, as the end of a message; empty when the library is loaded.
+std::string cuda_library_problem();
+
+}  // namespace raven::cli

@@ -1,0 +1,13 @@
+// `raven <command> ...`
+#include <string>
+#include <vector>
+
+#include "commands.h"
+#include "program.h"
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> all(argv, argv + argc);
+  return raven::cli::run_program(
+      raven::cli::all_commands(),
+      std::vector<std::string>(all.begin() + (argc > 0 ? 1 : 0), all.end()));
+}

@@ -1,0 +1,136 @@
+#include "program.h"
+
+#include <c10/util/Exception.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <system_error>
+
+#include "help.h"
+#include "raven/config/nearest.h"
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+
+namespace raven::cli {
+namespace {
+
+bool is_help(const std::string& argument) { return argument == "-h" || argument == "--help"; }
+
+const Command* find(const std::vector<Command>& commands, const std::string& name) {
+  const auto found = std::find_if(commands.begin(), commands.end(),
+                                  [&](const Command& command) { return command.name == name; });
+  return found == commands.end() ? nullptr : &*found;
+}
+
+// The command named by `word`, "raven" or "raven config" being what stands before it.
+const Command& choose(const std::vector<Command>& commands, const std::string& word,
+                      const std::string& before) {
+  if (const Command* command = find(commands, word)) return *command;
+  std::vector<std::string> names;
+  for (const Command& command : commands) names.push_back(command.name);
+  throw ConfigError(fmt::format("{}: unknown {} '{}'{}; see '{} --help'", before,
+                                word.front() == '-' ? "option" : "command", word,
+                                config::did_you_mean(word, names), before));
+}
+
+// Throws std::system_error when stdout cannot take the text.
+void print(const std::string& text) { fmt::print(stdout, "{}", text); }
+
+ExitCode run_leaf(const Command& command, const std::string& full_name,
+                  const std::vector<std::string>& arguments) {
+  if (command.passes_arguments) return command.run(Arguments::unparsed(arguments));
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  if (std::any_of(arguments.begin(), end, is_help)) {
+    print(help_text(command, full_name));
+    return ExitCode::kDone;
+  }
+  const Arguments parsed = parse_arguments(command, full_name, arguments);
+  log::start(parsed.text("--log-level"));
+  return command.run(parsed);
+}
+
+ExitCode dispatch(const std::vector<Command>& commands, std::vector<std::string> arguments) {
+  if (arguments.empty() || is_help(arguments.front())) {
+    print(overview_text(commands));
+    return ExitCode::kDone;
+  }
+  if (arguments.front() == "--version") {
+    print(version_text());
+    return ExitCode::kDone;
+  }
+  if (arguments.front() == "help") {  // raven help pretrain
+    arguments.erase(arguments.begin());
+    arguments.emplace_back("--help");
+    return dispatch(commands, std::move(arguments));
+  }
+  // `raven --log-level debug pretrain` means `raven pretrain --log-level debug`.
+  if (arguments.front() == "--log-level" && arguments.size() > 2) {
+    std::rotate(arguments.begin(), arguments.begin() + 2, arguments.begin() + 3);
+  }
+  const Command* command = &choose(commands, arguments.front(), "raven");
+  std::string full_name = command->name;
+  arguments.erase(arguments.begin());
+  if (!command->children.empty()) {
+    if (arguments.empty()) throw ConfigError(help_text(*command, full_name));
+    if (is_help(arguments.front())) {
+      print(help_text(*command, full_name));
+      return ExitCode::kDone;
+    }
+    command = &choose(command->children, arguments.front(), "raven " + full_name);
+    full_name += " " + command->name;
+    arguments.erase(arguments.begin());
+  }
+  return run_leaf(*command, full_name, arguments);
+}
+
+int failed(ExitCode code, const std::string& message) {
+  std::fprintf(stderr, "%s\n", message.c_str());
+  return static_cast<int>(code);
+}
+
+// Everything that was printed has to arrive: a full disk under `raven config show > file` is an
+// error.
+ExitCode run_and_flush(const std::vector<Command>& commands,
+                       const std::vector<std::string>& arguments) {
+  const ExitCode code = dispatch(commands, arguments);
+  errno = 0;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw std::system_error(errno == 0 ? EIO : errno, std::generic_category(),
+                            "cannot write to stdout");
+  }
+  return code;
+}
+
+}  // namespace
+
+int run_program(const std::vector<Command>& commands, const std::vector<std::string>& arguments) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, which is handled here
+  try {
+    return static_cast<int>(run_and_flush(commands, arguments));
+  } catch (const ConfigError& error) {
+    return failed(ExitCode::kUsage, full_message(error));
+  } catch (const SkipBudgetError& error) {
+    return failed(ExitCode::kTooManySkipped, full_message(error));
+  } catch (const c10::OutOfMemoryError& error) {
+    return failed(ExitCode::kFailed,
+                  fmt::format("the GPU's memory is full: {}\nlower data.max_frames and raise "
+                              "train.accumulate by the same factor",
+                              error.what_without_backtrace()));
+  } catch (const c10::Error& error) {
+    return failed(ExitCode::kFailed, std::string("LibTorch: ") + error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return failed(ExitCode::kFailed, "out of memory");
+  } catch (const std::system_error& error) {
+    // The reader of our output has gone (`raven ... | head`): nobody is left to tell.
+    if (error.code() == std::errc::broken_pipe) return static_cast<int>(ExitCode::kDone);
+    return failed(ExitCode::kFailed, full_message(error));
+  } catch (const std::exception& error) {
+    return failed(ExitCode::kFailed, full_message(error));
+  }
+}
+
+}  // namespace raven::cli
