@@ -1,12 +1,17 @@
 // Encoder of one modality: convolutional frontend, embedding with relative positions, transformer.
-// Shapes: B utterances, T frames (25 Hz), D width, h x w pixels, N = 640 T samples (16 kHz), L blocks.
+// Shapes: B utterances, T frames (25 Hz), D width, h x w pixels, N = 640 T samples (16 kHz), L
+// blocks.
 #pragma once
 
 #include <torch/torch.h>
 
+#include <functional>
 #include <vector>
 
 #include "raven/config/model_config.h"
+#include "raven/nn/audio_frontend.h"
+#include "raven/nn/transformer.h"
+#include "raven/nn/video_frontend.h"
 
 namespace raven::models {
 
@@ -17,18 +22,35 @@ struct EncoderOutput {
   std::vector<torch::Tensor> blocks;  // each (B, T, D): the residual stream after each block
 };
 
+/// Keys: frontend..., embed.0 (embed.mask_emb and embed.linear with a mask token), encoders.{i}...,
+/// after_norm.
 class EncoderImpl : public torch::nn::Module {
  public:
   EncoderImpl(Modality modality, const config::EncoderConfig& options,
               const config::FrontendConfig& frontend_options);
 
-  /// x: video (B, T, h, w) or audio (B, N, 1); valid (B, T) bool or undefined (all frames are real).
-  /// masked (B, T) bool, only with options.mask_token. Returns (B, T, D), meaningless where !valid.
+  /// x: video (B, T, h, w) or audio (B, N, 1); valid (B, T) bool or undefined (all frames are
+  /// real). masked (B, T) bool is read only with options.mask_token; undefined: nothing is masked.
+  /// Returns (B, T, D), meaningless where !valid.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& valid = {},
                         const torch::Tensor& masked = {});
   /// The same with the output of every block.
   EncoderOutput all_blocks(const torch::Tensor& x, const torch::Tensor& valid = {},
                            const torch::Tensor& masked = {});
+  /// Mean of the blocks' outputs, without after_norm (B, T, D). Keeps one block's output at a time.
+  torch::Tensor mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid = {});
+
+ private:
+  /// Calls `after_block` with each block's output; returns the last.
+  torch::Tensor run_blocks(const torch::Tensor& x, const torch::Tensor& valid,
+                           const torch::Tensor& masked,
+                           const std::function<void(const torch::Tensor&)>& after_block);
+
+  nn::VideoFrontend video_frontend{nullptr};
+  nn::AudioFrontend audio_frontend{nullptr};  // one of the two, registered as "frontend"
+  nn::InputEmbedding embed{nullptr};
+  torch::nn::ModuleList encoders;
+  torch::nn::LayerNorm after_norm{nullptr};
 };
 TORCH_MODULE(Encoder);
 

@@ -5,18 +5,32 @@
 #include <torch/torch.h>
 
 #include "raven/config/model_config.h"
+#include "raven/nn/transformer.h"
 
 namespace raven::models {
 
+/// Keys: embed.mask_emb and embed.linear (mask token) or embed.0 (linear), encoders.{i}...,
+/// after_norm, last_linear. Kind mlp: hidden, last_linear; kind linear: last_linear; kind none:
+/// nothing.
 class PredictorImpl : public torch::nn::Module {
  public:
+  /// Throws ConfigError when kind is none and the two widths differ.
   PredictorImpl(const config::PredictorConfig& options, std::int64_t encoder_dim,
                 std::int64_t target_dim);
 
-  /// x (B, T, D); masked (B, T) bool, true = the student did not see it; valid (B, T) bool, true = real
-  /// frame. Returns (B, T, Q), meaningless where !valid.
+  /// x (B, T, D); masked (B, T) bool, true = the student did not see it; valid (B, T) bool, true =
+  /// real frame. Returns (B, T, Q), meaningless where !valid.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& masked,
                         const torch::Tensor& valid);
+
+ private:
+  void register_transformer(const config::PredictorConfig& options, std::int64_t encoder_dim);
+
+  config::PredictorKind kind_;
+  nn::InputEmbedding embed{nullptr};
+  torch::nn::ModuleList encoders;
+  torch::nn::LayerNorm after_norm{nullptr};
+  torch::nn::Linear hidden{nullptr}, last_linear{nullptr};
 };
 TORCH_MODULE(Predictor);
 

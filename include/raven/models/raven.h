@@ -1,5 +1,5 @@
-// RAVEn's pre-training objective: students, momentum teachers, predictors and the losses between them.
-// Shapes: B utterances, T frames (25 Hz), D encoder width, h x w pixels, N = 640 T samples.
+// RAVEn's pre-training objective: students, momentum teachers, predictors and the losses between
+// them. Shapes: B utterances, T frames (25 Hz), D encoder width, h x w pixels, N = 640 T samples.
 #pragma once
 
 #include <torch/torch.h>
@@ -9,6 +9,7 @@
 
 #include "raven/config/pretrain_config.h"
 #include "raven/models/encoder.h"
+#include "raven/models/momentum_teacher.h"
 #include "raven/models/predictor.h"
 
 namespace raven::models {
@@ -22,12 +23,12 @@ struct PretrainInput {
 };
 
 struct Targets {
-  torch::Tensor video, audio;  // (B, T, D), no gradient
+  torch::Tensor video, audio;  // (B, T, D) float32, no gradient; undefined where no loss needs it
 };
 
 /// One loss: minus the cosine between prediction and target, summed over the frames of `where`.
 struct LossTerm {
-  std::string name;          // "v2a", ...
+  std::string name;  // "v2a", ...
   double weight = 1;
   torch::Tensor sum;         // () with gradient; the mean over frames is sum / where.sum()
   torch::Tensor prediction;  // (B, T, D) detached
@@ -35,12 +36,17 @@ struct LossTerm {
   torch::Tensor where;       // (B, T) bool
 };
 
-/// The seven networks (fewer when a loss weight is 0), registered as student_video, student_audio,
-/// teacher_video, teacher_audio, predictor_v2v, predictor_v2a, predictor_a2a, predictor_a2v.
+/// The seven networks, registered as student_video, student_audio, teacher_video, teacher_audio,
+/// predictor_v2v, predictor_v2a, predictor_a2a, predictor_a2v. A predictor exists when its loss
+/// weight is not 0, a student when it has a predictor, a teacher when a loss has it as target;
+/// others are empty.
 class RavenImpl : public torch::nn::Module {
  public:
   RavenImpl(const config::ModelConfig& model, const config::LossConfig& loss,
             const config::TeacherConfig& teacher);
+
+  /// Puts the teachers into the mode that TeacherConfig asks for.
+  void train(bool on = true) override;
 
   /// What the teachers see in the unmasked batch.
   Targets targets(const PretrainInput& input);
@@ -53,7 +59,9 @@ class RavenImpl : public torch::nn::Module {
   /// What each modality's optimiser trains: student and predictors.
   std::vector<torch::Tensor> video_parameters() const;
   std::vector<torch::Tensor> audio_parameters() const;
-  /// teacher <- momentum * teacher + (1 - momentum) * student, learnable parameters only. On device.
+  /// teacher <- momentum * teacher + (1 - momentum) * student, learnable parameters only. On
+  /// device. A teacher with weights of its own (TeacherConfig::video_weights, audio_weights) stands
+  /// still.
   void update_teachers(double momentum);
 
   Encoder student_video{nullptr}, student_audio{nullptr}, teacher_video{nullptr},
@@ -62,6 +70,12 @@ class RavenImpl : public torch::nn::Module {
       predictor_a2v{nullptr};
 
  private:
+  LossTerm term(const std::string& name, const torch::Tensor& features, const PretrainInput& input,
+                const Targets& targets);
+  torch::Tensor target_of(Encoder& teacher, const torch::Tensor& x, const torch::Tensor& valid);
+  Predictor& predictor(const std::string& term);
+  [[nodiscard]] double weight(const std::string& term) const;
+
   config::LossConfig loss_;
   config::TeacherConfig teacher_;
 };

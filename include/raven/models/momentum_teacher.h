@@ -1,0 +1,21 @@
+// The slow copy of a student: how it starts, how it follows, how it runs.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "raven/config/pretrain_config.h"
+
+namespace raven::models {
+
+/// Copies every parameter and buffer, and turns the teacher's gradients off. Throws InternalError
+/// when the two are not built alike.
+void start_as_copy(torch::nn::Module& teacher, const torch::nn::Module& student);
+
+/// teacher <- momentum * teacher + (1 - momentum) * student for learnable parameters, paired by
+/// name; running statistics are the teacher's own. Nothing waits for the device. Throws as above.
+void follow(torch::nn::Module& teacher, const torch::nn::Module& student, double momentum);
+
+/// For a teacher in train mode: dropout, drop-path and BatchNorm as `options` say.
+void set_teacher_mode(torch::nn::Module& teacher, const config::TeacherConfig& options);
+
+}  // namespace raven::models

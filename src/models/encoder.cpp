@@ -1,0 +1,66 @@
+#include "raven/models/encoder.h"
+
+#include "raven/core/error.h"
+
+namespace raven::models {
+
+EncoderImpl::EncoderImpl(Modality modality, const config::EncoderConfig& options,
+                         const config::FrontendConfig& frontend_options) {
+  if (modality == Modality::kVideo) {
+    video_frontend = register_module("frontend", nn::VideoFrontend(frontend_options));
+  } else {
+    audio_frontend = register_module("frontend", nn::AudioFrontend(frontend_options));
+  }
+  embed = register_module("embed", nn::InputEmbedding(nn::InputEmbeddingImpl::Options{
+                                       .input_dim = frontend_options.widths.back(),
+                                       .dim = options.dim,
+                                       .dropout = options.dropout,
+                                       .mask_token = options.mask_token}));
+  for (std::int64_t i = 0; i < options.blocks; ++i) {
+    encoders->push_back(
+        nn::EncoderBlock(nn::EncoderBlockImpl::Options{.dim = options.dim,
+                                                       .heads = options.heads,
+                                                       .ffn_dim = options.ffn_dim,
+                                                       .dropout = options.dropout,
+                                                       .drop_path = options.drop_path,
+                                                       .ffn_norm = options.ffn_norm,
+                                                       .layer_scale = options.layer_scale}));
+  }
+  register_module("encoders", encoders);
+  after_norm = register_module("after_norm", nn::layer_norm(options.dim));
+}
+
+torch::Tensor EncoderImpl::run_blocks(
+    const torch::Tensor& x, const torch::Tensor& valid, const torch::Tensor& masked,
+    const std::function<void(const torch::Tensor&)>& after_block) {
+  const auto features = video_frontend.is_empty() ? audio_frontend(x) : video_frontend(x);
+  RAVEN_CHECK(!valid.defined() || valid.size(1) == features.size(1), "{} frames, but {} in valid",
+              features.size(1), valid.size(1));
+  auto [h, positions] = embed(features, masked);  // (B, T, D), (2T-1, D)
+  for (const auto& block : *encoders) {
+    h = block->as<nn::EncoderBlock>()->forward(h, positions, valid);
+    after_block(h);
+  }
+  return h;
+}
+
+torch::Tensor EncoderImpl::forward(const torch::Tensor& x, const torch::Tensor& valid,
+                                   const torch::Tensor& masked) {
+  return after_norm(run_blocks(x, valid, masked, [](const torch::Tensor&) {}));
+}
+
+EncoderOutput EncoderImpl::all_blocks(const torch::Tensor& x, const torch::Tensor& valid,
+                                      const torch::Tensor& masked) {
+  EncoderOutput output;
+  output.last = after_norm(
+      run_blocks(x, valid, masked, [&](const torch::Tensor& h) { output.blocks.push_back(h); }));
+  return output;
+}
+
+torch::Tensor EncoderImpl::mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid) {
+  torch::Tensor sum;
+  run_blocks(x, valid, {}, [&](const torch::Tensor& h) { sum = sum.defined() ? sum + h : h; });
+  return sum / static_cast<double>(encoders->size());
+}
+
+}  // namespace raven::models

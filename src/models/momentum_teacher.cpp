@@ -1,0 +1,69 @@
+#include "raven/models/momentum_teacher.h"
+
+#include <utility>
+#include <vector>
+
+#include "raven/core/error.h"
+#include "raven/nn/batch_norm.h"
+#include "raven/nn/state_dict.h"
+#include "raven/nn/transformer.h"
+
+namespace raven::models {
+namespace {
+
+struct Pairs {
+  std::vector<torch::Tensor> teacher, student;
+};
+
+template <class Items>
+Pairs pair_by_name(const Items& teacher, const Items& student) {
+  RAVEN_CHECK(teacher.size() == student.size(),
+              "a teacher of {} tensors cannot follow a student of {}", teacher.size(),
+              student.size());
+  Pairs pairs;
+  for (std::size_t i = 0; i < teacher.size(); ++i) {
+    const auto& [teacher_name, teacher_tensor] = teacher[i];
+    const auto& [student_name, student_tensor] = student[i];
+    RAVEN_CHECK(teacher_name == student_name && teacher_tensor.sizes() == student_tensor.sizes(),
+                "teacher's {} cannot follow student's {}", teacher_name, student_name);
+    pairs.teacher.push_back(teacher_tensor);
+    pairs.student.push_back(student_tensor);
+  }
+  return pairs;
+}
+
+nn::StateDict parameters_of(const torch::nn::Module& module) {
+  nn::StateDict parameters;
+  for (const auto& item : module.named_parameters())
+    parameters.emplace_back(item.key(), item.value());
+  return parameters;
+}
+
+}  // namespace
+
+void start_as_copy(torch::nn::Module& teacher, const torch::nn::Module& student) {
+  torch::NoGradGuard no_grad;
+  const auto pairs = pair_by_name(nn::state_dict(teacher), nn::state_dict(student));
+  for (std::size_t i = 0; i < pairs.teacher.size(); ++i) pairs.teacher[i].copy_(pairs.student[i]);
+  for (auto& parameter : teacher.parameters()) parameter.requires_grad_(false);
+}
+
+void follow(torch::nn::Module& teacher, const torch::nn::Module& student, double momentum) {
+  torch::NoGradGuard no_grad;
+  const auto pairs = pair_by_name(parameters_of(teacher), parameters_of(student));
+  at::_foreach_lerp_(pairs.teacher, pairs.student, 1 - momentum);
+}
+
+void set_teacher_mode(torch::nn::Module& teacher, const config::TeacherConfig& options) {
+  for (const auto& module : teacher.modules()) {
+    const bool dropout = module->as<torch::nn::Dropout>() != nullptr;
+    const bool drop_path = module->as<nn::DropPath>() != nullptr;
+    const bool batch_norm = module->as<nn::BatchNorm>() != nullptr;
+    if ((dropout && !options.dropout) || (drop_path && !options.drop_path) ||
+        (batch_norm && options.batch_norm == config::BatchNormMode::kEval)) {
+      module->eval();
+    }
+  }
+}
+
+}  // namespace raven::models

@@ -1,0 +1,87 @@
+#include "raven/nn/attention.h"
+
+#include <cmath>
+
+#include "raven/core/error.h"
+
+namespace raven::nn {
+namespace {
+
+/// scores (B, H, T, 2T-1) over relative positions -> (B, H, T, T) over keys: element (i, j) is
+/// (i, T-1-i+j). In memory that is one row stride less per row, so nothing is copied.
+torch::Tensor by_key(const torch::Tensor& scores) {
+  const auto frames = scores.size(2), positions = scores.size(3);
+  const auto whole = scores.contiguous();
+  return whole.as_strided({scores.size(0), scores.size(1), frames, frames},
+                          {whole.stride(0), whole.stride(1), positions - 1, 1},
+                          whole.storage_offset() + frames - 1);
+}
+
+double lowest(torch::ScalarType type) {
+  switch (type) {
+    case torch::kFloat64:
+      return std::numeric_limits<double>::lowest();
+    case torch::kFloat16:
+      return static_cast<double>(std::numeric_limits<at::Half>::lowest());
+    case torch::kBFloat16:
+      return static_cast<double>(std::numeric_limits<at::BFloat16>::lowest());
+    default:
+      return std::numeric_limits<float>::lowest();
+  }
+}
+
+}  // namespace
+
+torch::Tensor relative_positions(std::int64_t num_frames, std::int64_t dim, torch::Device device) {
+  const auto options = torch::TensorOptions().dtype(torch::kFloat32).device(device);
+  const auto position = torch::arange(num_frames - 1, -num_frames, -1, options).unsqueeze(1);
+  const auto frequency = torch::exp(torch::arange(0, dim, 2, options) *
+                                    (-std::log(10000.0) / static_cast<double>(dim)));
+  const auto angle = position * frequency;  // (2T-1, D/2)
+  return torch::stack({torch::sin(angle), torch::cos(angle)}, -1).flatten(1);
+}
+
+RelativeAttentionImpl::RelativeAttentionImpl(std::int64_t dim, std::int64_t heads, double dropout)
+    : heads_(heads) {
+  RAVEN_CHECK(heads > 0 && dim % heads == 0, "{} heads do not divide a width of {}", heads, dim);
+  pos_bias_u = register_parameter("pos_bias_u", torch::empty({heads, dim / heads}));
+  pos_bias_v = register_parameter("pos_bias_v", torch::empty({heads, dim / heads}));
+  torch::nn::init::xavier_uniform_(pos_bias_u);
+  torch::nn::init::xavier_uniform_(pos_bias_v);
+  linear_q = register_module("linear_q", torch::nn::Linear(dim, dim));
+  linear_k = register_module("linear_k", torch::nn::Linear(dim, dim));
+  linear_v = register_module("linear_v", torch::nn::Linear(dim, dim));
+  linear_out = register_module("linear_out", torch::nn::Linear(dim, dim));
+  linear_pos = register_module("linear_pos",
+                               torch::nn::Linear(torch::nn::LinearOptions(dim, dim).bias(false)));
+  attention_dropout = register_module("attention_dropout", torch::nn::Dropout(dropout));
+}
+
+torch::Tensor RelativeAttentionImpl::heads_of(const torch::Tensor& x) const {
+  return x.unflatten(-1, {heads_, -1});
+}
+
+torch::Tensor RelativeAttentionImpl::forward(const torch::Tensor& x, const torch::Tensor& positions,
+                                             const torch::Tensor& valid) {
+  RAVEN_CHECK(positions.size(0) == 2 * x.size(1) - 1, "{} relative positions for {} frames",
+              positions.size(0), x.size(1));
+  const auto q = heads_of(linear_q(x));                                     // (B, T, H, d)
+  const auto k = heads_of(linear_k(x)).permute({0, 2, 3, 1});               // (B, H, d, T)
+  const auto v = heads_of(linear_v(x)).transpose(1, 2);                     // (B, H, T, d)
+  const auto p = heads_of(linear_pos(positions)).permute({1, 2, 0});        // (H, d, 2T-1)
+  const auto content = torch::matmul((q + pos_bias_u).transpose(1, 2), k);  // (B, H, T, T)
+  const auto position = by_key(torch::matmul((q + pos_bias_v).transpose(1, 2), p));
+  auto scores = (content + position) / std::sqrt(static_cast<double>(k.size(2)));
+  torch::Tensor weights;
+  if (valid.defined()) {
+    const auto hidden = valid.logical_not().unsqueeze(1).unsqueeze(1);  // (B, 1, 1, T)
+    weights =
+        scores.masked_fill(hidden, lowest(scores.scalar_type())).softmax(-1).masked_fill(hidden, 0);
+  } else {
+    weights = scores.softmax(-1);
+  }
+  const auto mixed = torch::matmul(attention_dropout(weights), v);  // (B, H, T, d)
+  return linear_out(mixed.transpose(1, 2).flatten(2));
+}
+
+}  // namespace raven::nn
