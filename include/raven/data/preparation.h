@@ -1,0 +1,60 @@
+// A corpus on disk -> shards of mouth crops and sound, and the manifests that list them.
+//
+// DIR/manifest.tsv, DIR/<subset>.tsv        what can be used
+// DIR/verdicts.tsv                          what became of every clip: id, verdict, message, file
+// DIR/shards/<subset>-00000.tar (.index)    <id>.mp4 or .npy, <id>.wav, <id>.txt
+// DIR/shards/<subset>-00000.tsv, .verdicts.tsv   the shard's own lines; the latter is written last
+// DIR/prepare.json                          the options that the bytes depend on
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "raven/corpus/clip_preparation.h"
+#include "raven/corpus/source_clip.h"
+
+namespace raven::data {
+
+struct PreparationOptions {
+  std::vector<std::filesystem::path> inputs;
+  std::filesystem::path output;
+  std::filesystem::path landmarks;  // empty: the folder `landmarks` of each input
+  corpus::Layout layout = corpus::Layout::kAuto;
+  std::vector<std::string> subsets;  // empty: all
+  corpus::ClipOptions clip;
+  std::uint64_t shard_bytes = 512ULL << 20;  // a shard ends with the clip that reaches this size
+  std::int64_t workers = 0;                  // threads; 0: one for each core
+  bool retry_failed = false;                 // also clips that an earlier run could not use
+};
+
+struct PreparationSummary {
+  std::map<std::string, std::int64_t>
+      clips_by_verdict;                     // of all clips, whichever run prepared them
+  std::int64_t utterances = 0, frames = 0;  // in the manifest
+  std::int64_t newly_prepared = 0;          // clips of this run
+  bool stopped = false;  // before everything was done; the manifests are as before
+
+  [[nodiscard]] std::int64_t num_clips() const;
+  [[nodiscard]] double failed_share() const;  // 0 when there are no clips
+};
+
+/// How far a run is; called on the thread that called prepare().
+struct PreparationProgress {
+  std::int64_t clips_done = 0, clips_to_do = 0, frames_done = 0;
+};
+
+/// Prepares what is not prepared yet. Clips are taken in the order of their subsets and ids, so
+/// that bytes depend on the corpus and the options alone: not on `workers`, nor on how often a run
+/// was stopped or killed in between. A killed run loses at most the shard that it was writing.
+/// Clips that appear later go into further shards. Throws ConfigError (no clips, other options than
+/// those of `output`, `output` in use, an encoder that is not there) and SystemError (disk full,
+/// read-only folder, ...).
+PreparationSummary prepare(const PreparationOptions& options, std::stop_token stop = {},
+                           const std::function<void(const PreparationProgress&)>& report = {});
+
+}  // namespace raven::data
