@@ -1,0 +1,34 @@
+#include "raven/corpus/printable.h"
+
+#include <gtest/gtest.h>
+
+namespace raven::corpus {
+namespace {
+
+TEST(Printable, LeavesOrdinaryNamesAlone) {
+  EXPECT_EQ(printable("pretrain/abc-1/00003"), "pretrain/abc-1/00003");
+  EXPECT_EQ(printable("it's a \"name\" \xC3\xA9\xE2\x82\xAC"),
+            "it's a \"name\" \xC3\xA9\xE2\x82\xAC");
+}
+
+TEST(Printable, KeepsDifferentNamesDifferent) {
+  EXPECT_EQ(printable("a\nb\tc"), "a%0Ab%09c");
+  EXPECT_EQ(printable("a%0Ab"), "a%250Ab");
+  EXPECT_EQ(printable("caf\xE9"), "caf%E9");
+  EXPECT_EQ(printable(std::string_view("\0\x7F", 2)), "%00%7F");
+}
+
+TEST(Printable, KnowsUtf8) {
+  for (const auto* text : {"", "plain", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF",
+                           "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+    EXPECT_TRUE(is_utf8(text)) << text;
+  }
+  for (const auto* text :
+       {"\x80", "\xC1\xBF", "\xC3", "\xC3(", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2\x82",
+        "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "ok\xFF"}) {
+    EXPECT_FALSE(is_utf8(text)) << text;
+  }
+}
+
+}  // namespace
+}  // namespace raven::corpus

@@ -1,0 +1,133 @@
+#include "raven/corpus/source_clip.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "corpus/make_corpus.h"
+#include "raven/core/error.h"
+#include "support/temporary_folder.h"
+
+namespace raven::corpus {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class SourceClips : public testing::Test {
+ protected:
+  void touch(const std::string& name, const std::string& content = "x") {
+    write_bytes(folder() / name, content);
+  }
+  [[nodiscard]] const fs::path& folder() const { return temporary_.path(); }
+
+  static std::vector<std::string> ids(const std::vector<SourceClip>& clips) {
+    std::vector<std::string> all;
+    for (const auto& clip : clips) all.push_back(clip.id);
+    return all;
+  }
+
+ private:
+  TemporaryFolder temporary_;
+};
+
+TEST_F(SourceClips, ListsLrs3) {
+  touch("trainval/bob/00002.mp4");
+  touch("trainval/bob/00002.txt");
+  touch("pretrain/ann/00001.mp4");
+  touch("test/eve/00001.mp4");
+  touch("notes/00001.mp4");  // no part of the layout
+  const auto clips = list_clips(folder(), Layout::kAuto);
+  EXPECT_THAT(ids(clips),
+              ElementsAre("pretrain/ann/00001", "test/eve/00001", "trainval/bob/00002"));
+  const auto& clip = clips[2];
+  EXPECT_EQ(clip.subset, "trainval");
+  EXPECT_EQ(clip.speaker, "bob");
+  EXPECT_EQ(clip.layout, Layout::kLrs3);
+  EXPECT_EQ(clip.text, folder() / "trainval/bob/00002.txt");
+  EXPECT_EQ(clip.landmarks, folder() / "landmarks/trainval/bob/00002.npy");
+  EXPECT_TRUE(clips[0].text.empty());
+  EXPECT_EQ(list_clips(folder(), Layout::kAuto, "/other")[2].landmarks,
+            "/other/trainval/bob/00002.npy");
+}
+
+TEST_F(SourceClips, ListsLrs2BySplitLists) {
+  touch("main/1/00001.mp4");
+  touch("main/1/00002.mp4");
+  touch("main/2/00003.mp4");
+  touch("pretrain/1/00001.mp4");
+  touch("test.txt", "1/00002 MV\r\n");
+  touch("train.txt", "1/00001\n2/00003\n");
+  const auto clips = list_clips(folder(), Layout::kAuto);
+  EXPECT_THAT(ids(clips),
+              ElementsAre("pretrain/1/00001", "main/1/00002", "main/1/00001", "main/2/00003"));
+  EXPECT_EQ(clips[1].subset, "test");
+  EXPECT_EQ(clips[2].subset, "train");
+}
+
+TEST_F(SourceClips, ListsVoxCeleb2WithItsSoundFiles) {
+  touch("dev/mp4/id001/video/00001.mp4");
+  touch("dev/aac/id001/video/00001.m4a");
+  touch("dev/mp4/id002/video/00001.mp4");
+  const auto clips = list_clips(folder(), Layout::kAuto);
+  EXPECT_THAT(ids(clips), ElementsAre("dev/id001/video/00001", "dev/id002/video/00001"));
+  EXPECT_EQ(clips[0].speaker, "id001");
+  EXPECT_EQ(clips[0].audio, folder() / "dev/aac/id001/video/00001.m4a");
+  EXPECT_EQ(clips[0].landmarks, folder() / "landmarks/dev/mp4/id001/video/00001.npy");
+  EXPECT_TRUE(clips[1].audio.empty());
+}
+
+TEST_F(SourceClips, ListsAnyFolder) {
+  touch("b.MKV");
+  touch("deep/er/a.avi");
+  touch("deep/er/a.txt");
+  touch("readme.md");
+  touch("._b.mp4");
+  touch(".hidden/c.mp4");
+  touch("landmarks/d.mp4");  // the landmarks' folder holds no clips
+  const auto clips = list_clips(folder(), Layout::kAuto);
+  EXPECT_THAT(ids(clips), ElementsAre("b", "deep/er/a"));
+  EXPECT_EQ(clips[1].speaker, "er");
+  EXPECT_EQ(clips[1].subset, "");
+  EXPECT_EQ(clips[1].text, folder() / "deep/er/a.txt");
+}
+
+TEST_F(SourceClips, TakesFileNamesAsTheyAre) {
+  for (const auto* name : {"-rf.mp4", "a b.mp4", "it's \"x\".mp4", "line\nbreak.mp4", "$(id).mp4",
+                           "caf\xE9.mp4", "\xE5\x8F\xA3.mp4"}) {
+    touch(name);
+  }
+  EXPECT_THAT(
+      ids(list_clips(folder(), Layout::kFolder)),
+      ElementsAre("$(id)", "-rf", "a b", "caf%E9", "it's \"x\"", "line%0Abreak", "\xE5\x8F\xA3"));
+}
+
+TEST_F(SourceClips, FollowsLinksToFoldersOnce) {
+  touch("real/a.mp4");
+  fs::create_directory_symlink(folder() / "real", folder() / "link");
+  fs::create_directory_symlink(folder(), folder() / "real/circle");
+  EXPECT_EQ(list_clips(folder(), Layout::kFolder).size(), 1U);
+}
+
+TEST_F(SourceClips, RefusesWhatIsNoFolder) {
+  touch("file");
+  for (const auto* name : {"absent", "file"}) {
+    try {
+      list_clips(folder() / name, Layout::kAuto);
+      FAIL() << "accepted";
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(std::string(name) + ": no such folder"));
+    }
+  }
+}
+
+TEST(Layouts, HaveNames) {
+  for (const auto layout :
+       {Layout::kAuto, Layout::kLrs3, Layout::kLrs2, Layout::kVoxCeleb2, Layout::kFolder}) {
+    EXPECT_EQ(layout_of(name_of(layout)), layout);
+  }
+  EXPECT_EQ(layout_of("lrs4"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace raven::corpus
