@@ -71,6 +71,10 @@ CodecHandle open_decoder(const Input& input, const AVStream& stream, const Limit
            input.name());
   context->pkt_timebase = stream.time_base;
   context->thread_count = 1;
+  if (parameters.codec_id == AV_CODEC_ID_FFV1 || parameters.codec_id == AV_CODEC_ID_FLAC) {
+    context->err_recognition =
+        AV_EF_CRCCHECK | AV_EF_EXPLODE;  // others see damage without checksums
+  }
   context->max_pixels = max_pixels(limits);
   context->max_samples =
       static_cast<std::int64_t>(std::min<std::uint64_t>(limits.max_decoded_bytes, INT32_MAX));

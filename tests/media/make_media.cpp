@@ -65,6 +65,7 @@ Track new_video(AVFormatContext& file, const VideoStreamSpec& spec) {
   codec->width = spec.width;
   codec->height = spec.height;
   codec->pix_fmt = spec.format;
+  codec->color_range = spec.range;
   codec->time_base = spec.time_base;
   codec->framerate = spec.rate;
   return {file, std::move(codec)};
@@ -101,6 +102,7 @@ void write_video(Track& track, const VideoStreamSpec& spec) {
   for (std::size_t i = 0; i < spec.times.size(); ++i) {
     const auto frame = new_frame();
     frame->format = spec.format;
+    frame->color_range = spec.range;
     frame->width = spec.width;
     frame->height = spec.height;
     frame->pts = spec.times[i];

@@ -15,6 +15,7 @@ namespace raven::media {
 struct VideoStreamSpec {
   const char* codec = "ffv1";
   AVPixelFormat format = AV_PIX_FMT_GRAY8;
+  AVColorRange range = AVCOL_RANGE_UNSPECIFIED;
   int width = 16, height = 16;
   AVRational time_base = {1, 25};
   AVRational rate = {25, 1};

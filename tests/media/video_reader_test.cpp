@@ -138,6 +138,18 @@ TEST(VideoReader, ExpandsLimitedRangeAndKeepsFullRange) {
   EXPECT_NEAR(grey_of(AV_PIX_FMT_YUVJ420P, {126, 128, 128}, "mjpeg"), 126, 1);
 }
 
+TEST(VideoReader, HonoursTheRangeThatTheFileStates) {
+  VideoStreamSpec spec{
+      .format = AV_PIX_FMT_YUV420P, .range = AVCOL_RANGE_JPEG, .times = {0}, .colour = [](int) {
+        return std::vector<int>{126, 128, 128};
+      }};
+  EXPECT_EQ(shown(read_video(in_memory(make_media("matroska", {.video = spec})))).at(0), 126);
+  spec.range = AVCOL_RANGE_MPEG;
+  EXPECT_EQ(shown(read_video(in_memory(make_media("matroska", {.video = spec})))).at(0), 128);
+  spec.codec = "libx264";
+  EXPECT_NEAR(shown(read_video(in_memory(make_media("mp4", {.video = spec})))).at(0), 128, 1);
+}
+
 TEST(VideoReader, ScalesLumaOfMoreThanEightBits) {
   EXPECT_EQ(grey_of(AV_PIX_FMT_YUV420P10LE, {64, 512, 512}), 0);
   EXPECT_EQ(grey_of(AV_PIX_FMT_YUV420P10LE, {940, 512, 512}), 255);
