@@ -217,6 +217,43 @@ TEST(VideoReader, DecodesAClipTheSameWhateverCameBefore) {
   EXPECT_EQ(read_video(in_memory(b)).pixels, first_b);
 }
 
+/// Puts another clip's picture parameters over the encoder's comment, the first unit of the first
+/// packet: the file then changes its decoder's parameter sets on the way.
+std::string with_picture_parameters_of(const std::string& other, std::string mp4) {
+  const auto big_endian = [](const std::string& bytes, std::size_t at, int count) {
+    std::size_t value = 0;
+    for (int i = 0; i < count; ++i) {
+      value = value << 8 | static_cast<unsigned char>(bytes[at + static_cast<std::size_t>(i)]);
+    }
+    return value;
+  };
+  // avcC: 6 bytes, length and sequence parameters, 1 byte, length and picture parameters.
+  const auto sequence = other.find("avcC") + 4 + 6;
+  const auto picture = sequence + 2 + big_endian(other, sequence, 2) + 1;
+  const auto parameters = other.substr(picture + 2, big_endian(other, picture, 2));
+  const auto unit = mp4.find("mdat") + 4;
+  const auto comment_size = big_endian(mp4, unit, 4);
+  EXPECT_EQ(mp4[unit + 4] & 0x1f, 6);  // supplemental information
+  const auto length = [](std::size_t size) {
+    return std::string({0, 0, static_cast<char>(size >> 8), static_cast<char>(size)});
+  };
+  const auto filler_size = comment_size - parameters.size() - 4;
+  const auto units = length(parameters.size()) + parameters + length(filler_size) +
+                     std::string(1, 12) + std::string(filler_size - 1, '\xff');
+  return mp4.replace(unit, units.size(), units);
+}
+
+TEST(VideoReader, KeepsNoDecoderWhoseParametersAClipChanged) {
+  const auto clip = drifting_clip(20, 32, 32);
+  const auto fine = encode_mp4(clip.view(), {.crf = 10});
+  const auto coarse = encode_mp4(clip.view(), {.crf = 40});
+  const auto changed = with_picture_parameters_of(coarse, fine);
+  std::vector<std::uint8_t> alone;
+  std::thread([&] { alone = read_video(in_memory(fine)).pixels; }).join();
+  EXPECT_NE(read_video(in_memory(changed)).pixels, alone);  // read with the wrong quantiser
+  EXPECT_EQ(read_video(in_memory(fine)).pixels, alone);
+}
+
 TEST(VideoReader, ReadsInManyThreads) {
   const auto file = encode_mp4(drifting_clip(30, 48, 48).view());
   const auto expected = read_video(in_memory(file)).pixels;
