@@ -1,0 +1,199 @@
+// `raven prepare`
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "commands.h"
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/core/progress.h"
+#include "raven/data/preparation.h"
+
+namespace raven::cli {
+namespace {
+
+constexpr const char* kDescription =
+    "Reads LRS3's, LRS2's and VoxCeleb2's layouts and any folder of media files, with 68 facial "
+    "landmarks a frame as .npy files (frames, 68, 2), and writes grey 96 x 96 mouth crops at 25 "
+    "frames a second and 16 kHz sound: DIR/manifest.tsv and one list for each subset, DIR/shards "
+    "(tar files with an index) and DIR/verdicts.tsv, which says of every clip what became of it.\n"
+    "\n"
+    "A run that was stopped or killed goes on when the same command is given again, and ends with "
+    "the same bytes; a later run does only what is missing. Exit code 3: more clips failed than "
+    "--max-failed allows; the manifests are written all the same.";
+
+/// "512M" -> 536870912.
+std::uint64_t parse_size(const std::string& text) {
+  constexpr std::string_view kUnits = "KMGT";
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  const auto power = unit.size() == 1 ? kUnits.find(unit[0]) : std::string_view::npos;
+  const bool known = unit.empty() || power != std::string_view::npos;
+  const int shift = unit.empty() ? 0 : static_cast<int>(10 * (power + 1));
+  if (error != std::errc() || !known || value == 0 || value > (1ULL << 50 >> shift)) {
+    throw ConfigError(fmt::format(
+        "--shard-size is '{}', expected bytes as in 500000000, 512M or 2G, at most 1024T", text));
+  }
+  return value << shift;
+}
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    if (end > begin) parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+data::PreparationOptions options_of(const Arguments& arguments) {
+  data::PreparationOptions options;
+  for (const auto& input : arguments.list("IN")) options.inputs.emplace_back(input);
+  options.output = arguments.path("--out");
+  options.landmarks = arguments.path("--landmarks");
+  options.layout = corpus::layout_of(arguments.text("--layout")).value();
+  options.subsets = split_at_commas(arguments.text("--subset"));
+  const bool raw = arguments.text("--format") == "raw";
+  options.clip.format = raw ? corpus::StorageFormat::kRaw : corpus::StorageFormat::kH264;
+  options.clip.h264.crf = static_cast<int>(arguments.integer("--crf"));
+  options.clip.segments = {.min_frames = arguments.integer("--min-frames"),
+                           .max_frames = arguments.integer("--max-frames")};
+  options.shard_bytes = parse_size(arguments.text("--shard-size"));
+  options.workers = arguments.integer("--workers");
+  options.retry_failed = arguments.flag("--retry");
+  return options;
+}
+
+void print_summary(const data::PreparationSummary& summary,
+                   const data::PreparationOptions& options) {
+  std::vector<std::pair<std::int64_t, std::string>> counts;
+  for (const auto& [verdict, clips] : summary.clips_by_verdict) counts.emplace_back(clips, verdict);
+  std::sort(counts.rbegin(), counts.rend());
+  for (const auto& [clips, verdict] : counts) {
+    std::puts(fmt::format("{:>9}  {}", clips, verdict).c_str());
+  }
+  std::puts(fmt::format("{} clips, {} of them in this run; {} utterances, {:.2f} hours",
+                        summary.num_clips(), summary.newly_prepared, summary.utterances,
+                        static_cast<double>(summary.frames) / 25 / 3600)
+                .c_str());
+  std::puts((options.output / "manifest.tsv").c_str());
+  if (summary.failed_share() > 0) {
+    std::puts(fmt::format("{} says what is wrong with the others",
+                          (options.output / "verdicts.tsv").string())
+                  .c_str());
+  }
+}
+
+ExitCode run(const Arguments& arguments) {
+  const auto options = options_of(arguments);
+  std::unique_ptr<Progress> progress;
+  const auto report = [&](const data::PreparationProgress& state) {
+    if (!progress) progress = std::make_unique<Progress>("prepare", state.clips_to_do, "clips");
+    progress->update(state.clips_done, fmt::format("{} frames", state.frames_done));
+  };
+  const auto summary = data::prepare(options, watch_signals(), report);
+  progress.reset();
+  if (summary.stopped) {
+    log::warn("stopped; finished shards are kept, run the same command again to go on");
+    return ExitCode::kStopped;
+  }
+  print_summary(summary, options);
+  if (summary.failed_share() > arguments.number("--max-failed")) {
+    log::error("{:.1f} % of the clips cannot be used, --max-failed allows {:.1f} %; {} says why",
+               100 * summary.failed_share(), 100 * arguments.number("--max-failed"),
+               (options.output / "verdicts.tsv").string());
+    return ExitCode::kTooManySkipped;
+  }
+  return ExitCode::kDone;
+}
+
+std::vector<Option> options_table() {
+  return {
+      {.name = "--out",
+       .value = "DIR",
+       .meaning = "folder of the prepared data; one process at a time",
+       .kind = ValueKind::kFolder,
+       .required = true},
+      {.name = "--landmarks",
+       .value = "DIR",
+       .meaning = ".npy files under the same relative paths as the videos; else IN/landmarks",
+       .kind = ValueKind::kFolder},
+      {.name = "--layout",
+       .value = "NAME",
+       .meaning = "how the corpus is laid out; auto goes by its folders",
+       .default_value = "auto",
+       .choices = {"auto", "lrs3", "lrs2", "voxceleb2", "folder"}},
+      {.name = "--subset", .value = "NAME,...", .meaning = "only these, e.g. trainval,test"},
+      {.name = "--format",
+       .value = "FORMAT",
+       .meaning =
+           "h264: mp4, a tenth of the size; raw: .npy, 9 kB a frame, faster to make and read",
+       .default_value = "h264",
+       .choices = {"h264", "raw"}},
+      {.name = "--crf",
+       .value = "N",
+       .meaning = "H.264 quality, 0 is lossless",
+       .kind = ValueKind::kInteger,
+       .default_value = "18",
+       .range = config::between(0, 51)},
+      {.name = "--min-frames",
+       .value = "N",
+       .meaning = "shorter clips are left out",
+       .kind = ValueKind::kInteger,
+       .default_value = "12",
+       .range = config::at_least(1)},
+      {.name = "--max-frames",
+       .value = "N",
+       .meaning = "longer clips are cut, between words where their times are known",
+       .kind = ValueKind::kInteger,
+       .default_value = "600",
+       .range = config::at_least(2)},
+      {.name = "--shard-size",
+       .value = "BYTES",
+       .meaning = "a shard ends with the clip that reaches it; K, M, G, T",
+       .default_value = "512M"},
+      {.name = "--workers",
+       .value = "N",
+       .meaning = "threads; 0: one for each core. Changes no byte of the result",
+       .kind = ValueKind::kInteger,
+       .default_value = "0",
+       .range = config::between(0, 4096)},
+      {.name = "--max-failed",
+       .value = "SHARE",
+       .meaning = "exit code 3 when more of the clips cannot be used",
+       .kind = ValueKind::kNumber,
+       .default_value = "0.05",
+       .range = config::between(0, 1)},
+      {.name = "--retry",
+       .value = "",
+       .meaning = "try clips again that an earlier run could not use"},
+  };
+}
+
+}  // namespace
+
+Command make_prepare_command() {
+  return {
+      .name = "prepare",
+      .summary = "turns videos with landmarks into mouth crops, sound, shards and manifests",
+      .description = kDescription,
+      .positionals = {{.name = "IN",
+                       .meaning = "folders of the corpus",
+                       .kind = ValueKind::kFolder,
+                       .repeated = true}},
+      .options = options_table(),
+      .examples = {{"prepare /data/lrs3 --landmarks /data/lrs3_landmarks --out data/lrs3",
+                    "LRS3 as it is downloaded, landmarks beside it, on all cores"},
+                   {"prepare clips --out data/clips --layout folder --format raw --max-failed 0.2",
+                    "any videos, landmarks in clips/landmarks, stored without compression"}},
+      .run = run,
+  };
+}
+
+}  // namespace raven::cli
