@@ -98,8 +98,9 @@ struct Mp4Writer::Streams {
     av_opt_set(video->priv_data, "preset", "veryfast", 0);
     av_opt_set_double(video->priv_data, "crf", options.crf, 0);
     // cpu-independent: x264's assembly gives results that depend on where buffers lie in memory.
-    // trellis: a seventh of the time, for 1 % of the size.
-    av_opt_set(video->priv_data, "x264-params", "cpu-independent=1:trellis=0", 0);
+    // The rest halves the time of "veryfast" at the same size and 0.1 dB less.
+    av_opt_set(video->priv_data, "x264-params",
+               "cpu-independent=1:subme=1:me=dia:partitions=i4x4:8x8dct=0", 0);
     check(avcodec_open2(video.get(), codec, nullptr), "start H.264 for", file);
     video_stream = add_stream(video.get());
     video_stream->avg_frame_rate = video->framerate;
@@ -121,6 +122,8 @@ struct Mp4Writer::Streams {
     audio->time_base = {1, kSampleRate};
     const AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
     check(av_channel_layout_copy(&audio->ch_layout, &mono), "start AAC for", file);
+    av_opt_set(audio->priv_data, "aac_coder", "fast",
+               0);  // a quarter of the default's time, and 2 dB more
     check(avcodec_open2(audio.get(), codec, nullptr), "start AAC for", file);
     audio_stream = add_stream(audio.get());
   }
