@@ -10,6 +10,8 @@ namespace {
 constexpr double kTuckAperture = 0.155, kTuckUpper = 0.92, kTuckJaw = 0.12;
 constexpr double kDentalAperture = 0.36, kDentalJaw = 0.22;
 
+constexpr double kForever_s = 1000;  // half of the rest before and after a sentence
+
 double smooth_step(double x) {
   x = std::clamp(x, 0.0, 1.0);
   return x * x * (3 - 2 * x);
@@ -56,10 +58,10 @@ Trajectory::Trajectory(const std::vector<Phone>& phones, double lead_s,
   auto rest = rest_viseme();
   rest.aperture = style.rest_aperture;
   rest.spread = style.rest_spread;
-  pulls_.push_back({rest, -0.25, 0.15, 0.09, 0.07});
+  pulls_.push_back({rest, -0.10 - kForever_s, kForever_s, 0.09, 0.07});
   for (std::size_t i = 0; i < phones.size(); ++i) add_phone(phones, i, rest);
   const double end_s = phones.empty() ? 1 : phones.back().end_s;
-  pulls_.push_back({rest, end_s + 0.22, 0.15, 0.08, 0.09});
+  pulls_.push_back({rest, end_s + 0.07 + kForever_s, kForever_s, 0.08, 0.09});
   for (auto& pull : pulls_) pull.centre_s += lead_s;
   for (auto& gate : gates_) {
     gate.start_s += lead_s;

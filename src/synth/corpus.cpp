@@ -115,6 +115,10 @@ std::string text_file(const Clip& clip) {
   return text;
 }
 
+UtteranceMaker::UtteranceMaker(const CorpusOptions& options) : options_(options) {
+  silence_libav();
+}
+
 Face& UtteranceMaker::face_of(std::int64_t speaker) {
   if (speaker != face_speaker_) {
     face_.emplace(Speaker::random(options_.seed, speaker));

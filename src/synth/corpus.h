@@ -66,7 +66,7 @@ struct UtteranceCost {
 class UtteranceMaker {
  public:
   /// Starts espeak-ng's process (see SpeechServer).
-  explicit UtteranceMaker(const CorpusOptions& options) : options_(options) {}
+  explicit UtteranceMaker(const CorpusOptions& options);
 
   /// Throws SystemError, MediaError or DataError naming the utterance.
   UtteranceCost make(const UtterancePlan& plan);

@@ -1,11 +1,8 @@
 // raven-synth: makes a corpus of talking faces.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <map>
-
-extern "C" {
-#include <libavutil/log.h>
-}
 
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
@@ -88,7 +85,6 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }
   raven::log::start("info");
-  av_log_set_level(AV_LOG_ERROR);
   try {
     return static_cast<int>(run(line));
   } catch (const raven::ConfigError& error) {

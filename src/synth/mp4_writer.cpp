@@ -4,6 +4,7 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/channel_layout.h>
+#include <libavutil/log.h>
 #include <libavutil/opt.h>
 }
 
@@ -58,6 +59,8 @@ void copy_plane(const cv::Mat& from, std::uint8_t* to, int stride) {
 }
 
 }  // namespace
+
+void silence_libav() { av_log_set_level(AV_LOG_ERROR); }
 
 struct Mp4Writer::Streams {
   std::filesystem::path file;

@@ -14,6 +14,9 @@ struct Mp4Options {
   int crf = 20;  // x264's constant quality, 0 (lossless) to 51
 };
 
+/// Encoders then speak of errors only; for the whole process.
+void silence_libav();
+
 /// 224 x 224 at 25 frames a second; 16 kHz mono at 64 kbit/s. The same input gives the same bytes.
 class Mp4Writer {
  public:
