@@ -180,18 +180,21 @@ std::size_t little_endian(std::span<const std::byte> bytes) {
   return value;
 }
 
-/// Number of elements, or nothing when their bytes would not fit 63 bits.
+/// Number of elements, or nothing when the bytes of the dimensions that are not empty would not fit
+/// 63 bits.
 std::optional<std::int64_t> count_elements(std::span<const std::int64_t> shape,
                                            std::size_t element_bytes) {
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
   const auto limit =
       std::numeric_limits<std::int64_t>::max() / static_cast<std::int64_t>(element_bytes);
   std::int64_t count = 1;
+  bool is_empty = false;
   for (const auto size : shape) {
+    is_empty = is_empty || size == 0;
+    if (size == 0) continue;
     if (count > limit / size) return std::nullopt;
     count *= size;
   }
-  return count;
+  return is_empty ? 0 : count;
 }
 
 template <class T>

@@ -113,8 +113,9 @@ TEST(Npy, RefusesEveryTruncation) {
 }
 
 TEST(Npy, RefusesShapesThatOverflow) {
-  for (const auto* shape : {"(4611686018427387904, 4)", "(4294967296, 4294967296)",
-                            "(3037000500, 3037000500, 9)", "(9223372036854775807,)"}) {
+  for (const auto* shape :
+       {"(4611686018427387904, 4)", "(4294967296, 4294967296)", "(3037000500, 3037000500, 9)",
+        "(9223372036854775807,)", "(4611686018427387904, 4, 0)", "(0, 4611686018427387904, 4)"}) {
     EXPECT_THAT(message_of(file_with(header_of("<f8", shape))), HasSubstr("out of range")) << shape;
   }
   EXPECT_THAT(message_of(file_with(header_of("<f8", "(9223372036854775808,)"))),
