@@ -12,7 +12,7 @@
 namespace raven::media {
 
 // Note [Reused decoders]
-// Opening an H.264 decoder costs as much as decoding some twenty 96 x 96 frames. A shard's clips
+// A fresh H.264 decoder adds some 8 % to the time of a clip of 75 frames of 96 x 96. A shard's clips
 // share size and parameter sets, so a decoder that ended cleanly is flushed and kept, one for each
 // thread, for the next clip with equal parameters. Flushing forgets pictures, not parameter sets: a
 // context whose packets carried parameter sets of their own is not kept, nor one that met an error,
