@@ -15,7 +15,7 @@ struct AudioSamples {
 };
 
 /// All samples of the first audio stream. Throws MediaError ("corrupt", "missing", "no-audio",
-/// "empty", "too-large").
+/// "empty", "too-large", "unsupported").
 AudioSamples read_audio(const Source& source, const Limits& limits = {});
 
 /// Cuts on the right or pads with zeros to 640 samples for each of `num_frames` video frames.

@@ -20,7 +20,7 @@ struct MediaInfo {
   double duration_s = 0;  // 0 when unknown
 };
 
-/// Throws MediaError ("corrupt", "missing", "too-large", "empty").
+/// Throws MediaError ("corrupt", "missing", "too-large", "empty", "unsupported").
 MediaInfo probe(const Source& source, const Limits& limits = {});
 
 }  // namespace raven::media
