@@ -181,7 +181,8 @@ CorpusReport make_corpus(const CorpusOptions& options, int num_workers) {
   Progress progress("synth", std::ssize(plans), "utterances");
   while (reap(workers, *board)) {
     if (stop.stop_requested()) board->stop.store(true);
-    progress.update(board->made.load() + board->kept.load());
+    const auto done = board->made.load() + board->kept.load();
+    if (done < std::ssize(plans)) progress.update(done);  // the last report comes after the loop
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   if (board->failed.load()) throw_failure(*board);
