@@ -69,6 +69,10 @@ class ArgumentsReader {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants it
     try {
       app_.parse(arguments);
+    } catch (const CLI::ArgumentMismatch& error) {
+      const std::string message = error.what();  // "--out: 1 required ..."
+      const std::string name = message.substr(0, message.find(':'));
+      throw ConfigError(fmt::format("{} takes one value, once", name));
     } catch (const CLI::ParseError& error) {
       throw ConfigError(error.what());
     }
@@ -172,12 +176,17 @@ std::vector<Option> all_options(const Command& command) {
          .meaning = "configuration; a bare name is also looked up in the installed configs",
          .kind = ValueKind::kFile});
   }
+  const Option help = {.name = "--help", .value = "", .meaning = "this text (also -h)"};
+  if (command.passes_arguments) {  // the program that gets them knows nothing of our log
+    options.push_back(help);
+    return options;
+  }
   options.push_back({.name = "--log-level",
                      .value = "LEVEL",
                      .meaning = "what is told on stderr",
                      .default_value = "info",
                      .choices = {"trace", "debug", "info", "warn", "error", "off"}});
-  options.push_back({.name = "--help", .value = "", .meaning = "this text (also -h)"});
+  options.push_back(help);
   return options;
 }
 

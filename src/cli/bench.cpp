@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "cuda_library.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -214,6 +215,7 @@ ExitCode bench(const Arguments& arguments) {
   const auto what = arguments.text("WHAT");
   const auto [config, yaml] = config::load<PretrainConfig>(
       arguments.config_file(), arguments.overrides(), {.allow_missing = true});
+  load_cuda_library(config.device);
   train::set_threads(arguments.given("--threads") ? arguments.integer("--threads")
                                                   : config.threads);
   train::set_precision(config.train.precision);

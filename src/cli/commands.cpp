@@ -3,13 +3,17 @@
 namespace raven::cli {
 
 std::vector<Command> all_commands() {
+  // clang-format off: one command a line
   return {
       make_synth_command(),
       make_prepare_command(),
+      make_pretrain_command(),
+      make_bench_command(),
       make_config_command(),
       make_completion_command(),
       make_man_command(),
   };
+  // clang-format on
 }
 
 }  // namespace raven::cli

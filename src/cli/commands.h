@@ -10,6 +10,8 @@ namespace raven::cli {
 Command make_config_command();
 Command make_synth_command();
 Command make_prepare_command();
+Command make_pretrain_command();
+Command make_bench_command();
 Command make_completion_command();
 Command make_man_command();
 

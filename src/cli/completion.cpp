@@ -115,7 +115,8 @@ std::string bash_completion(const std::vector<Command>& commands) {
 std::string zsh_completion(const std::vector<Command>& commands) {
   const auto described = [](const std::vector<Command>& list) {
     std::string text;
-    for (const Command& command : list) text += " " + shell_quoted(command.name + ":" + command.summary);
+    for (const Command& command : list)
+      text += " " + shell_quoted(command.name + ":" + command.summary);
     return text;
   };
   std::string text =

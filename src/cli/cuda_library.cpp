@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <mutex>
 
+#include "raven/core/error.h"
 #include "raven/core/log.h"
 
 namespace raven::cli {
@@ -16,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::once_flag loaded_once;
-std::string problem = "load_cuda_library was not called";  // written once, under loaded_once
+std::string problem = "it was not asked for";  // written once, under loaded_once
 
 bool has_driver() {
   if (access("/dev/nvidiactl", R_OK | W_OK) == 0) return true;
@@ -53,11 +54,16 @@ std::string load() {
 
 }  // namespace
 
-void load_cuda_library() {
+void load_cuda_library(config::Device device) {
+  if (device == config::Device::kCpu) return;
   std::call_once(loaded_once, [] {
     problem = load();
     log::debug("CUDA library: {}", problem.empty() ? "loaded" : problem);
   });
+  if (device == config::Device::kCuda && !problem.empty()) {
+    throw ConfigError(
+        fmt::format("device is cuda, but {}; device=cpu runs without a GPU", problem));
+  }
 }
 
 std::string cuda_library_problem() { return problem; }

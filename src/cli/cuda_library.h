@@ -4,11 +4,14 @@
 
 #include <string>
 
+#include "raven/config/run_config.h"
+
 namespace raven::cli {
 
-/// Loads libtorch_cuda.so from the folder of libtorch_cpu.so when there is a driver. Call it before
-/// the first use of Torch; later calls do nothing.
-void load_cuda_library();
+/// Loads libtorch_cuda.so from the folder of libtorch_cpu.so when there is a driver and `device` is
+/// not cpu. Call it before the first use of Torch. Throws ConfigError with the reason when `device`
+/// is cuda and the library cannot be loaded.
+void load_cuda_library(config::Device device);
 
 /// Why CUDA cannot be used, as the end of a message; empty when the library is loaded.
 std::string cuda_library_problem();

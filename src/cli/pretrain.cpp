@@ -2,6 +2,7 @@
 #include <torch/version.h>
 
 #include "commands.h"
+#include "cuda_library.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -118,6 +119,7 @@ ExitCode pretrain(const Arguments& arguments) {
   const auto stop = watch_signals();
   const auto [config, yaml] =
       config::load<PretrainConfig>(arguments.config_file(), arguments.overrides());
+  load_cuda_library(config.device);
   train::set_threads(config.threads);
   train::set_precision(config.train.precision);
   const auto device = train::choose_device(config.device);

@@ -42,12 +42,12 @@ void print(const std::string& text) { fmt::print(stdout, "{}", text); }
 
 ExitCode run_leaf(const Command& command, const std::string& full_name,
                   const std::vector<std::string>& arguments) {
-  if (command.passes_arguments) return command.run(Arguments::unparsed(arguments));
   const auto end = std::find(arguments.begin(), arguments.end(), "--");
   if (std::any_of(arguments.begin(), end, is_help)) {
     print(help_text(command, full_name));
     return ExitCode::kDone;
   }
+  if (command.passes_arguments) return command.run(Arguments::unparsed(arguments));
   const Arguments parsed = parse_arguments(command, full_name, arguments);
   log::start(parsed.text("--log-level"));
   return command.run(parsed);

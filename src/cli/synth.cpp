@@ -60,6 +60,14 @@ ExitCode run(const Arguments& arguments) {
   throw SystemError(fmt::format("cannot start {}: {}", program.string(), std::strerror(errno)));
 }
 
+Option integer(const char* name, const char* meaning, const char* default_value) {
+  return {.name = name,
+          .value = "N",
+          .meaning = meaning,
+          .kind = ValueKind::kInteger,
+          .default_value = default_value};
+}
+
 }  // namespace
 
 Command make_synth_command() {
@@ -75,30 +83,22 @@ Command make_synth_command() {
                    .meaning = "folder of the corpus",
                    .kind = ValueKind::kFolder,
                    .required = true},
-                  {.name = "--utterances",
-                   .value = "N",
-                   .meaning = "clips in all",
-                   .kind = ValueKind::kInteger,
-                   .range = config::at_least(1)},
-                  {.name = "--speakers",
-                   .value = "N",
-                   .meaning = "different faces and voices",
-                   .kind = ValueKind::kInteger,
-                   .range = config::at_least(1)},
-                  {.name = "--seed",
-                   .value = "N",
-                   .meaning = "start of every random draw",
-                   .kind = ValueKind::kInteger,
-                   .range = config::at_least(0)},
-                  {.name = "--workers",
-                   .value = "N",
-                   .meaning = "clips made at once",
-                   .kind = ValueKind::kInteger,
-                   .range = config::at_least(1)},
+                  integer("--utterances", "clips in all: 6/10 pretrain, 3/10 trainval, 1/10 test",
+                          "2000"),
+                  integer("--speakers", "different faces and voices", "40"),
+                  integer("--test-speakers",
+                          "how many of them are in the test set and nowhere else; -1: a fifth",
+                          "-1"),
+                  integer("--speaker-offset",
+                          "number of the first speaker; another one gives another set", "0"),
+                  integer("--seed", "start of every random draw", "1"),
                   {.name = "--kind",
                    .value = "KIND",
                    .meaning = "what is said",
-                   .choices = {"mix", "grid", "digits", "open"}}},
+                   .default_value = "mix",
+                   .choices = {"mix", "grid", "digits", "open"}},
+                  integer("--crf", "H.264 quality, 0 (lossless) to 51", "20"),
+                  integer("--workers", "processes; 0: one per core", "0")},
       .examples =
           {{"synth --out corpus --utterances 200 --speakers 10", "a small corpus to try things on"},
            {"synth --out digits --utterances 1000 --speakers 20 --kind digits --seed 7 --workers 4",

@@ -1,0 +1,134 @@
+// Each file in configs/ is read as a run would read it.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "raven/config/load.h"
+#include "raven/config/pretrain_config.h"
+#include "raven/config/reference.h"
+#include "raven/core/files.h"
+
+namespace raven::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kConfigs = fs::path(RAVEN_SOURCE_DIR) / "configs";
+
+// Parts of recipes, which name no data.
+bool is_fragment(const fs::path& file) {
+  const auto folder = file.parent_path().filename();
+  return folder == "model" || folder == "method";
+}
+
+std::vector<fs::path> files() {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::recursive_directory_iterator(kConfigs)) {
+    if (entry.path().extension() == ".yaml") found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+PretrainConfig recipe(const std::string& name) {
+  return load<PretrainConfig>(kConfigs / name).config;
+}
+
+std::string differing(const std::string& name) {
+  PretrainConfig base = recipe("lrs3.yaml"), other = recipe(name);
+  base.run.dir = other.run.dir;
+  return difference(bind(base), bind(other));
+}
+
+TEST(Recipes, AllCanBeRun) {
+  int runnable = 0;
+  for (const fs::path& file : files()) {
+    SCOPED_TRACE(file.string());
+    if (is_fragment(file)) {
+      load<PretrainConfig>(file, {"run.dir=runs/a", "data.manifest=a.tsv"});
+    } else {
+      load<PretrainConfig>(file);
+      ++runnable;
+    }
+  }
+  EXPECT_GE(runnable, 40);
+}
+
+TEST(Recipes, ResolvedFilesReadBackToTheSameBytes) {
+  for (const fs::path& file : files()) {
+    SCOPED_TRACE(file.string());
+    const LoadOptions with_gaps = {.allow_missing = true};
+    const std::string yaml = load<PretrainConfig>(file, {}, with_gaps).yaml;
+    EXPECT_EQ(load_text<PretrainConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
+  }
+}
+
+TEST(Recipes, HaveFoldersOfTheirOwn) {
+  std::vector<std::string> folders;
+  for (const fs::path& file : files()) {
+    if (!is_fragment(file)) folders.push_back(load<PretrainConfig>(file).config.run.dir);
+  }
+  std::sort(folders.begin(), folders.end());
+  EXPECT_EQ(std::adjacent_find(folders.begin(), folders.end()), folders.end());
+}
+
+TEST(Recipes, OpenWithWhatTheyAre) {
+  for (const fs::path& file : files()) {
+    EXPECT_EQ(read_file(file).substr(0, 2), "# ") << file;
+  }
+}
+
+TEST(Recipes, PublishedNumbersOfRaven) {
+  const auto base = recipe("lrs3.yaml"), vox = recipe("lrs3_vox2.yaml"),
+             large = recipe("large_lrs3_vox2.yaml");
+  EXPECT_DOUBLE_EQ(base.optimizer.lr, 3e-3);
+  EXPECT_DOUBLE_EQ(base.optimizer.warmup_epochs, 40);
+  EXPECT_DOUBLE_EQ(base.train.epochs, 150);
+  EXPECT_EQ(base.data.max_frames, 2400);
+  EXPECT_EQ(base.model.encoder.blocks, 12);
+  EXPECT_DOUBLE_EQ(base.model.encoder.drop_path, 0);
+  EXPECT_DOUBLE_EQ(vox.optimizer.lr, 3e-3);
+  EXPECT_DOUBLE_EQ(vox.optimizer.warmup_epochs, 20);
+  EXPECT_DOUBLE_EQ(large.optimizer.lr, 2e-3);
+  EXPECT_DOUBLE_EQ(large.optimizer.warmup_epochs, 30);
+  EXPECT_DOUBLE_EQ(large.train.epochs, 150);
+  EXPECT_EQ(large.data.max_frames, 900);
+  EXPECT_EQ(large.data.valid_max_frames, 155);
+  EXPECT_EQ(large.model.encoder.dim, 1024);
+  EXPECT_EQ(large.model.encoder.heads, 16);
+  EXPECT_EQ(large.model.encoder.ffn_dim, 4096);
+  EXPECT_EQ(large.model.encoder.blocks, 24);
+  EXPECT_DOUBLE_EQ(large.model.encoder.drop_path, 0.1);
+  EXPECT_EQ(large.model.predictors.v2a.dim, 512);
+}
+
+TEST(Recipes, BravenChangesWhatItSays) {
+  EXPECT_EQ(differing("braven_base_lrs3.yaml"),
+            "model.predictors.v2a.blocks: 2 -> 1\n"
+            "mask.audio_prob: null -> 0.4\n"
+            "loss.a2a: 1 -> 2\n"
+            "teacher.target: last -> average_instance_norm\n");
+}
+
+TEST(Recipes, AblationsChangeOneThing) {
+  EXPECT_EQ(differing("ablations/a4_mask_prob_0.4.yaml"), "mask.prob: 0.2 -> 0.4\n");
+  EXPECT_EQ(differing("ablations/a9_momentum_0.99.yaml"), "teacher.momentum: 0.999 -> 0.99\n");
+  EXPECT_EQ(differing("ablations/b1_averaged_targets.yaml"),
+            "teacher.target: last -> average_instance_norm\n");
+  for (const fs::path& file : files()) {
+    if (file.parent_path().filename() != "ablations") continue;
+    EXPECT_NE(differing("ablations/" + file.filename().string()), "") << file;
+  }
+}
+
+TEST(Recipes, DefaultsAreThePublishedBaseRecipe) {
+  PretrainConfig defaults, base = recipe("lrs3.yaml");
+  defaults.run.dir = base.run.dir;
+  defaults.data.manifest = base.data.manifest;
+  defaults.data.valid_manifest = base.data.valid_manifest;
+  EXPECT_EQ(difference(bind(defaults), bind(base)), "");
+}
+
+}  // namespace
+}  // namespace raven::config
