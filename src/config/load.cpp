@@ -98,7 +98,11 @@ class FileReader {
     const fs::path beside = file.parent_path() / name.text;
     if (fs::is_regular_file(beside, error)) return beside;
     try {
-      return find_config(name.text);
+      fs::path found = find_config(name.text);
+      if (!fs::is_regular_file(found, error)) {  // a pipe or device could keep us waiting for ever
+        throw ConfigError(found.string() + ": is no regular file");
+      }
+      return found;
     } catch (const ConfigError& cause) {
       throw ConfigError(fmt::format("{}: base {}", name.place.text(), cause.what()));
     }

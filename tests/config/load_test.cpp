@@ -165,6 +165,14 @@ TEST(Load, RefusesMissingAndCircularBases) {
               HasSubstr("d.yaml:1:8: base expects a file name"));
 }
 
+TEST(Load, RefusesBasesThatAreNoFiles) {
+  const TemporaryFolder folder;
+  write(folder.path() / "a.yaml", "base: /dev/zero\n");
+  write(folder.path() / "b.yaml", "base: .\n");
+  EXPECT_THAT(load_complaint(folder.path() / "a.yaml"), HasSubstr("is no regular file"));
+  EXPECT_THAT(load_complaint(folder.path() / "b.yaml"), HasSubstr("b.yaml:1:7: base .: no such"));
+}
+
 TEST(Load, BoundsTheNumberOfBases) {
   const TemporaryFolder folder;
   write(folder.path() / "leaf.yaml", "seed: 1\n");
