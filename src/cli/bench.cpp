@@ -249,7 +249,7 @@ Option count_option(const std::string& name, const std::string& meaning, const s
 
 Command make_bench_command() {
   return {.name = "bench",
-          .summary = "measure the speed of the loader, a pre-training step or an encoder",
+          .summary = "measures the speed of the loader, a pre-training step or an encoder",
           .description = kDescription,
           .positionals = {{.name = "WHAT",
                            .meaning = "loader, step or encode",

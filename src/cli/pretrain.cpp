@@ -154,7 +154,7 @@ ExitCode pretrain(const Arguments& arguments) {
 Command make_pretrain_command() {
   return {
       .name = "pretrain",
-      .summary = "pre-train RAVEn or BRAVEn on unlabelled clips",
+      .summary = "pre-trains RAVEn or BRAVEn on unlabelled clips",
       .description = kDescription,
       .config_keys = keys_of<PretrainConfig>(),
       .examples = {{"pretrain --config lrs3.yaml run.dir=runs/lrs3",

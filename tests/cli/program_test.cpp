@@ -81,11 +81,14 @@ TEST(Program, SuggestsTheNearestCommand) {
   EXPECT_EQ(raven("'' 2>&1").code, 2);
 }
 
+TEST(Program, FailsWhenItsOutputIsLost) {
+  const auto result = raven("config describe 2>&1 > /dev/full");
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.output, HasSubstr("No space left on device"));
+  EXPECT_EQ(raven("--version 2> /dev/null > /dev/full").code, 1);
+}
+
 TEST(Program, EndsQuietlyWhenItsReaderGoes) {
-  const auto result = shell("(" + std::string(RAVEN_BINARY_DIR) +
-                            "/bin/raven config describe; echo code $? >&2) 2>&1 >/dev/full | cat");
-  EXPECT_THAT(result.output, HasSubstr("cannot write to stdout"));
-  EXPECT_THAT(result.output, HasSubstr("code 1"));
   const auto piped = shell("bash -c '" + std::string(RAVEN_BINARY_DIR) +
                            "/bin/raven config describe 2>&1 | true; echo ${PIPESTATUS[0]}'");
   EXPECT_EQ(piped.output, "0\n");
