@@ -7,6 +7,7 @@ std::vector<Command> all_commands() {
   return {
       make_synth_command(),
       make_prepare_command(),
+      make_data_command(),
       make_pretrain_command(),
       make_bench_command(),
       make_config_command(),

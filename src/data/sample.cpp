@@ -32,10 +32,4 @@ torch::Tensor normalise_video(const torch::Tensor& video) {
   return video.to(torch::kFloat32).mul_(kGreyWeights / 255 / kDeviation).sub_(kMean / kDeviation);
 }
 
-torch::Tensor input_video(const Batch& batch) {
-  const auto times = torch::arange(batch.video.size(1), batch.lengths.options());
-  const auto beyond = times.unsqueeze(0) >= batch.lengths.unsqueeze(1);  // (B, T)
-  return normalise_video(batch.video).masked_fill_(beyond.unsqueeze(-1).unsqueeze(-1), 0);
-}
-
 }  // namespace raven::data

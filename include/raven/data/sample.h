@@ -33,7 +33,8 @@ struct Batch {
 };
 
 /// uint8 grey (...) -> float32, (0.9999 x / 255 - 0.421) / 0.165: published grey weights sum to
-/// 0.9999.
+/// 0.9999. Pixel 0 becomes -2.55, so whoever wants 0 beyond an utterance's end puts it there
+/// afterwards.
 torch::Tensor normalise_video(const torch::Tensor& video);
 
 }  // namespace raven::data

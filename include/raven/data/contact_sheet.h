@@ -1,0 +1,29 @@
+// A picture of what the models see.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "raven/data/sample.h"
+
+namespace raven::data {
+
+struct ContactSheetOptions {
+  std::int64_t rows = 8;      // utterances
+  std::int64_t columns = 16;  // frames of each, one after another, from its middle
+};
+
+/// Red, green and blue, row-major: H x W x 3.
+struct Picture {
+  std::int64_t height = 0, width = 0;
+  std::vector<std::uint8_t> pixels;
+};
+
+/// The first utterances of `batches`. Of each: frames after crop and flip, those that the video
+/// student does not see darkened and framed in red; below them a strip that is red where the audio
+/// student does not hear and green where it does; below that the waveform, scaled to the clip's
+/// peak.
+Picture contact_sheet(std::span<const Batch> batches, const ContactSheetOptions& options = {});
+
+}  // namespace raven::data

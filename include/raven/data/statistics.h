@@ -1,0 +1,40 @@
+// What a manifest lists, in numbers.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "raven/data/manifest.h"
+
+namespace raven::data {
+
+struct Share {
+  std::int64_t utterances = 0, frames = 0;
+};
+
+/// Utterances whose length in seconds is in [from_s, to_s).
+struct LengthBin {
+  std::int64_t from_s = 0, to_s = 0, utterances = 0;
+};
+
+struct ManifestStatistics {
+  Share all;
+  std::int64_t shortest = 0, median = 0, longest = 0;  // frames
+  std::int64_t speakers = 0, with_text = 0, words = 0, shards = 0;
+  std::map<std::string, Share> subsets, sources;  // "" where a line does not say
+  std::vector<LengthBin> lengths;                 // up to the longest
+
+  [[nodiscard]] double hours() const;
+};
+
+ManifestStatistics statistics_of(const Manifest& manifest);
+
+/// One JSON object.
+std::string to_json(const ManifestStatistics& statistics);
+
+/// Lines for people.
+std::string to_text(const ManifestStatistics& statistics);
+
+}  // namespace raven::data

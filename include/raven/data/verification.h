@@ -1,0 +1,34 @@
+// Is everything there that a manifest lists, and can it be read?
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "raven/data/manifest.h"
+
+namespace raven::data {
+
+struct Problem {
+  std::string id, reason, message;
+};
+
+struct Verification {
+  std::int64_t utterances = 0, usable = 0, usable_frames = 0;
+  std::map<std::string, std::int64_t> by_reason;  // of what is not usable
+  std::vector<Problem> problems;                  // in the manifest's order
+};
+
+/// Called now and then by the calling thread with how many utterances are done; false stops.
+using VerificationProgress = std::function<bool(std::int64_t done)>;
+
+/// Checks members of shards against their checksums, decodes every utterance and compares its
+/// length with the listed one. `workers`: threads, 0: one for each core; the result is the same.
+/// Throws SystemError when the operating system refuses. Stopped early, `utterances` says how many
+/// were looked at.
+Verification verify(const Manifest& manifest, std::int64_t workers,
+                    const VerificationProgress& progress = {});
+
+}  // namespace raven::data

@@ -1,0 +1,215 @@
+// `raven data verify|stats|show`
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "commands.h"
+#include "raven/config/load.h"
+#include "raven/config/pretrain_config.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/log.h"
+#include "raven/core/progress.h"
+#include "raven/data/contact_sheet.h"
+#include "raven/data/loader.h"
+#include "raven/data/statistics.h"
+#include "raven/data/verification.h"
+#include "raven/media/image_writer.h"
+
+namespace raven::cli {
+namespace {
+
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+std::string verification_json(const data::Verification& result) {
+  nlohmann::ordered_json object = {
+      {"utterances", result.utterances},
+      {"usable", result.usable},
+      {"usable_hours", static_cast<double>(result.usable_frames) / 25 / 3600},
+      {"by_reason", result.by_reason},
+      {"problems", nlohmann::ordered_json::array()}};
+  for (const auto& [id, reason, message] : result.problems) {
+    object["problems"].push_back({{"id", id}, {"reason", reason}, {"message", message}});
+  }
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string verification_text(const data::Verification& result) {
+  std::string out;
+  for (const auto& [id, reason, message] : result.problems)
+    out += fmt::format("{}\t{}\t{}\n", id, reason, message);
+  out += fmt::format("{} of {} utterances usable, {:.2f} hours\n", result.usable, result.utterances,
+                     static_cast<double>(result.usable_frames) / 25 / 3600);
+  for (const auto& [reason, count] : result.by_reason)
+    out += fmt::format("{:>9}  {}\n", count, reason);
+  return out;
+}
+
+ExitCode verify(const Arguments& arguments) {
+  const auto manifest = data::read_manifest(arguments.path("MANIFEST"));
+  const auto stop = watch_signals();
+  data::Verification result;
+  {
+    Progress progress("verify", std::ssize(manifest.utterances), "utterances");
+    result = data::verify(manifest, arguments.integer("--workers"), [&](std::int64_t done) {
+      progress.update(done);
+      return !stop.stop_requested();
+    });
+  }
+  print(arguments.flag("--json") ? verification_json(result) : verification_text(result));
+  if (stop.stop_requested()) {
+    log::warn("stopped after {} of {} utterances", result.utterances, manifest.utterances.size());
+    return ExitCode::kStopped;
+  }
+  return std::ssize(result.problems) > arguments.integer("--max-skipped")
+             ? ExitCode::kTooManySkipped
+             : ExitCode::kDone;
+}
+
+ExitCode stats(const Arguments& arguments) {
+  const auto statistics = data::statistics_of(data::read_manifest(arguments.path("MANIFEST")));
+  print(arguments.flag("--json") ? data::to_json(statistics) + "\n" : data::to_text(statistics));
+  return ExitCode::kDone;
+}
+
+/// As many batches as `rows` utterances need, from the one that was asked for.
+std::vector<data::Batch> batches_for(data::Loader& loader, std::int64_t rows) {
+  std::vector<data::Batch> batches;
+  while (rows > 0) {
+    auto batch = loader.next();
+    if (!batch || std::ssize(batches) == loader.batches_per_epoch()) break;
+    rows -= std::ssize(batch->ids);
+    batches.push_back(std::move(*batch));
+  }
+  return batches;
+}
+
+ExitCode show(const Arguments& arguments) {
+  const auto [config, yaml] = config::load<config::PretrainConfig>(
+      arguments.config_file(), arguments.overrides(), {.allow_missing = true});
+  const bool evaluate = arguments.flag("--evaluate");
+  const auto rows = arguments.integer("--rows");
+  data::Loader loader(data::read_manifest(arguments.path("MANIFEST")),
+                      {.max_frames = config.data.max_frames,
+                       .workers = 0,
+                       .max_skipped = config.data.max_skipped,
+                       .seed = static_cast<std::uint64_t>(config.run.seed),
+                       .training = !evaluate,
+                       .video = config.data.video,
+                       .waveform = config.data.waveform,
+                       .mask = config.mask});
+  loader.seek({.epoch = evaluate ? 0 : arguments.integer("--epoch"),
+               .batch = arguments.integer("--batch")});
+  const auto batches = batches_for(loader, rows);
+  if (batches.empty())
+    throw ConfigError(fmt::format("there is no batch {}", arguments.integer("--batch")));
+  const auto sheet =
+      data::contact_sheet(batches, {.rows = rows, .columns = arguments.integer("--columns")});
+  write_file_atomically(arguments.path("--out"),
+                        media::encode_png(sheet.pixels, sheet.height, sheet.width, 3));
+  std::int64_t row = 0;
+  for (const auto& batch : batches) {
+    for (std::int64_t b = 0; b < std::ssize(batch.ids) && row < rows; ++b) {
+      print(fmt::format("row {:<4} epoch {} batch {}  {}  {} frames\n", ++row, batch.epoch,
+                        batch.index, batch.ids[static_cast<std::size_t>(b)],
+                        batch.lengths[b].item<std::int64_t>()));
+    }
+  }
+  print(arguments.text("--out") + "\n");
+  return ExitCode::kDone;
+}
+
+Positional manifest_argument() {
+  return {.name = "MANIFEST",
+          .meaning = "a manifest.tsv of `raven prepare`, or a published .csv list"};
+}
+
+Option number_option(const std::string& name, const std::string& meaning, const std::string& value,
+                     double least) {
+  return {.name = name,
+          .value = "N",
+          .meaning = meaning,
+          .kind = ValueKind::kInteger,
+          .default_value = value,
+          .range = config::between(least, 1e9)};
+}
+
+Option json_switch() { return {.name = "--json", .value = "", .meaning = "print one JSON object"}; }
+
+Command verify_command() {
+  return {
+      .name = "verify",
+      .summary = "checks that everything listed is there, whole and readable",
+      .description =
+          "Compares members of shards with their checksums, decodes every utterance and compares "
+          "its length "
+          "with the listed one. Prints one line for each utterance that cannot be used: id, "
+          "reason, message. "
+          "Exit code 3 when there are more of them than --max-skipped.",
+      .positionals = {manifest_argument()},
+      .options = {json_switch(),
+                  number_option("--workers", "threads; 0: one for each core", "0", 0),
+                  number_option("--max-skipped", "unusable utterances that are accepted", "0", 0)},
+      .examples = {{"data verify data/lrs3/manifest.tsv", "everything, on all cores"},
+                   {"data verify data/lrs3/manifest.tsv --json --workers 2",
+                    "the same for scripts"}},
+      .run = verify};
+}
+
+Command stats_command() {
+  return {.name = "stats",
+          .summary = "hours, speakers, lengths and subsets of a manifest",
+          .description = "Counts what the manifest lists; reads no media.",
+          .positionals = {manifest_argument()},
+          .options = {json_switch()},
+          .examples = {{"data stats data/lrs3/manifest.tsv", "as text with a histogram of lengths"},
+                       {"data stats lists/test.csv --json", "a published list, for scripts"}},
+          .run = stats};
+}
+
+Command show_command() {
+  return {.name = "show",
+          .summary = "draws what the models see as a contact sheet",
+          .description =
+              "Writes a PNG with one row of frames for each utterance, exactly as a batch of "
+              "training has them: after "
+              "crop and flip, frames that the video student does not see darkened and framed in "
+              "red. The strip "
+              "below is red where the audio student does not hear; then follows the waveform.",
+          .positionals = {manifest_argument()},
+          .options = {{.name = "--out",
+                       .value = "FILE",
+                       .meaning = "the picture, .png",
+                       .kind = ValueKind::kFile,
+                       .required = true},
+                      number_option("--rows", "utterances", "8", 1),
+                      number_option("--columns", "frames of each", "16", 1),
+                      number_option("--epoch", "of which epoch", "0", 0),
+                      number_option("--batch", "from which batch of it", "0", 0),
+                      {.name = "--evaluate",
+                       .value = "",
+                       .meaning = "listed order, centre crop, no flip"}},
+          .config_keys = keys_of<config::PretrainConfig>(),
+          .examples = {{"data show data/lrs3/manifest.tsv --out sheet.png",
+                        "with the published crop and masks"},
+                       {"data show data/lrs3/manifest.tsv --out sheet.png --config quickstart.yaml "
+                        "mask.prob=0.4",
+                        "with a recipe's, and more masks"}},
+          .run = show};
+}
+
+}  // namespace
+
+Command make_data_command() {
+  return {
+      .name = "data",
+      .summary = "looks into a manifest: verify, stats, show",
+      .description = "",
+      .examples = {{"data verify data/lrs3/manifest.tsv", "is everything there and readable?"},
+                   {"data show data/lrs3/manifest.tsv --out sheet.png", "what do the models see?"}},
+      .children = {verify_command(), stats_command(), show_command()}};
+}
+
+}  // namespace raven::cli

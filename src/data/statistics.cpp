@@ -1,0 +1,138 @@
+#include "raven/data/statistics.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
+
+#include "raven/core/error.h"
+#include "raven/media/media.h"
+
+namespace raven::data {
+namespace {
+
+double hours_of(std::int64_t frames) {
+  return static_cast<double>(frames) / static_cast<double>(media::kFrameRateHz * 3600);
+}
+
+double seconds_of(std::int64_t frames) {
+  return static_cast<double>(frames) / static_cast<double>(media::kFrameRateHz);
+}
+
+std::int64_t count_words(std::string_view text) {
+  std::int64_t words = 0;
+  bool inside = false;
+  for (const char c : text) {
+    const bool blank = c == ' ';
+    words += !blank && !inside ? 1 : 0;
+    inside = !blank;
+  }
+  return words;
+}
+
+/// Bins that double in width: 0-1 s, 1-2 s, 2-4 s, ...
+std::vector<LengthBin> histogram(const std::vector<std::int64_t>& sorted) {
+  std::vector<LengthBin> bins;
+  LengthBin bin{.from_s = 0, .to_s = 1};
+  for (const auto frames : sorted) {
+    while (frames >= bin.to_s * media::kFrameRateHz) {
+      bins.push_back(bin);
+      bin = {.from_s = bin.to_s, .to_s = 2 * bin.to_s};
+    }
+    ++bin.utterances;
+  }
+  if (bin.utterances > 0) bins.push_back(bin);
+  return bins;
+}
+
+nlohmann::ordered_json shares_json(const std::map<std::string, Share>& shares) {
+  auto object = nlohmann::ordered_json::object();
+  for (const auto& [name, share] : shares) {
+    object[name] = {{"utterances", share.utterances},
+                    {"frames", share.frames},
+                    {"hours", hours_of(share.frames)}};
+  }
+  return object;
+}
+
+std::string shares_text(const std::string& title, const std::map<std::string, Share>& shares) {
+  std::string out;
+  for (const auto& [name, share] : shares) {
+    out += fmt::format("{:<12}{:<20}{:>10} utterances {:>10.2f} h\n", title,
+                       name.empty() ? "-" : name, share.utterances, hours_of(share.frames));
+  }
+  return out;
+}
+
+}  // namespace
+
+double ManifestStatistics::hours() const { return hours_of(all.frames); }
+
+ManifestStatistics statistics_of(const Manifest& manifest) {
+  ManifestStatistics statistics;
+  std::set<std::string_view> speakers;
+  std::set<std::string> shards;
+  std::vector<std::int64_t> frames;
+  for (const auto& utterance : manifest.utterances) {
+    frames.push_back(utterance.frames);
+    for (auto* share : {&statistics.all, &statistics.subsets[utterance.subset],
+                        &statistics.sources[utterance.source]}) {
+      ++share->utterances;
+      share->frames += utterance.frames;
+    }
+    if (!utterance.speaker.empty()) speakers.insert(utterance.speaker);
+    if (!utterance.video.member.empty()) shards.insert(utterance.video.file.string());
+    if (!utterance.text.empty()) ++statistics.with_text;
+    statistics.words += count_words(utterance.text);
+  }
+  statistics.speakers = std::ssize(speakers);
+  statistics.shards = std::ssize(shards);
+  if (frames.empty()) return statistics;
+  std::sort(frames.begin(), frames.end());
+  statistics.shortest = frames.front();
+  statistics.median = frames[frames.size() / 2];
+  statistics.longest = frames.back();
+  statistics.lengths = histogram(frames);
+  return statistics;
+}
+
+std::string to_json(const ManifestStatistics& s) {
+  auto lengths = nlohmann::ordered_json::array();
+  for (const auto& bin : s.lengths)
+    lengths.push_back({{"from_s", bin.from_s}, {"to_s", bin.to_s}, {"utterances", bin.utterances}});
+  const nlohmann::ordered_json object = {{"utterances", s.all.utterances},
+                                         {"frames", s.all.frames},
+                                         {"hours", s.hours()},
+                                         {"shortest_s", seconds_of(s.shortest)},
+                                         {"median_s", seconds_of(s.median)},
+                                         {"longest_s", seconds_of(s.longest)},
+                                         {"speakers", s.speakers},
+                                         {"with_text", s.with_text},
+                                         {"words", s.words},
+                                         {"shards", s.shards},
+                                         {"subsets", shares_json(s.subsets)},
+                                         {"sources", shares_json(s.sources)},
+                                         {"lengths", lengths}};
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string to_text(const ManifestStatistics& s) {
+  constexpr std::int64_t kWidestBar = 40;
+  std::int64_t most = 1;
+  for (const auto& bin : s.lengths) most = std::max(most, bin.utterances);
+  auto out = fmt::format(
+      "utterances  {}\nhours       {:.3f}\nframes      {}\nlength      {:.2f} s shortest, {:.2f} s "
+      "median, {:.2f} s longest\n"
+      "speakers    {}\nwith text   {} ({} words)\nshards      {}\n",
+      s.all.utterances, s.hours(), s.all.frames, seconds_of(s.shortest), seconds_of(s.median),
+      seconds_of(s.longest), s.speakers, s.with_text, s.words, s.shards);
+  out += shares_text("subset", s.subsets) + shares_text("source", s.sources);
+  for (const auto& bin : s.lengths) {
+    const auto bar = static_cast<std::size_t>((bin.utterances * kWidestBar + most - 1) / most);
+    out += fmt::format("{:>5} to {:<5} s {:>9}  {}\n", bin.from_s, bin.to_s, bin.utterances,
+                       std::string(bar, '#'));
+  }
+  return out;
+}
+
+}  // namespace raven::data

@@ -1,0 +1,117 @@
+#include "raven/data/verification.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "raven/core/error.h"
+#include "raven/data/sample_reader.h"
+#include "raven/media/media.h"
+
+namespace raven::data {
+namespace {
+
+/// Work that threads share: utterances are claimed by number, outcomes lie at their number.
+struct Work {
+  explicit Work(const Manifest& listed)
+      : manifest(listed),
+        shards(std::make_shared<ShardCache>()),
+        outcomes(listed.utterances.size()) {}
+
+  const Manifest& manifest;
+  const std::shared_ptr<ShardCache> shards;
+  std::atomic<std::size_t> claimed = 0, done = 0;
+  std::atomic<bool> stopped = false;
+  std::vector<std::optional<Problem>> outcomes;  // an element belongs to the thread that claimed it
+
+  std::mutex mutex;  // guards error
+  std::exception_ptr error;
+};
+
+void check_member(const Location& location, ShardCache& shards) {
+  if (location.member.empty()) return;
+  const auto& shard = shards.open(location.file);
+  const auto* member = shard.find(location.member);
+  if (member == nullptr) {
+    throw DataError(fmt::format("{}: no member '{}'", location.file.string(), location.member),
+                    "missing");
+  }
+  shard.verify(*member);
+}
+
+void check_utterances(Work& work) {
+  const SampleReader reader({}, work.shards, work.manifest.file);
+  const auto side = config::VideoInputConfig{}.crop;
+  std::vector<std::uint8_t> video;
+  std::vector<float> audio;
+  while (!work.stopped) {
+    const auto number = work.claimed++;
+    if (number >= work.manifest.utterances.size()) return;
+    const auto& utterance = work.manifest.utterances[number];
+    try {
+      check_member(utterance.video, *work.shards);
+      check_member(utterance.audio, *work.shards);
+      video.resize(static_cast<std::size_t>(utterance.frames * side * side));
+      audio.resize(static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
+      reader.read(utterance, centre_placement({}), video.data(), audio.data());
+    } catch (const DataError& error) {
+      work.outcomes[number] =
+          Problem{.id = utterance.id, .reason = error.reason(), .message = full_message(error)};
+    }
+    ++work.done;
+  }
+}
+
+void run_worker(Work& work) {
+  try {
+    check_utterances(work);
+  } catch (...) {
+    const std::lock_guard lock(work.mutex);
+    if (!work.error) work.error = std::current_exception();
+    work.stopped = true;
+  }
+}
+
+std::int64_t num_threads(std::int64_t asked, std::size_t utterances) {
+  const auto cores = std::max<std::int64_t>(1, std::thread::hardware_concurrency());
+  return std::clamp<std::int64_t>(asked > 0 ? asked : cores, 1,
+                                  std::max<std::int64_t>(1, static_cast<std::int64_t>(utterances)));
+}
+
+}  // namespace
+
+Verification verify(const Manifest& manifest, std::int64_t workers,
+                    const VerificationProgress& progress) {
+  constexpr auto kLook = std::chrono::milliseconds(20);
+  Work work(manifest);
+  {
+    std::vector<std::jthread> threads;
+    for (std::int64_t k = num_threads(workers, work.outcomes.size()); k > 0; --k)
+      threads.emplace_back([&] { run_worker(work); });
+    while (!work.stopped && work.done < work.outcomes.size()) {
+      std::this_thread::sleep_for(kLook);
+      if (progress && !progress(static_cast<std::int64_t>(work.done))) work.stopped = true;
+    }
+  }
+  if (work.error) std::rethrow_exception(work.error);
+  // Claimed in order and finished by those who claimed, so what was looked at is a whole beginning.
+  Verification result;
+  result.utterances = static_cast<std::int64_t>(work.done);
+  for (std::size_t i = 0; i < work.done; ++i) {
+    if (auto& problem = work.outcomes[i]) {
+      ++result.by_reason[problem->reason];
+      result.problems.push_back(std::move(*problem));
+    } else {
+      ++result.usable;
+      result.usable_frames += manifest.utterances[i].frames;
+    }
+  }
+  return result;
+}
+
+}  // namespace raven::data

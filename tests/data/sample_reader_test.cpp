@@ -1,0 +1,195 @@
+#include "raven/data/sample_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "data/corpus_fixture.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "support/temporary_folder.h"
+
+namespace raven::data {
+namespace {
+
+constexpr std::int64_t kFrames = 11;
+
+class SampleReaderTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    write("v.npy", npy_clip(clip_pixels(kFrames, 1)));
+    write("a.wav", media::encode_wav(clip_samples(kFrames, 1)));
+    utterance_ = {.id = "u",
+                  .video = {path("v.npy"), ""},
+                  .audio = {path("a.wav"), ""},
+                  .frames = kFrames,
+                  .text = {},
+                  .speaker = {},
+                  .subset = {},
+                  .source = {}};
+  }
+
+  [[nodiscard]] std::filesystem::path path(const std::string& name) const {
+    return folder_.path() / name;
+  }
+  void write(const std::string& name, const std::string& content) const {
+    write_file_atomically(path(name), content);
+  }
+
+  [[nodiscard]] Sample read() const {
+    const SampleReader reader({}, std::make_shared<ShardCache>(), "/d/m.tsv");
+    return reader.read(utterance_, centre_placement({}));
+  }
+
+  /// Reason and message of the DataError that reading causes.
+  [[nodiscard]] std::pair<std::string, std::string> refusal() const {
+    try {
+      (void)read();
+    } catch (const DataError& error) {
+      return {error.reason(), error.what()};
+    }
+    return {"read", ""};
+  }
+
+  TemporaryFolder folder_;
+  Utterance utterance_;
+};
+
+/// 96 x 96 grey frames that survive lossy coding: slow waves.
+std::vector<std::uint8_t> smooth_pixels(std::int64_t frames) {
+  std::vector<std::uint8_t> pixels;
+  for (std::int64_t t = 0; t < frames; ++t) {
+    for (std::int64_t y = 0; y < kStoredSide; ++y) {
+      for (std::int64_t x = 0; x < kStoredSide; ++x) {
+        pixels.push_back(
+            static_cast<std::uint8_t>(128 + 60 * std::sin(0.1 * static_cast<double>(x + 2 * t)) *
+                                                std::cos(0.07 * static_cast<double>(y))));
+      }
+    }
+  }
+  return pixels;
+}
+
+std::string grey_mp4(const std::vector<std::uint8_t>& pixels, std::int64_t side = kStoredSide) {
+  return media::encode_mp4({.pixels = pixels,
+                            .num_frames = std::ssize(pixels) / (side * side),
+                            .height = side,
+                            .width = side});
+}
+
+TEST_F(SampleReaderTest, ReadsPlainFiles) {
+  const auto sample = read();
+  auto pixels = clip_pixels(kFrames, 1);
+  const auto stored = torch::from_blob(pixels.data(), {kFrames, 96, 96}, torch::kUInt8);
+  EXPECT_TRUE(torch::equal(sample.video, stored.narrow(1, 4, 88).narrow(2, 4, 88)));
+  EXPECT_TRUE(torch::equal(sample.audio, torch::tensor(clip_samples(kFrames, 1))));
+}
+
+TEST_F(SampleReaderTest, ReadsH264) {
+  const auto pixels = smooth_pixels(kFrames);
+  write("v.mp4", grey_mp4(pixels));
+  utterance_.video.file = path("v.mp4");
+  auto copy = pixels;
+  const auto stored = torch::from_blob(copy.data(), {kFrames, 96, 96}, torch::kUInt8)
+                          .narrow(1, 4, 88)
+                          .narrow(2, 4, 88);
+  EXPECT_LT(
+      (read().video.to(torch::kFloat32) - stored.to(torch::kFloat32)).abs().mean().item<double>(),
+      3);
+}
+
+TEST_F(SampleReaderTest, CutsAndPadsAudio) {
+  write("a.wav", media::encode_wav(clip_samples(kFrames + 5, 1)));
+  const auto expected = torch::tensor(clip_samples(kFrames + 5, 1));
+  EXPECT_TRUE(torch::equal(read().audio, expected.narrow(0, 0, kFrames * 640)));
+  write("a.wav", media::encode_wav(clip_samples(kFrames - 4, 1)));
+  const auto audio = read().audio;
+  EXPECT_TRUE(torch::equal(audio.narrow(0, 0, (kFrames - 4) * 640),
+                           torch::tensor(clip_samples(kFrames - 4, 1))));
+  EXPECT_EQ(audio.narrow(0, (kFrames - 4) * 640, 4 * 640).count_nonzero().item<std::int64_t>(), 0);
+}
+
+TEST_F(SampleReaderTest, ReadsOtherAudioThroughLibav) {
+  write("a.flac", media::encode_flac(clip_samples(kFrames, 1)));
+  utterance_.audio.file = path("a.flac");
+  EXPECT_TRUE(torch::equal(read().audio, torch::tensor(clip_samples(kFrames, 1))));
+}
+
+TEST_F(SampleReaderTest, NamesWhatIsWrong) {
+  utterance_.frames = kFrames + 1;
+  EXPECT_EQ(
+      refusal(),
+      std::pair(
+          std::string("frame-count"),
+          std::string(
+              "/d/m.tsv: 'u' lists 12 video frames but the clip holds 11; rebuild the manifest")));
+  utterance_.frames = kFrames;
+  utterance_.audio = {};
+  EXPECT_EQ(refusal().first, "no-audio");
+  utterance_.audio.file = path("nothing.wav");
+  EXPECT_EQ(refusal().first, "missing");
+  utterance_.audio.file = path("a.wav");
+  utterance_.video.file = path("nothing.npy");
+  EXPECT_EQ(refusal().first, "missing");
+  utterance_.video.file = path("nothing.mp4");
+  EXPECT_EQ(refusal().first, "missing");
+}
+
+TEST_F(SampleReaderTest, CountsTheFramesOfVideoFiles) {
+  write("v.mp4", grey_mp4(smooth_pixels(kFrames + 3)));
+  utterance_.video.file = path("v.mp4");
+  EXPECT_THAT(refusal().second, testing::HasSubstr("lists 11 video frames but the clip holds 14"));
+  write("v.mp4", grey_mp4(smooth_pixels(kFrames - 3)));
+  EXPECT_THAT(refusal().second, testing::HasSubstr("lists 11 video frames but the clip holds 8"));
+}
+
+TEST_F(SampleReaderTest, RefusesFramesOfAnotherSize) {
+  const std::vector<std::uint8_t> pixels(64 * 64 * kFrames, 100);
+  write("v.mp4", grey_mp4(pixels, 64));
+  utterance_.video.file = path("v.mp4");
+  EXPECT_EQ(refusal().first, "shape");
+  EXPECT_THAT(refusal().second,
+              testing::HasSubstr("frames are 64 x 64, expected frames of 96 x 96"));
+}
+
+TEST_F(SampleReaderTest, RefusesOtherArrays) {
+  const std::vector<std::uint8_t> bytes(2 * kFrames * kStoredSide * kStoredSide);
+  const std::int64_t shape[] = {kFrames, kStoredSide, kStoredSide};
+  write("v.npy", corpus::npy_bytes("<u2", shape, std::as_bytes(std::span(bytes))));
+  EXPECT_EQ(refusal().first, "shape");
+  const auto good = npy_clip(clip_pixels(kFrames, 1));
+  write("v.npy", good.substr(0, good.size() - 1));
+  EXPECT_EQ(refusal().first, "corrupt");
+  write("v.npy", "");
+  EXPECT_EQ(refusal().first, "corrupt");
+}
+
+TEST_F(SampleReaderTest, RefusesSamplesThatAreNoNumbers) {
+  // 32-bit float WAV with one NaN.
+  const std::string header(
+      "RIFF\xff\x00\x00\x00WAVEfmt "
+      "\x10\x00\x00\x00\x03\x00\x01\x00\x80\x3e\x00\x00\x00\xfa\x00\x00\x04\x00\x20\x00"
+      "data",
+      40);
+  std::vector<float> samples(640, 0.5F);
+  samples[7] = std::numeric_limits<float>::quiet_NaN();
+  const std::uint32_t size = 4 * 640;
+  write("a.wav", header + std::string(reinterpret_cast<const char*>(&size), 4) +
+                     std::string(reinterpret_cast<const char*>(samples.data()), size));
+  EXPECT_EQ(refusal().first, "corrupt");
+  EXPECT_THAT(refusal().second, testing::HasSubstr("no numbers"));
+}
+
+TEST_F(SampleReaderTest, OpensAShardOnce) {
+  const auto manifest = write_corpus(folder_.path() / "c", {3, 4});
+  ShardCache shards;
+  EXPECT_EQ(&shards.open(manifest.utterances[0].video.file),
+            &shards.open(manifest.utterances[1].audio.file));
+  EXPECT_THROW((void)shards.open("/nowhere.tar"), DataError);
+  EXPECT_THROW((void)shards.open("/nowhere.tar"), DataError);
+}
+
+}  // namespace
+}  // namespace raven::data
