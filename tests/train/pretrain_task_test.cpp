@@ -1,0 +1,248 @@
+#include "raven/train/pretrain_task.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+#include "raven/core/error.h"
+#include "raven/data/loader.h"
+#include "raven/nn/state_dict.h"
+#include "raven/train/checkpoint.h"
+#include "raven/train/updater.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_clips.h"
+
+namespace raven::train {
+namespace {
+
+config::PretrainConfig tiny_config() {
+  config::PretrainConfig config;
+  config.run.seed = 3;
+  config.data.video = {.window = 96, .shrink = 4, .crop = 20, .flip = 0.5};
+  config.data.workers = 0;
+  config.data.max_frames = 60;
+  config.data.valid_max_frames = 60;
+  config.model.encoder.dim = 16;
+  config.model.encoder.heads = 2;
+  config.model.encoder.ffn_dim = 32;
+  config.model.encoder.blocks = 1;
+  config.model.video_frontend.widths = {4, 4, 8, 8};
+  config.model.audio_frontend.widths = {4, 4, 8, 8};
+  for (auto* predictor : {&config.model.predictors.v2v, &config.model.predictors.v2a,
+                          &config.model.predictors.a2a, &config.model.predictors.a2v}) {
+    predictor->dim = 16;
+    predictor->heads = 2;
+    predictor->ffn_dim = 32;
+    predictor->blocks = 1;
+  }
+  config.optimizer.lr = 1e-3;
+  return config;
+}
+
+constexpr RunLength kLength{.steps = 100, .warmup_steps = 0};
+
+class PretrainTaskTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    corpus_ = new TemporaryFolder;
+    make_tiny_clips(corpus_->path(), {.clips = 8});
+  }
+  static void TearDownTestSuite() { delete corpus_; }
+
+  static data::Manifest manifest() { return data::read_manifest(corpus_->path() / "manifest.tsv"); }
+  static data::Batch batch(const config::PretrainConfig& config) {
+    data::Loader loader(manifest(), {.max_frames = config.data.max_frames,
+                                     .workers = 0,
+                                     .video = config.data.video,
+                                     .mask = config.mask});
+    return *loader.next();
+  }
+
+  static TemporaryFolder* corpus_;
+};
+
+TemporaryFolder* PretrainTaskTest::corpus_ = nullptr;
+
+TEST_F(PretrainTaskTest, InputIsZeroWhereThereIsNoFrame) {
+  data::Batch batch;
+  batch.video = torch::full({2, 3, 4, 4}, 255, torch::kUInt8);
+  batch.audio = torch::zeros({2, 3 * 640});
+  batch.lengths = torch::tensor({3, 1});
+  const auto input = pretrain_input(batch);
+  EXPECT_EQ(input.video[1].slice(0, 1).abs().max().item<float>(), 0.0F);
+  EXPECT_NEAR(input.video[1][0][0][0].item<float>(), (0.9999 - 0.421) / 0.165, 1e-5);
+  EXPECT_TRUE(torch::equal(input.valid, torch::tensor({{true, true, true}, {true, false, false}})));
+  EXPECT_EQ(input.audio.sizes(), (std::vector<std::int64_t>{2, 1920, 1}));
+}
+
+TEST_F(PretrainTaskTest, WeightsFollowFromTheSeed) {
+  const auto config = tiny_config();
+  const auto first = make_raven(config, torch::kCPU), same = make_raven(config, torch::kCPU);
+  auto other_config = config;
+  other_config.run.seed = 4;
+  const auto other = make_raven(other_config, torch::kCPU);
+  const auto weight = [](const models::Raven& model) { return model->parameters().front(); };
+  EXPECT_TRUE(torch::equal(weight(first), weight(same)));
+  EXPECT_FALSE(torch::equal(weight(first), weight(other)));
+}
+
+TEST_F(PretrainTaskTest, SetsAreDisjointAndLeaveTheTeachersOut) {
+  PretrainTask task(tiny_config(), torch::kCPU, kLength, {});
+  const auto sets = task.parameter_sets();
+  ASSERT_EQ(sets.size(), 2U);
+  std::set<std::string> names;
+  for (const auto& set : sets) {
+    for (const auto& [name, parameter] : set.parameters) {
+      EXPECT_TRUE(names.insert(name).second) << name;
+      EXPECT_EQ(name.rfind("teacher", 0), std::string::npos);
+    }
+  }
+  std::size_t trained = 0;
+  for (const auto& parameter : task.module().parameters()) trained += parameter.requires_grad() ? 1 : 0;
+  EXPECT_EQ(names.size(), trained);
+}
+
+TEST_F(PretrainTaskTest, LossIsTheWeightedSumOfTheMeans) {
+  auto config = tiny_config();
+  config.loss.a2a = 2.0;
+  PretrainTask task(config, torch::kCPU, kLength, {});
+  const auto example = batch(config);
+  const auto part = task.backward(example, task.count_targets({example}), /*measure=*/true);
+  ASSERT_EQ(part.losses.size(), 3U);
+  std::map<std::string, double> losses;
+  for (const auto& [name, value] : part.losses) {
+    losses[name] = value.item<double>();
+    EXPECT_LT(std::abs(losses[name]), 1.0) << name;
+  }
+  EXPECT_NEAR(part.loss.item<double>(), losses["v2a"] + 2 * losses["a2a"] + losses["a2v"], 1e-5);
+  for (const char* name : {"gain_v2a", "gain_a2a", "gain_a2v", "target_spread_video",
+                           "target_rank_audio", "prediction_spread_v2a", "prediction_rank_a2v"}) {
+    EXPECT_TRUE(part.measures.count(name) == 1 && std::isfinite(part.measures.at(name))) << name;
+  }
+}
+
+TEST_F(PretrainTaskTest, MeasuringChangesNothing) {
+  const auto config = tiny_config();
+  const auto gradients = [&](bool measure) {
+    PretrainTask task(config, torch::kCPU, kLength, {});
+    torch::manual_seed(9);
+    const auto example = batch(config);
+    task.backward(example, task.count_targets({example}), measure);
+    return task.model()->student_video->parameters().front().grad().clone();
+  };
+  EXPECT_TRUE(torch::equal(gradients(false), gradients(true)));
+}
+
+TEST_F(PretrainTaskTest, TeachersFollowByTheScheduledMomentum) {
+  auto config = tiny_config();
+  config.teacher.momentum = 0.5;
+  PretrainTask task(config, torch::kCPU, kLength, {});
+  torch::NoGradGuard no_grad;
+  auto student = task.model()->student_video->parameters().front();
+  auto teacher = task.model()->teacher_video->parameters().front();
+  student.fill_(1.0);
+  teacher.zero_();
+  task.after_update(0);
+  EXPECT_FLOAT_EQ(teacher.flatten()[0].item<float>(), 0.5F);
+  task.after_update(50);  // half-way: momentum 0.75
+  EXPECT_FLOAT_EQ(teacher.flatten()[0].item<float>(), 0.5F * 0.75F + 0.25F);
+}
+
+TEST_F(PretrainTaskTest, FixedTeacherKeepsTheWeightsOfItsFile) {
+  const TemporaryFolder folder;
+  auto config = tiny_config();
+  PretrainTask(config, torch::kCPU, kLength, {}).export_results(folder.path());
+  const auto file = folder.path() / "encoders" / "audio.safetensors";
+  config.run.seed = 77;
+  config.teacher.audio_weights = file.string();
+  PretrainTask task(config, torch::kCPU, kLength, {});
+  const auto saved = weights::read_safetensors(file);
+  const auto matches = [&] {
+    for (const auto& [name, tensor] : nn::state_dict(*task.model()->teacher_audio)) {
+      if (!torch::equal(tensor, saved.at("encoder." + name))) return false;
+    }
+    return true;
+  };
+  EXPECT_TRUE(matches());
+  task.after_update(0);
+  EXPECT_TRUE(matches());
+  EXPECT_EQ(saved.metadata.at("modality"), "audio");
+  EXPECT_EQ(saved.metadata.at("model.encoder.dim"), "16");
+}
+
+TEST_F(PretrainTaskTest, TeacherFileOfAnotherShapeIsRefused) {
+  const TemporaryFolder folder;
+  auto config = tiny_config();
+  PretrainTask(config, torch::kCPU, kLength, {}).export_results(folder.path());
+  config.teacher.audio_weights = (folder.path() / "encoders" / "audio.safetensors").string();
+  config.model.encoder.ffn_dim = 64;
+  EXPECT_THROW(PretrainTask(config, torch::kCPU, kLength, {}), CheckpointError);
+}
+
+TEST_F(PretrainTaskTest, LookingAtHeldOutClipsChangesNoStateAndIsRepeatable) {
+  auto config = tiny_config();
+  config.monitor.probe_utterances = 6;
+  PretrainTask task(config, torch::kCPU, kLength, manifest());
+  NamedTensors before;
+  for (const auto& [name, tensor] : nn::state_dict(task.module())) {
+    before.emplace_back(name, tensor.detach().clone());
+  }
+  std::vector<bool> modes;
+  for (const auto& part : task.module().modules()) modes.push_back(part->is_training());
+  const auto numbers = task.evaluate();
+  for (const char* name : {"valid_loss", "valid_v2a", "valid_gain_a2v", "probe_r2_video",
+                           "probe_r2_audio"}) {
+    EXPECT_TRUE(numbers.count(name) == 1 && std::isfinite(numbers.at(name))) << name;
+  }
+  std::size_t i = 0;
+  for (const auto& [name, tensor] : nn::state_dict(task.module())) {
+    EXPECT_TRUE(torch::equal(tensor, before[i++].second)) << name;
+  }
+  i = 0;
+  for (const auto& part : task.module().modules()) EXPECT_EQ(part->is_training(), modes[i++]);
+  EXPECT_EQ(task.evaluate(), numbers);
+}
+
+TEST_F(PretrainTaskTest, LossFallsOnAFewClips) {
+  const auto config = tiny_config();
+  PretrainTask task(config, torch::kCPU, kLength, {});
+  auto options = config.optimizer;
+  options.lr = 3e-3;
+  Updater updater(task, options, kLength, torch::kCPU);
+  data::Loader loader(manifest(), {.max_frames = 60, .workers = 0, .video = config.data.video,
+                                   .mask = config.mask});
+  double first = 0, last = 0;
+  for (std::int64_t step = 0; step < 40; ++step) {
+    torch::manual_seed(static_cast<std::uint64_t>(step));
+    const auto gradients = updater.gradients({*loader.next()}, /*measure=*/false);
+    updater.apply(gradients, step);
+    for (const auto& [name, value] : gradients.values) {
+      if (name != "loss") continue;
+      if (step < 4) first += value.item<double>() / 4;
+      if (step >= 36) last += value.item<double>() / 4;
+    }
+  }
+  EXPECT_LT(last, first - 0.3);
+}
+
+TEST_F(PretrainTaskTest, Bfloat16StaysNearFloat32) {
+  auto config = tiny_config();
+  config.model.encoder.dropout = 0;
+  for (auto* predictor : {&config.model.predictors.v2a, &config.model.predictors.a2a,
+                          &config.model.predictors.a2v}) {
+    predictor->dropout = 0;
+  }
+  const auto loss = [&](config::Precision precision) {
+    config.train.precision = precision;
+    PretrainTask task(config, torch::kCPU, kLength, {});
+    const auto example = batch(config);
+    return task.backward(example, task.count_targets({example}), false).loss.item<double>();
+  };
+  const double exact = loss(config::Precision::kFp32), rough = loss(config::Precision::kBf16);
+  EXPECT_NE(exact, rough);
+  EXPECT_NEAR(exact, rough, 0.05);
+}
+
+}  // namespace
+}  // namespace raven::train
