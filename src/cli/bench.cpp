@@ -121,7 +121,7 @@ void add_device(nlohmann::ordered_json& result, const torch::Device& device, dou
 }
 
 nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments& arguments) {
-  const auto device = train::choose_device(config.device);
+  const auto device = train::choose_device(config.device, cuda_library_problem());
   const auto length = arguments.integer("--utterance-length");
   const train::RunLength run{.steps = 1000, .warmup_steps = 0};
   train::PretrainTask task(config, device, run, {});
@@ -142,7 +142,7 @@ nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments&
 }
 
 nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Arguments& arguments) {
-  const auto device = train::choose_device(config.device);
+  const auto device = train::choose_device(config.device, cuda_library_problem());
   const bool video = arguments.text("--modality") == "video";
   const auto length = arguments.integer("--utterance-length");
   models::Encoder encoder(video ? models::Modality::kVideo : models::Modality::kAudio,
@@ -174,7 +174,7 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
   if (file == config::kRequired) {
     throw ConfigError("bench loader needs data: give --manifest FILE or data.manifest=FILE");
   }
-  const auto device = train::choose_device(config.device);
+  const auto device = train::choose_device(config.device, cuda_library_problem());
   data::Loader loader(data::read_manifest(file),
                       {.max_frames = config.data.max_frames,
                        .workers = config.data.workers,
@@ -212,6 +212,7 @@ void print_table(const nlohmann::ordered_json& result) {
 }
 
 ExitCode bench(const Arguments& arguments) {
+  load_cuda_library();
   const auto what = arguments.text("WHAT");
   const auto [config, yaml] = config::load<PretrainConfig>(
       arguments.config_file(), arguments.overrides(), {.allow_missing = true});

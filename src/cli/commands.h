@@ -7,6 +7,8 @@
 
 namespace raven::cli {
 
+Command make_pretrain_command();
+Command make_bench_command();
 Command make_config_command();
 Command make_synth_command();
 Command make_prepare_command();

@@ -117,12 +117,13 @@ train::TrainerSettings trainer_settings(const PretrainConfig& config,
 
 ExitCode pretrain(const Arguments& arguments) {
   const auto stop = watch_signals();
+  load_cuda_library();
   const auto [config, yaml] =
       config::load<PretrainConfig>(arguments.config_file(), arguments.overrides());
   load_cuda_library(config.device);
   train::set_threads(config.threads);
   train::set_precision(config.train.precision);
-  const auto device = train::choose_device(config.device);
+  const auto device = train::choose_device(config.device, cuda_library_problem());
   auto manifest = training_data(config.data);
   auto held_out = held_out_data(config.data);
   data::Loader loader(manifest, loader_options(config, device));

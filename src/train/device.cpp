@@ -13,13 +13,13 @@
 
 namespace raven::train {
 
-torch::Device choose_device(config::Device device) {
+torch::Device choose_device(config::Device device, const std::string& problem) {
   if (device == config::Device::kCpu) return torch::kCPU;
   if (torch::cuda::is_available()) return {torch::kCUDA, 0};
   if (device == config::Device::kAuto) return torch::kCPU;
   throw ConfigError(
-      "device is cuda, but no GPU can be used; `raven doctor` says why, device=cpu runs without "
-      "one");
+      fmt::format("device is cuda, but no GPU can be used{}{}; device=cpu runs without one",
+                  problem.empty() ? "" : ": ", problem));
 }
 
 void set_threads(std::int64_t threads) {

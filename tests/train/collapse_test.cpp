@@ -13,8 +13,10 @@ using testing::IsEmpty;
 const Numbers kStart{{"target_spread_video", 0.7}, {"target_spread_audio", 0.6}};
 
 TEST(CollapseWarnings, NameTheModalityThatCollapses) {
-  const Numbers now{{"target_spread_video", 0.3}, {"gain_a2v", 0.01},
-                    {"target_spread_audio", 0.6}, {"gain_v2a", 0.0}};
+  const Numbers now{{"target_spread_video", 0.3},
+                    {"gain_a2v", 0.01},
+                    {"target_spread_audio", 0.6},
+                    {"gain_v2a", 0.0}};
   EXPECT_THAT(collapse_warnings(kStart, now), ElementsAre(HasSubstr("the video targets")));
 }
 

@@ -45,6 +45,7 @@ constexpr RunLength kLength{.steps = 100, .warmup_steps = 0};
 class PretrainTaskTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    torch::set_num_threads(1);  // the networks are tiny
     corpus_ = new TemporaryFolder;
     make_tiny_clips(corpus_->path(), {.clips = 8});
   }
@@ -99,7 +100,8 @@ TEST_F(PretrainTaskTest, SetsAreDisjointAndLeaveTheTeachersOut) {
     }
   }
   std::size_t trained = 0;
-  for (const auto& parameter : task.module().parameters()) trained += parameter.requires_grad() ? 1 : 0;
+  for (const auto& parameter : task.module().parameters())
+    trained += parameter.requires_grad() ? 1 : 0;
   EXPECT_EQ(names.size(), trained);
 }
 
@@ -191,8 +193,8 @@ TEST_F(PretrainTaskTest, LookingAtHeldOutClipsChangesNoStateAndIsRepeatable) {
   std::vector<bool> modes;
   for (const auto& part : task.module().modules()) modes.push_back(part->is_training());
   const auto numbers = task.evaluate();
-  for (const char* name : {"valid_loss", "valid_v2a", "valid_gain_a2v", "probe_r2_video",
-                           "probe_r2_audio"}) {
+  for (const char* name :
+       {"valid_loss", "valid_v2a", "valid_gain_a2v", "probe_r2_video", "probe_r2_audio"}) {
     EXPECT_TRUE(numbers.count(name) == 1 && std::isfinite(numbers.at(name))) << name;
   }
   std::size_t i = 0;
@@ -210,8 +212,9 @@ TEST_F(PretrainTaskTest, LossFallsOnAFewClips) {
   auto options = config.optimizer;
   options.lr = 3e-3;
   Updater updater(task, options, kLength, torch::kCPU);
-  data::Loader loader(manifest(), {.max_frames = 60, .workers = 0, .video = config.data.video,
-                                   .mask = config.mask});
+  data::Loader loader(
+      manifest(),
+      {.max_frames = 60, .workers = 0, .video = config.data.video, .mask = config.mask});
   double first = 0, last = 0;
   for (std::int64_t step = 0; step < 40; ++step) {
     torch::manual_seed(static_cast<std::uint64_t>(step));
@@ -229,8 +232,8 @@ TEST_F(PretrainTaskTest, LossFallsOnAFewClips) {
 TEST_F(PretrainTaskTest, Bfloat16StaysNearFloat32) {
   auto config = tiny_config();
   config.model.encoder.dropout = 0;
-  for (auto* predictor : {&config.model.predictors.v2a, &config.model.predictors.a2a,
-                          &config.model.predictors.a2v}) {
+  for (auto* predictor :
+       {&config.model.predictors.v2a, &config.model.predictors.a2a, &config.model.predictors.a2v}) {
     predictor->dropout = 0;
   }
   const auto loss = [&](config::Precision precision) {

@@ -88,6 +88,7 @@ class ToyTask : public Task {
 class TrainerTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    torch::set_num_threads(1);  // the networks are tiny
     corpus_ = new TemporaryFolder;
     make_tiny_clips(corpus_->path());
   }
