@@ -29,16 +29,13 @@ namespace {
 using config::PretrainConfig;
 
 constexpr const char* kDescription =
-    "step      a pre-training step on a random batch: targets, forward, backward, clipping, both "
-    "optimisers, teachers\n"
-    "encode    one student encoder, inference only, on a random batch\n"
-    "loader    batches of a manifest through the data pipeline, without networks\n"
-    "\n"
+    "step: a pre-training step on a random batch, with targets, forward, backward, clipping, both "
+    "optimisers and the teachers' update. encode: one student encoder, inference only, on a random "
+    "batch. loader: batches of a manifest through the data pipeline, without networks.\n"
     "After --warmup rounds, --steps rounds are timed one by one, each ended by waiting for the "
-    "device. frames_per_s is\n"
-    "the median in video frames (25 are a second of speech), spread is (largest - smallest) / "
-    "median. With a GPU in the\n"
-    "table of peaks, mfu is the share of its peak.";
+    "device. frames_per_s is the median in video frames (25 are a second of speech), spread is "
+    "(largest - smallest) / median. With a GPU in the table of peaks, mfu is the share of its "
+    "peak.";
 
 struct Timing {
   std::vector<double> seconds, cpu_seconds;  // per round

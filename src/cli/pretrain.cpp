@@ -22,15 +22,13 @@ using config::PretrainConfig;
 
 constexpr const char* kDescription =
     "Trains a video and an audio encoder on unlabelled clips: each student predicts what slow "
-    "copies of both\n"
-    "make of the same clip (RAVEn, arXiv 2212.06246). The folder run.dir gets the resolved "
-    "configuration,\n"
-    "checkpoints, metrics.jsonl, TensorBoard events, curves.svg and, at the end, encoders/. The "
-    "same command goes on\n"
-    "from the newest checkpoint, with the same result as a run that was never stopped (on a CPU, "
-    "bit for bit).\n"
-    "A signal (SIGINT, SIGTERM, SIGUSR1) ends it after the current step with a checkpoint and exit "
-    "code 75.";
+    "copies of both make of the same clip (RAVEn, arXiv 2212.06246). The folder run.dir gets the "
+    "resolved configuration, checkpoints, metrics.jsonl, TensorBoard events, curves.svg and, at "
+    "the "
+    "end, encoders/.\n"
+    "The same command goes on from the newest checkpoint, with the same result as a run that was "
+    "never stopped (on a CPU, bit for bit). A signal (SIGINT, SIGTERM, SIGUSR1) ends it after the "
+    "current step with a checkpoint and exit code 75.";
 
 /// Throws ConfigError that says how to make the missing file.
 void check_exists(const std::string& manifest, const std::string& key) {

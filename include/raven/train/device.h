@@ -11,8 +11,8 @@
 namespace raven::train {
 
 /// auto: the first GPU when there is one. Throws ConfigError when a GPU is asked for and none is
-/// usable.
-torch::Device choose_device(config::Device device);
+/// usable; `problem` says why, if known.
+torch::Device choose_device(config::Device device, const std::string& problem = "");
 
 /// Process-wide: threads of CPU kernels (0: leave as it is) and whether fp32 products may use TF32.
 void set_threads(std::int64_t threads);

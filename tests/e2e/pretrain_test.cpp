@@ -1,0 +1,204 @@
+// `raven pretrain` itself, on clips made on the spot.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "e2e/process.h"
+#include "raven/core/files.h"
+#include "raven/core/random.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_clips.h"
+
+namespace raven {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+const std::vector<std::string> kTiny = {"device=cpu",
+                                        "threads=1",
+                                        "data.workers=0",
+                                        "data.max_frames=64",
+                                        "data.video.shrink=4",
+                                        "data.video.crop=20",
+                                        "model.encoder.dim=16",
+                                        "model.encoder.heads=2",
+                                        "model.encoder.ffn_dim=32",
+                                        "model.encoder.blocks=1",
+                                        "model.video_frontend.widths=[4,4,8,8]",
+                                        "model.audio_frontend.widths=[4,4,8,8]",
+                                        "model.predictors.v2a.dim=16",
+                                        "model.predictors.v2a.heads=2",
+                                        "model.predictors.v2a.ffn_dim=32",
+                                        "model.predictors.a2a.dim=16",
+                                        "model.predictors.a2a.heads=2",
+                                        "model.predictors.a2a.ffn_dim=32",
+                                        "model.predictors.a2v.dim=16",
+                                        "model.predictors.a2v.heads=2",
+                                        "model.predictors.a2v.ffn_dim=32",
+                                        "teacher.momentum=0.99",
+                                        "optimizer.warmup_steps=3",
+                                        "optimizer.lr=0.003",
+                                        "train.steps=24",
+                                        "log.every=4",
+                                        "checkpoint.every=3",
+                                        "monitor.every=10",
+                                        "monitor.probe_utterances=6"};
+
+class Pretrain : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    corpus_ = new TemporaryFolder;
+    make_tiny_clips(corpus_->path() / "train", {.clips = 16});
+    make_tiny_clips(corpus_->path() / "test", {.clips = 6, .seed = 2});
+  }
+  static void TearDownTestSuite() { delete corpus_; }
+
+  [[nodiscard]] fs::path folder(const std::string& run) const { return temporary_.path() / run; }
+  [[nodiscard]] fs::path log(const std::string& run) const {
+    return temporary_.path() / (run + ".txt");
+  }
+
+  std::vector<std::string> command(const std::string& run,
+                                   const std::vector<std::string>& more) const {
+    std::vector<std::string> words = {RAVEN_BINARY_DIR "/bin/raven", "pretrain"};
+    words.insert(words.end(), kTiny.begin(), kTiny.end());
+    words.push_back("run.dir=" + folder(run).string());
+    words.push_back("data.manifest=" + (corpus_->path() / "train" / "manifest.tsv").string());
+    words.push_back("data.valid_manifest=" + (corpus_->path() / "test" / "manifest.tsv").string());
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  int pretrain(const std::string& run, const std::vector<std::string>& more = {}) const {
+    return Process(command(run, more), log(run)).wait();
+  }
+
+  /// Waits until the run has a checkpoint; false when it ends first.
+  [[nodiscard]] bool wait_for_checkpoint(const std::string& run) const {
+    for (int i = 0; i < 6000; ++i) {
+      if (fs::exists(folder(run) / "checkpoints" / "last")) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+
+  [[nodiscard]] std::string last_model(const std::string& run) const {
+    return read_file(folder(run) / "checkpoints" / "last" / "model.safetensors");
+  }
+  [[nodiscard]] std::vector<nlohmann::json> metrics(const std::string& run) const {
+    std::vector<nlohmann::json> lines;
+    std::ifstream in(folder(run) / "metrics.jsonl");
+    for (std::string line; std::getline(in, line);) lines.push_back(nlohmann::json::parse(line));
+    return lines;
+  }
+
+  static TemporaryFolder* corpus_;
+  TemporaryFolder temporary_;
+};
+
+TemporaryFolder* Pretrain::corpus_ = nullptr;
+
+TEST_F(Pretrain, LossFallsAndTheRunFolderIsComplete) {
+  ASSERT_EQ(pretrain("run", {"train.steps=60", "checkpoint.every=30"}), 0) << read_file(log("run"));
+  std::vector<double> losses, probes;
+  std::vector<int> steps;
+  for (const auto& line : metrics("run")) {
+    if (line.contains("loss")) losses.push_back(line.at("loss"));
+    if (line.contains("probe_r2_video")) probes.push_back(line.at("probe_r2_video"));
+    steps.push_back(line.at("step"));
+  }
+  EXPECT_LT(losses.back(), losses.front() - 0.5);
+  EXPECT_EQ(probes.size(), 7U);  // steps 0, 10, ..., 60
+  EXPECT_TRUE(std::is_sorted(steps.begin(), steps.end()));
+  for (const char* file :
+       {"config.yaml", "overrides.txt", "environment.json", "log.txt", "metrics.jsonl",
+        "curves.svg", "checkpoints/step_00000060/model.safetensors",
+        "checkpoints/step_00000060/optimizer.safetensors", "checkpoints/step_00000060/state.json",
+        "encoders/video.safetensors", "encoders/audio.safetensors"}) {
+    EXPECT_TRUE(fs::exists(folder("run") / file)) << file;
+  }
+  EXPECT_FALSE(fs::is_empty(folder("run") / "tensorboard"));
+}
+
+TEST_F(Pretrain, KilledAtAnyMomentItEndsWithTheSameBytes) {
+  ASSERT_EQ(pretrain("undisturbed"), 0) << read_file(log("undisturbed"));
+  Random random(7);
+  const std::vector<std::string> workers = {"data.workers=0", "data.workers=4", "data.workers=1"};
+  for (const auto& given : workers) {
+    Process process(command("killed", {given}), log("killed"));
+    if (wait_for_checkpoint("killed")) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(random.below(400)));
+    }
+    process.signal(SIGKILL);
+    process.wait();
+  }
+  ASSERT_EQ(pretrain("killed", {"data.workers=2"}), 0) << read_file(log("killed"));
+  EXPECT_EQ(last_model("undisturbed"), last_model("killed"));
+  std::vector<int> undisturbed, killed;
+  for (const auto& line : metrics("undisturbed")) undisturbed.push_back(line.at("step"));
+  for (const auto& line : metrics("killed")) killed.push_back(line.at("step"));
+  EXPECT_EQ(undisturbed, killed);
+}
+
+TEST_F(Pretrain, SignalsEndItWithACheckpointAndCode75) {
+  for (const int number : {SIGTERM, SIGINT, SIGUSR1}) {
+    const auto run = "run" + std::to_string(number);
+    Process process(command(run, {"train.steps=100000", "checkpoint.every=2"}), log(run));
+    ASSERT_TRUE(wait_for_checkpoint(run)) << read_file(log(run));
+    process.signal(number);
+    EXPECT_EQ(process.wait(), 75) << read_file(log(run));
+    EXPECT_THAT(read_file(log(run)), HasSubstr("the same command goes on"));
+  }
+}
+
+TEST_F(Pretrain, DamagedCheckpointIsNamedAndTheOneBeforeIsUsed) {
+  ASSERT_EQ(pretrain("a"), 0) << read_file(log("a"));
+  ASSERT_EQ(pretrain("b", {"train.steps=21"}), 0) << read_file(log("b"));
+  fs::remove_all(folder("b"));
+  fs::copy(folder("a"), folder("b"), fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  const auto damaged = folder("b") / "checkpoints" / "step_00000024" / "model.safetensors";
+  fs::resize_file(damaged, fs::file_size(damaged) - 1);
+  ASSERT_EQ(pretrain("b"), 0) << read_file(log("b"));
+  EXPECT_THAT(read_file(log("b")), HasSubstr("refused checkpoint step_00000024"));
+  EXPECT_THAT(read_file(log("b")), HasSubstr("goes on after step 21"));
+  EXPECT_EQ(last_model("a"), last_model("b"));
+}
+
+TEST_F(Pretrain, SecondOwnerAndOtherConfigurationAreRefused) {
+  {
+    Process owner(command("run", {"train.steps=100000", "checkpoint.every=2"}), log("owner"));
+    ASSERT_TRUE(wait_for_checkpoint("run")) << read_file(log("owner"));
+    EXPECT_EQ(pretrain("run"), 2);
+    EXPECT_THAT(read_file(log("run")), HasSubstr("is in use by process"));
+    owner.signal(SIGKILL);
+    owner.wait();
+  }
+  EXPECT_EQ(pretrain("run", {"mask.prob=0.4"}), 2);
+  EXPECT_THAT(read_file(log("run")), HasSubstr("mask.prob: 0.2 there, 0.4 here"));
+}
+
+TEST_F(Pretrain, MissingDataSaysHowToMakeIt) {
+  const auto missing = (temporary_.path() / "nowhere" / "manifest.tsv").string();
+  EXPECT_EQ(pretrain("run", {"data.manifest=" + missing}), 2);
+  EXPECT_THAT(read_file(log("run")), HasSubstr(missing));
+  EXPECT_THAT(read_file(log("run")), HasSubstr("raven prepare"));
+  EXPECT_FALSE(fs::exists(folder("run")));
+}
+
+TEST_F(Pretrain, ExplodingRunStopsNamesTheTensorAndKeepsTheBatch) {
+  const std::vector<std::string> explosive = {"optimizer.lr=1e30", "optimizer.warmup_steps=0"};
+  EXPECT_EQ(pretrain("run", explosive), 1);
+  EXPECT_THAT(read_file(log("run")), HasSubstr("step 2: NaN or Inf in loss"));
+  bool kept = false;
+  for (const auto& entry : fs::recursive_directory_iterator(folder("run") / "nan")) {
+    kept = kept || entry.path().filename() == "batch_0.safetensors";
+  }
+  EXPECT_TRUE(kept);
+}
+
+}  // namespace
+}  // namespace raven
