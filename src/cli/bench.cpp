@@ -209,7 +209,6 @@ void print_table(const nlohmann::ordered_json& result) {
 }
 
 ExitCode bench(const Arguments& arguments) {
-  load_cuda_library();
   const auto what = arguments.text("WHAT");
   const auto [config, yaml] = config::load<PretrainConfig>(
       arguments.config_file(), arguments.overrides(), {.allow_missing = true});

@@ -115,7 +115,6 @@ train::TrainerSettings trainer_settings(const PretrainConfig& config,
 
 ExitCode pretrain(const Arguments& arguments) {
   const auto stop = watch_signals();
-  load_cuda_library();
   const auto [config, yaml] =
       config::load<PretrainConfig>(arguments.config_file(), arguments.overrides());
   load_cuda_library(config.device);
