@@ -29,12 +29,13 @@ using testing::IsEmpty;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
-/// Relative path -> content of every file, without the lock.
+/// Relative path -> checksum of every file, without the lock.
 std::map<std::string, std::string> content_of(const fs::path& folder) {
   std::map<std::string, std::string> content;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const auto name = entry.path().lexically_relative(folder).string();
-    if (entry.is_regular_file() && name != ".lock") content[name] = read_file(entry.path());
+    if (entry.is_regular_file() && name != ".lock")
+      content[name] = checksum_text(checksum_file(entry.path()));
   }
   return content;
 }
