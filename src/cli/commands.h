@@ -7,8 +7,6 @@
 
 namespace raven::cli {
 
-Command make_pretrain_command();
-Command make_bench_command();
 Command make_config_command();
 Command make_synth_command();
 Command make_prepare_command();
