@@ -36,4 +36,5 @@ pretrain run.dir="$work/killed" data.workers=3 || { tail -n 20 "$work/log"; exit
 cmp "$work/undisturbed/checkpoints/last/model.safetensors" "$work/killed/checkpoints/last/model.safetensors"
 cmp "$work/undisturbed/checkpoints/last/optimizer.safetensors" "$work/killed/checkpoints/last/optimizer.safetensors"
 [ -z "$(grep -o '"step":[0-9]*' "$work/killed/metrics.jsonl" | sort | uniq -d)" ] || { echo "soak: a step twice in metrics.jsonl"; exit 1; }
+"${RAVEN_PYTHON:-python3}" scripts/check_tensorboard.py "$work/killed"
 echo "soak: $kills kills, same bytes"
