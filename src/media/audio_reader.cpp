@@ -58,23 +58,19 @@ class Resampler {
  private:
   bool same_format(const AVFrame& frame) const {
     return context_ && frame.sample_rate == rate_hz_ && frame.format == format_ &&
-           frame.ch_layout.nb_channels == channels_;
+           num_channels(frame) == channels_;
   }
 
   void start(const AVFrame& frame) {
     rate_hz_ = frame.sample_rate;
     format_ = frame.format;
-    channels_ = frame.ch_layout.nb_channels;
+    channels_ = num_channels(frame);
     num_in_ = 0;
     begin_ = out_.size();
-    AVChannelLayout in{}, mono = AV_CHANNEL_LAYOUT_MONO;
-    av_channel_layout_default(&in, channels_);  // the order is of no matter to an average
-    SwrContext* raw = nullptr;
-    const int code =
-        swr_alloc_set_opts2(&raw, &mono, AV_SAMPLE_FMT_FLT, static_cast<int>(kSampleRateHz), &in,
-                            static_cast<AVSampleFormat>(format_), rate_hz_, 0, nullptr);
-    context_.reset(raw);
-    av_check(code, "set up the resampler", name_);
+    // Which channel is which is of no matter to an average.
+    context_.reset(new_mono_resampler(AV_SAMPLE_FMT_FLT, static_cast<int>(kSampleRateHz), channels_,
+                                      static_cast<AVSampleFormat>(format_), rate_hz_));
+    if (!context_) av_fail(AVERROR(EINVAL), "set up the resampler", name_);
     const std::vector<double> average(static_cast<std::size_t>(channels_), 1.0 / channels_);
     if (channels_ > 1) {
       av_check(swr_set_matrix(context_.get(), average.data(), channels_), "mix channels", name_);
@@ -106,7 +102,7 @@ class AudioCheck {
   AudioCheck(const Limits& limits, const std::string& name) : limits_(limits), name_(name) {}
 
   void add(const AVFrame& frame) {
-    const int channels = frame.ch_layout.nb_channels, rate_hz = frame.sample_rate;
+    const int channels = num_channels(frame), rate_hz = frame.sample_rate;
     if (channels < 1 || rate_hz < kLeastRateHz || rate_hz > kMostRateHz) {
       throw MediaError(fmt::format("{}: {} audio channels at {} Hz, expected at least one at {} to "
                                    "{} Hz",
@@ -149,7 +145,7 @@ AudioSamples read_audio(const Source& source, const Limits& limits) {
     check.add(*frame);
     if (audio.source_channels == 0) {
       audio.source_sample_rate_hz = frame->sample_rate;
-      audio.source_channels = frame->ch_layout.nb_channels;
+      audio.source_channels = num_channels(*frame);
     }
     resampler.add(*frame);
   }

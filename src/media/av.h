@@ -1,11 +1,10 @@
-// libav's handles with an owner, and its error codes as MediaError. The only header that includes
-// libav; nothing in include/raven does.
+// libav's handles with an owner, and its error codes as MediaError. With av_version.h
+// the only header that includes libav; nothing in include/raven does.
 #pragma once
 
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
-#include <libavutil/channel_layout.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/log.h>
 #include <libavutil/opt.h>
@@ -18,6 +17,8 @@ extern "C" {
 #include <memory>
 #include <string>
 #include <type_traits>
+
+#include "media/av_version.h"
 
 namespace raven::media {
 
@@ -66,14 +67,5 @@ inline int av_check(int code, const char* action, const std::string& name) {
 /// Throws std::bad_alloc for the null that libav's allocators give.
 FrameHandle new_frame();
 PacketHandle new_packet();
-
-/// In units of the packet's time base; 0 when unknown.
-inline std::int64_t frame_duration(const AVFrame& frame) {
-#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 100)
-  return frame.duration;
-#else
-  return frame.pkt_duration;
-#endif
-}
 
 }  // namespace raven::media

@@ -33,10 +33,10 @@ int refuse_to_open(AVFormatContext* /*format*/, AVIOContext** /*io*/, const char
 
 /// Shards hold mp4, WAV and FLAC by the thousand: their first bytes name them, so that libav need
 /// not ask each of its demuxers in turn. Null for anything else.
-const AVInputFormat* known_format(const ByteReader& reader) {
-  static const AVInputFormat* const mov = av_find_input_format("mov");
-  static const AVInputFormat* const wav = av_find_input_format("wav");
-  static const AVInputFormat* const flac = av_find_input_format("flac");
+InputFormat* known_format(const ByteReader& reader) {
+  static InputFormat* const mov = av_find_input_format("mov");
+  static InputFormat* const wav = av_find_input_format("wav");
+  static InputFormat* const flac = av_find_input_format("flac");
   std::array<char, 12> bytes{};
   const std::string_view head(
       bytes.data(), reader.peek({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()}));
@@ -100,7 +100,7 @@ Input::Input(const Source& source) : name_(source.name()) {
   raw->max_streams = kMaxStreams;
   raw->format_whitelist = av_strdup(kDemuxers);
   raw->protocol_whitelist = av_strdup("");
-  const AVInputFormat* known = known_format(*reader_);
+  InputFormat* known = known_format(*reader_);
   // libav would look for DTS in the samples of every PCM file, which takes longer than reading
   // them.
   if (known != nullptr) raw->max_probe_packets = 1;
@@ -148,7 +148,7 @@ bool Input::header_suffices(const AVStream& stream) const {
   const std::string_view container = format_->iformat->name;
   const bool complete = codec.codec_type == AVMEDIA_TYPE_VIDEO
                             ? codec.width > 0 && codec.height > 0 && codec.extradata_size > 0
-                            : codec.sample_rate > 0 && codec.ch_layout.nb_channels > 0;
+                            : codec.sample_rate > 0 && num_channels(codec) > 0;
   const bool honest = container == "wav" || container == "flac" || container.starts_with("mov,");
   return complete && honest && codec.codec_id != AV_CODEC_ID_NONE;
 }
@@ -208,7 +208,7 @@ void check_video_header(const Input& input, const AVStream& stream, const Limits
 }
 
 void check_audio_header(const Input& input, const AVStream& stream, const Limits& limits) {
-  const auto channels = stream.codecpar->ch_layout.nb_channels;
+  const auto channels = num_channels(*stream.codecpar);
   if (channels > limits.max_channels) {
     throw MediaError(fmt::format("{}: {} audio channels, more than the {} allowed", input.name(),
                                  channels, limits.max_channels),

@@ -63,7 +63,7 @@ std::string encode_audio(const char* container, const char* codec, const char* w
   encoder->sample_fmt = AV_SAMPLE_FMT_S16;
   encoder->sample_rate = static_cast<int>(kSampleRateHz);
   encoder->time_base = {1, static_cast<int>(kSampleRateHz)};
-  encoder->ch_layout = AV_CHANNEL_LAYOUT_MONO;
+  set_mono(*encoder);
   EncoderOptions options;
   MemoryWriter writer(container, std::move(encoder), options.get(), what);
   const int block = writer.frame_size() > 0 ? writer.frame_size() : kAudioBlock;
@@ -74,7 +74,7 @@ std::string encode_audio(const char* container, const char* codec, const char* w
     av_frame_unref(frame.get());
     frame->format = AV_SAMPLE_FMT_S16;
     frame->sample_rate = static_cast<int>(kSampleRateHz);
-    frame->ch_layout = AV_CHANNEL_LAYOUT_MONO;
+    set_mono(*frame);
     frame->nb_samples = static_cast<int>(part.size());
     frame->pts = static_cast<std::int64_t>(begin);
     av_check(av_frame_get_buffer(frame.get(), 0), "encode", what);

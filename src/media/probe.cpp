@@ -26,7 +26,7 @@ MediaInfo probe(const Source& source, const Limits& limits) {
     info.has_audio = true;
     info.audio_codec = avcodec_get_name(audio->codecpar->codec_id);
     info.sample_rate_hz = audio->codecpar->sample_rate;
-    info.channels = audio->codecpar->ch_layout.nb_channels;
+    info.channels = num_channels(*audio->codecpar);
     info.duration_s = std::max(info.duration_s, input.duration_s(*audio));
   }
   return info;

@@ -1,8 +1,4 @@
-extern "C" {
-#include <libavutil/channel_layout.h>
-#include <libswresample/swresample.h>
-}
-
+#include "media/av_version.h"
 #include "raven/core/error.h"
 #include "synth/speech.h"
 
@@ -10,11 +6,9 @@ namespace raven::synth {
 
 std::vector<std::int16_t> resample_to_16k(const std::vector<std::int16_t>& samples, int rate_hz) {
   constexpr int kRate = 16000;
-  AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
-  SwrContext* context = nullptr;
-  const bool ready = swr_alloc_set_opts2(&context, &mono, AV_SAMPLE_FMT_S16, kRate, &mono,
-                                         AV_SAMPLE_FMT_S16, rate_hz, 0, nullptr) >= 0 &&
-                     swr_init(context) >= 0;
+  SwrContext* context =
+      media::new_mono_resampler(AV_SAMPLE_FMT_S16, kRate, 1, AV_SAMPLE_FMT_S16, rate_hz);
+  const bool ready = context != nullptr && swr_init(context) >= 0;
   std::vector<std::int16_t> out;
   int converted = -1, flushed = -1;
   if (ready) {
