@@ -1,5 +1,6 @@
 #include "raven/nn/batch_norm.h"
 
+#include "nn/normalise.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -7,6 +8,30 @@ namespace {
 
 constexpr double kEpsilon = 1e-5;
 constexpr double kMomentum = 0.1;
+
+/// (N, C, H, W) -> (N H W, C); a view where memory is channels-last.
+torch::Tensor rows_of(const torch::Tensor& x) {
+  return x.permute({0, 2, 3, 1}).reshape({-1, x.size(1)}).contiguous();
+}
+
+torch::Tensor images_of(const torch::Tensor& rows, std::int64_t images, std::int64_t height,
+                        std::int64_t width) {
+  return rows.view({images, height, width, -1}).permute({0, 3, 1, 2});
+}
+
+/// Moments to normalise with; in train mode the running ones are updated on the way.
+BatchMoments moments_for(const torch::Tensor& rows, BatchNormImpl& norm) {
+  if (!norm.is_training()) return {.mean = norm.running_mean, .variance = norm.running_var};
+  torch::NoGradGuard no_grad;
+  const auto num_rows = rows.size(0);
+  auto moments = batch_moments(rows.detach());
+  const auto unbiased =
+      static_cast<double>(num_rows) / std::max<double>(1, static_cast<double>(num_rows - 1));
+  norm.running_mean.lerp_(moments.mean, kMomentum);
+  norm.running_var.lerp_(moments.variance * unbiased, kMomentum);
+  norm.num_batches_tracked.add_(1);
+  return moments;
+}
 
 }  // namespace
 
@@ -19,20 +44,70 @@ BatchNormImpl::BatchNormImpl(std::int64_t num_channels) {
   num_batches_tracked = register_buffer("num_batches_tracked", torch::tensor(std::int64_t{0}));
 }
 
-torch::Tensor BatchNormImpl::normalise(const torch::Tensor& x) {
+bool BatchNormImpl::own_loops_take(const torch::Tensor& x) const {
+  // In eval mode with gradients the moments are constants; that is rare, and left to the library.
+  return x.device().is_cpu() && x.scalar_type() == torch::kFloat32 &&
+         weight.scalar_type() == torch::kFloat32 && x.numel() > 0 &&
+         (is_training() || !torch::GradMode::is_enabled());
+}
+
+torch::Tensor BatchNormImpl::library_norm(const torch::Tensor& x) {
   if (is_training()) num_batches_tracked.add_(1);
-  return torch::batch_norm(x.contiguous(), weight, bias, running_mean, running_var, is_training(), kMomentum,
+  return torch::batch_norm(x, weight, bias, running_mean, running_var, is_training(), kMomentum,
                            kEpsilon, at::globalContext().userEnabledCuDNN());
 }
 
 torch::Tensor BatchNormImpl::after_convolution(const torch::Tensor& x, const After& after) {
-  auto y = normalise(x);
-  if (after.residual.defined()) y = y + after.residual;
-  return after.silu ? torch::silu(y) : y;
+  if (!own_loops_take(x)) {
+    auto y = library_norm(x);
+    if (after.residual.defined()) y = y + after.residual;
+    return after.silu ? torch::silu(y) : y;
+  }
+  NormaliseInput input{
+      .rows = rows_of(x),
+      .weight = weight,
+      .bias = bias,
+      .residual = after.residual.defined() ? rows_of(after.residual) : torch::Tensor(),
+      .moments = {},
+      .eps = kEpsilon,
+      .silu = after.silu};
+  input.moments = moments_for(input.rows, *this);
+  const auto y = torch::GradMode::is_enabled()
+                     ? normalise(input)
+                     : normalise_without_gradient(input, /*in_place=*/true);
+  return images_of(y, x.size(0), x.size(2), x.size(3));
+}
+
+torch::Tensor BatchNormImpl::after_stem(const torch::Tensor& x) {
+  if (!own_loops_take(x)) {
+    return torch::max_pool2d(torch::silu(library_norm(x)), 3, 2, 1);
+  }
+  NormaliseInput input{.rows = rows_of(x),
+                       .weight = weight,
+                       .bias = bias,
+                       .residual = {},
+                       .moments = {},
+                       .eps = kEpsilon,
+                       .silu = true};
+  input.moments = moments_for(input.rows, *this);
+  const auto pooled = normalise_and_pool(input, x.size(2), x.size(3));
+  return images_of(pooled, x.size(0), (x.size(2) + 1) / 2, (x.size(3) + 1) / 2);
 }
 
 torch::Tensor BatchNormImpl::forward(const torch::Tensor& x) {
-  return normalise(x.transpose(1, 2)).transpose(1, 2);
+  if (!own_loops_take(x)) return library_norm(x.transpose(1, 2)).transpose(1, 2);
+  NormaliseInput input{.rows = x.reshape({-1, x.size(-1)}).contiguous(),
+                       .weight = weight,
+                       .bias = bias,
+                       .residual = {},
+                       .moments = {},
+                       .eps = kEpsilon,
+                       .silu = false};
+  input.moments = moments_for(input.rows, *this);
+  const auto y = torch::GradMode::is_enabled()
+                     ? normalise(input)
+                     : normalise_without_gradient(input, /*in_place=*/false);
+  return y.view(x.sizes());
 }
 
 }  // namespace raven::nn

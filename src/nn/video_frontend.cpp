@@ -49,7 +49,7 @@ torch::Tensor VideoFrontendImpl::stem(const torch::Tensor& x) {
   // One channel and five frames: as a 2-D convolution over five channels it is the same sum, and
   // twice as fast as a 3-D convolution.
   const auto y = torch::conv2d(stack_neighbours(x), stem_weight.squeeze(1), {}, 2, kStemPixels / 2);
-  return torch::max_pool2d(stem_norm->after_convolution(y, {.silu = true}), 3, 2, 1);
+  return stem_norm->after_stem(y);
 }
 
 torch::Tensor VideoFrontendImpl::forward(const torch::Tensor& x) {

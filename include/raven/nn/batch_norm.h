@@ -21,6 +21,8 @@ class BatchNormImpl : public torch::nn::Module {
   /// x (B, C, ...) from a convolution, which nobody else reads: without gradients it may be
   /// overwritten.
   torch::Tensor after_convolution(const torch::Tensor& x, const After& after);
+  /// The stem's: SiLU and then the maximum over 3 x 3 positions with stride 2 and padding 1.
+  torch::Tensor after_stem(const torch::Tensor& x);
   /// x (B, T, C), normalised over B and T.
   torch::Tensor forward(const torch::Tensor& x);
 
@@ -29,7 +31,8 @@ class BatchNormImpl : public torch::nn::Module {
   torch::Tensor num_batches_tracked;        // () int64
 
  private:
-  torch::Tensor normalise(const torch::Tensor& x);
+  torch::Tensor library_norm(const torch::Tensor& x);
+  [[nodiscard]] bool own_loops_take(const torch::Tensor& x) const;
 };
 TORCH_MODULE(BatchNorm);
 

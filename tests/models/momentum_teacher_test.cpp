@@ -1,0 +1,109 @@
+#include "raven/models/momentum_teacher.h"
+
+#include <gtest/gtest.h>
+
+#include "models/small_models.h"
+#include "raven/core/error.h"
+#include "raven/nn/state_dict.h"
+
+namespace raven::models {
+namespace {
+
+struct Pair {
+  Encoder student, teacher;
+};
+
+Pair make_pair(double dropout = 0, double drop_path = 0) {
+  auto model = small_model();
+  model.encoder.dropout = dropout;
+  model.encoder.drop_path = drop_path;
+  const auto make = [&] { return Encoder(Modality::kAudio, model.encoder, model.audio_frontend); };
+  Pair pair{make(), make()};
+  start_as_copy(*pair.teacher, *pair.student);
+  return pair;
+}
+
+TEST(MomentumTeacher, StartsEqualAndWithoutGradients) {
+  const auto pair = make_pair();
+  const auto student = nn::state_dict(*pair.student), teacher = nn::state_dict(*pair.teacher);
+  for (std::size_t i = 0; i < student.size(); ++i) {
+    EXPECT_TRUE(torch::equal(student[i].second, teacher[i].second)) << student[i].first;
+    EXPECT_FALSE(teacher[i].second.requires_grad());
+  }
+}
+
+TEST(MomentumTeacher, FollowsParametersExactlyAndKeepsItsOwnStatistics) {
+  torch::manual_seed(1);
+  auto pair = make_pair();
+  torch::NoGradGuard no_grad;
+  for (auto& [name, tensor] : nn::state_dict(*pair.student)) {
+    if (tensor.is_floating_point()) tensor.add_(torch::rand_like(tensor));
+  }
+  std::vector<torch::Tensor> expected;
+  for (const auto& item : pair.teacher->named_parameters()) {
+    const auto student = pair.student->named_parameters()[item.key()].to(torch::kDouble);
+    expected.push_back(0.75 * item.value().to(torch::kDouble) + 0.25 * student);
+  }
+  const auto buffers = pair.teacher->named_buffers();
+  std::vector<torch::Tensor> before;
+  for (const auto& item : buffers) before.push_back(item.value().clone());
+  follow(*pair.teacher, *pair.student, 0.75);
+  std::size_t i = 0;
+  for (const auto& item : pair.teacher->named_parameters()) {
+    EXPECT_TRUE(torch::allclose(item.value().to(torch::kDouble), expected[i++], 1e-6, 1e-7))
+        << item.key();
+  }
+  for (i = 0; i < before.size(); ++i)
+    EXPECT_TRUE(torch::equal(pair.teacher->buffers()[i], before[i]));
+  follow(*pair.teacher, *pair.student, 0);
+  for (const auto& item : pair.teacher->named_parameters()) {
+    EXPECT_TRUE(torch::equal(item.value(), pair.student->named_parameters()[item.key()]));
+  }
+}
+
+TEST(MomentumTeacher, RefusesAStudentOfAnotherShape) {
+  auto model = small_model();
+  Encoder audio(Modality::kAudio, model.encoder, model.audio_frontend);
+  Encoder video(Modality::kVideo, model.encoder, model.video_frontend);
+  EXPECT_THROW(start_as_copy(*video, *audio), InternalError);
+  EXPECT_THROW(follow(*video, *audio, 0.9), InternalError);
+}
+
+/// Whether two passes over the same input differ: something random is on.
+bool is_random(const config::TeacherConfig& options, double dropout, double drop_path) {
+  torch::manual_seed(2);
+  torch::NoGradGuard no_grad;
+  auto pair = make_pair(dropout, drop_path);
+  pair.teacher->train();
+  set_teacher_mode(*pair.teacher, options);
+  const auto x = torch::randn({3, 640 * 4, 1});
+  return !torch::equal(pair.teacher(x), pair.teacher(x));
+}
+
+TEST(MomentumTeacher, DropsNothingUnlessAskedTo) {
+  config::TeacherConfig options;
+  EXPECT_FALSE(is_random(options, 0.5, 0.5));
+  options.dropout = true;
+  EXPECT_TRUE(is_random(options, 0.5, 0));
+  EXPECT_FALSE(is_random(options, 0, 0.5));
+  options.dropout = false, options.drop_path = true;
+  EXPECT_TRUE(is_random(options, 0, 0.5));
+}
+
+TEST(MomentumTeacher, TakesBatchStatisticsUnlessAskedNotTo) {
+  torch::NoGradGuard no_grad;
+  for (const auto mode : {config::BatchNormMode::kTrain, config::BatchNormMode::kEval}) {
+    auto pair = make_pair();
+    config::TeacherConfig options;
+    options.batch_norm = mode;
+    pair.teacher->train();
+    set_teacher_mode(*pair.teacher, options);
+    const auto mean = pair.teacher->named_buffers()["frontend.trunk.bn1.running_mean"].clone();
+    pair.teacher(torch::randn({2, 640 * 2, 1}));
+    const auto after = pair.teacher->named_buffers()["frontend.trunk.bn1.running_mean"];
+    EXPECT_EQ(torch::equal(mean, after), mode == config::BatchNormMode::kEval);
+  }
+}
+
+}  // namespace
+}  // namespace raven::models

@@ -1,0 +1,190 @@
+#include "raven/models/raven.h"
+
+#include <gtest/gtest.h>
+
+#include "models/small_models.h"
+#include "support/autocast.h"
+#include "support/tolerance.h"
+
+namespace raven::models {
+namespace {
+
+std::map<std::string, double> losses(Raven& model, const PretrainInput& input) {
+  torch::NoGradGuard no_grad;
+  const auto targets = model->targets(input);
+  std::map<std::string, double> result;
+  for (const auto& terms :
+       {model->video_terms(input, targets), model->audio_terms(input, targets)}) {
+    for (const auto& term : terms) {
+      result[term.name] = (term.sum / model->frames_of(term.name, input)).item<double>();
+      EXPECT_EQ(term.where.sum().item<std::int64_t>(),
+                model->frames_of(term.name, input).item<std::int64_t>());
+    }
+  }
+  return result;
+}
+
+Raven make(const config::LossConfig& loss = {}, const config::TeacherConfig& teacher = {}) {
+  torch::manual_seed(1);
+  return Raven(small_model(), loss, teacher);
+}
+
+TEST(Raven, HasThePartsThatItsLossesNeed) {
+  const auto names = [](Raven model) {
+    std::vector<std::string> result;
+    for (const auto& child : model->named_children()) result.push_back(child.key());
+    return result;
+  };
+  EXPECT_EQ(names(make()), (std::vector<std::string>{
+                               "student_video", "student_audio", "teacher_video", "teacher_audio",
+                               "predictor_v2a", "predictor_a2a", "predictor_a2v"}));
+  config::LossConfig audio_only;
+  audio_only.v2a = audio_only.a2v = 0;
+  EXPECT_EQ(names(make(audio_only)),
+            (std::vector<std::string>{"student_audio", "teacher_audio", "predictor_a2a"}));
+}
+
+TEST(Raven, TrainsStudentsAndPredictorsInTwoSets) {
+  auto model = make();
+  const auto count = [](const torch::nn::Module& module) { return module.parameters().size(); };
+  EXPECT_EQ(model->video_parameters().size(),
+            count(*model->student_video) + count(*model->predictor_v2a));
+  EXPECT_EQ(
+      model->audio_parameters().size(),
+      count(*model->student_audio) + count(*model->predictor_a2a) + count(*model->predictor_a2v));
+  const auto input = small_input();
+  const auto targets = model->targets(input);
+  EXPECT_FALSE(targets.video.requires_grad());
+  auto terms = model->video_terms(input, targets);
+  terms[0].sum.backward();
+  for (const auto& parameter : model->video_parameters()) EXPECT_TRUE(parameter.grad().defined());
+  for (const auto& parameter : model->audio_parameters()) EXPECT_FALSE(parameter.grad().defined());
+}
+
+TEST(Raven, LooksAtMaskedFramesOnlyWithinAModality) {
+  auto model = make();
+  model->eval();
+  const auto input = small_input();
+  auto other = input;
+  torch::NoGradGuard no_grad;
+  auto targets = model->targets(input);
+  auto changed = targets;
+  changed.audio = targets.audio.clone();
+  changed.audio.index_put_({input.masked_audio.logical_not()}, 7.0);
+  const auto before = model->audio_terms(input, targets),
+             after = model->audio_terms(input, changed);
+  EXPECT_EQ(before[0].name, "a2a");
+  EXPECT_TRUE(torch::equal(before[0].sum, after[0].sum));
+  EXPECT_FALSE(torch::equal(model->video_terms(input, targets)[0].sum,
+                            model->video_terms(input, changed)[0].sum));
+}
+
+TEST(Raven, CountsTheFramesThatItsOptionsName) {
+  const auto input = small_input();  // 12 real frames, 4 of them masked for video and 6 for audio
+  const auto count = [&](const config::LossConfig& loss, const std::string& term) {
+    return make(loss)->frames_of(term, input).item<std::int64_t>();
+  };
+  config::LossConfig loss;
+  loss.v2v = 1;
+  EXPECT_EQ(count(loss, "v2v"), 4);
+  EXPECT_EQ(count(loss, "v2a"), 12);
+  EXPECT_EQ(count(loss, "a2a"), 6);
+  EXPECT_EQ(count(loss, "a2v"), 12);
+  loss.cross_masked_only = true, loss.within_masked_only = false;
+  EXPECT_EQ(count(loss, "v2v"), 12);
+  EXPECT_EQ(count(loss, "v2a"), 4);
+  EXPECT_EQ(count(loss, "a2a"), 12);
+  EXPECT_EQ(count(loss, "a2v"), 6);
+  auto model = make(loss);
+  EXPECT_EQ(losses(model, input).size(), 4U);
+}
+
+TEST(Raven, HidesMaskedInputFromTheStudents) {
+  auto model = make();
+  model->eval();
+  const auto input = small_input();
+  auto other = input;
+  other.video = torch::where(input.masked_video.unsqueeze(-1).unsqueeze(-1), 3.0, input.video);
+  other.audio = input.audio.clone();
+  other.audio.slice(1, 2 * 640, 5 * 640) = 3.0;
+  torch::NoGradGuard no_grad;
+  const auto targets = model->targets(input);
+  EXPECT_TRUE(torch::equal(model->video_terms(input, targets)[0].sum,
+                           model->video_terms(other, targets)[0].sum));
+  EXPECT_TRUE(torch::equal(model->audio_terms(input, targets)[0].sum,
+                           model->audio_terms(other, targets)[0].sum));
+  EXPECT_FALSE(torch::equal(model->targets(other).video, targets.video));
+}
+
+TEST(Raven, IsBoundedByPerfectPrediction) {
+  auto model = make();
+  const auto input = small_input();
+  for (const auto& [name, loss] : losses(model, input)) {
+    EXPECT_GE(loss, -1) << name;
+    EXPECT_LE(loss, 1) << name;
+  }
+}
+
+TEST(Raven, NormalisesAveragedTargetsOverTime) {
+  config::TeacherConfig teacher;
+  teacher.target = config::TargetKind::kAverageInstanceNorm;
+  auto model = make({}, teacher);
+  const auto targets = model->targets(small_input()).video;
+  EXPECT_LE(targets.mean(1).abs().max().item<double>(), 1e-5);
+  EXPECT_LE((targets.var(1, false) - 1).abs().max().item<double>(), 1e-2);
+  teacher.target = config::TargetKind::kAverage;
+  auto plain = make({}, teacher);
+  const auto average = plain->targets(small_input()).video;
+  EXPECT_EQ(average.sizes(), targets.sizes());
+}
+
+TEST(Raven, KeepsAGivenTeacherFixed) {
+  config::TeacherConfig teacher;
+  teacher.video_weights = "somewhere.safetensors";
+  auto model = make({}, teacher);
+  torch::NoGradGuard no_grad;
+  for (auto& parameter : model->parameters()) parameter.add_(parameter.requires_grad() ? 1 : 0);
+  const auto video = model->teacher_video->parameters()[3].clone();
+  const auto audio = model->teacher_audio->parameters()[3].clone();
+  model->update_teachers(0.5);
+  EXPECT_TRUE(torch::equal(model->teacher_video->parameters()[3], video));
+  EXPECT_TRUE(torch::allclose(model->teacher_audio->parameters()[3], audio + 0.5));
+}
+
+TEST(Raven, PutsItsTeachersIntoTheirModeAgainAfterEvaluation) {
+  auto model_config = small_model();
+  model_config.encoder.dropout = 0.5;
+  Raven model(model_config, config::LossConfig{}, config::TeacherConfig{});
+  model->eval();
+  EXPECT_FALSE(model->teacher_video->is_training());
+  model->train();
+  torch::NoGradGuard no_grad;
+  const auto input = small_input();
+  EXPECT_TRUE(torch::equal(model->targets(input).video, model->targets(input).video));
+  EXPECT_FALSE(torch::equal(model->student_video(input.video), model->student_video(input.video)));
+}
+
+TEST(Raven, RunsInReducedPrecision) {
+  auto model = make();
+  const auto input = small_input();
+  std::vector<LossTerm> terms;
+  {
+    const Bf16Scope bf16;
+    const auto targets = model->targets(input);
+    terms = model->video_terms(input, targets);
+    for (auto& term : model->audio_terms(input, targets)) terms.push_back(term);
+  }
+  torch::Tensor sum = torch::zeros({});
+  for (const auto& term : terms) sum = sum + term.sum;
+  sum.backward();
+  const auto exact = losses(model, input);
+  for (const auto& term : terms) {
+    EXPECT_EQ(term.sum.scalar_type(), torch::kFloat32) << term.name;
+    const auto mean = term.sum / model->frames_of(term.name, input);
+    EXPECT_NEAR(mean.item<double>(), exact.at(term.name), 0.05) << term.name;
+  }
+  for (const auto& parameter : model->video_parameters()) EXPECT_TRUE(parameter.grad().defined());
+}
+
+}  // namespace
+}  // namespace raven::models
