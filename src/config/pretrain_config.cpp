@@ -2,6 +2,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <string_view>
+
 namespace raven::config {
 namespace {
 
@@ -90,6 +92,31 @@ void check_losses(const LossConfig& loss, const TeacherConfig& teacher) {
   }
 }
 
+/// A loss over masked frames has no frames where nothing is masked.
+void check_masks(const MaskConfig& mask, const LossConfig& loss) {
+  struct Term {
+    const char *name, *modality;
+    double weight, prob;
+    bool masked_only;
+    const char* option;
+  };
+  const double video = mask.video_prob.value_or(mask.prob);
+  const double audio = mask.audio_prob.value_or(mask.prob);
+  constexpr const char *kWithin = "within_masked_only", *kCross = "cross_masked_only";
+  for (const auto& term : {Term{"v2v", "video", loss.v2v, video, loss.within_masked_only, kWithin},
+                           Term{"v2a", "video", loss.v2a, video, loss.cross_masked_only, kCross},
+                           Term{"a2a", "audio", loss.a2a, audio, loss.within_masked_only, kWithin},
+                           Term{"a2v", "audio", loss.a2v, audio, loss.cross_masked_only, kCross}}) {
+    if (term.weight == 0 || term.prob > 0 || !term.masked_only) continue;
+    const auto& own =
+        term.modality == std::string_view("video") ? mask.video_prob : mask.audio_prob;
+    const std::string key = own ? std::string("mask.") + term.modality + "_prob" : "mask.prob";
+    throw RuleError(key, fmt::format("{} is 0, so loss.{}, which is over masked frames only, has "
+                                     "no frames; set loss.{}=false, or loss.{}=0",
+                                     key, term.name, term.option, term.name));
+  }
+}
+
 void check_schedule(const OptimizerConfig& optimizer, const TrainConfig& train) {
   for (const auto& [key, lr] : {std::pair{"optimizer.lr", std::optional<double>(optimizer.lr)},
                                 std::pair{"optimizer.video_lr", optimizer.video_lr},
@@ -125,6 +152,7 @@ void PretrainConfig::check() const {
   check_data(data);
   check_model(model, loss);
   check_losses(loss, teacher);
+  check_masks(mask, loss);
   check_schedule(optimizer, train);
   check_arithmetic(device, train);
 }

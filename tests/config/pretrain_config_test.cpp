@@ -71,6 +71,24 @@ TEST(PretrainConfig, FixedTeachersNeedNoLossOfTheirOwn) {
   EXPECT_EQ(broken_rule({"loss.v2a=0", "teacher.video_weights=video.safetensors"}), "");
 }
 
+TEST(PretrainConfig, LossesOverMaskedFramesNeedMasks) {
+  EXPECT_THAT(broken_rule({"mask.prob=0"}),
+              StartsWith("command line: mask.prob is 0, so loss.a2a, which is over masked frames "
+                         "only, has no frames; set loss.within_masked_only=false, or loss.a2a=0"));
+  EXPECT_THAT(broken_rule({"mask.audio_prob=0"}), HasSubstr("mask.audio_prob is 0, so loss.a2a"));
+  EXPECT_THAT(broken_rule({"mask.video_prob=0", "loss.v2v=1"}),
+              HasSubstr("mask.video_prob is 0, so loss.v2v"));
+  EXPECT_THAT(broken_rule({"mask.video_prob=0", "loss.cross_masked_only=true"}),
+              HasSubstr("so loss.v2a, which is over masked frames only, has no frames; set "
+                        "loss.cross_masked_only=false"));
+  EXPECT_THAT(broken_rule({"mask.audio_prob=0", "loss={a2a: 0, cross_masked_only: true}"}),
+              HasSubstr("so loss.a2v"));
+  EXPECT_EQ(broken_rule({"mask.prob=0", "loss.within_masked_only=false"}), "");
+  EXPECT_EQ(broken_rule({"mask.prob=0", "loss.a2a=0"}), "");
+  EXPECT_EQ(broken_rule({"mask.video_prob=0"}), "");
+  EXPECT_EQ(broken_rule({"mask.prob=0", "mask.audio_prob=0.2"}), "");
+}
+
 TEST(PretrainConfig, PredictorsWithoutLossAreNotChecked) {
   EXPECT_EQ(broken_rule({"model.predictors.v2v.heads=5"}), "");
   EXPECT_EQ(broken_rule({"model.predictors.v2a.heads=5", "model.predictors.v2a.kind=linear"}), "");

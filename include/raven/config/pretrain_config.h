@@ -53,7 +53,8 @@ struct MaskConfig {
     v.field("sampler", &MaskConfig::sampler,
             "spans: the released code's, prob is the share covered; bernoulli_start: the paper's "
             "words, every frame starts a span with chance prob");
-    v.field("prob", &MaskConfig::prob, between(0, 1), "how much is masked, see sampler");
+    v.field("prob", &MaskConfig::prob, between(0, 1),
+            "how much is masked, see sampler; 0: nothing, losses must then cover all frames");
     v.field("length", &MaskConfig::length, at_least(1), "video frames per span, 40 ms each");
     v.field("video_prob", &MaskConfig::video_prob, between(0, 1), "for video; null: prob");
     v.field("audio_prob", &MaskConfig::audio_prob, between(0, 1), "for audio; null: prob");

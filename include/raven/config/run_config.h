@@ -92,8 +92,10 @@ struct DataConfig {
     v.field("valid_max_frames", &DataConfig::valid_max_frames, at_least(1),
             "the same for held-out batches");
     v.field("prefetch", &DataConfig::prefetch, between(1, 64), "batches made ready ahead of need");
-    v.field("max_skipped", &DataConfig::max_skipped, at_least(0),
-            "unusable utterances to skip before the run ends with exit code 3");
+    v.field(
+        "max_skipped", &DataConfig::max_skipped, at_least(0),
+        "unusable utterances to skip before the run ends with exit code 3; counted anew at every "
+        "start of the program");
     v.field("max_utterances", &DataConfig::max_utterances, at_least(1),
             "use only the first so many utterances of the manifest; null: all");
     v.group("video", &DataConfig::video, "how stored mouth crops become the model's input");
