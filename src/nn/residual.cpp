@@ -1,6 +1,7 @@
 #include "raven/nn/residual.h"
 
 #include <cmath>
+#include <limits>
 
 #include "raven/core/error.h"
 
@@ -15,11 +16,24 @@ ConvolutionImpl::ConvolutionImpl(const Options& options) : options_(options) {
 
 torch::Tensor ConvolutionImpl::forward(const torch::Tensor& x) {
   const auto stride = options_.stride;
+  if (options_.kernel == 1 && x.device().is_cpu()) return of_single_pixels(x);
   const auto padding = (options_.kernel - 1) / 2;
   if (options_.dimensions == Dimensions::kTwo) {
     return torch::conv2d(x, weight, {}, stride, padding);
   }
   return torch::conv2d(x, weight.unsqueeze(2), {}, {1, stride}, torch::IntArrayRef{0, padding});
+}
+
+// A matrix product over pixels. oneDNN's 1 x 1 convolution (LibTorch 2.11, AVX-512) writes beyond
+// its memory when it computes the weight gradient of 8 channels.
+torch::Tensor ConvolutionImpl::of_single_pixels(const torch::Tensor& x) {
+  const auto everything = std::numeric_limits<std::int64_t>::max();
+  auto pixels = x.slice(3, 0, everything, options_.stride);
+  if (options_.dimensions == Dimensions::kTwo) {
+    pixels = pixels.slice(2, 0, everything, options_.stride);
+  }
+  const auto y = torch::matmul(pixels.permute({0, 2, 3, 1}), weight.flatten(1).t());
+  return y.permute({0, 3, 1, 2});
 }
 
 BasicBlockImpl::BasicBlockImpl(Dimensions dimensions, std::int64_t in_channels,

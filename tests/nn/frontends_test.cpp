@@ -110,5 +110,30 @@ TEST(Frontends, GiveEachUtteranceTheSameWhateverTheOrder) {
             1e-6);
 }
 
+// oneDNN's kernel for this weight gradient writes beyond its memory for 8 channels; ours must not
+// use it.
+TEST(Convolution, GivesSinglePixelGradientsOfEightChannels) {
+  torch::manual_seed(0);
+  for (const auto dimensions : {Dimensions::kOne, Dimensions::kTwo}) {
+    const std::int64_t rows = dimensions == Dimensions::kTwo ? 2 : 1;
+    Convolution convolution(ConvolutionImpl::Options{
+        .dimensions = dimensions, .in_channels = 8, .out_channels = 16, .kernel = 1, .stride = 2});
+    const auto x =
+        torch::randn({3, 8, 2 * rows - 1, 7}).contiguous(torch::MemoryFormat::ChannelsLast);
+    const auto y = convolution(x);
+    ASSERT_EQ(y.sizes(), torch::IntArrayRef({3, 16, rows, 4}));
+    const auto grad = torch::randn_like(y);
+    y.backward(grad);
+    auto expected = torch::zeros({16, 8});
+    for (std::int64_t row = 0; row < rows; ++row) {
+      for (std::int64_t column = 0; column < 4; ++column) {
+        expected += grad.select(2, row).select(2, column).t().mm(
+            x.select(2, 2 * row).select(2, 2 * column));
+      }
+    }
+    EXPECT_TRUE(torch::allclose(convolution->weight.grad().flatten(1), expected, 1e-4, 1e-4));
+  }
+}
+
 }  // namespace
 }  // namespace raven::nn
