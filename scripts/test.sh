@@ -15,6 +15,14 @@ scripts/setup.sh ${Torch_ROOT:+--torch "$Torch_ROOT"}
 scripts/build.sh "$preset"
 printf 'test: built in %d s\n' $((SECONDS - start))
 
+# TensorBoard's own reader judges our event files; a Python of its own keeps it away from the system's.
+python=${XDG_CACHE_HOME:-$HOME/.cache}/raven/test-python
+if ! "$python/bin/python" -c 'import tensorboard' 2>/dev/null; then
+  python3 -m venv "$python"
+  "$python/bin/pip" install -q --disable-pip-version-check tensorboard==2.20.0 'setuptools<81'
+fi
+export RAVEN_PYTHON=$python/bin/python
+
 selection=("$@")
 [ ${#selection[@]} -gt 0 ] || selection=(-LE 'soak|fuzz|bench|gpu')
 ctest --test-dir "build/$preset" --output-on-failure --no-tests=error "${selection[@]}"
