@@ -25,6 +25,7 @@ BatchMoments moments_for(const torch::Tensor& rows, BatchNormImpl& norm) {
   torch::NoGradGuard no_grad;
   const auto num_rows = rows.size(0);
   auto moments = batch_moments(rows.detach());
+  if (norm.statistics_fixed) return moments;
   const auto unbiased =
       static_cast<double>(num_rows) / std::max<double>(1, static_cast<double>(num_rows - 1));
   norm.running_mean.lerp_(moments.mean, kMomentum);
@@ -52,9 +53,21 @@ bool BatchNormImpl::own_loops_take(const torch::Tensor& x) const {
 }
 
 torch::Tensor BatchNormImpl::library_norm(const torch::Tensor& x) {
-  if (is_training()) num_batches_tracked.add_(1);
-  return torch::batch_norm(x, weight, bias, running_mean, running_var, is_training(), kMomentum,
-                           kEpsilon, at::globalContext().userEnabledCuDNN());
+  const auto norm_with = [&](const torch::Tensor& mean, const torch::Tensor& variance) {
+    return torch::batch_norm(x, weight, bias, mean, variance, is_training(), kMomentum, kEpsilon,
+                             at::globalContext().userEnabledCuDNN());
+  };
+  if (!is_training()) return norm_with(running_mean, running_var);
+  if (statistics_fixed) return norm_with({}, {});
+  num_batches_tracked.add_(1);
+  if (x.numel() != x.size(1)) return norm_with(running_mean, running_var);
+  // One value per channel: the library's n / (n - 1) would make the running variance NaN.
+  {
+    torch::NoGradGuard no_grad;
+    running_mean.lerp_(x.reshape({-1}).to(running_mean.scalar_type()), kMomentum);
+    running_var.mul_(1 - kMomentum);
+  }
+  return norm_with({}, {});
 }
 
 torch::Tensor BatchNormImpl::after_convolution(const torch::Tensor& x, const After& after) {

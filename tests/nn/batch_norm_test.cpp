@@ -132,6 +132,43 @@ TEST(BatchNorm, UsesRunningStatisticsInEvalMode) {
   EXPECT_TRUE(torch::equal(norm->running_mean, before));
 }
 
+/// float32 goes through the own loops, double through the library.
+TEST(BatchNorm, OneValuePerChannelKeepsTheRunningVarianceFinite) {
+  for (const auto type : {torch::kFloat32, torch::kDouble}) {
+    for (const bool frames : {false, true}) {
+      auto norm = BatchNorm(3);
+      norm->to(type);
+      const auto x = torch::tensor({1.0, -2.0, 5.0}, type).requires_grad_();
+      const auto y =
+          frames ? norm(x.view({1, 1, 3})) : norm->after_convolution(x.view({1, 3, 1, 1}), {});
+      y.sum().backward();
+      EXPECT_TRUE(torch::equal(y.flatten(), torch::zeros({3}, type)));
+      EXPECT_TRUE(torch::isfinite(x.grad()).all().item<bool>());
+      EXPECT_TRUE(torch::allclose(norm->running_mean, 0.1 * x.detach()));
+      EXPECT_TRUE(torch::allclose(norm->running_var, torch::full({3}, 0.9, type)));
+      EXPECT_EQ(norm->num_batches_tracked.item<std::int64_t>(), 1);
+    }
+  }
+}
+
+TEST(BatchNorm, FixedStatisticsAreNotUpdated) {
+  for (const auto type : {torch::kFloat32, torch::kDouble}) {
+    torch::manual_seed(7);
+    auto moving = norm_of(5), fixed = norm_of(5);
+    fixed->weight.set_data(moving->weight.detach().clone());
+    fixed->bias.set_data(moving->bias.detach().clone());
+    fixed->statistics_fixed = true;
+    moving->to(type), fixed->to(type);
+    const auto x = images(5).detach().to(type);
+    EXPECT_TRUE(torch::equal(fixed->after_convolution(x.clone(), {}),
+                             moving->after_convolution(x.clone(), {})));
+    EXPECT_FALSE(torch::equal(moving->running_mean, torch::zeros({5}, type)));
+    EXPECT_TRUE(torch::equal(fixed->running_mean, torch::zeros({5}, type)));
+    EXPECT_TRUE(torch::equal(fixed->running_var, torch::ones({5}, type)));
+    EXPECT_EQ(fixed->num_batches_tracked.item<std::int64_t>(), 0);
+  }
+}
+
 TEST(BatchNorm, GivesTheSameForAnyNumberOfThreads) {
   torch::manual_seed(5);
   const auto x = torch::randn({4, 64, 40, 40}).contiguous(torch::MemoryFormat::ChannelsLast);

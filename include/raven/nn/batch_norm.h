@@ -8,7 +8,7 @@ namespace raven::nn {
 
 /// eps 1e-5, momentum 0.1, affine, running statistics. Keys: weight, bias, running_mean,
 /// running_var, num_batches_tracked. In train mode the batch's own statistics are used, padded
-/// frames included.
+/// frames included. The running variance is the unbiased one, n / max(1, n - 1) times the batch's.
 class BatchNormImpl : public torch::nn::Module {
  public:
   explicit BatchNormImpl(std::int64_t num_channels);
@@ -29,6 +29,7 @@ class BatchNormImpl : public torch::nn::Module {
   torch::Tensor weight, bias;               // (C)
   torch::Tensor running_mean, running_var;  // (C)
   torch::Tensor num_batches_tracked;        // () int64
+  bool statistics_fixed = false;            // train mode then leaves running statistics as they are
 
  private:
   torch::Tensor library_norm(const torch::Tensor& x);
