@@ -66,4 +66,10 @@ void set_teacher_mode(torch::nn::Module& teacher, const config::TeacherConfig& o
   }
 }
 
+void fix_statistics(torch::nn::Module& teacher) {
+  for (const auto& module : teacher.modules()) {
+    if (auto* norm = module->as<nn::BatchNorm>()) norm->statistics_fixed = true;
+  }
+}
+
 }  // namespace raven::models

@@ -60,9 +60,11 @@ RavenImpl::RavenImpl(const config::ModelConfig& model, const config::LossConfig&
   };
   if (loss.v2v > 0 || loss.a2v > 0) {
     teacher_video = add_teacher("teacher_video", Modality::kVideo, student_video);
+    if (!teacher.video_weights.empty()) fix_statistics(*teacher_video);
   }
   if (loss.a2a > 0 || loss.v2a > 0) {
     teacher_audio = add_teacher("teacher_audio", Modality::kAudio, student_audio);
+    if (!teacher.audio_weights.empty()) fix_statistics(*teacher_audio);
   }
   const auto add_predictor = [&](const std::string& term, const config::PredictorConfig& options) {
     if (weight(term) == 0) return;

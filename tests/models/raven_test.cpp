@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "models/small_models.h"
+#include "raven/nn/state_dict.h"
 #include "support/autocast.h"
 #include "support/tolerance.h"
 
@@ -114,6 +115,34 @@ TEST(Raven, HidesMaskedInputFromTheStudents) {
   EXPECT_TRUE(torch::equal(model->audio_terms(input, targets)[0].sum,
                            model->audio_terms(other, targets)[0].sum));
   EXPECT_FALSE(torch::equal(model->targets(other).video, targets.video));
+}
+
+TEST(Raven, FixedTeachersStandStill) {
+  config::TeacherConfig teacher;
+  teacher.audio_weights = "given";  // who reads the file is not this class' business
+  auto model = make({}, teacher);
+  const auto state = [](const Encoder& encoder) {
+    nn::StateDict copy;
+    for (const auto& [name, tensor] : nn::state_dict(*encoder))
+      copy.emplace_back(name, tensor.detach().clone());
+    return copy;
+  };
+  const auto same = [](const nn::StateDict& a, const nn::StateDict& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      if (!torch::equal(a[i].second, b[i].second)) return false;
+    }
+    return true;
+  };
+  const auto audio = state(model->teacher_audio), video = state(model->teacher_video);
+  const auto input = small_input();
+  const auto first = model->targets(input), second = model->targets(input);
+  EXPECT_TRUE(same(state(model->teacher_audio), audio));
+  EXPECT_FALSE(same(state(model->teacher_video), video));  // its running statistics move
+  EXPECT_TRUE(torch::equal(first.audio, second.audio));
+  auto other = input;
+  other.audio = torch::cat({input.audio.narrow(0, 0, 1), 3 * input.audio.narrow(0, 1, 1)});
+  EXPECT_FALSE(torch::allclose(model->targets(other).audio[0], first.audio[0]))
+      << "targets use the batch's statistics";
 }
 
 TEST(Raven, IsBoundedByPerfectPrediction) {

@@ -18,4 +18,8 @@ void follow(torch::nn::Module& teacher, const torch::nn::Module& student, double
 /// For a teacher in train mode: dropout, drop-path and BatchNorm as `options` say.
 void set_teacher_mode(torch::nn::Module& teacher, const config::TeacherConfig& options);
 
+/// For a teacher that stands still: BatchNorm in train mode uses the batch's statistics and leaves
+/// the running ones as they are.
+void fix_statistics(torch::nn::Module& teacher);
+
 }  // namespace raven::models
