@@ -1,4 +1,5 @@
-# `cmake --install`: bin/raven, bin/raven-synth and share/raven/configs, found relative to the binary.
+# `cmake --install`: bin/raven, bin/raven-synth and share/raven/configs, found relative to the binary; the man page and
+# completions for shells, which the built raven writes.
 include(GNUInstallDirs)
 foreach(program IN ITEMS raven raven-synth)
   if(TARGET ${program})
@@ -7,3 +8,21 @@ foreach(program IN ITEMS raven raven-synth)
   endif()
 endforeach()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/raven/configs)
+
+if(TARGET raven)
+  install(CODE "
+    function(raven_writes file)
+      set(path \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/\${file}\")
+      get_filename_component(folder \${path} DIRECTORY)
+      file(MAKE_DIRECTORY \${folder})
+      execute_process(COMMAND \"$<TARGET_FILE:raven>\" \${ARGN} OUTPUT_FILE \${path} RESULT_VARIABLE result)
+      if(NOT result EQUAL 0)
+        message(FATAL_ERROR \"cannot write \${path}: raven \${ARGN} ended with \${result}\")
+      endif()
+      message(STATUS \"Installing: \${path}\")
+    endfunction()
+    raven_writes(man/man1/raven.1 man)
+    raven_writes(bash-completion/completions/raven completion bash)
+    raven_writes(zsh/site-functions/_raven completion zsh)
+    raven_writes(fish/vendor_completions.d/raven.fish completion fish)")
+endif()

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "raven/core/error.h"
@@ -58,11 +59,24 @@ int gather(short* samples, int count, espeak_EVENT* event) {
   return 0;
 }
 
+/// The folder that holds espeak-ng-data in an unpacked archive, <program>/../share; empty when
+/// there is none or ESPEAK_DATA_PATH says where to look.
+std::string data_beside_program() {
+  if (std::getenv("ESPEAK_DATA_PATH") != nullptr) return "";
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return "";
+  const auto share = program.parent_path().parent_path() / "share";
+  return std::filesystem::is_directory(share / "espeak-ng-data", error) ? share.string() : "";
+}
+
 /// Once a process; children inherit it.
 void initialise_espeak() {
   static const bool ready = [] {
     const int options = espeakINITIALIZE_PHONEME_EVENTS | espeakINITIALIZE_DONT_EXIT;
-    if (espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 200, nullptr, options) != kEspeakRate) {
+    const auto data = data_beside_program();
+    const char* path = data.empty() ? nullptr : data.c_str();
+    if (espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 200, path, options) != kEspeakRate) {
       throw ConfigError(
           "espeak-ng cannot read its data; install the package espeak-ng-data, or set "
           "ESPEAK_DATA_PATH to the "

@@ -54,6 +54,23 @@ std::map<std::string, std::string> tree(const fs::path& folder) {
   return files;
 }
 
+TEST(RavenSynth, ReadsItsVoicesFromTheFolderBesideIt) {
+  const TemporaryFolder folder;
+  const auto program = folder.path() / "bin" / "raven-synth";
+  fs::create_directories(program.parent_path());
+  fs::copy_file(kProgram, program);
+  const auto make = [&](const std::string& out) {
+    return run("env -u ESPEAK_DATA_PATH '" + program.string() + "' --out '" +
+               (folder.path() / out).string() + "' --speakers 3 --utterances 3 --workers 1");
+  };
+  const auto installed = make("a");
+  EXPECT_EQ(installed.code, 0) << installed.output;
+  fs::create_directories(folder.path() / "share" / "espeak-ng-data");  // has no voices
+  const auto beside = make("b");
+  EXPECT_NE(beside.code, 0) << beside.output;
+  EXPECT_THAT(beside.output, HasSubstr("espeak-ng cannot read its data"));
+}
+
 TEST(RavenSynth, WorkersAndStopsChangeNoByte) {
   const TemporaryFolder folder;
   const auto one = folder.path() / "one", three = folder.path() / "three";
