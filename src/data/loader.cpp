@@ -82,6 +82,19 @@ class EpochPlan {
   std::int64_t num_batches_;
 };
 
+/// Adds to `total` the time for which it lives.
+class AddedTime {
+ public:
+  explicit AddedTime(Clock::duration& total) : total_(total) {}
+  ~AddedTime() { total_ += Clock::now() - start_; }
+  AddedTime(const AddedTime&) = delete;
+  AddedTime& operator=(const AddedTime&) = delete;
+
+ private:
+  Clock::duration& total_;
+  const Clock::time_point start_ = Clock::now();
+};
+
 /// A batch on its way. Rows are claimed one by one, so that many threads make one batch quickly.
 struct Job {
   Job(const LoaderPosition& where, BatchAssembly made)
@@ -246,6 +259,7 @@ Loader::~Loader() = default;
 
 std::optional<Batch> Loader::next() {
   auto& state = *state_;
+  const AddedTime waits(state.waited);
   for (std::int64_t empty_batches = 0; !state.at_end(state.next_out); ++empty_batches) {
     if (empty_batches == state.plan.num_batches()) {
       throw SkipBudgetError(fmt::format(
@@ -253,9 +267,7 @@ std::optional<Batch> Loader::next() {
           state.skipped_lines.empty() ? "" : state.skipped_lines.back()));
     }
     state.start_jobs();
-    const auto start = Clock::now();
     const auto job = state.first_filled();
-    state.waited += Clock::now() - start;
     auto batch = job->assembly.finish();
     state.drop_first();
     state.next_out = state.after(state.next_out);

@@ -57,7 +57,7 @@ class Loader {
   /// `skipped_lines`.
   [[nodiscard]] std::map<std::string, std::int64_t> skipped() const;
   [[nodiscard]] std::vector<std::string> skipped_lines() const;  // "id<TAB>reason<TAB>message"
-  [[nodiscard]] double waited_s() const;  // time that next() spent waiting, in total
+  [[nodiscard]] double waited_s() const;  // time spent in next(), in total
 
  private:
   struct State;
