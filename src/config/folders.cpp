@@ -18,7 +18,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
   for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
     if (entry->path().extension() == ".yaml") {
-      names.push_back(fs::relative(entry->path(), folder, error).string());
+      names.push_back(fs::relative(entry->path(), folder, error).replace_extension().string());
     }
   }
   std::sort(names.begin(), names.end());
@@ -49,7 +49,7 @@ fs::path find_config(const fs::path& name) {
   const auto with_ending = [](fs::path path) { return path += ".yaml"; };
   if (is_file(name)) return name;
   if (is_file(with_ending(name))) return with_ending(name);
-  std::vector<std::string> searched = {"as named"}, known;
+  std::vector<std::string> searched = {"here"}, known;
   if (name.is_relative()) {
     for (const fs::path& folder : config_folders()) {
       if (is_file(folder / name)) return folder / name;
@@ -58,8 +58,12 @@ fs::path find_config(const fs::path& name) {
       for (std::string& found : names_in(folder)) known.push_back(std::move(found));
     }
   }
+  auto bare = name;
+  if (bare.extension() == ".yaml") bare.replace_extension();
+  const auto best = nearest(bare.string(), known);
   throw ConfigError(fmt::format("{}: no such configuration file (looked {}){}", name.string(),
-                                fmt::join(searched, ", "), did_you_mean(name.string(), known)));
+                                fmt::join(searched, " and "),
+                                best.empty() ? "" : fmt::format("; did you mean '{}.yaml'?", best)));
 }
 
 }  // namespace raven::config

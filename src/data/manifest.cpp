@@ -315,6 +315,10 @@ Manifest read_manifest(const fs::path& file) {
                     "`raven synth` a corpus to try",
                     file.string()));
   }
+  if (fs::is_directory(file, ignored)) {
+    throw ConfigError(fmt::format("{}: is a folder, expected a manifest; name the .tsv in it",
+                                  file.string()));
+  }
   return parse_manifest(read_file(file, kMaxFileBytes), fs::absolute(file).lexically_normal());
 }
 

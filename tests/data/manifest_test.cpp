@@ -186,5 +186,10 @@ TEST(Manifest, JoinsSeveralAndRefusesCommonIds) {
   EXPECT_THROW((void)read_manifests({a, b, a}), DataError);
 }
 
+TEST(Manifest, RefusesAFolderAsAWrongArgument) {
+  const TemporaryFolder folder;
+  EXPECT_THROW(read_manifest(folder.path()), ConfigError);
+}
+
 }  // namespace
 }  // namespace raven::data
