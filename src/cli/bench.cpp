@@ -34,7 +34,8 @@ constexpr const char* kDescription =
     "batch. loader: batches of a manifest through the data pipeline, without networks.\n"
     "After --warmup rounds, --steps rounds are timed one by one, each ended by waiting for the "
     "device. frames_per_s is the median in video frames (25 are a second of speech), spread is "
-    "(largest - smallest) / median. With a GPU in the table of peaks, mfu is the share of its "
+    "(largest - smallest) / median; the loader's frames_per_s_total is over all rounds. With a GPU "
+    "in the table of peaks, mfu is the share of its "
     "peak.";
 
 struct Timing {
@@ -134,7 +135,8 @@ nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments&
     return static_cast<double>(batch.num_frames());
   });
   auto result = summary(timing);
-  add_device(result, device, train::pretrain_flops(config, length), config.train.precision);
+  add_device(result, device, train::pretrain_flops(config, length, batch.video.size(0)),
+             config.train.precision);
   return result;
 }
 
@@ -157,7 +159,7 @@ nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Argument
     return static_cast<double>(batch.num_frames());
   });
   auto result = summary(timing);
-  const auto flops = train::frame_flops(config, length);
+  const auto flops = train::frame_flops(config, length, batch.video.size(0));
   add_device(result, device,
              (video ? flops.video_frontend : flops.audio_frontend) + flops.transformer,
              config.train.precision);
@@ -189,13 +191,13 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
     return static_cast<double>(batch.ids.empty() ? 0 : batch.num_frames());
   });
   auto result = summary(timing);
-  // Batches differ in size, so the total is steadier than the median of single batches.
+  // Batches differ in size and come in bursts, so the total is steadier than single batches.
   double frames = 0, seconds = 0;
   for (std::size_t i = 0; i < timing.frames.size(); ++i) {
     frames += timing.frames[i];
     seconds += timing.seconds[i];
   }
-  result["frames_per_s"] = frames / std::max(seconds, 1e-9);
+  result["frames_per_s_total"] = frames / std::max(seconds, 1e-9);
   result["workers"] = config.data.workers;
   add_device(result, device, 0, config.train.precision);
   return result;

@@ -27,7 +27,8 @@ constexpr const char* kDescription =
     "the "
     "end, encoders/.\n"
     "The same command goes on from the newest checkpoint, with the same result as a run that was "
-    "never stopped (on a CPU, bit for bit). A signal (SIGINT, SIGTERM, SIGUSR1) ends it after the "
+    "never stopped (on a CPU with the same number of threads, bit for bit). A signal (SIGINT, "
+    "SIGTERM, SIGUSR1) ends it after the "
     "current step with a checkpoint and exit code 75.";
 
 /// Throws ConfigError that says how to make the missing file.
@@ -100,6 +101,7 @@ std::map<std::string, std::string> facts(const PretrainConfig& config, const tor
 }
 
 train::TrainerSettings trainer_settings(const PretrainConfig& config,
+                                        const data::Manifest& manifest,
                                         const train::RunLength& length,
                                         const torch::Device& device) {
   return {.optimizer = config.optimizer,
@@ -110,7 +112,9 @@ train::TrainerSettings trainer_settings(const PretrainConfig& config,
           .seed = static_cast<std::uint64_t>(config.run.seed),
           .length = length,
           .device = device,
-          .config = train::flatten(config)};
+          .config = train::flatten(config),
+          .data_hash = train::data_hash(manifest),
+          .manifest = fmt::format("{}", fmt::join(config.data.manifest, ", "))};
 }
 
 ExitCode pretrain(const Arguments& arguments) {
@@ -135,7 +139,7 @@ ExitCode pretrain(const Arguments& arguments) {
   for (const auto& [name, value] : known) log::info("{}: {}", name, value);
   folder.write_environment(known);
 
-  train::Trainer trainer(task, loader, folder, trainer_settings(config, length, device));
+  train::Trainer trainer(task, loader, folder, trainer_settings(config, manifest, length, device));
   if (!trainer.run(stop)) {
     log::warn("stopped by signal {} after step {}; the same command goes on from there",
               received_signal(), trainer.step());

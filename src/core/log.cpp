@@ -10,7 +10,12 @@ namespace raven::log {
 namespace {
 
 std::mutex warnings_mutex;
-std::map<std::string, int> warnings;  // message -> times given
+struct Warning {
+  std::string message;  // as first given
+  int times = 0;
+};
+
+std::map<std::string, Warning> warnings;  // by key
 
 }  // namespace
 
@@ -31,23 +36,27 @@ void also_to(const std::filesystem::path& file) {
   spdlog::default_logger()->sinks().push_back(std::move(sink));
 }
 
-void warn_once(const std::string& message) {
-  int times = 0;
+void warn_once(const std::string& message) { warn_once(message, message); }
+
+void warn_once(const std::string& key, const std::string& message) {
+  bool first = false;
   {
     const std::lock_guard lock(warnings_mutex);
-    times = ++warnings[message];
+    auto& warning = warnings[key];
+    first = ++warning.times == 1;
+    if (first) warning.message = message;
   }
-  if (times == 1) spdlog::warn("{}", message);
+  if (first) spdlog::warn("{}", message);
 }
 
 void repeated() {
-  std::map<std::string, int> seen;
+  std::map<std::string, Warning> seen;
   {
     const std::lock_guard lock(warnings_mutex);
     seen.swap(warnings);
   }
-  for (const auto& [message, times] : seen) {
-    if (times > 1) spdlog::warn("{} times: {}", times, message);
+  for (const auto& [key, warning] : seen) {
+    if (warning.times > 1) spdlog::warn("{} times: {}", warning.times, warning.message);
   }
 }
 

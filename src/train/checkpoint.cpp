@@ -119,6 +119,14 @@ std::string config_hash(const std::map<std::string, std::string>& config) {
   return checksum_text(checksum(text));
 }
 
+std::string data_hash(const data::Manifest& manifest) {
+  std::string text;
+  for (const auto& utterance : manifest.utterances) {
+    text += fmt::format("{}\t{}\n", utterance.id, utterance.frames);
+  }
+  return checksum_text(checksum(text));
+}
+
 CheckpointFolder::CheckpointFolder(fs::path folder, std::int64_t keep, std::int64_t keep_every)
     : folder_(std::move(folder)), keep_(keep), keep_every_(keep_every) {
   make_folders(folder_);
@@ -165,12 +173,19 @@ void CheckpointFolder::save(const TrainState& state, const NamedTensors& model,
       rename_or_throw(path, replaced);
     }
     rename_or_throw(temporary, path);
-    flush_to_disk(folder_);
-    point_last_to(state.step);
   } catch (const Error& error) {
     fs::remove_all(temporary, ignored);
     throw SystemError(fmt::format("checkpoint {} was not written, earlier ones stand: {}",
                                   path.string(), error.what()));
+  }
+  try {
+    flush_to_disk(folder_);
+    point_last_to(state.step);
+  } catch (const Error& error) {
+    throw SystemError(fmt::format(
+        "checkpoint {} is whole, and the same command goes on from it, but `last` does not point "
+        "to it: {}",
+        path.string(), error.what()));
   }
   remove_old();
 }
@@ -209,6 +224,7 @@ void CheckpointFolder::remove_old() const {
 std::optional<Checkpoint> CheckpointFolder::newest_whole() {
   const auto present = steps();
   std::vector<fs::path> refused;
+  bool unreadable = false;
   std::string reasons;
   for (auto step = present.rbegin(); step != present.rend(); ++step) {
     try {
@@ -219,9 +235,18 @@ std::optional<Checkpoint> CheckpointFolder::newest_whole() {
       log::warn("refused checkpoint {}: {}", path_of(*step).filename().string(), error.what());
       refused.push_back(path_of(*step));
       reasons += fmt::format("\n  {}", error.what());
+    } catch (const SystemError& error) {  // may be whole: a bad mount, a permission
+      log::warn("cannot read checkpoint {}: {}", path_of(*step).filename().string(), error.what());
+      unreadable = true;
+      reasons += fmt::format("\n  {}", error.what());
     }
   }
-  if (refused.empty()) return std::nullopt;
+  if (present.empty()) return std::nullopt;
+  if (unreadable) {
+    throw CheckpointError(fmt::format(
+        "no checkpoint in {} can be used, and some could not be read; mend that and run again:{}",
+        folder_.string(), reasons));
+  }
   throw CheckpointError(
       fmt::format("no checkpoint in {} is whole; remove that folder to start the run again:{}",
                   folder_.string(), reasons));

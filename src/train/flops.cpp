@@ -1,20 +1,28 @@
 #include "raven/train/flops.h"
 
+#include <cctype>
+#include <cmath>
 #include <vector>
 
 namespace raven::train {
 namespace {
 
-/// The four stages of a ResNet-18 with two blocks each. `area` is the number of output positions of
-/// the first stage (a square's pixels, or samples), divided by `shrink` at each further stage; a
-/// kernel covers `taps` positions.
-double resnet_flops(const std::vector<std::int64_t>& widths, double area, double shrink,
-                    double taps) {
+double power(double base, int exponent) { return exponent == 2 ? base * base : base; }
+
+/// Positions along one side after a stride of 2.
+double halved(double side) { return std::ceil(side / 2); }
+
+/// The four stages of a ResNet-18 with two blocks each, over `dims` dimensions (2: images, 1:
+/// samples). `side` is the number of output positions of the first stage along one of them, halved
+/// at each further stage; kernels are 3 wide.
+double resnet_flops(const std::vector<std::int64_t>& widths, double side, int dims) {
+  const double taps = power(3, dims);
   double flops = 0;
   auto in = static_cast<double>(widths.front());
   for (std::size_t stage = 0; stage < widths.size(); ++stage) {
     const auto out = static_cast<double>(widths[stage]);
-    if (stage > 0) area /= shrink;
+    if (stage > 0) side = halved(side);
+    const double area = power(side, dims);
     flops += 2 * area * taps * (in * out + 3 * out * out);
     if (in != out || stage > 0) flops += 2 * area * in * out;  // downsample
     in = out;
@@ -22,23 +30,30 @@ double resnet_flops(const std::vector<std::int64_t>& widths, double area, double
   return flops;
 }
 
+/// What a frame's cost depends on besides the networks.
+struct Shape {
+  double frames = 0, clips = 0;  // of each clip; in a batch
+};
+
 /// A block with self-attention and a feed-forward layer, over `frames` keys with relative
 /// positions.
-double block_flops(double dim, double ffn, double frames) {
+double block_flops(double dim, double ffn, const Shape& shape) {
   const double projections = 4 * 2 * dim * dim;
-  // Queries by keys, queries by 2 T - 1 positions, maps by values; the positions' projection once
-  // per clip.
-  const double attention = 2 * dim * (frames + (2 * frames - 1) + frames) + 2 * 2 * dim * dim;
-  return projections + attention + 2 * 2 * dim * ffn;
+  const double positions = 2 * shape.frames - 1;
+  // Queries by keys, queries by positions, maps by values.
+  const double attention = 2 * dim * (shape.frames + positions + shape.frames);
+  // The positions' projection is made once for a batch.
+  const double of_positions = 2 * dim * dim * positions / (shape.frames * shape.clips);
+  return projections + attention + of_positions + 2 * 2 * dim * ffn;
 }
 
-double predictor_flops(const config::PredictorConfig& predictor, double dim, double frames) {
+double predictor_flops(const config::PredictorConfig& predictor, double dim, const Shape& shape) {
   const auto width = static_cast<double>(predictor.dim);
   switch (predictor.kind) {
     case config::PredictorKind::kTransformer:
       return 2 * dim * width + 2 * width * dim +
              static_cast<double>(predictor.blocks) *
-                 block_flops(width, static_cast<double>(predictor.ffn_dim), frames);
+                 block_flops(width, static_cast<double>(predictor.ffn_dim), shape);
     case config::PredictorKind::kMlp:
       return 4 * dim * width;
     case config::PredictorKind::kLinear:
@@ -49,40 +64,52 @@ double predictor_flops(const config::PredictorConfig& predictor, double dim, dou
   return 0;
 }
 
+/// True when `name` stands in `gpu` as whole words: "A40" is not in "RTX A4000".
+bool names(const std::string& gpu, const std::string& name) {
+  const auto ends_word = [&](std::size_t at) {
+    return at >= gpu.size() || std::isalnum(static_cast<unsigned char>(gpu[at])) == 0;
+  };
+  for (auto at = gpu.find(name); at != std::string::npos; at = gpu.find(name, at + 1)) {
+    if ((at == 0 || ends_word(at - 1)) && ends_word(at + name.size())) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
-FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames) {
+FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames,
+                       std::int64_t clips) {
   const auto& encoder = config.model.encoder;
   const auto dim = static_cast<double>(encoder.dim);
-  const auto length = static_cast<double>(frames);
+  const Shape shape{.frames = static_cast<double>(frames), .clips = static_cast<double>(clips)};
   FrameFlops flops;
 
   const auto& video = config.model.video_frontend.widths;
-  const auto half = static_cast<double>((config.data.video.crop + 1) / 2);
-  const auto quarter = static_cast<double>((config.data.video.crop + 3) / 4);
+  const double half = halved(static_cast<double>(config.data.video.crop));
   flops.video_frontend = 2 * half * half * 5 * 7 * 7 * static_cast<double>(video.front()) +
-                         resnet_flops(video, quarter * quarter, 4, 9) +
+                         resnet_flops(video, halved(half), /*dims=*/2) +
                          2 * static_cast<double>(video.back()) * dim;
 
   const auto& audio = config.model.audio_frontend.widths;
   constexpr double kStemPositions = 160;  // 640 samples at stride 4
   flops.audio_frontend = 2 * kStemPositions * 80 * static_cast<double>(audio.front()) +
-                         resnet_flops(audio, kStemPositions, 2, 3) +
+                         resnet_flops(audio, kStemPositions, /*dims=*/1) +
                          2 * static_cast<double>(audio.back()) * dim;
 
   flops.transformer = static_cast<double>(encoder.blocks) *
-                      block_flops(dim, static_cast<double>(encoder.ffn_dim), length);
+                      block_flops(dim, static_cast<double>(encoder.ffn_dim), shape);
   const auto& loss = config.loss;
   const auto& predictors = config.model.predictors;
-  if (loss.v2v > 0) flops.predictor += predictor_flops(predictors.v2v, dim, length);
-  if (loss.v2a > 0) flops.predictor += predictor_flops(predictors.v2a, dim, length);
-  if (loss.a2a > 0) flops.predictor += predictor_flops(predictors.a2a, dim, length);
-  if (loss.a2v > 0) flops.predictor += predictor_flops(predictors.a2v, dim, length);
+  if (loss.v2v > 0) flops.predictor += predictor_flops(predictors.v2v, dim, shape);
+  if (loss.v2a > 0) flops.predictor += predictor_flops(predictors.v2a, dim, shape);
+  if (loss.a2a > 0) flops.predictor += predictor_flops(predictors.a2a, dim, shape);
+  if (loss.a2v > 0) flops.predictor += predictor_flops(predictors.a2v, dim, shape);
   return flops;
 }
 
-double pretrain_flops(const config::PretrainConfig& config, std::int64_t frames) {
-  const auto flops = frame_flops(config, frames);
+double pretrain_flops(const config::PretrainConfig& config, std::int64_t frames,
+                      std::int64_t clips) {
+  const auto flops = frame_flops(config, frames, clips);
   const auto& loss = config.loss;
   const double video = flops.video_frontend + flops.transformer;
   const double audio = flops.audio_frontend + flops.transformer;
@@ -99,12 +126,12 @@ std::optional<double> peak_flops(const std::string& gpu, config::Precision preci
     const char* name;
     double fp32, tf32, bf16;  // tera operations per second, dense, from the makers' data sheets
   };
-  static const std::vector<Peak> peaks = {{"H200", 67, 494, 989},    {"H100 PCIe", 51, 378, 756},
-                                          {"H100", 67, 494, 989},    {"A100", 19.5, 156, 312},
-                                          {"L40S", 91.6, 183, 362},  {"A40", 37.4, 74.8, 149.7},
-                                          {"V100", 15.7, 15.7, 15.7}};
+  static const std::vector<Peak> peaks = {{"H200", 67, 494, 989},     {"H100 PCIe", 51, 378, 756},
+                                          {"H100 NVL", 60, 417, 835}, {"H100", 67, 494, 989},
+                                          {"A100", 19.5, 156, 312},   {"L40S", 91.6, 183, 362},
+                                          {"A40", 37.4, 74.8, 149.7}, {"V100", 15.7, 15.7, 15.7}};
   for (const auto& peak : peaks) {
-    if (gpu.find(peak.name) == std::string::npos) continue;
+    if (!names(gpu, peak.name)) continue;
     switch (precision) {
       case config::Precision::kFp32:
         return peak.fp32 * 1e12;

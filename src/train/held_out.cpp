@@ -1,9 +1,8 @@
 #include "raven/train/held_out.h"
 
-#include <unordered_map>
+#include <algorithm>
 
-#include "raven/core/error.h"
-#include "raven/core/log.h"
+#include "raven/core/files.h"
 #include "raven/data/loader.h"
 #include "raven/train/device.h"
 #include "raven/train/feature_statistics.h"
@@ -13,8 +12,11 @@
 namespace raven::train {
 namespace {
 
-data::LoaderOptions loader_options(const config::PretrainConfig& config) {
-  return {.max_frames = std::max(config.data.valid_max_frames, config.data.max_frames),
+data::LoaderOptions loader_options(const config::PretrainConfig& config,
+                                   const data::Manifest& manifest) {
+  std::int64_t longest = 0;
+  for (const auto& utterance : manifest.utterances) longest = std::max(longest, utterance.frames);
+  return {.max_frames = std::max(config.data.valid_max_frames, longest),
           .workers = config.data.workers,
           .prefetch = config.data.prefetch,
           .max_skipped = config.data.max_skipped,
@@ -62,7 +64,7 @@ class Losses {
   std::map<std::string, Sums> sums_;
 };
 
-/// Features and log-mel energies of every other utterance, for one modality.
+/// Features and log-mel energies of both halves of the utterances, for one modality.
 class ProbeData {
  public:
   void add(const torch::Tensor& features, const torch::Tensor& energies, bool fit) {
@@ -108,21 +110,48 @@ EvaluationMode::~EvaluationMode() {
 HeldOut::HeldOut(const config::PretrainConfig& config, data::Manifest manifest)
     : config_(config), manifest_(std::move(manifest)) {
   const auto limit = static_cast<std::size_t>(config_.monitor.probe_utterances);
-  if (manifest_.utterances.size() > limit) manifest_.utterances.resize(limit);
+  auto& all = manifest_.utterances;
+  if (all.size() > limit) {
+    std::vector<data::Utterance> chosen;
+    for (std::size_t i = 0; i < limit; ++i) chosen.push_back(all[i * all.size() / limit]);
+    all = std::move(chosen);
+  }
+  fits_ = split_by_speaker(manifest_);
 }
 
-Numbers HeldOut::look(models::Raven& model, const torch::Device& device) const {
+std::map<std::string, bool> split_by_speaker(const data::Manifest& manifest) {
+  struct Speaker {
+    std::vector<std::string> ids;
+    std::int64_t frames = 0;
+  };
+  std::map<std::pair<std::uint64_t, std::string>, Speaker> speakers;  // in the order of a hash
+  for (const auto& utterance : manifest.utterances) {
+    const auto name =
+        utterance.speaker.empty() ? "utterance " + utterance.id : "speaker " + utterance.speaker;
+    auto& speaker = speakers[{checksum(name), name}];
+    speaker.ids.push_back(utterance.id);
+    speaker.frames += utterance.frames;
+  }
+  std::map<std::string, bool> fits;
+  std::int64_t fitted = 0, scored = 0;
+  for (const auto& [name, speaker] : speakers) {
+    const bool fit = fitted <= scored;
+    (fit ? fitted : scored) += speaker.frames;
+    for (const auto& id : speaker.ids) fits[id] = fit;
+  }
+  return fits;
+}
+
+Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
+                      const std::stop_token& stop) const {
   if (empty()) return {};
   torch::NoGradGuard no_grad;
   const EvaluationMode mode(*model);
-  std::unordered_map<std::string, bool> fits;
-  for (std::size_t i = 0; i < manifest_.utterances.size(); ++i) {
-    fits[manifest_.utterances[i].id] = i % 2 == 0;
-  }
-  data::Loader loader(manifest_, loader_options(config_));
+  data::Loader loader(manifest_, loader_options(config_, manifest_));
   Losses losses;
   ProbeData video, audio;
   while (const auto batch = loader.next()) {
+    if (stop.stop_requested()) return {};
     const auto input = pretrain_input(batch->to(device));
     const Autocast autocast(device, config_.train.precision);
     const auto targets = model->targets(input);
@@ -136,7 +165,7 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device) const {
     for (std::int64_t row = 0; row < static_cast<std::int64_t>(batch->ids.size()); ++row) {
       const auto frames = batch->lengths[row].item<std::int64_t>();
       const auto energies = log_mel(batch->audio[row].slice(0, 0, 640 * frames));
-      const bool fit = fits.at(batch->ids[static_cast<std::size_t>(row)]);
+      const bool fit = fits_.at(batch->ids[static_cast<std::size_t>(row)]);
       if (seen_video.defined()) video.add(seen_video[row].slice(0, 0, frames), energies, fit);
       if (seen_audio.defined()) audio.add(seen_audio[row].slice(0, 0, frames), energies, fit);
     }

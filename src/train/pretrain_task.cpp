@@ -190,7 +190,9 @@ Numbers PretrainTask::settings_at(std::int64_t step) const {
   return {{"momentum", momentum_.at(step)}};
 }
 
-Numbers PretrainTask::evaluate() { return held_out_.look(model_, device_); }
+Numbers PretrainTask::evaluate(const std::stop_token& stop) {
+  return held_out_.look(model_, device_, stop);
+}
 
 void PretrainTask::export_results(const fs::path& run) {
   make_folders(run / "encoders");

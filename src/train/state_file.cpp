@@ -54,6 +54,10 @@ StateFile read_state_file(const std::filesystem::path& file) {
     state.seed = content.at("seed").get<std::uint64_t>();
     state.config = content.at("config").get<std::map<std::string, std::string>>();
     state.numbers = content.at("numbers").get<std::map<std::string, double>>();
+    state.data_hash = content.value("data_hash", "");
+    state.batches_per_epoch = content.value("batches_per_epoch", std::int64_t{0});
+    state.threads = content.value("threads", std::int64_t{0});
+    state.look_due = content.value("look_due", false);
     return result;
   } catch (const Json::exception& error) {
     throw CheckpointError(fmt::format("{}: damaged: {}", file.string(), error.what()));
@@ -69,6 +73,10 @@ void write_state_file(const std::filesystem::path& file, const StateFile& conten
             {"config", state.config},
             {"config_hash", config_hash(state.config)},
             {"numbers", finite(state.numbers)},
+            {"data_hash", state.data_hash},
+            {"batches_per_epoch", state.batches_per_epoch},
+            {"threads", state.threads},
+            {"look_due", state.look_due},
             {"files", content.checksums}};
   json["checksum"] = own_checksum(json);
   write_file_atomically(file, text_of(json, 2) + "\n");

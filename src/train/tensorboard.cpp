@@ -86,6 +86,7 @@ EventWriter::EventWriter(const std::filesystem::path& folder, std::int64_t resta
   const auto seconds = std::chrono::duration_cast<std::chrono::microseconds>(
                            std::chrono::system_clock::now().time_since_epoch())
                            .count();
+  const bool first_file = std::filesystem::is_empty(folder);
   // TensorBoard reads a folder's files in the order of their names.
   file_ = folder / fmt::format("events.out.tfevents.{:010}.{:06}.{}.{}", seconds / 1000000,
                                seconds % 1000000, host.data(), ::getpid());
@@ -93,11 +94,13 @@ EventWriter::EventWriter(const std::filesystem::path& folder, std::int64_t resta
   auto version = event_head(0);
   put_bytes(version, 3, "brain.Event:2");  // file_version
   append(version);
-  if (restart_step > 0) {
+  if (restart_step > 0 || !first_file) {
     std::string session;
     put_key(session, 1, Wire::kVarint);  // SessionLog.status = START
     put_varint(session, 1);
-    auto restart = event_head(restart_step + 1);  // this step and later ones are forgotten
+    // This step and later ones are forgotten; a run that starts again makes its look at step 0
+    // anew.
+    auto restart = event_head(restart_step > 0 ? restart_step + 1 : 0);
     put_bytes(restart, 7, session);
     append(restart);
   }

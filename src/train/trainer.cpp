@@ -32,45 +32,78 @@ Trainer::Trainer(Task& task, data::Loader& loader, RunFolder& folder,
       updater_(task, settings.optimizer, settings.length, settings.device) {}
 
 bool Trainer::run(const std::stop_token& stop) {
-  start();
+  start(stop);
   while (step_ < settings_.length.steps && !stop.stop_requested()) {
     const std::int64_t next = step_ + 1;
     const bool last = next == settings_.length.steps;
     const bool reports = next == 1 || last || next % settings_.log.every == 0;
     train_step(/*measure=*/reports);
     if (reports) report();
-    if (settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every))) evaluate();
+    if (settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every))) evaluate(stop);
     if (every(settings_.checkpoint.every)) save();
   }
   if (saved_step_ != step_) save();
   log::repeated();
-  return step_ >= settings_.length.steps;
+  return step_ >= settings_.length.steps && !look_due_;
 }
 
 // A run that has a whole checkpoint goes on from it; any other run starts from the seed's weights,
 // and what an earlier attempt without a checkpoint reported is dropped.
-void Trainer::start() {
-  if (const auto checkpoint = checkpoints_.newest_whole()) {
-    const auto where = checkpoint->folder.string();
-    const auto changed = differences(checkpoint->state.config, settings_.config);
-    if (!changed.empty()) {
-      throw ConfigError(fmt::format("{} belongs to a run with another configuration:\n  {}", where,
-                                    fmt::join(changed, "\n  ")));
-    }
-    load_strictly(checkpoint->model, nn::state_dict(task_.module()), where + "/model.safetensors");
-    load_strictly(checkpoint->optimizer, updater_.state(), where + "/optimizer.safetensors");
-    loader_.seek(checkpoint->state.position);
-    step_ = saved_step_ = checkpoint->state.step;
-    means_.restore(checkpoint->state.numbers, settings_.device);
-    for (const auto& [name, value] : checkpoint->state.numbers) {
-      if (name.rfind(kFirst, 0) == 0) first_measures_[name.substr(kFirst.size())] = value;
-    }
-    log::info("goes on after step {} ({})", step_, where);
-  }
+void Trainer::start(const std::stop_token& stop) {
+  if (const auto checkpoint = checkpoints_.newest_whole()) go_on_from(*checkpoint);
   metrics_.emplace(folder_.path(), step_);
-  if (step_ == 0 && settings_.evaluate_every > 0) evaluate();
+  if (settings_.evaluate_every > 0 && (step_ == 0 || look_due_)) {
+    const bool was_due = look_due_;
+    evaluate(stop);
+    if (was_due && !look_due_) save();  // else the next start would make it again
+  }
   reported_step_ = step_;
   reported_at_ = Clock::now();
+}
+
+void Trainer::go_on_from(const Checkpoint& checkpoint) {
+  const auto where = checkpoint.folder.string();
+  const auto& state = checkpoint.state;
+  const auto changed = differences(state.config, settings_.config);
+  if (!changed.empty()) {
+    throw ConfigError(fmt::format("{} belongs to a run with another configuration:\n  {}", where,
+                                  fmt::join(changed, "\n  ")));
+  }
+  compare_data(state, where);
+  const auto threads = torch::get_num_threads();
+  if (settings_.device.is_cpu() && state.threads > 0 && state.threads != threads) {
+    log::warn(
+        "{} was made with {} threads, now there are {}: the result may differ in its last bits "
+        "from "
+        "that of a run that was never stopped; threads={} avoids it",
+        where, state.threads, threads, state.threads);
+  }
+  load_strictly(checkpoint.model, nn::state_dict(task_.module()), where + "/model.safetensors");
+  load_strictly(checkpoint.optimizer, updater_.state(), where + "/optimizer.safetensors");
+  loader_.seek(state.position);
+  step_ = saved_step_ = state.step;
+  look_due_ = state.look_due;
+  means_.restore(state.numbers, settings_.device);
+  for (const auto& [name, value] : state.numbers) {
+    if (name.rfind(kFirst, 0) == 0) first_measures_[name.substr(kFirst.size())] = value;
+  }
+  log::info("goes on after step {} ({})", step_, where);
+}
+
+void Trainer::compare_data(const TrainState& saved, const std::string& where) const {
+  std::string problem;
+  if (!saved.data_hash.empty() && saved.data_hash != settings_.data_hash) {
+    problem = "ids or frame counts of its utterances";
+  } else if (saved.batches_per_epoch > 0 &&
+             saved.batches_per_epoch != loader_.batches_per_epoch()) {
+    problem = fmt::format("batches per epoch ({} then, {} now)", saved.batches_per_epoch,
+                          loader_.batches_per_epoch());
+  }
+  if (problem.empty()) return;
+  throw ConfigError(fmt::format(
+      "{}: the training data changed since {} was made: other {}\nput the earlier manifest back to "
+      "go on, or choose another run.dir to start on the new data",
+      settings_.manifest, where, problem));
 }
 
 void Trainer::train_step(bool measure) {
@@ -115,7 +148,10 @@ void Trainer::report() {
   metrics_->write(step_, "train", numbers);
   log::info("{}", report_line(step_, settings_.length.steps, numbers));
   if (first_measures_.empty()) first_measures_ = measures_;
-  for (const auto& warning : collapse_warnings(first_measures_, numbers)) log::warn_once(warning);
+  const bool warmed_up = step_ > settings_.length.warmup_steps;
+  for (const auto& [kind, message] : collapse_warnings(first_measures_, numbers, warmed_up)) {
+    log::warn_once(kind, message);
+  }
 }
 
 Numbers Trainer::speed_since_last_report() {
@@ -136,10 +172,11 @@ Numbers Trainer::speed_since_last_report() {
   return numbers;
 }
 
-void Trainer::evaluate() {
+void Trainer::evaluate(const std::stop_token& stop) {
   stop_if_bad();
   const auto begin = Clock::now();
-  const auto numbers = task_.evaluate();
+  const auto numbers = task_.evaluate(stop);
+  look_due_ = numbers.empty() && stop.stop_requested();
   if (!numbers.empty()) {
     metrics_->write(step_, "held_out", numbers);
     log::info("{}", held_out_line(step_, numbers));
@@ -154,7 +191,11 @@ void Trainer::save() {
                    .position = loader_.position(),
                    .seed = settings_.seed,
                    .config = settings_.config,
-                   .numbers = means_.save()};
+                   .numbers = means_.save(),
+                   .data_hash = settings_.data_hash,
+                   .batches_per_epoch = loader_.batches_per_epoch(),
+                   .threads = torch::get_num_threads(),
+                   .look_due = look_due_};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
   checkpoints_.save(state, nn::state_dict(task_.module()), updater_.state());

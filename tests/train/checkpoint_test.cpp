@@ -32,7 +32,11 @@ TrainState state_at(std::int64_t step) {
           .position = {.epoch = 2, .batch = step},
           .seed = 7,
           .config = {{"optimizer.lr", "0.003"}, {"run.dir", "caf\xC3\xA9"}},
-          .numbers = {{"mean.sum.loss", -0.1F}}};
+          .numbers = {{"mean.sum.loss", -0.1F}},
+          .data_hash = "00ff",
+          .batches_per_epoch = 31,
+          .threads = 3,
+          .look_due = true};
 }
 
 class CheckpointFolderTest : public testing::Test {
@@ -77,6 +81,10 @@ TEST_F(CheckpointFolderTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(checkpoint->state.seed, 7U);
   EXPECT_EQ(checkpoint->state.config, state_at(12).config);
   EXPECT_EQ(checkpoint->state.numbers, state_at(12).numbers);  // exact, float32 sums included
+  EXPECT_EQ(checkpoint->state.data_hash, "00ff");
+  EXPECT_EQ(checkpoint->state.batches_per_epoch, 31);
+  EXPECT_EQ(checkpoint->state.threads, 3);
+  EXPECT_TRUE(checkpoint->state.look_due);
   EXPECT_TRUE(
       torch::equal(checkpoint->model.at("student_video.weight"), torch::full({4, 3}, 12.0)));
   EXPECT_EQ(checkpoint->model.at("student_video.norm.num_batches_tracked").item<std::int64_t>(),
@@ -161,6 +169,49 @@ TEST_F(CheckpointFolderTest, DoesNotStartAgainWhenAllAreDamaged) {
   const auto message = message_of<CheckpointError>([&] { folder().newest_whole(); });
   EXPECT_THAT(message, HasSubstr("step_00000001/model.safetensors"));
   EXPECT_THAT(message, HasSubstr("step_00000002/model.safetensors"));
+}
+
+TEST_F(CheckpointFolderTest, OneThatCannotBeReadIsPassedOverAndLeftInPlace) {
+  save(1);
+  save(2);
+  // A link to itself cannot be opened, by the superuser neither; a bad mount ends the same way.
+  const auto state = file(2, "state.json");
+  fs::rename(state, temporary_.path() / "aside");
+  fs::create_symlink("state.json", state);
+  EXPECT_EQ(folder().newest_whole()->state.step, 1);
+  EXPECT_THAT(folder().steps(), ElementsAre(1, 2));
+  fs::remove(state);
+  fs::rename(temporary_.path() / "aside", state);
+  EXPECT_EQ(folder().newest_whole()->state.step, 2);
+}
+
+TEST_F(CheckpointFolderTest, AWholeCheckpointWithoutItsLinkIsNotCalledUnwritten) {
+  save(1);
+  fs::remove(path() / "last");
+  fs::create_directories(path() / "last" / "in the way");
+  const auto message = message_of<SystemError>([&] { save(2); });
+  EXPECT_THAT(message, HasSubstr("step_00000002 is whole"));
+  EXPECT_THAT(message, HasSubstr("`last` does not point to it"));
+  EXPECT_EQ(folder().newest_whole()->state.step, 2);
+}
+
+TEST(DataHash, TellsOtherIdsCountsAndOrders) {
+  data::Utterance a, b;
+  a.id = "a";
+  a.frames = 10;
+  b.id = "b";
+  b.frames = 20;
+  const auto hash = [](const std::vector<data::Utterance>& utterances) {
+    return data_hash({.file = "x.tsv", .utterances = utterances});
+  };
+  auto longer = b;
+  longer.frames = 21;
+  auto moved = b;
+  moved.video.file = "/elsewhere/b.mp4";
+  EXPECT_EQ(hash({a, b}), hash({a, moved}));
+  EXPECT_NE(hash({a, b}), hash({b, a}));
+  EXPECT_NE(hash({a, b}), hash({a, longer}));
+  EXPECT_NE(hash({a, b}), hash({a}));
 }
 
 TEST_F(CheckpointFolderTest, AFullDiskLeavesTheOldOnes) {

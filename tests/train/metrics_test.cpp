@@ -162,6 +162,18 @@ TEST(EventWriter, WritesScalarsThatAReaderFinds) {
   EXPECT_EQ(scalars, (std::map<std::string, float>{{"train/loss", -1.25F}, {"train/lr", 0.5F}}));
 }
 
+TEST(EventWriter, ARunThatStartsAgainForgetsTheEarlierOne) {
+  const TemporaryFolder run;
+  { Metrics(run.path(), 0).write(0, "held_out", {{"valid_loss", 1.0}}); }
+  { Metrics(run.path(), 0).write(0, "held_out", {{"valid_loss", 2.0}}); }
+  const auto records = records_of(run.path() / "tensorboard");
+  ASSERT_EQ(records.size(), 5U);  // version, look; version, restart, look
+  Reader restart(records[3]);
+  restart.field();
+  EXPECT_EQ(restart.field().varint, 0U);
+  EXPECT_EQ(restart.field().number, 7U);  // session_log
+}
+
 TEST(EventWriter, AResumedRunTellsFromWhichStepItStartsAgain) {
   const TemporaryFolder run;
   { Metrics(run.path(), 0).write(30, "train", {{"loss", 1.0}}); }

@@ -192,7 +192,7 @@ TEST_F(PretrainTaskTest, LookingAtHeldOutClipsChangesNoStateAndIsRepeatable) {
   }
   std::vector<bool> modes;
   for (const auto& part : task.module().modules()) modes.push_back(part->is_training());
-  const auto numbers = task.evaluate();
+  const auto numbers = task.evaluate({});
   for (const char* name :
        {"valid_loss", "valid_v2a", "valid_gain_a2v", "probe_r2_video", "probe_r2_audio"}) {
     EXPECT_TRUE(numbers.count(name) == 1 && std::isfinite(numbers.at(name))) << name;
@@ -203,7 +203,57 @@ TEST_F(PretrainTaskTest, LookingAtHeldOutClipsChangesNoStateAndIsRepeatable) {
   }
   i = 0;
   for (const auto& part : task.module().modules()) EXPECT_EQ(part->is_training(), modes[i++]);
-  EXPECT_EQ(task.evaluate(), numbers);
+  EXPECT_EQ(task.evaluate({}), numbers);
+}
+
+TEST_F(PretrainTaskTest, AStoppedLookGivesNothing) {
+  PretrainTask task(tiny_config(), torch::kCPU, kLength, manifest());
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_TRUE(task.evaluate(stop.get_token()).empty());
+}
+
+TEST_F(PretrainTaskTest, HeldOutClipsAreSpreadOverTheWholeList) {
+  auto config = tiny_config();
+  config.monitor.probe_utterances = 3;
+  data::Manifest listed;
+  for (int i = 0; i < 9; ++i) {
+    data::Utterance utterance;
+    utterance.id = std::to_string(i);
+    listed.utterances.push_back(utterance);
+  }
+  std::vector<std::string> ids;
+  const HeldOut held_out(config, listed);
+  for (const auto& utterance : held_out.manifest().utterances) ids.push_back(utterance.id);
+  EXPECT_EQ(ids, (std::vector<std::string>{"0", "3", "6"}));
+}
+
+TEST_F(PretrainTaskTest, HalvesOfTheProbeShareNoSpeaker) {
+  data::Manifest listed;
+  for (int i = 0; i < 40; ++i) {
+    data::Utterance utterance;
+    utterance.id = "clip" + std::to_string(i);
+    if (i < 30) utterance.speaker = "speaker" + std::to_string(i % 5);
+    utterance.frames = 10;
+    listed.utterances.push_back(utterance);
+  }
+  const auto fits = split_by_speaker(listed);
+  std::map<std::string, std::set<bool>> halves;
+  int fitted = 0;
+  for (const auto& utterance : listed.utterances) {
+    if (!utterance.speaker.empty()) halves[utterance.speaker].insert(fits.at(utterance.id));
+    fitted += fits.at(utterance.id) ? 1 : 0;
+  }
+  EXPECT_EQ(halves.size(), 5U);
+  for (const auto& [speaker, sides] : halves) EXPECT_EQ(sides.size(), 1U) << speaker;
+  EXPECT_NEAR(fitted, 20, 6);  // one speaker's clips
+}
+
+TEST_F(PretrainTaskTest, HeldOutClipsMayBeLongerThanTrainingBatches) {
+  auto config = tiny_config();
+  config.data.valid_max_frames = 5;  // no clip is that short
+  PretrainTask task(config, torch::kCPU, kLength, manifest());
+  EXPECT_EQ(task.evaluate({}).count("valid_loss"), 1U);
 }
 
 TEST_F(PretrainTaskTest, LossFallsOnAFewClips) {

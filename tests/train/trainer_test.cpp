@@ -73,7 +73,10 @@ class ToyTask : public Task {
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override {
     return {{"momentum", static_cast<double>(step)}};
   }
-  Numbers evaluate() override { return {{"valid_error", model->seen.item<double>()}}; }
+  Numbers evaluate(const std::stop_token& token) override {
+    if (token.stop_requested()) return {};
+    return {{"valid_error", model->seen.item<double>()}};
+  }
   void export_results(const fs::path&) override {}
 
   ToyModule model;
@@ -244,6 +247,42 @@ TEST_F(TrainerTest, RefusesACheckpointOfAnotherConfiguration) {
   ASSERT_TRUE(run("a", first, 0, given));
   given.config["optimizer.lr"] = "0.5";
   EXPECT_THROW(run("a", second, 0, given), ConfigError);
+}
+
+TEST_F(TrainerTest, RefusesACheckpointOfOtherDataAndNamesTheManifest) {
+  ToyTask first, second, third;
+  auto given = settings();
+  given.length.steps = 5;
+  given.manifest = "lists/train.tsv";
+  given.data_hash = "0123";
+  ASSERT_TRUE(run("a", first, 0, given));
+  ASSERT_TRUE(run("a", second, 0, given));
+  given.data_hash = "4567";
+  std::string message;
+  try {
+    run("a", third, 0, given);
+  } catch (const ConfigError& error) {
+    message = error.what();
+  }
+  EXPECT_THAT(message, HasSubstr("lists/train.tsv: the training data changed"));
+}
+
+TEST_F(TrainerTest, RecordsTheThreads) {
+  ToyTask task;
+  ASSERT_TRUE(run("a", task));
+  EXPECT_EQ(read_checkpoint(temporary_.path() / "a" / "checkpoints" / "last").state.threads, 1);
+}
+
+TEST_F(TrainerTest, ALookCutShortAtTheEndIsMadeWhenTheRunGoesOn) {
+  ToyTask undisturbed, part, rest;
+  ASSERT_TRUE(run("a", undisturbed));
+  part.stop_after = 17;
+  EXPECT_FALSE(run("b", part));
+  EXPECT_NE(lines("a"), lines("b"));
+  EXPECT_TRUE(run("b", rest));
+  EXPECT_EQ(rest.calls, 0);
+  EXPECT_EQ(lines("a"), lines("b"));
+  EXPECT_FALSE(read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.look_due);
 }
 
 TEST_F(TrainerTest, AccumulatedBatchesGiveTheGradientsOfOneLargeBatch) {

@@ -22,6 +22,9 @@ void also_to(const std::filesystem::path& file);
 /// Warns the first time `message` is given; later ones are only counted (see repeated()).
 void warn_once(const std::string& message);
 
+/// The same for messages that hold changing numbers: warns the first time `key` is given.
+void warn_once(const std::string& key, const std::string& message);
+
 /// Logs how often each warning of warn_once came again, and forgets them.
 void repeated();
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "raven/data/loader.h"
+#include "raven/data/manifest.h"
 #include "raven/train/optimizer.h"
 #include "raven/weights/safetensors.h"
 
@@ -28,6 +29,10 @@ struct TrainState {
   std::uint64_t seed = 0;
   std::map<std::string, std::string> config;  // key.path -> value
   std::map<std::string, double> numbers;      // running averages, first measures
+  std::string data_hash;                      // of what the loader reads; empty: not known
+  std::int64_t batches_per_epoch = 0;         // 0: not known
+  std::int64_t threads = 0;                   // of the networks on the CPU; 0: not known
+  bool look_due = false;                      // the held-out look at `step` was cut short
 };
 
 struct Checkpoint {
@@ -49,6 +54,10 @@ void load_strictly(const weights::TensorFile& file, const NamedTensors& into,
 /// "0123abcd...": a checksum over keys and values.
 std::string config_hash(const std::map<std::string, std::string>& config);
 
+/// The same over ids and frame counts of a manifest's utterances, in their order: what a batch
+/// holds follows from them.
+std::string data_hash(const data::Manifest& manifest);
+
 /// The checkpoints of one run, in `<run>/checkpoints`.
 class CheckpointFolder {
  public:
@@ -57,11 +66,13 @@ class CheckpointFolder {
   CheckpointFolder(std::filesystem::path folder, std::int64_t keep, std::int64_t keep_every);
 
   /// Writes a checkpoint, then removes those no longer kept. Throws SystemError when the disk is
-  /// full or read-only; the checkpoints that were there stand.
+  /// full or read-only; the checkpoints that were there stand, and the message says whether the new
+  /// one does.
   void save(const TrainState& state, const NamedTensors& model, const NamedTensors& optimizer);
 
   /// The newest whole checkpoint; empty when there is none at all. A damaged one is refused by name
-  /// in the log and set aside as `<name>.damaged`. Throws CheckpointError when all are damaged.
+  /// in the log and set aside as `<name>.damaged`; one that cannot be read (SystemError) is passed
+  /// over and left where it is. Throws CheckpointError when none can be used.
   std::optional<Checkpoint> newest_whole();
 
   /// Steps of the checkpoints present, ascending.

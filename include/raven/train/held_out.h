@@ -3,6 +3,8 @@
 
 #include <torch/torch.h>
 
+#include <map>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,19 +33,28 @@ class EvaluationMode {
 
 class HeldOut {
  public:
-  /// Takes the first `monitor.probe_utterances` of the manifest.
+  /// Takes `monitor.probe_utterances` of the manifest, spread evenly over its list.
   HeldOut(const config::PretrainConfig& config, data::Manifest manifest);
 
   [[nodiscard]] bool empty() const { return manifest_.utterances.empty(); }
 
   /// `valid_loss`, `valid_v2a`, ..., `valid_gain_v2a`, ..., `probe_r2_video`, `probe_r2_audio`.
-  /// Utterances are fitted and scored in turns, so both halves hold the same kinds. Masks and crops
-  /// are the same at every look.
-  Numbers look(models::Raven& model, const torch::Device& device) const;
+  /// The probe is fitted on one half of the speakers and scored on the others; it is absent when
+  /// there is only one. Masks and crops are the same at every look. Empty when `stop` was asked for
+  /// before the end.
+  Numbers look(models::Raven& model, const torch::Device& device,
+               const std::stop_token& stop) const;
+
+  [[nodiscard]] const data::Manifest& manifest() const { return manifest_; }
 
  private:
   config::PretrainConfig config_;
   data::Manifest manifest_;
+  std::map<std::string, bool> fits_;  // by utterance id: the probe is fitted on it, not scored
 };
+
+/// By utterance id, true for the half of the frames, as nearly as whole speakers allow, on which
+/// the probe is fitted. An utterance of unknown speaker counts as a speaker of its own.
+std::map<std::string, bool> split_by_speaker(const data::Manifest& manifest);
 
 }  // namespace raven::train

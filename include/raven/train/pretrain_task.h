@@ -36,7 +36,7 @@ class PretrainTask : public Task {
   StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override;
   void after_update(std::int64_t step) override;
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override;
-  Numbers evaluate() override;
+  Numbers evaluate(const std::stop_token& stop) override;
   /// The student encoders as `<run>/encoders/video.safetensors` and `audio.safetensors`: names
   /// begin with `encoder.`, the metadata hold modality and configuration.
   void export_results(const std::filesystem::path& run) override;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -53,8 +54,9 @@ class Task {
   virtual void after_update(std::int64_t step) = 0;
   /// Numbers of its own that belong to a report of `step` (momentum, ...). Does not wait.
   [[nodiscard]] virtual Numbers settings_at(std::int64_t step) const = 0;
-  /// A look at held-out data; changes nothing that training depends on.
-  virtual Numbers evaluate() = 0;
+  /// A look at held-out data; changes nothing that training depends on. Ends early, with no
+  /// numbers, when `stop` is asked for.
+  virtual Numbers evaluate(const std::stop_token& stop) = 0;
   /// What the finished run is for, as files in its folder.
   virtual void export_results(const std::filesystem::path& run) = 0;
 };

@@ -31,31 +31,37 @@ struct TrainerSettings {
   std::uint64_t seed = 42;
   RunLength length;
   torch::Device device = torch::kCPU;
-  FlatConfig config;  // stored in checkpoints
+  FlatConfig config;      // stored in checkpoints
+  std::string data_hash;  // of the training manifest (data_hash()); stored and compared, too
+  std::string manifest;   // its name, for messages
 };
 
 /// Note [Exact resume]: everything random in a step follows from (seed, step) because torch's
 /// generator is seeded anew before each; everything random in a batch from (seed, epoch, item). So
 /// a checkpoint holds tensors, step and loader position, and a run killed at any moment ends with
-/// the same bytes.
+/// the same bytes, given the same data and number of CPU threads: both are recorded, other data are
+/// refused, other threads warned of.
 class Trainer {
  public:
   /// Task, loader and folder must outlive the trainer; the task's module must be on the device.
   Trainer(Task& task, data::Loader& loader, RunFolder& folder, const TrainerSettings& settings);
 
   /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
-  /// end of the step in which `stop` was asked for, and saves. True when the last step was reached.
-  /// Throws Error naming the tensor when a step has NaN or Inf.
+  /// end of the step in which `stop` was asked for, and saves; a held-out look is then cut short
+  /// and made when the run goes on. True when the last step and its look are done. Throws Error
+  /// naming the tensor when a step has NaN or Inf.
   bool run(const std::stop_token& stop);
 
   [[nodiscard]] std::int64_t step() const { return step_; }
 
  private:
-  void start();
+  void start(const std::stop_token& stop);
+  void go_on_from(const Checkpoint& checkpoint);
+  void compare_data(const TrainState& saved, const std::string& where) const;
   void train_step(bool measure);
   void stop_if_bad();
   void report();
-  void evaluate();
+  void evaluate(const std::stop_token& stop);
   void save();
   [[nodiscard]] Numbers speed_since_last_report();
   [[nodiscard]] bool every(std::int64_t steps) const;
@@ -73,6 +79,7 @@ class Trainer {
   Numbers measures_;        // of the last measured step
   Numbers first_measures_;  // of the run
   std::int64_t step_ = 0, saved_step_ = -1;
+  bool look_due_ = false;  // the look at step_ was cut short
 
   using Clock = std::chrono::steady_clock;
   Clock::time_point reported_at_ = Clock::now();
