@@ -115,7 +115,7 @@ TEST(Program, ChecksConfigurations) {
   EXPECT_EQ(wrong.code, 2);
   EXPECT_EQ(wrong.output,
             "command line: mask.prob=1.4, expected a value in [0, 1] (how much is masked, see "
-            "sampler)\n");
+            "sampler; 0: nothing, losses must then cover all frames)\n");
   EXPECT_EQ(raven("config check --config lsr3.yaml 2> /dev/null").code, 2);
   EXPECT_THAT(raven("config check --config lsr3.yaml 2>&1").output,
               HasSubstr("did you mean 'lrs3.yaml'?"));

@@ -86,6 +86,22 @@ class Pretrain : public testing::Test {
     return false;
   }
 
+  /// Step of the newest checkpoint; 0 without one.
+  [[nodiscard]] std::int64_t saved_step(const std::string& run) const {
+    std::error_code error;
+    const auto name = fs::read_symlink(folder(run) / "checkpoints" / "last", error).string();
+    return error ? 0 : std::stoll(name.substr(name.find('_') + 1));
+  }
+
+  /// Waits until the run saved `step` or a later one; false when that takes more than a minute.
+  [[nodiscard]] bool wait_for_step(const std::string& run, std::int64_t step) const {
+    for (int i = 0; i < 30000; ++i) {
+      if (saved_step(run) >= step) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+    return false;
+  }
+
   [[nodiscard]] std::string last_model(const std::string& run) const {
     return read_file(folder(run) / "checkpoints" / "last" / "model.safetensors");
   }
@@ -125,18 +141,23 @@ TEST_F(Pretrain, LossFallsAndTheRunFolderIsComplete) {
 }
 
 TEST_F(Pretrain, KilledAtAnyMomentItEndsWithTheSameBytes) {
-  ASSERT_EQ(pretrain("undisturbed"), 0) << read_file(log("undisturbed"));
+  constexpr std::int64_t kSteps = 120;
+  const std::string steps = "train.steps=" + std::to_string(kSteps);
+  ASSERT_EQ(pretrain("undisturbed", {steps}), 0) << read_file(log("undisturbed"));
   Random random(7);
   const std::vector<std::string> workers = {"data.workers=0", "data.workers=4", "data.workers=1"};
   for (const auto& given : workers) {
-    Process process(command("killed", {given}), log("killed"));
-    if (wait_for_checkpoint("killed")) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(random.below(400)));
-    }
+    const auto before = saved_step("killed");
+    Process process(command("killed", {steps, given}), log("killed"));
+    const auto target = before + 1 + static_cast<std::int64_t>(random.below(24));
+    ASSERT_TRUE(wait_for_step("killed", target)) << read_file(log("killed"));
+    std::this_thread::sleep_for(std::chrono::microseconds(random.below(20000)));
     process.signal(SIGKILL);
-    process.wait();
+    ASSERT_EQ(process.wait(), -SIGKILL) << "it ended before it was killed";
+    EXPECT_GT(saved_step("killed"), before);
+    EXPECT_LT(saved_step("killed"), kSteps);
   }
-  ASSERT_EQ(pretrain("killed", {"data.workers=2"}), 0) << read_file(log("killed"));
+  ASSERT_EQ(pretrain("killed", {steps, "data.workers=2"}), 0) << read_file(log("killed"));
   EXPECT_EQ(last_model("undisturbed"), last_model("killed"));
   std::vector<int> undisturbed, killed;
   for (const auto& line : metrics("undisturbed")) undisturbed.push_back(line.at("step"));

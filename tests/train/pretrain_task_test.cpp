@@ -256,6 +256,75 @@ TEST_F(PretrainTaskTest, HeldOutClipsMayBeLongerThanTrainingBatches) {
   EXPECT_EQ(task.evaluate({}).count("valid_loss"), 1U);
 }
 
+/// Without dropout and with BatchNorm taken as in evaluation, a clip's gradients do not depend on
+/// the clips beside it.
+TEST_F(PretrainTaskTest, AccumulatedBatchesGiveSumsOverBothByTheJointCounts) {
+  auto config = tiny_config();
+  config.model.encoder.dropout = config.model.encoder.drop_path = 0;
+  for (auto* predictor :
+       {&config.model.predictors.v2a, &config.model.predictors.a2a, &config.model.predictors.a2v}) {
+    predictor->dropout = 0;
+  }
+  data::Loader loader(manifest(), {.max_frames = config.data.max_frames,
+                                   .workers = 0,
+                                   .video = config.data.video,
+                                   .mask = config.mask});
+  const auto first = *loader.next();
+  auto second = *loader.next();
+  second.masked_audio = torch::zeros_like(second.masked_audio);
+  second.masked_audio.select(1, 0).fill_(true);  // far fewer than in the first batch
+
+  struct Result {
+    std::map<std::string, torch::Tensor> gradients;
+    std::map<std::string, double> values;
+    Counts counts;
+  };
+  const auto result_of = [&](const std::vector<data::Batch>& batches) {
+    PretrainTask task(config, torch::kCPU, kLength, {});
+    for (const auto& part : task.module().modules()) {
+      if (part->named_buffers(/*recurse=*/false).contains("running_mean")) part->eval();
+    }
+    Updater updater(task, config.optimizer, kLength, torch::kCPU);
+    Result result;
+    for (const auto& [name, value] : updater.gradients(batches, /*measure=*/false).values) {
+      result.values[name] = value.item<double>();
+    }
+    for (const auto& item : task.module().named_parameters()) {
+      if (item.value().grad().defined()) {
+        result.gradients[item.key()] = item.value().grad().clone();
+      }
+    }
+    result.counts = task.count_targets(batches);
+    return result;
+  };
+  const auto a = result_of({first}), b = result_of({second}), both = result_of({first, second});
+  ASSERT_GT(a.counts.at("a2a"), b.counts.at("a2a")) << "equal counts hide a wrong weighting";
+  for (const std::string term : {"v2a", "a2a", "a2v"}) {
+    const double joint = both.counts.at(term);
+    EXPECT_EQ(joint, a.counts.at(term) + b.counts.at(term)) << term;
+    const double sums =
+        a.counts.at(term) * a.values.at(term) + b.counts.at(term) * b.values.at(term);
+    EXPECT_NEAR(both.values.at(term), sums / joint, 1e-6) << term;
+  }
+  // Parameters that only one loss reaches: its counts alone weigh them.
+  const std::map<std::string, std::string> reached_by = {{"predictor_v2a.", "v2a"},
+                                                         {"predictor_a2a.", "a2a"},
+                                                         {"predictor_a2v.", "a2v"},
+                                                         {"student_video.", "v2a"}};
+  std::set<std::string> checked;
+  for (const auto& [name, gradient] : both.gradients) {
+    for (const auto& [prefix, term] : reached_by) {
+      if (name.rfind(prefix, 0) != 0) continue;
+      const double joint = both.counts.at(term);
+      const auto expected = (a.counts.at(term) / joint) * a.gradients.at(name) +
+                            (b.counts.at(term) / joint) * b.gradients.at(name);
+      EXPECT_TRUE(torch::allclose(gradient, expected, 1e-4, 1e-7)) << name;
+      checked.insert(prefix);
+    }
+  }
+  EXPECT_EQ(checked.size(), reached_by.size());
+}
+
 TEST_F(PretrainTaskTest, LossFallsOnAFewClips) {
   const auto config = tiny_config();
   PretrainTask task(config, torch::kCPU, kLength, {});
