@@ -3,7 +3,7 @@
 #
 #   scripts/quickstart.sh [FOLDER=runs/quickstart]
 #
-# About 15 minutes on two idle cores, a third of it set-up and build. Stopped at any point (Ctrl-C, power cut), the same
+# Some 15 minutes on two cores, a third of it set-up and build. Stopped at any point (Ctrl-C, power cut), the same
 # command goes on where it was. RAVEN_QUICKSTART_UTTERANCES (2200) and RAVEN_QUICKSTART_STEPS (configs/quickstart.yaml) shrink it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
