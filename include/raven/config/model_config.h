@@ -101,6 +101,24 @@ struct PredictorConfig {
   }
 };
 
+struct DecoderConfig {
+  std::int64_t dim = 256;
+  std::int64_t heads = 4;
+  std::int64_t ffn_dim = 2048;
+  std::int64_t blocks = 6;
+  double dropout = 0.1;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("dim", &DecoderConfig::dim, between(2, 65536),
+            "width; a multiple of heads, even; another one than the encoder's adds a projection");
+    v.field("heads", &DecoderConfig::heads, between(1, 1024), "attention heads");
+    v.field("ffn_dim", &DecoderConfig::ffn_dim, between(1, 262144), "feed-forward width");
+    v.field("blocks", &DecoderConfig::blocks, between(1, 256), "transformer blocks");
+    v.field("dropout", &DecoderConfig::dropout, below_one(), "dropout");
+  }
+};
+
 struct PredictorsConfig {
   PredictorConfig v2v, v2a, a2a, a2v;
 
