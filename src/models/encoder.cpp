@@ -31,9 +31,8 @@ EncoderImpl::EncoderImpl(Modality modality, const config::EncoderConfig& options
 }
 
 torch::Tensor EncoderImpl::run_blocks(
-    const torch::Tensor& x, const torch::Tensor& valid, const torch::Tensor& masked,
+    const torch::Tensor& features, const torch::Tensor& valid, const torch::Tensor& masked,
     const std::function<void(const torch::Tensor&)>& after_block) {
-  const auto features = video_frontend.is_empty() ? audio_frontend(x) : video_frontend(x);
   RAVEN_CHECK(!valid.defined() || valid.size(1) == features.size(1), "{} frames, but {} in valid",
               features.size(1), valid.size(1));
   auto [h, positions] = embed(features, masked);  // (B, T, D), (2T-1, D)
@@ -44,22 +43,32 @@ torch::Tensor EncoderImpl::run_blocks(
   return h;
 }
 
+torch::Tensor EncoderImpl::frontend(const torch::Tensor& x) {
+  return video_frontend.is_empty() ? audio_frontend(x) : video_frontend(x);
+}
+
+torch::Tensor EncoderImpl::from_features(const torch::Tensor& features, const torch::Tensor& valid,
+                                         const torch::Tensor& masked) {
+  return after_norm(run_blocks(features, valid, masked, [](const torch::Tensor&) {}));
+}
+
 torch::Tensor EncoderImpl::forward(const torch::Tensor& x, const torch::Tensor& valid,
                                    const torch::Tensor& masked) {
-  return after_norm(run_blocks(x, valid, masked, [](const torch::Tensor&) {}));
+  return from_features(frontend(x), valid, masked);
 }
 
 EncoderOutput EncoderImpl::all_blocks(const torch::Tensor& x, const torch::Tensor& valid,
                                       const torch::Tensor& masked) {
   EncoderOutput output;
-  output.last = after_norm(
-      run_blocks(x, valid, masked, [&](const torch::Tensor& h) { output.blocks.push_back(h); }));
+  output.last = after_norm(run_blocks(frontend(x), valid, masked,
+                                      [&](const torch::Tensor& h) { output.blocks.push_back(h); }));
   return output;
 }
 
 torch::Tensor EncoderImpl::mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid) {
   torch::Tensor sum;
-  run_blocks(x, valid, {}, [&](const torch::Tensor& h) { sum = sum.defined() ? sum + h : h; });
+  run_blocks(frontend(x), valid, {},
+             [&](const torch::Tensor& h) { sum = sum.defined() ? sum + h : h; });
   return sum / static_cast<double>(encoders->size());
 }
 

@@ -30,6 +30,16 @@ double lowest(torch::ScalarType type) {
   }
 }
 
+/// Softmax over keys; those where `visible` is false get a weight of exactly 0, even where none is
+/// visible.
+torch::Tensor weights_of(const torch::Tensor& scores, const torch::Tensor& visible) {
+  if (!visible.defined()) return scores.softmax(-1);
+  const auto hidden = visible.logical_not();
+  return scores.masked_fill(hidden, lowest(scores.scalar_type()))
+      .softmax(-1)
+      .masked_fill(hidden, 0);
+}
+
 }  // namespace
 
 torch::Tensor relative_positions(std::int64_t num_frames, std::int64_t dim, torch::Device device) {
@@ -71,17 +81,73 @@ torch::Tensor RelativeAttentionImpl::forward(const torch::Tensor& x, const torch
   const auto p = heads_of(linear_pos(positions)).permute({1, 2, 0});        // (H, d, 2T-1)
   const auto content = torch::matmul((q + pos_bias_u).transpose(1, 2), k);  // (B, H, T, T)
   const auto position = by_key(torch::matmul((q + pos_bias_v).transpose(1, 2), p));
-  auto scores = (content + position) / std::sqrt(static_cast<double>(k.size(2)));
-  torch::Tensor weights;
-  if (valid.defined()) {
-    const auto hidden = valid.logical_not().unsqueeze(1).unsqueeze(1);  // (B, 1, 1, T)
-    weights =
-        scores.masked_fill(hidden, lowest(scores.scalar_type())).softmax(-1).masked_fill(hidden, 0);
-  } else {
-    weights = scores.softmax(-1);
-  }
+  const auto scores = (content + position) / std::sqrt(static_cast<double>(k.size(2)));
+  const auto weights =
+      weights_of(scores, valid.defined() ? valid.unsqueeze(1).unsqueeze(1) : valid);
   const auto mixed = torch::matmul(attention_dropout(weights), v);  // (B, H, T, d)
   return linear_out(mixed.transpose(1, 2).flatten(2));
+}
+
+void PrefixCache::append(const torch::Tensor& keys, const torch::Tensor& values) {
+  keys_ = keys_.defined() ? torch::cat({keys_, keys.unsqueeze(2)}, 2) : keys.unsqueeze(2);
+  values_ = values_.defined() ? torch::cat({values_, values.unsqueeze(2)}, 2) : values.unsqueeze(2);
+}
+
+KeysValues PrefixCache::prefixes(std::int64_t heads) const {
+  const auto heads_of = [&](const torch::Tensor& x) {
+    return x.flatten(0, 1).unflatten(-1, {heads, -1}).transpose(1, 2);
+  };
+  return {.keys = heads_of(keys_), .values = heads_of(values_)};
+}
+
+void PrefixCache::select(const torch::Tensor& utterances, const torch::Tensor& parents) {
+  if (!keys_.defined()) return;
+  const auto rows = (utterances.unsqueeze(1) * keys_.size(1) + parents).view(-1);
+  const auto selected = [&](const torch::Tensor& x) {
+    return x.flatten(0, 1).index_select(0, rows).unflatten(0, {parents.size(0), parents.size(1)});
+  };
+  keys_ = selected(keys_);
+  values_ = selected(values_);
+}
+
+MultiHeadAttentionImpl::MultiHeadAttentionImpl(std::int64_t dim, std::int64_t heads, double dropout)
+    : heads_(heads) {
+  RAVEN_CHECK(heads > 0 && dim % heads == 0, "{} heads do not divide a width of {}", heads, dim);
+  linear_q = register_module("linear_q", torch::nn::Linear(dim, dim));
+  linear_k = register_module("linear_k", torch::nn::Linear(dim, dim));
+  linear_v = register_module("linear_v", torch::nn::Linear(dim, dim));
+  linear_out = register_module("linear_out", torch::nn::Linear(dim, dim));
+  attention_dropout = register_module("attention_dropout", torch::nn::Dropout(dropout));
+}
+
+KeysValues MultiHeadAttentionImpl::project(const torch::Tensor& memory) {
+  const auto heads_of = [&](const torch::Tensor& x) {
+    return x.unflatten(-1, {heads_, -1}).transpose(1, 2);  // (B, H, T, d)
+  };
+  return {.keys = heads_of(linear_k(memory)), .values = heads_of(linear_v(memory))};
+}
+
+torch::Tensor MultiHeadAttentionImpl::attend(const torch::Tensor& query, const KeysValues& memory,
+                                             const torch::Tensor& visible) {
+  const auto q = linear_q(query).unflatten(-1, {heads_, -1}).transpose(1, 2);  // (B, H, U, d)
+  const auto scores = torch::matmul(q, memory.keys.transpose(2, 3)) /
+                      std::sqrt(static_cast<double>(q.size(3)));  // (B, H, U, T)
+  const auto mixed = torch::matmul(attention_dropout(weights_of(scores, visible)), memory.values);
+  return linear_out(mixed.transpose(1, 2).flatten(2));
+}
+
+torch::Tensor MultiHeadAttentionImpl::forward(const torch::Tensor& query,
+                                              const torch::Tensor& memory,
+                                              const torch::Tensor& visible) {
+  return attend(query, project(memory), visible);
+}
+
+torch::Tensor MultiHeadAttentionImpl::step(const torch::Tensor& x, PrefixCache& past,
+                                           const torch::Tensor& visible) {
+  past.append(linear_k(x), linear_v(x));
+  const auto hypotheses = x.flatten(0, 1).unsqueeze(1);  // (B * S, 1, D)
+  const auto seen = visible.defined() ? visible.flatten(0, 1).unsqueeze(1).unsqueeze(1) : visible;
+  return attend(hypotheses, past.prefixes(heads_), seen).view(x.sizes());
 }
 
 }  // namespace raven::nn

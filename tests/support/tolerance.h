@@ -34,6 +34,13 @@ namespace predictors {
 inline constexpr double kOutput = 1e-5;
 }
 
+namespace recognizers {
+inline constexpr double kOutput = 1e-5;        // absolute: log-probabilities and logits
+inline constexpr double kLoss = 2e-6;          // relative
+inline constexpr double kGradientNorm = 2e-5;  // relative
+inline constexpr double kGradientSum = 5e-4;   // of the norm
+}  // namespace recognizers
+
 namespace pretraining {
 inline constexpr double kLoss = 1e-5;
 inline constexpr double kGradientNorm = 1e-4;  // relative

@@ -115,7 +115,8 @@ struct DecoderConfig {
     v.field("heads", &DecoderConfig::heads, between(1, 1024), "attention heads");
     v.field("ffn_dim", &DecoderConfig::ffn_dim, between(1, 262144), "feed-forward width");
     v.field("blocks", &DecoderConfig::blocks, between(1, 256), "transformer blocks");
-    v.field("dropout", &DecoderConfig::dropout, below_one(), "dropout");
+    v.field("dropout", &DecoderConfig::dropout, below_one(),
+            "dropout of the decoder, and before the CTC layer");
   }
 };
 

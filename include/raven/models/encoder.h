@@ -34,7 +34,12 @@ class EncoderImpl : public torch::nn::Module {
   /// Returns (B, T, D), meaningless where !valid.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& valid = {},
                         const torch::Tensor& masked = {});
-  /// The same with the output of every block.
+  /// The two halves of `forward`, for a frontend whose outputs are kept: x -> features (B, T, C),
+  /// C the frontend's last width; features -> (B, T, D).
+  torch::Tensor frontend(const torch::Tensor& x);
+  torch::Tensor from_features(const torch::Tensor& features, const torch::Tensor& valid = {},
+                              const torch::Tensor& masked = {});
+  /// `forward` with the output of every block.
   EncoderOutput all_blocks(const torch::Tensor& x, const torch::Tensor& valid = {},
                            const torch::Tensor& masked = {});
   /// Mean of the blocks' outputs, without after_norm (B, T, D). Keeps one block's output at a time.
@@ -42,7 +47,7 @@ class EncoderImpl : public torch::nn::Module {
 
  private:
   /// Calls `after_block` with each block's output; returns the last.
-  torch::Tensor run_blocks(const torch::Tensor& x, const torch::Tensor& valid,
+  torch::Tensor run_blocks(const torch::Tensor& features, const torch::Tensor& valid,
                            const torch::Tensor& masked,
                            const std::function<void(const torch::Tensor&)>& after_block);
 

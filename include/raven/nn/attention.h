@@ -1,5 +1,6 @@
-// Multi-head self-attention with relative positions (Transformer-XL's form, arXiv 1901.02860).
-// Shapes: B utterances, T frames, D width, H heads, d = D / H.
+// Multi-head attention: over relative positions (Transformer-XL's form, arXiv 1901.02860) in
+// encoders, plain in decoders and language models.
+// Shapes: B utterances, T frames, U query positions, D width, H heads, d = D / H.
 #pragma once
 
 #include <torch/torch.h>
@@ -31,5 +32,53 @@ class RelativeAttentionImpl : public torch::nn::Module {
   torch::nn::Dropout attention_dropout{nullptr};
 };
 TORCH_MODULE(RelativeAttention);
+
+/// Keys and values of one attention, split into heads.
+struct KeysValues {
+  torch::Tensor keys, values;  // (B, H, T, d)
+};
+
+/// What the units of hypotheses became in one attention, step by step.
+/// Shapes: S hypotheses of each utterance, all with the same number U of units.
+class PrefixCache {
+ public:
+  /// Adds the newest unit's keys and values, each (B, S, D).
+  void append(const torch::Tensor& keys, const torch::Tensor& values);
+  /// Of all prefixes, (B * S, H, U, d).
+  [[nodiscard]] KeysValues prefixes(std::int64_t heads) const;
+  /// Goes on with utterances `utterances` (B') int64, and of each with hypotheses that continue
+  /// `parents` (B', S') int64.
+  void select(const torch::Tensor& utterances, const torch::Tensor& parents);
+
+ private:
+  torch::Tensor keys_, values_;  // (B, S, U, D)
+};
+
+/// Scaled dot-product attention. Keys: linear_{q,k,v,out} with bias.
+class MultiHeadAttentionImpl : public torch::nn::Module {
+ public:
+  /// Throws InternalError when `heads` does not divide `dim`.
+  MultiHeadAttentionImpl(std::int64_t dim, std::int64_t heads, double dropout);
+
+  /// query (B, U, D), memory (B, T, D); visible bool, broadcast to (B, H, U, T), or undefined: keys
+  /// where it is false get a weight of exactly 0. Returns (B, U, D).
+  torch::Tensor forward(const torch::Tensor& query, const torch::Tensor& memory,
+                        const torch::Tensor& visible);
+
+  /// memory (B, T, D): what `attend` needs of it.
+  KeysValues project(const torch::Tensor& memory);
+  /// `forward` on a memory that was projected before.
+  torch::Tensor attend(const torch::Tensor& query, const KeysValues& memory,
+                       const torch::Tensor& visible);
+  /// Self-attention of the newest unit of each hypothesis: x (B, S, D), which is added to `past`;
+  /// visible bool (B, S, U) or undefined. Returns (B, S, D).
+  torch::Tensor step(const torch::Tensor& x, PrefixCache& past, const torch::Tensor& visible);
+
+ private:
+  std::int64_t heads_;
+  torch::nn::Linear linear_q{nullptr}, linear_k{nullptr}, linear_v{nullptr}, linear_out{nullptr};
+  torch::nn::Dropout attention_dropout{nullptr};
+};
+TORCH_MODULE(MultiHeadAttention);
 
 }  // namespace raven::nn
