@@ -1,0 +1,60 @@
+#include "weights/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "raven/core/error.h"
+
+namespace raven::weights {
+namespace {
+
+[[noreturn]] void fail(const std::string& file, const char* action) {
+  const int code = errno;
+  if (code == ENOENT || code == ENOTDIR) throw CheckpointError(file + ": no such file");
+  throw SystemError(fmt::format("cannot {} {}: {}", action, file, std::strerror(code)));
+}
+
+}  // namespace
+
+MappedFile::MappedFile(const std::filesystem::path& file) : name_(file.string()) {
+  // A FIFO would wait for a writer for ever; regular files do not mind O_NONBLOCK.
+  descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) fail(name_, "open");
+  try {
+    struct stat status {};
+    if (::fstat(descriptor_, &status) != 0) fail(name_, "read");
+    if (!S_ISREG(status.st_mode)) throw CheckpointError(name_ + ": is not a regular file");
+    size_ = static_cast<std::size_t>(status.st_size);
+    if (size_ == 0) return;
+    void* start =
+        ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor_, 0);
+    if (start == MAP_FAILED) fail(name_, "map");
+    data_ = static_cast<char*>(start);
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+  ::close(descriptor_);
+}
+
+void MappedFile::copy(std::uint64_t from, std::uint64_t count, char* to) const {
+  while (count > 0) {
+    const auto done = ::pread(descriptor_, to, count, static_cast<off_t>(from));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail(name_, "read");
+    if (done == 0) throw CheckpointError(name_ + ": became shorter while it was read");
+    const auto bytes = static_cast<std::uint64_t>(done);
+    to += bytes, from += bytes, count -= bytes;
+  }
+}
+
+}  // namespace raven::weights

@@ -1,0 +1,38 @@
+// A file as memory: mapped, so that only what is looked at is read.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace raven::weights {
+
+/// Copy-on-write: what is written to the mapping stays in memory and never reaches the file.
+/// Another process that cuts the file short while it is mapped ends this one (SIGBUS), as with
+/// every mapping; replacing the file by a rename, as raven does, is safe.
+class MappedFile {
+ public:
+  /// Throws CheckpointError for a missing file and for anything but a regular one, SystemError when
+  /// it cannot be read or mapped.
+  explicit MappedFile(const std::filesystem::path& file);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  [[nodiscard]] std::string_view bytes() const { return {data_, size_}; }
+  [[nodiscard]] char* data() const { return data_; }
+  /// `part` lies in this mapping.
+  [[nodiscard]] bool holds(const char* part) const { return part >= data_ && part < data_ + size_; }
+  /// Copies without touching the mapping: the pages are not counted as ours.
+  void copy(std::uint64_t from, std::uint64_t count, char* to) const;
+
+ private:
+  std::string name_;
+  int descriptor_ = -1;
+  char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace raven::weights
