@@ -5,14 +5,9 @@ namespace raven::cli {
 std::vector<Command> all_commands() {
   // clang-format off: one command a line
   return {
-      make_synth_command(),
-      make_prepare_command(),
-      make_data_command(),
-      make_pretrain_command(),
-      make_bench_command(),
-      make_config_command(),
-      make_completion_command(),
-      make_man_command(),
+      make_synth_command(),    make_prepare_command(),    make_data_command(),
+      make_pretrain_command(), make_tokenizer_command(),  make_bench_command(),
+      make_config_command(),   make_completion_command(), make_man_command(),
   };
   // clang-format on
 }

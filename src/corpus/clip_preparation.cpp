@@ -7,10 +7,10 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/utf8.h"
 #include "raven/corpus/landmarks.h"
 #include "raven/corpus/mouth_crop.h"
 #include "raven/corpus/npy.h"
-#include "raven/corpus/printable.h"
 #include "raven/media/audio_reader.h"
 #include "raven/media/video_reader.h"
 

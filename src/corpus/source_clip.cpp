@@ -10,7 +10,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/corpus/printable.h"
+#include "raven/core/utf8.h"
 
 namespace raven::corpus {
 namespace {

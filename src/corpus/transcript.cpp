@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "raven/core/error.h"
-#include "raven/corpus/printable.h"
+#include "raven/core/utf8.h"
 
 namespace raven::corpus {
 namespace {

@@ -14,7 +14,7 @@
 #include "data/preparation_record.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/corpus/printable.h"
+#include "raven/core/utf8.h"
 #include "raven/data/shard.h"
 
 namespace raven::data {
@@ -83,7 +83,7 @@ ClipVerdict verdict_of(const corpus::SourceClip& clip, std::string verdict, std:
   return {.id = clip.id,
           .verdict = std::move(verdict),
           .message = std::move(message),
-          .file = corpus::printable(clip.video.string())};
+          .file = printable(clip.video.string())};
 }
 
 /// Of several clips with the same id, the first is used.
@@ -98,7 +98,7 @@ std::vector<ClipVerdict> take_out_duplicates(std::vector<corpus::SourceClip>& cl
     } else {
       duplicates.push_back(verdict_of(
           clip, "duplicate",
-          corpus::printable(fmt::format("has the id of {}; rename one of them", first->second))));
+          printable(fmt::format("has the id of {}; rename one of them", first->second))));
     }
   }
   clips = std::move(kept);

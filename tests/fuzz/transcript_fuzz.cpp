@@ -5,13 +5,13 @@
 #include <cstdint>
 
 #include "raven/core/error.h"
-#include "raven/corpus/printable.h"
+#include "raven/core/utf8.h"
 #include "raven/corpus/segments.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace raven::corpus;
   const std::string_view content(reinterpret_cast<const char*>(data), size);
-  if (!is_utf8(printable(content))) __builtin_trap();
+  if (!raven::is_utf8(raven::printable(content))) __builtin_trap();
   try {
     const auto transcript = parse_transcript(content, "fuzz");
     constexpr SegmentLimits kLimits{.min_frames = 5, .max_frames = 50};

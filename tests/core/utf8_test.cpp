@@ -1,8 +1,12 @@
-#include "raven/corpus/printable.h"
+#include "raven/core/utf8.h"
 
 #include <gtest/gtest.h>
 
-namespace raven::corpus {
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace raven {
 namespace {
 
 TEST(Printable, LeavesOrdinaryNamesAlone) {
@@ -30,5 +34,29 @@ TEST(Printable, KnowsUtf8) {
   }
 }
 
+TEST(Utf8, TakesCharactersOneByOne) {
+  std::string_view text = "a\xC3\x89\xE2\x96\x81\xF0\x9F\x98\x80\xFFz";
+  std::vector<char32_t> codes;
+  std::string again;
+  while (!text.empty()) {
+    const auto [code, bytes] = take_character(text);
+    codes.push_back(code);
+    append_utf8(again, code);
+  }
+  EXPECT_EQ(codes, (std::vector<char32_t>{'a', 0xC9, 0x2581, 0x1F600, kReplacementCharacter, 'z'}));
+  EXPECT_EQ(again, "a\xC3\x89\xE2\x96\x81\xF0\x9F\x98\x80\xEF\xBF\xBDz");
+}
+
+TEST(Utf8, EveryCharacterIsReadAsItWasWritten) {
+  for (char32_t code = 0; code <= 0x10FFFF; ++code) {
+    if (code >= 0xD800 && code < 0xE000) continue;
+    std::string bytes;
+    append_utf8(bytes, code);
+    std::string_view rest = bytes;
+    ASSERT_EQ(take_character(rest).code, code);
+    ASSERT_TRUE(rest.empty());
+  }
+}
+
 }  // namespace
-}  // namespace raven::corpus
+}  // namespace raven

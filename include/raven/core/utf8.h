@@ -1,0 +1,34 @@
+// Bytes of others as Unicode characters.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace raven {
+
+/// Stands for bytes that are no UTF-8.
+inline constexpr char32_t kReplacementCharacter = 0xFFFD;
+
+/// Bytes of the character that starts `text`, or 0 when none does (RFC 3629: no surrogates, no
+/// overlong forms).
+std::size_t utf8_length(std::string_view text) noexcept;
+
+bool is_utf8(std::string_view text) noexcept;
+
+struct Character {
+  char32_t code = 0;
+  std::string_view bytes;  // as they stand in the text
+};
+
+/// Takes the first character off `text`, which must not be empty. A byte that starts no character
+/// is taken alone, as U+FFFD.
+Character take_character(std::string_view& text) noexcept;
+
+void append_utf8(std::string& out, char32_t code);
+
+/// The same text with control characters and '%' written as %XX, so that different texts stay
+/// different; bytes beyond ASCII are written so as well when the text is not UTF-8.
+std::string printable(std::string_view text);
+
+}  // namespace raven
