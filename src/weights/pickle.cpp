@@ -9,12 +9,11 @@
 #include <utility>
 
 #include "raven/core/error.h"
-#include "raven/corpus/printable.h"
+#include "raven/core/utf8.h"
 
 namespace raven::weights {
 namespace {
 
-using corpus::printable;
 using Kind = PickleKind;
 using Name = PickleName;
 using Index = PickleIndex;
@@ -334,7 +333,7 @@ class Machine {
 
   void push_text(std::uint64_t length) {
     const auto text = take(length);
-    if (!corpus::is_utf8(text)) refuse("text that is not UTF-8");
+    if (!is_utf8(text)) refuse("text that is not UTF-8");
     push_new({.kind = Kind::kText, .text = text});
   }
 

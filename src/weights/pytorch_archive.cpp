@@ -9,15 +9,13 @@
 #include <unordered_set>
 
 #include "raven/core/error.h"
-#include "raven/corpus/printable.h"
+#include "raven/core/utf8.h"
 #include "weights/mapped_file.h"
 #include "weights/pickle.h"
 #include "weights/zip_directory.h"
 
 namespace raven::weights {
 namespace {
-
-using corpus::printable;
 
 constexpr int kMaxDepth = 64;
 constexpr std::size_t kMaxValues = 1'000'000;  // of the result, in which shared parts are repeated

@@ -5,12 +5,10 @@
 #include <unordered_set>
 
 #include "raven/core/error.h"
-#include "raven/corpus/printable.h"
+#include "raven/core/utf8.h"
 
 namespace raven::weights {
 namespace {
-
-using corpus::printable;
 
 constexpr std::uint32_t kLocalHeader = 0x04034B50, kCentralHeader = 0x02014B50;
 constexpr std::uint32_t kEnd = 0x06054B50, kEnd64 = 0x06064B50, kLocator64 = 0x07064B50;
@@ -172,7 +170,7 @@ class Reader {
 
   void check_name(std::string_view name) {
     if (name.empty()) refuse("an entry without a name");
-    if (!corpus::is_utf8(name)) refuse(name, "has a name that is not UTF-8");
+    if (!is_utf8(name)) refuse(name, "has a name that is not UTF-8");
     if (name.find('\\') != name.npos || name.find('\0') != name.npos) {
       refuse(name, "has a backslash or a zero byte in its name");
     }
