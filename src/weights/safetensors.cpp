@@ -1,7 +1,6 @@
 #include "raven/weights/safetensors.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,8 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/utf8.h"
+#include "weights/mapped_file.h"
 #include "weights/safetensors_header.h"
 
 namespace raven::weights {
@@ -17,76 +18,78 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class Descriptor {
+class NewFile {
  public:
-  Descriptor(const fs::path& file, int flags) : file_(file.string()) {
-    value_ = ::open(file.c_str(), flags | O_CLOEXEC, 0644);
-    if (value_ < 0) fail((flags & O_CREAT) != 0 ? "create" : "open");
+  explicit NewFile(const fs::path& file) : name_(file.string()) {
+    descriptor_ = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (descriptor_ < 0) fail("create");
   }
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
+  ~NewFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
   }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
 
-  [[nodiscard]] std::uint64_t size() const {
-    struct stat status {};
-    if (::fstat(value_, &status) != 0) fail("read");
-    if (!S_ISREG(status.st_mode)) throw CheckpointError(file_ + ": is not a regular file");
-    return static_cast<std::uint64_t>(status.st_size);
-  }
-  void read(char* to, std::uint64_t count, std::uint64_t from) const {
-    while (count > 0) {
-      const auto done = ::pread(value_, to, count, static_cast<off_t>(from));
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) fail("read");
-      if (done == 0) throw CheckpointError(file_ + ": became shorter while it was read");
-      const auto bytes = static_cast<std::uint64_t>(done);
-      to += bytes, from += bytes, count -= bytes;
-    }
-  }
   void write(std::string_view bytes) const {
     while (!bytes.empty()) {
-      const auto done = ::write(value_, bytes.data(), bytes.size());
+      const auto done = ::write(descriptor_, bytes.data(), bytes.size());
       if (done < 0 && errno == EINTR) continue;
       if (done < 0) fail("write");
       bytes.remove_prefix(static_cast<std::size_t>(done));
     }
   }
   void close() {
-    const int value = std::exchange(value_, -1);
-    if (::close(value) != 0) fail("write");
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail("write");
   }
 
  private:
   [[noreturn]] void fail(const char* action) const {
     const int code = errno;
     const bool full = code == ENOSPC || code == EDQUOT;
-    if (code == ENOENT && std::strcmp(action, "open") == 0) {
-      throw CheckpointError(file_ + ": no such file");
-    }
-    throw SystemError(fmt::format("cannot {} {}: {}{}", action, file_, std::strerror(code),
+    throw SystemError(fmt::format("cannot {} {}: {}{}", action, name_, std::strerror(code),
                                   full ? "; free some space and run again" : ""));
   }
 
-  std::string file_;
-  int value_ = -1;
+  std::string name_;
+  int descriptor_ = -1;
 };
 
 torch::Tensor empty_tensor(const TensorPlace& place) {
   return torch::empty(place.shape, torch::TensorOptions().dtype(place.type));
 }
 
-SafetensorsHeader read_header(const Descriptor& in, const std::string& source,
+SafetensorsHeader read_header(std::string_view bytes, const std::string& source,
                               std::uint64_t& data_start) {
-  const auto file_bytes = in.size();
-  std::string text(std::min(kLengthBytes, file_bytes), '\0');
-  in.read(text.data(), text.size(), 0);
-  const auto length = safetensors_header_length(text, file_bytes, source);
-  text.resize(length);
-  in.read(text.data(), length, kLengthBytes);
+  const auto length = safetensors_header_length(bytes, bytes.size(), source);
   data_start = kLengthBytes + length;
-  return parse_safetensors_header(text, file_bytes - data_start, source);
+  return parse_safetensors_header(bytes.substr(kLengthBytes, length), bytes.size() - data_start,
+                                  source);
+}
+
+/// A bool that is neither 0 nor 1 has no meaning in C++.
+void check_flags(const TensorPlace& place, std::string_view bytes, const std::string& source) {
+  if (place.type != c10::ScalarType::Bool) return;
+  for (const char flag : bytes) {
+    if (flag != 0 && flag != 1) {
+      throw CheckpointError(fmt::format("{}: tensor '{}' of BOOL holds {:#04x}", source,
+                                        printable(place.name), static_cast<std::uint8_t>(flag)));
+    }
+  }
+}
+
+/// Every tensor of a file, made by `make(place, begin)` from where its bytes begin.
+template <class Make>
+TensorFile read_tensors(std::string_view bytes, const std::string& source, Make make) {
+  std::uint64_t start = 0;
+  auto header = read_header(bytes, source, start);
+  TensorFile content;
+  content.metadata = std::move(header.metadata);
+  for (const auto& place : header.places) {
+    const auto begin = start + place.begin;
+    check_flags(place, bytes.substr(begin, place.end - place.begin), source);
+    content.tensors.emplace_back(place.name, make(place, begin));
+  }
+  return content;
 }
 
 std::string_view bytes_of(const torch::Tensor& tensor) {
@@ -113,40 +116,44 @@ const torch::Tensor& TensorFile::at(const std::string& name) const {
 }
 
 TensorFile read_safetensors(const fs::path& file) {
-  const auto source = file.string();
-  const Descriptor in(file, O_RDONLY);
-  std::uint64_t start = 0;
-  auto header = read_header(in, source, start);
-  TensorFile content;
-  content.metadata = std::move(header.metadata);
-  for (const auto& place : header.places) {
+  const MappedFile mapping(file);
+  return read_tensors(mapping.bytes(), file.string(), [&](const auto& place, std::uint64_t begin) {
     auto tensor = empty_tensor(place);
-    in.read(static_cast<char*>(tensor.mutable_data_ptr()), place.end - place.begin,
-            start + place.begin);
-    content.tensors.emplace_back(place.name, std::move(tensor));
-  }
-  return content;
+    if (place.end > place.begin) {
+      mapping.copy(begin, place.end - place.begin, static_cast<char*>(tensor.mutable_data_ptr()));
+    }
+    return tensor;
+  });
+}
+
+TensorFile map_safetensors(const fs::path& file) {
+  const auto mapping = std::make_shared<MappedFile>(file);
+  return read_tensors(mapping->bytes(), file.string(), [&](const auto& place, std::uint64_t begin) {
+    const auto size = place.end - place.begin;
+    if (size > 0 && begin % c10::elementSize(place.type) == 0) {
+      return torch::from_blob(
+          mapping->data() + begin, place.shape, [mapping](void*) {},
+          torch::TensorOptions().dtype(place.type));
+    }
+    auto tensor = empty_tensor(place);
+    if (size > 0) mapping->copy(begin, size, static_cast<char*>(tensor.mutable_data_ptr()));
+    return tensor;
+  });
 }
 
 TensorFile parse_safetensors(std::string_view bytes, const std::string& source) {
-  const auto length = safetensors_header_length(bytes, bytes.size(), source);
-  const auto data = bytes.substr(kLengthBytes + length);
-  auto header = parse_safetensors_header(bytes.substr(kLengthBytes, length), data.size(), source);
-  TensorFile content;
-  content.metadata = std::move(header.metadata);
-  for (const auto& place : header.places) {
+  return read_tensors(bytes, source, [&](const auto& place, std::uint64_t begin) {
     auto tensor = empty_tensor(place);
-    const auto part = data.substr(place.begin, place.end - place.begin);
+    const auto part = bytes.substr(begin, place.end - place.begin);
     if (!part.empty()) std::memcpy(tensor.mutable_data_ptr(), part.data(), part.size());
-    content.tensors.emplace_back(place.name, std::move(tensor));
-  }
-  return content;
+    return tensor;
+  });
 }
 
 std::map<std::string, std::string> read_safetensors_metadata(const fs::path& file) {
-  const Descriptor in(file, O_RDONLY);
+  const MappedFile mapping(file);
   std::uint64_t start = 0;
-  return read_header(in, file.string(), start).metadata;
+  return read_header(mapping.bytes(), file.string(), start).metadata;
 }
 
 void write_safetensors(const fs::path& file, const TensorFile& content) {
@@ -167,7 +174,7 @@ void write_safetensors(const fs::path& file, const TensorFile& content) {
   std::string length_bytes(kLengthBytes, '\0');
   std::memcpy(length_bytes.data(), &length, kLengthBytes);
   replace_file(file, [&](const fs::path& temporary) {
-    Descriptor out(temporary, O_WRONLY | O_CREAT | O_TRUNC);
+    NewFile out(temporary);
     out.write(length_bytes);
     out.write(text);
     for (const auto i : order) out.write(bytes_of(content.tensors[i].second.cpu().contiguous()));

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "raven/core/error.h"
+#include "raven/core/utf8.h"
 
 namespace raven::weights {
 namespace {
@@ -19,7 +20,7 @@ using Json = nlohmann::json;
 constexpr const char* kMetadataKey = "__metadata__";
 constexpr std::size_t kMaxDimensions = 64;
 
-constexpr std::array<std::pair<std::string_view, c10::ScalarType>, 10> kTypes = {{
+constexpr std::array<std::pair<std::string_view, c10::ScalarType>, 13> kTypes = {{
     {"F64", c10::ScalarType::Double},
     {"F32", c10::ScalarType::Float},
     {"F16", c10::ScalarType::Half},
@@ -28,9 +29,15 @@ constexpr std::array<std::pair<std::string_view, c10::ScalarType>, 10> kTypes = 
     {"I32", c10::ScalarType::Int},
     {"I16", c10::ScalarType::Short},
     {"I8", c10::ScalarType::Char},
+    {"U64", c10::ScalarType::UInt64},
+    {"U32", c10::ScalarType::UInt32},
+    {"U16", c10::ScalarType::UInt16},
     {"U8", c10::ScalarType::Byte},
     {"BOOL", c10::ScalarType::Bool},
 }};
+
+/// A name as it may stand in a message.
+std::string shown(std::string_view name) { return printable(name.substr(0, 200)); }
 
 std::optional<c10::ScalarType> type_named(std::string_view name) {
   for (const auto& [known, type] : kTypes) {
@@ -51,16 +58,21 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool key(string_t& text) override {
     key_ = text;
     if (depth_ == 1) {
-      if (!names_.insert(text).second) return fail(fmt::format("'{}' is listed twice", text));
+      if (!names_.insert(text).second) {
+        return fail(fmt::format("'{}' is listed twice", shown(text)));
+      }
+      if (names_.size() > kMaxTensors) {
+        return fail(fmt::format("more than {} tensors", kMaxTensors));
+      }
       in_metadata_ = text == kMetadataKey;
     } else if (in_metadata_) {
       if (header_.metadata.count(text) != 0) {
-        return fail(fmt::format("metadata '{}' is listed twice", text));
+        return fail(fmt::format("metadata '{}' is listed twice", shown(text)));
       }
     } else if (!fields_.insert(text).second) {
-      return fail(place("field '" + text + "' is given twice"));
+      return fail(place("field '" + shown(text) + "' is given twice"));
     } else if (text != "dtype" && text != "shape" && text != "data_offsets") {
-      return fail(place("unknown field '" + text + "'"));
+      return fail(place("unknown field '" + shown(text) + "'"));
     }
     return true;
   }
@@ -96,7 +108,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     }
     if (depth_ != 2 || in_list_ || key_ != "dtype") return unexpected("text");
     const auto type = type_named(text);
-    if (!type) return fail(place("unknown element type '" + text.substr(0, 32) + "'"));
+    if (!type) return fail(place("unknown element type '" + shown(text) + "'"));
     header_.places.back().type = *type;
     return true;
   }
@@ -128,12 +140,13 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     return false;
   }
   bool unexpected(const std::string& what) {
-    return fail(depth_ < 2     ? fmt::format("header holds {} where a tensor's entry belongs", what)
-                : in_metadata_ ? fmt::format("metadata '{}' is {}, expected text", key_, what)
-                               : place(fmt::format("{} in field '{}'", what, key_)));
+    return fail(depth_ < 2 ? fmt::format("header holds {} where a tensor's entry belongs", what)
+                : in_metadata_
+                    ? fmt::format("metadata '{}' is {}, expected text", shown(key_), what)
+                    : place(fmt::format("{} in field '{}'", what, shown(key_))));
   }
   [[nodiscard]] std::string place(const std::string& problem) const {
-    return fmt::format("tensor '{}': {}", header_.places.back().name, problem);
+    return fmt::format("tensor '{}': {}", shown(header_.places.back().name), problem);
   }
 
   SafetensorsHeader& header_;
@@ -175,18 +188,19 @@ void check_places(const SafetensorsHeader& header, std::uint64_t data_bytes,
     const auto bytes = bytes_of(place);
     if (!bytes) {
       throw CheckpointError(fmt::format("{}: tensor '{}': shape {} is too large", source,
-                                        place.name, shape_text(place.shape)));
+                                        shown(place.name), shape_text(place.shape)));
     }
     if (place.begin > place.end || place.end > data_bytes) {
       throw CheckpointError(
           fmt::format("{}: tensor '{}': bytes {} to {} lie outside the file's {} bytes of data; is "
                       "it cut short?",
-                      source, place.name, place.begin, place.end, data_bytes));
+                      source, shown(place.name), place.begin, place.end, data_bytes));
     }
     if (place.end - place.begin != *bytes) {
-      throw CheckpointError(fmt::format(
-          "{}: tensor '{}': shape {} of {} takes {} bytes, the file gives {}", source, place.name,
-          shape_text(place.shape), c10::toString(place.type), *bytes, place.end - place.begin));
+      throw CheckpointError(
+          fmt::format("{}: tensor '{}': shape {} of {} takes {} bytes, the file gives {}", source,
+                      shown(place.name), shape_text(place.shape), c10::toString(place.type), *bytes,
+                      place.end - place.begin));
     }
   }
   std::vector<const TensorPlace*> by_offset;
@@ -197,9 +211,10 @@ void check_places(const SafetensorsHeader& header, std::uint64_t data_bytes,
   std::uint64_t next = 0;
   for (const auto* place : by_offset) {
     if (place->begin != next) {
-      throw CheckpointError(fmt::format(
-          "{}: tensor '{}' begins at byte {}, expected {}: tensors must {}", source, place->name,
-          place->begin, next, place->begin < next ? "not overlap" : "leave no gaps"));
+      throw CheckpointError(
+          fmt::format("{}: tensor '{}' begins at byte {}, expected {}: tensors must {}", source,
+                      shown(place->name), place->begin, next,
+                      place->begin < next ? "not overlap" : "leave no gaps"));
     }
     next = place->end;
   }
@@ -219,10 +234,14 @@ std::uint64_t safetensors_header_length(std::string_view first_bytes, std::uint6
   }
   std::uint64_t length = 0;
   std::memcpy(&length, first_bytes.data(), kLengthBytes);
-  if (length > file_bytes - kLengthBytes || length > kMaxHeaderBytes) {
+  if (length > file_bytes - kLengthBytes) {
     throw CheckpointError(fmt::format(
         "{}: header of {} bytes in a file of {}; it is cut short or not a safetensors file", source,
         length, file_bytes));
+  }
+  if (length > kMaxHeaderBytes) {
+    throw CheckpointError(fmt::format("{}: header of {} bytes, expected at most {}", source, length,
+                                      kMaxHeaderBytes));
   }
   return length;
 }
@@ -233,6 +252,10 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
   HeaderReader reader(header);
   if (json.empty() || json.front() != '{') {
     throw CheckpointError(fmt::format("{}: header is not a JSON object", source));
+  }
+  if (json.find('\0') != json.npos) {  // the parser would take it for the end
+    throw CheckpointError(
+        fmt::format("{}: header is not valid JSON near its byte {}", source, json.find('\0')));
   }
   if (!Json::sax_parse(json.begin(), json.end(), &reader)) {
     throw CheckpointError(fmt::format("{}: {}", source, reader.problem()));

@@ -25,7 +25,10 @@ struct SafetensorsHeader {
 };
 
 inline constexpr std::uint64_t kLengthBytes = 8;  // little-endian length of the JSON text
-inline constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as in the format's own reader
+/// The format's own reader takes 100 MB. A file with ten thousand tensors has one; what is larger
+/// is refused before it costs time and memory.
+inline constexpr std::uint64_t kMaxHeaderBytes = 4ULL << 20;
+inline constexpr std::size_t kMaxTensors = 30'000;
 
 /// Length of the JSON text, from the first eight bytes. Throws CheckpointError unless it fits in a
 /// file of `file_bytes`.

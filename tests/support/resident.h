@@ -1,5 +1,7 @@
-// Memory that a piece of work takes at its peak.
+// Memory that a piece of work takes at its peak, and processor time.
 #pragma once
+
+#include <time.h>
 
 #include <cstdint>
 #include <fstream>
@@ -17,6 +19,13 @@ inline std::int64_t memory_status(const std::string& name) {
     if (word == name + ":" && in >> kilobytes) return kilobytes * 1024;
   }
   throw std::runtime_error("/proc/self/status has no " + name);
+}
+
+/// Time that this thread has run: on a busy machine, work takes longer by the clock.
+inline double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 /// Growth of the resident memory above what it was, at its peak, while this object lives.

@@ -21,8 +21,13 @@ struct TensorFile {
 };
 
 /// Throws CheckpointError with file, tensor and reason for anything malformed: sizes, offsets,
-/// types and overlaps are checked before memory is taken.
+/// types and overlaps are checked before memory is taken, and a BOOL must be 0 or 1.
 TensorFile read_safetensors(const std::filesystem::path& file);
+
+/// The same, with tensors that lie in the mapped file where they are aligned to their elements:
+/// their numbers are read when they are first used, and writing to one copies the page, not the
+/// file. Whoever cuts the file short meanwhile ends this process; replacing it is safe.
+TensorFile map_safetensors(const std::filesystem::path& file);
 
 /// The same for bytes that are already in memory; `source` stands for the file in messages.
 TensorFile parse_safetensors(std::string_view bytes, const std::string& source);
