@@ -174,17 +174,10 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
     throw ConfigError("bench loader needs data: give --manifest FILE or data.manifest=FILE");
   }
   const auto device = train::choose_device(config.device, cuda_library_problem());
-  data::Loader loader(data::read_manifest(file),
-                      {.max_frames = config.data.max_frames,
-                       .workers = config.data.workers,
-                       .prefetch = config.data.prefetch,
-                       .max_skipped = config.data.max_skipped,
-                       .seed = static_cast<std::uint64_t>(config.run.seed),
-                       .training = true,
-                       .pin_memory = device.is_cuda(),
-                       .video = config.data.video,
-                       .waveform = config.data.waveform,
-                       .mask = config.mask});
+  auto loading = data::training_options(config.data, config.run.seed);
+  loading.pin_memory = device.is_cuda();
+  loading.mask = config.mask;
+  data::Loader loader(data::read_manifest(file), loading);
   const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
     const auto batch = loader.next()->to(device);
     train::synchronise(device);

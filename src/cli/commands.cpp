@@ -3,11 +3,19 @@
 namespace raven::cli {
 
 std::vector<Command> all_commands() {
-  // clang-format off: one command a line
+  // One command a line.
+  // clang-format off
   return {
-      make_synth_command(),    make_prepare_command(),    make_data_command(),
-      make_pretrain_command(), make_tokenizer_command(),  make_bench_command(),
-      make_config_command(),   make_completion_command(), make_man_command(),
+      make_synth_command(),
+      make_prepare_command(),
+      make_data_command(),
+      make_tokenizer_command(),
+      make_pretrain_command(),
+      make_finetune_command(),
+      make_bench_command(),
+      make_config_command(),
+      make_completion_command(),
+      make_man_command(),
   };
   // clang-format on
 }

@@ -1,58 +1,77 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "commands.h"
-#include "raven/config/load.h"
-#include "raven/config/pretrain_config.h"
 #include "raven/config/reference.h"
+#include "raven/config/stages.h"
 #include "raven/core/error.h"
 
 namespace raven::cli {
 namespace {
 
-using config::PretrainConfig;
-
 constexpr config::LoadOptions kWithGaps = {.allow_missing = true};
+constexpr const char* kAuto = "auto";
+
+/// As asked for with --stage, else the one that the keys of `file` and `overrides` fit.
+const config::Stage& stage_for(const Arguments& arguments, const std::filesystem::path& file,
+                               const std::vector<std::string>& overrides) {
+  const auto asked = arguments.text("--stage");
+  return asked == kAuto ? config::stage_of(file, overrides) : config::stage_named(asked);
+}
 
 ExitCode show(const Arguments& arguments) {
-  const auto resolved =
-      config::load<PretrainConfig>(arguments.config_file(), arguments.overrides(), kWithGaps);
-  fmt::print("{}", resolved.yaml);
+  const auto file = arguments.config_file();
+  const auto overrides = arguments.overrides();
+  fmt::print("{}", stage_for(arguments, file, overrides).load(file, overrides, kWithGaps).yaml);
   return ExitCode::kDone;
 }
 
 ExitCode describe(const Arguments& arguments) {
-  PretrainConfig defaults;
-  const config::Schema schema = config::bind(defaults);
   if (!arguments.flag("--markdown")) {
-    fmt::print("{}", config::describe(schema, arguments.list("KEY")));
+    const auto asked = arguments.text("--stage");
+    const auto& stage = config::stage_named(asked == kAuto ? "pretrain" : asked);
+    fmt::print("{}", config::describe(stage.defaults().schema, arguments.list("KEY")));
   } else if (arguments.given("KEY")) {
     throw ConfigError("raven config describe: --markdown writes all keys, expected no KEY with it");
   } else {
-    fmt::print("{}", config::reference_markdown(schema));
+    fmt::print("{}", config::reference_markdown());
   }
   return ExitCode::kDone;
 }
 
 ExitCode check(const Arguments& arguments) {
-  config::load<PretrainConfig>(arguments.config_file(), arguments.overrides());
-  const std::string name = arguments.config_file().string();
-  fmt::print("{}: fine\n", name.empty() ? "defaults" : name);
+  const auto file = arguments.config_file();
+  const auto& stage = stage_for(arguments, file, arguments.overrides());
+  stage.load(file, arguments.overrides(), {});
+  fmt::print("{}: fine for raven {}\n", file.empty() ? "defaults" : file.string(), stage.name);
   return ExitCode::kDone;
 }
 
 ExitCode diff(const Arguments& arguments) {
-  auto left = config::load<PretrainConfig>(arguments.path("LEFT"), {}, kWithGaps);
-  auto right = config::load<PretrainConfig>(arguments.path("RIGHT"), {}, kWithGaps);
-  fmt::print("{}", config::difference(config::bind(left.config), config::bind(right.config)));
+  const auto& stage = stage_for(arguments, arguments.path("LEFT"), {});
+  const auto left = stage.load(arguments.path("LEFT"), {}, kWithGaps);
+  const auto right = stage.load(arguments.path("RIGHT"), {}, kWithGaps);
+  fmt::print("{}", config::difference(left.schema, right.schema));
   return ExitCode::kDone;
+}
+
+Option stage_option() {
+  std::vector<std::string> choices = {kAuto};
+  for (const auto& stage : config::stages()) choices.push_back(stage.name);
+  return {.name = "--stage",
+          .value = "STAGE",
+          .meaning = "the command that the configuration is for; auto: told by its keys",
+          .default_value = kAuto,
+          .choices = choices};
 }
 
 Command show_command(const std::vector<std::string>& keys) {
   return {.name = "show",
           .summary = "prints a configuration, resolved: every key with its value",
           .description = "What still has to be given reads ???.",
+          .options = {stage_option()},
           .config_keys = keys,
           .examples = {{"config show --config lrs3.yaml",
                         "the recipe of RAVEn Base on LRS3, with all defaults"},
@@ -70,7 +89,8 @@ Command describe_command() {
                            .kind = ValueKind::kText,
                            .required = false,
                            .repeated = true}},
-          .options = {{.name = "--markdown", .value = "", .meaning = "as configs/REFERENCE.md"}},
+          .options = {stage_option(),
+                      {.name = "--markdown", .value = "", .meaning = "as configs/REFERENCE.md"}},
           .examples = {{"config describe mask optimizer.lr", "one group and one key"},
                        {"config describe --markdown", "the whole reference"}},
           .run = describe};
@@ -81,6 +101,7 @@ Command check_command(const std::vector<std::string>& keys) {
       .name = "check",
       .summary = "reads a configuration as a run would, and says what is wrong with it",
       .description = "",
+      .options = {stage_option()},
       .config_keys = keys,
       .examples = {{"config check --config my.yaml run.dir=runs/a", "before a long run is queued"},
                    {"config check --config runs/a/config.yaml", "a resolved file"}},
@@ -94,6 +115,7 @@ Command diff_command() {
       .description = "One line for each: key, value on the left, value on the right.",
       .positionals = {{.name = "LEFT", .meaning = "configuration file"},
                       {.name = "RIGHT", .meaning = "configuration file"}},
+      .options = {stage_option()},
       .examples = {{"config diff lrs3.yaml braven_base_lrs3.yaml", "what makes BRAVEn of RAVEn"},
                    {"config diff runs/a/config.yaml runs/b/config.yaml", "how two runs differ"}},
       .run = diff};
@@ -102,7 +124,12 @@ Command diff_command() {
 }  // namespace
 
 Command make_config_command() {
-  const auto keys = keys_of<PretrainConfig>();
+  std::vector<std::string> keys;  // of all stages, each once
+  for (const auto& stage : config::stages()) {
+    for (const auto& field : stage.defaults().schema.fields) {
+      if (std::find(keys.begin(), keys.end(), field.key) == keys.end()) keys.push_back(field.key);
+    }
+  }
   return {
       .name = "config",
       .summary = "shows, describes, checks and compares configurations",

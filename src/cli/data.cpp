@@ -91,15 +91,11 @@ ExitCode show(const Arguments& arguments) {
       arguments.config_file(), arguments.overrides(), {.allow_missing = true});
   const bool evaluate = arguments.flag("--evaluate");
   const auto rows = arguments.integer("--rows");
-  data::Loader loader(data::read_manifest(arguments.path("MANIFEST")),
-                      {.max_frames = config.data.max_frames,
-                       .workers = 0,
-                       .max_skipped = config.data.max_skipped,
-                       .seed = static_cast<std::uint64_t>(config.run.seed),
-                       .training = !evaluate,
-                       .video = config.data.video,
-                       .waveform = config.data.waveform,
-                       .mask = config.mask});
+  auto loading = data::training_options(config.data, config.run.seed);
+  loading.workers = 0;
+  loading.training = !evaluate;
+  loading.mask = config.mask;
+  data::Loader loader(data::read_manifest(arguments.path("MANIFEST")), loading);
   loader.seek({.epoch = evaluate ? 0 : arguments.integer("--epoch"),
                .batch = arguments.integer("--batch")});
   const auto batches = batches_for(loader, rows);

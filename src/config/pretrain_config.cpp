@@ -4,24 +4,10 @@
 
 #include <string_view>
 
+#include "config/rules.h"
+
 namespace raven::config {
 namespace {
-
-void check_heads(const std::string& key, std::int64_t dim, std::int64_t heads) {
-  if (dim % 2 != 0 || dim % heads != 0) {
-    throw RuleError(key + ".dim", fmt::format("{0}.dim is {1} with {0}.heads {2}, expected an even "
-                                              "multiple of heads",
-                                              key, dim, heads));
-  }
-}
-
-void check_widths(const std::string& key, const FrontendConfig& frontend) {
-  if (frontend.widths.size() != 4) {
-    throw RuleError(key + ".widths",
-                    fmt::format("{}.widths holds {} numbers, expected 4, one for each ResNet stage",
-                                key, frontend.widths.size()));
-  }
-}
 
 void check_predictor(const std::string& key, const PredictorConfig& predictor, double weight) {
   if (weight == 0 || predictor.kind != PredictorKind::kTransformer) return;
@@ -36,41 +22,6 @@ void check_model(const ModelConfig& model, const LossConfig& loss) {
   check_predictor("model.predictors.v2a", model.predictors.v2a, loss.v2a);
   check_predictor("model.predictors.a2a", model.predictors.a2a, loss.a2a);
   check_predictor("model.predictors.a2v", model.predictors.a2v, loss.a2v);
-}
-
-void check_video_input(const VideoInputConfig& video) {
-  if (video.window % video.shrink != 0) {
-    throw RuleError(
-        "data.video.shrink",
-        fmt::format("data.video.shrink is {}, which does not divide data.video.window {}",
-                    video.shrink, video.window));
-  }
-  if (video.window % 2 != 0) {
-    throw RuleError(
-        "data.video.window",
-        fmt::format("data.video.window is {}, expected an even number, so that the window "
-                    "has a centre in 96 pixels",
-                    video.window));
-  }
-  if (video.crop > video.window / video.shrink) {
-    throw RuleError(
-        "data.video.crop",
-        fmt::format("data.video.crop is {}, expected at most {} (data.video.window {} / "
-                    "data.video.shrink {})",
-                    video.crop, video.window / video.shrink, video.window, video.shrink));
-  }
-}
-
-void check_data(const DataConfig& data) {
-  if (data.manifest.empty()) {
-    throw RuleError("data.manifest", "data.manifest is an empty list, expected at least one file");
-  }
-  for (const std::string& file : data.manifest) {
-    if (file.empty() || file == kRequired) {
-      throw RuleError("data.manifest", "data.manifest holds a name that is not filled in");
-    }
-  }
-  check_video_input(data.video);
 }
 
 void check_losses(const LossConfig& loss, const TeacherConfig& teacher) {
@@ -117,35 +68,6 @@ void check_masks(const MaskConfig& mask, const LossConfig& loss) {
   }
 }
 
-void check_schedule(const OptimizerConfig& optimizer, const TrainConfig& train) {
-  for (const auto& [key, lr] : {std::pair{"optimizer.lr", std::optional<double>(optimizer.lr)},
-                                std::pair{"optimizer.video_lr", optimizer.video_lr},
-                                std::pair{"optimizer.audio_lr", optimizer.audio_lr}}) {
-    if (lr && *lr < optimizer.min_lr) {
-      throw RuleError(
-          key, fmt::format("{} is {}, below optimizer.min_lr {}, at which the schedule ends", key,
-                           *lr, optimizer.min_lr));
-    }
-  }
-  if (optimizer.warmup_steps && train.steps && *optimizer.warmup_steps >= *train.steps) {
-    throw RuleError("optimizer.warmup_steps",
-                    fmt::format("optimizer.warmup_steps is {}, expected less than train.steps {}",
-                                *optimizer.warmup_steps, *train.steps));
-  }
-  if (!optimizer.warmup_steps && !train.steps && optimizer.warmup_epochs >= train.epochs) {
-    throw RuleError("optimizer.warmup_epochs",
-                    fmt::format("optimizer.warmup_epochs is {}, expected less than train.epochs {}",
-                                optimizer.warmup_epochs, train.epochs));
-  }
-}
-
-void check_arithmetic(Device device, const TrainConfig& train) {
-  if (device == Device::kCpu && train.precision == Precision::kTf32) {
-    throw RuleError("train.precision",
-                    "train.precision is tf32, which CPUs do not have; use fp32 or bf16");
-  }
-}
-
 }  // namespace
 
 void PretrainConfig::check() const {
@@ -154,6 +76,10 @@ void PretrainConfig::check() const {
   check_losses(loss, teacher);
   check_masks(mask, loss);
   check_schedule(optimizer, train);
+  for (const auto& [key, lr] : {std::pair{"optimizer.video_lr", optimizer.video_lr},
+                                std::pair{"optimizer.audio_lr", optimizer.audio_lr}}) {
+    if (lr) check_rate(key, *lr, optimizer.min_lr);
+  }
   check_arithmetic(device, train);
 }
 

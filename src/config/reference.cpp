@@ -7,6 +7,7 @@
 
 #include "convert.h"
 #include "raven/config/nearest.h"
+#include "raven/config/stages.h"
 #include "raven/core/error.h"
 
 namespace raven::config {
@@ -37,6 +38,26 @@ std::string table_row(const Field& field) {
                      value_yaml(field.get(), field), range_text(field), escaped(field.meaning));
 }
 
+/// One table for each top-level group.
+std::string tables(const Schema& schema) {
+  std::string text, group;
+  for (const Field& field : schema.fields) {
+    const std::string head = field.key.substr(0, field.key.find('.'));
+    const bool top = head == field.key;
+    const std::string now = top ? "top level" : head;
+    if (now != group) {
+      group = now;
+      text += fmt::format("\n## {}\n", now);
+      for (const FieldGroup& each : schema.groups) {
+        if (!top && each.key == head) text += fmt::format("\n{}.\n", each.meaning);
+      }
+      text += table_head();
+    }
+    text += table_row(field);
+  }
+  return text;
+}
+
 void check_prefixes(const Schema& schema, const std::vector<std::string>& prefixes) {
   std::vector<std::string> known;
   for (const Field& field : schema.fields) known.push_back(field.key);
@@ -65,31 +86,17 @@ std::string describe(const Schema& schema, const std::vector<std::string>& prefi
   return text;
 }
 
-std::string reference_markdown(const Schema& schema) {
+std::string reference_markdown() {
   std::string text =
       "# Every key of a configuration\n\n"
       "Written by `raven config describe --markdown` from the structs in include/raven/config; do "
-      "not edit. `???` marks "
-      "a value that must be given.\n\n"
+      "not edit. `???` marks a value that must be given.\n\n"
       "A file names others under `base:` (one or a list; read first, overridden key by key) and "
-      "refers to other keys with "
-      "`${a.b}`. On the command line `a.b=c` sets a key, `+a.b=c` sets one that no file sets, "
-      "`~a.b` goes back to "
-      "the default.\n";
-  std::string group;
-  for (const Field& field : schema.fields) {
-    const std::string head = field.key.substr(0, field.key.find('.'));
-    const bool top = head == field.key;
-    const std::string now = top ? "top level" : head;
-    if (now != group || text.empty()) {
-      group = now;
-      text += fmt::format("\n## {}\n", now);
-      for (const FieldGroup& each : schema.groups) {
-        if (!top && each.key == head) text += fmt::format("\n{}.\n", each.meaning);
-      }
-      text += table_head();
-    }
-    text += table_row(field);
+      "refers to other keys with `${a.b}`. On the command line `a.b=c` sets a key, `+a.b=c` sets "
+      "one that no file sets, `~a.b` goes back to the default.\n";
+  for (const auto& stage : stages()) {
+    text += fmt::format("\n# raven {}: {}\n", stage.name, stage.meaning);
+    text += tables(stage.defaults().schema);
   }
   return text;
 }

@@ -37,12 +37,15 @@ Random BatchAssembly::stream(std::int64_t item, Draw draw) const {
           static_cast<std::uint64_t>(item), draw};
 }
 
+// Null for a modality that is not read.
 std::uint8_t* BatchAssembly::video_row(std::size_t row, std::int64_t num_frames) const {
+  if (!options_.read_video) return nullptr;
   const auto row_bytes = num_frames * options_.video.crop * options_.video.crop;
   return memory_->video.data_ptr<std::uint8_t>() + static_cast<std::int64_t>(row) * row_bytes;
 }
 
 float* BatchAssembly::audio_row(std::size_t row, std::int64_t num_frames) const {
+  if (!options_.read_audio) return nullptr;
   return memory_->audio.data_ptr<float>() +
          static_cast<std::int64_t>(row) * num_frames * media::kSamplesPerFrame;
 }
@@ -57,10 +60,15 @@ void BatchAssembly::fill(std::size_t row, const SampleReader& reader) {
     reader.read(utterance, placement, video_row(row, num_frames_), audio_row(row, num_frames_));
     const auto missing = num_frames_ - utterance.frames;
     const auto frame_bytes = options_.video.crop * options_.video.crop;
-    std::memset(video_row(row, num_frames_) + utterance.frames * frame_bytes, 0,
-                static_cast<std::size_t>(missing * frame_bytes));
-    std::fill_n(audio_row(row, num_frames_) + utterance.frames * media::kSamplesPerFrame,
-                missing * media::kSamplesPerFrame, 0.0F);
+    if (auto* video = video_row(row, num_frames_)) {
+      std::memset(video + utterance.frames * frame_bytes, 0,
+                  static_cast<std::size_t>(missing * frame_bytes));
+    }
+    if (auto* audio = audio_row(row, num_frames_)) {
+      std::fill_n(audio + utterance.frames * media::kSamplesPerFrame,
+                  missing * media::kSamplesPerFrame, 0.0F);
+    }
+    if (options_.training) mask_times(row);
   } catch (const DataError& error) {
     rows_[row].outcome = Outcome::kSkipped;
     rows_[row].skipped = {.item = item, .reason = error.reason(), .message = full_message(error)};
@@ -68,6 +76,52 @@ void BatchAssembly::fill(std::size_t row, const SampleReader& reader) {
     rows_[row].outcome = Outcome::kFailed;
     rows_[row].error = std::current_exception();
   }
+}
+
+void BatchAssembly::mask_times(std::size_t row) {
+  const auto item = items_[row];
+  const auto frames = manifest_.utterances[static_cast<std::size_t>(item)].frames;
+  auto random = stream(item, Draw::kTimeMask);
+  const auto runs = [&](const LoaderOptions::TimeMask& mask, std::int64_t length) {
+    return adaptive_time_masks(length, mask.window, mask.stride,
+                               [&](std::int64_t n) { return random.below(n); });
+  };
+  if (options_.video_time_mask) rows_[row].masked_frames = runs(*options_.video_time_mask, frames);
+  auto* audio = audio_row(row, num_frames_);
+  if (!options_.audio_time_mask || audio == nullptr) return;
+  for (const auto& run : runs(*options_.audio_time_mask, frames * media::kSamplesPerFrame))
+    std::fill(audio + run.begin, audio + run.end, 0.0F);
+}
+
+torch::Tensor BatchAssembly::time_masks() const {
+  auto masked = torch::zeros({std::ssize(items_), num_frames_},
+                             torch::TensorOptions(torch::kBool).pinned_memory(options_.pin_memory));
+  auto rows = masked.accessor<bool, 2>();
+  std::int64_t b = 0;
+  for (const auto& row : rows_) {
+    if (row.outcome != Outcome::kGood) continue;
+    for (const auto& run : row.masked_frames) {
+      for (auto t = run.begin; t < run.end; ++t) rows[b][t] = true;
+    }
+    ++b;
+  }
+  return masked;
+}
+
+torch::Tensor BatchAssembly::labels() const {
+  std::size_t longest_label = 0;
+  const auto of = [&](std::int64_t item) -> const std::vector<std::int64_t>& {
+    return manifest_.utterances[static_cast<std::size_t>(item)].labels;
+  };
+  for (const auto item : items_) longest_label = std::max(longest_label, of(item).size());
+  auto padded = torch::full({std::ssize(items_), static_cast<std::int64_t>(longest_label)}, -1,
+                            torch::TensorOptions(torch::kInt64).pinned_memory(options_.pin_memory));
+  auto* row = padded.data_ptr<std::int64_t>();
+  for (const auto item : items_) {
+    std::copy(of(item).begin(), of(item).end(), row);
+    row += longest_label;
+  }
+  return padded;
 }
 
 void BatchAssembly::keep_good_rows() {
@@ -89,10 +143,14 @@ void BatchAssembly::keep_good_rows() {
       num_frames_ * media::kSamplesPerFrame * static_cast<std::int64_t>(sizeof(float));
   for (std::size_t row = 0; row < good.size();
        ++row) {  // towards the start: nothing unread is overwritten
-    std::memmove(video_row(row, num_frames_), video_row(good[row], old_frames),
-                 static_cast<std::size_t>(video_bytes));
-    std::memmove(audio_row(row, num_frames_), audio_row(good[row], old_frames),
-                 static_cast<std::size_t>(audio_bytes));
+    if (options_.read_video) {
+      std::memmove(video_row(row, num_frames_), video_row(good[row], old_frames),
+                   static_cast<std::size_t>(video_bytes));
+    }
+    if (options_.read_audio) {
+      std::memmove(audio_row(row, num_frames_), audio_row(good[row], old_frames),
+                   static_cast<std::size_t>(audio_bytes));
+    }
   }
 }
 
@@ -124,8 +182,10 @@ std::optional<Batch> BatchAssembly::finish() {
   Batch batch;
   batch.epoch = position_.epoch;
   batch.index = position_.batch;
-  batch.video = view_of(memory_, memory_->video, {count, num_frames_, side, side});
-  batch.audio = view_of(memory_, memory_->audio, {count, num_frames_ * media::kSamplesPerFrame});
+  if (options_.read_video)
+    batch.video = view_of(memory_, memory_->video, {count, num_frames_, side, side});
+  if (options_.read_audio)
+    batch.audio = view_of(memory_, memory_->audio, {count, num_frames_ * media::kSamplesPerFrame});
   batch.lengths =
       torch::empty({count}, torch::TensorOptions(torch::kInt64).pinned_memory(options_.pin_memory));
   auto* lengths = batch.lengths.data_ptr<std::int64_t>();
@@ -133,11 +193,15 @@ std::optional<Batch> BatchAssembly::finish() {
     const auto& utterance = manifest_.utterances[static_cast<std::size_t>(item)];
     batch.ids.push_back(utterance.id);
     *lengths++ = utterance.frames;
+    batch.num_frames_of.push_back(utterance.frames);
+    if (options_.labels) batch.num_labels_of.push_back(std::ssize(utterance.labels));
   }
   if (options_.mask) {
     batch.masked_video = draw_masks(Draw::kVideoMask);
     batch.masked_audio = draw_masks(Draw::kAudioMask);
   }
+  if (options_.video_time_mask && options_.training) batch.masked_video = time_masks();
+  if (options_.labels) batch.labels = labels();
   memory_.reset();
   return batch;
 }

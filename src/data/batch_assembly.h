@@ -11,6 +11,7 @@
 #include "data/batch_memory.h"
 #include "raven/data/loader.h"
 #include "raven/data/sample_reader.h"
+#include "raven/data/transforms.h"
 
 namespace raven::data {
 
@@ -46,12 +47,16 @@ class BatchAssembly {
     Outcome outcome = Outcome::kGood;
     SkippedItem skipped;
     std::exception_ptr error;
+    std::vector<Run> masked_frames;  // by adaptive time masking
   };
 
   [[nodiscard]] std::uint8_t* video_row(std::size_t row, std::int64_t num_frames) const;
   [[nodiscard]] float* audio_row(std::size_t row, std::int64_t num_frames) const;
   void keep_good_rows();
+  void mask_times(std::size_t row);
   [[nodiscard]] torch::Tensor draw_masks(Draw draw) const;
+  [[nodiscard]] torch::Tensor time_masks() const;
+  [[nodiscard]] torch::Tensor labels() const;
   [[nodiscard]] Random stream(std::int64_t item, Draw draw) const;
 
   const Manifest& manifest_;

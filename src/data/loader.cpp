@@ -1,5 +1,6 @@
 #include "raven/data/loader.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -118,8 +119,9 @@ struct Loader::State {
         options(given),
         plan(checked_sizes(manifest, options), options),
         memory(std::make_shared<BatchMemoryPool>(
-            plan.most_frames() * options.video.crop * options.video.crop,
-            plan.most_frames() * media::kSamplesPerFrame, options.pin_memory)),
+            options.read_video ? plan.most_frames() * options.video.crop * options.video.crop : 0,
+            options.read_audio ? plan.most_frames() * media::kSamplesPerFrame : 0,
+            options.pin_memory)),
         shards(std::make_shared<ShardCache>()) {}
 
   ~State() {
@@ -246,8 +248,31 @@ void Loader::State::count(const std::vector<SkippedItem>& skipped) {
   }
 }
 
+LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed) {
+  LoaderOptions options;
+  options.max_frames = data.max_frames;
+  options.workers = data.workers;
+  options.prefetch = data.prefetch;
+  options.max_skipped = data.max_skipped;
+  options.seed = static_cast<std::uint64_t>(seed);
+  options.video = data.video;
+  options.waveform = data.waveform;
+  return options;
+}
+
+LoaderOptions held_out_options(const config::DataConfig& data, std::int64_t seed,
+                               const Manifest& manifest) {
+  auto options = training_options(data, seed);
+  options.training = false;
+  options.max_frames = data.valid_max_frames;
+  for (const auto& utterance : manifest.utterances)
+    options.max_frames = std::max(options.max_frames, utterance.frames);
+  return options;
+}
+
 Loader::Loader(Manifest manifest, const LoaderOptions& options) {
   check_video_input(options.video);
+  RAVEN_CHECK(!options.mask || !options.video_time_mask, "two kinds of masks for one video");
   state_ = std::make_unique<State>(std::move(manifest), options);
   state_->start_jobs();
   for (std::int64_t k = 0; k < options.workers; ++k) {

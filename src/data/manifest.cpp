@@ -203,7 +203,9 @@ Manifest parse_tsv(std::string_view content, const fs::path& file) {
                                    .text = text(kText),
                                    .speaker = text(kSpeaker),
                                    .subset = text(kSubset),
-                                   .source = text(kSource)});
+                                   .source = text(kSource),
+                                   .text_is_units = false,
+                                   .labels = {}});
   }
   return manifest;
 }
@@ -261,7 +263,9 @@ Manifest parse_published(std::string_view content, const fs::path& file) {
                                    .text = std::string(fields[3]),
                                    .speaker = {},
                                    .subset = {},
-                                   .source = std::string(fields[0])});
+                                   .source = std::string(fields[0]),
+                                   .text_is_units = true,
+                                   .labels = {}});
   }
   return manifest;
 }
@@ -316,8 +320,8 @@ Manifest read_manifest(const fs::path& file) {
                     file.string()));
   }
   if (fs::is_directory(file, ignored)) {
-    throw ConfigError(fmt::format("{}: is a folder, expected a manifest; name the .tsv in it",
-                                  file.string()));
+    throw ConfigError(
+        fmt::format("{}: is a folder, expected a manifest; name the .tsv in it", file.string()));
   }
   return parse_manifest(read_file(file, kMaxFileBytes), fs::absolute(file).lexically_normal());
 }

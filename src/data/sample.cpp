@@ -11,8 +11,8 @@ torch::Tensor moved(const torch::Tensor& tensor, const torch::Device& device) {
 
 Batch Batch::to(const torch::Device& device) const {
   Batch there = *this;
-  for (auto* tensor :
-       {&there.video, &there.audio, &there.lengths, &there.masked_video, &there.masked_audio}) {
+  for (auto* tensor : {&there.video, &there.audio, &there.lengths, &there.masked_video,
+                       &there.masked_audio, &there.labels}) {
     *tensor = moved(*tensor, device);
   }
   return there;

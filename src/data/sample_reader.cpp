@@ -136,11 +136,14 @@ SampleReader::SampleReader(const SampleOptions& options, std::shared_ptr<ShardCa
 
 void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
                         float* audio) const {
-  const FrameCutter cutter(options_.video, placement);
-  const auto frame_bytes = cutter.side() * cutter.side();
-  read_video(utterance, [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
-    cutter.cut(pixels, stride, video + t * frame_bytes);
-  });
+  if (video != nullptr) {
+    const FrameCutter cutter(options_.video, placement);
+    const auto frame_bytes = cutter.side() * cutter.side();
+    read_video(utterance, [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
+      cutter.cut(pixels, stride, video + t * frame_bytes);
+    });
+  }
+  if (audio == nullptr) return;
   const std::span samples(audio,
                           static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
   read_audio(utterance, samples);

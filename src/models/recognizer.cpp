@@ -81,17 +81,26 @@ torch::Tensor RecognizerImpl::encode(const torch::Tensor& x, const torch::Tensor
 }
 
 RecognizerLosses RecognizerImpl::losses(const torch::Tensor& encoded, const torch::Tensor& valid,
-                                        const Labels& labels) {
+                                        const Labels& labels, const LossOptions& options) {
   RAVEN_CHECK(labels.units.size(0) == encoded.size(0), "labels of {} utterances for {}",
               labels.units.size(0), encoded.size(0));
+  const auto none =
+      torch::zeros({}, torch::TensorOptions(torch::kFloat32).device(encoded.device()));
+  const auto no_units = none.to(torch::kInt64);
+  RecognizerLosses losses{.ctc = none,
+                          .attention = none,
+                          .correct = no_units,
+                          .count = no_units,
+                          .utterances = encoded.size(0)};
+  if (options.ctc) losses.ctc = ctc_loss(ctc(encoded), valid, labels);
+  if (!options.attention) return losses;
   const auto sentence = teacher_forcing(labels.units, end_unit());
   const auto logits = decoder(sentence.read, encoded, valid);  // (B, L + 1, V)
   const auto has_target = sentence.said != kNoLabel;
-  return {.ctc = ctc_loss(ctc(encoded), valid, labels),
-          .attention = label_smoothed_loss(logits, sentence.said),
-          .correct = ((logits.argmax(-1) == sentence.said) & has_target).sum(),
-          .count = has_target.sum(),
-          .utterances = encoded.size(0)};
+  losses.attention = label_smoothed_loss(logits, sentence.said, options.label_smoothing);
+  losses.correct = ((logits.argmax(-1) == sentence.said) & has_target).sum();
+  losses.count = has_target.sum();
+  return losses;
 }
 
 }  // namespace raven::models

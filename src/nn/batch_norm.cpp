@@ -7,7 +7,6 @@ namespace raven::nn {
 namespace {
 
 constexpr double kEpsilon = 1e-5;
-constexpr double kMomentum = 0.1;
 
 /// (N, C, H, W) -> (N H W, C); a view where memory is channels-last.
 torch::Tensor rows_of(const torch::Tensor& x) {
@@ -28,8 +27,8 @@ BatchMoments moments_for(const torch::Tensor& rows, BatchNormImpl& norm) {
   if (norm.statistics_fixed) return moments;
   const auto unbiased =
       static_cast<double>(num_rows) / std::max<double>(1, static_cast<double>(num_rows - 1));
-  norm.running_mean.lerp_(moments.mean, kMomentum);
-  norm.running_var.lerp_(moments.variance * unbiased, kMomentum);
+  norm.running_mean.lerp_(moments.mean, norm.momentum);
+  norm.running_var.lerp_(moments.variance * unbiased, norm.momentum);
   norm.num_batches_tracked.add_(1);
   return moments;
 }
@@ -54,7 +53,7 @@ bool BatchNormImpl::own_loops_take(const torch::Tensor& x) const {
 
 torch::Tensor BatchNormImpl::library_norm(const torch::Tensor& x) {
   const auto norm_with = [&](const torch::Tensor& mean, const torch::Tensor& variance) {
-    return torch::batch_norm(x, weight, bias, mean, variance, is_training(), kMomentum, kEpsilon,
+    return torch::batch_norm(x, weight, bias, mean, variance, is_training(), momentum, kEpsilon,
                              at::globalContext().userEnabledCuDNN());
   };
   if (!is_training()) return norm_with(running_mean, running_var);
@@ -64,8 +63,8 @@ torch::Tensor BatchNormImpl::library_norm(const torch::Tensor& x) {
   // One value per channel: the library's n / (n - 1) would make the running variance NaN.
   {
     torch::NoGradGuard no_grad;
-    running_mean.lerp_(x.reshape({-1}).to(running_mean.scalar_type()), kMomentum);
-    running_var.mul_(1 - kMomentum);
+    running_mean.lerp_(x.reshape({-1}).to(running_mean.scalar_type()), momentum);
+    running_var.mul_(1 - momentum);
   }
   return norm_with({}, {});
 }

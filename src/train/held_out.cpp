@@ -4,6 +4,7 @@
 
 #include "raven/core/files.h"
 #include "raven/data/loader.h"
+#include "raven/data/subset.h"
 #include "raven/train/device.h"
 #include "raven/train/feature_statistics.h"
 #include "raven/train/pretrain_task.h"
@@ -11,22 +12,6 @@
 
 namespace raven::train {
 namespace {
-
-data::LoaderOptions loader_options(const config::PretrainConfig& config,
-                                   const data::Manifest& manifest) {
-  std::int64_t longest = 0;
-  for (const auto& utterance : manifest.utterances) longest = std::max(longest, utterance.frames);
-  return {.max_frames = std::max(config.data.valid_max_frames, longest),
-          .workers = config.data.workers,
-          .prefetch = config.data.prefetch,
-          .max_skipped = config.data.max_skipped,
-          .seed = static_cast<std::uint64_t>(config.run.seed),
-          .training = false,
-          .pin_memory = false,
-          .video = config.data.video,
-          .waveform = config.data.waveform,
-          .mask = config.mask};
-}
 
 /// Adds up, per loss, cosines and mean directions over batches.
 class Losses {
@@ -109,13 +94,7 @@ EvaluationMode::~EvaluationMode() {
 
 HeldOut::HeldOut(const config::PretrainConfig& config, data::Manifest manifest)
     : config_(config), manifest_(std::move(manifest)) {
-  const auto limit = static_cast<std::size_t>(config_.monitor.probe_utterances);
-  auto& all = manifest_.utterances;
-  if (all.size() > limit) {
-    std::vector<data::Utterance> chosen;
-    for (std::size_t i = 0; i < limit; ++i) chosen.push_back(all[i * all.size() / limit]);
-    all = std::move(chosen);
-  }
+  manifest_ = data::spread(manifest_, config_.monitor.probe_utterances);
   fits_ = split_by_speaker(manifest_);
 }
 
@@ -147,7 +126,9 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
   if (empty()) return {};
   torch::NoGradGuard no_grad;
   const EvaluationMode mode(*model);
-  data::Loader loader(manifest_, loader_options(config_, manifest_));
+  auto options = data::held_out_options(config_.data, config_.run.seed, manifest_);
+  options.mask = config_.mask;
+  data::Loader loader(manifest_, options);
   Losses losses;
   ProbeData video, audio;
   while (const auto batch = loader.next()) {

@@ -41,7 +41,7 @@ void keep(const data::Batch& batch, const std::filesystem::path& file) {
 void look_at_gradients(Task& task, std::vector<std::string>& lines) {
   for (const auto& set : task.parameter_sets()) {
     NamedTensors gradients;
-    for (const auto& [name, parameter] : set.parameters)
+    for (const auto& [name, parameter] : set.parameters())
       gradients.emplace_back(name, parameter.grad());
     look_at("gradient", gradients, lines);
   }
@@ -49,7 +49,7 @@ void look_at_gradients(Task& task, std::vector<std::string>& lines) {
 
 void forget_gradients(Task& task) {
   for (const auto& set : task.parameter_sets()) {
-    for (auto [name, parameter] : set.parameters) parameter.mutable_grad() = torch::Tensor();
+    for (auto [name, parameter] : set.parameters()) parameter.mutable_grad() = torch::Tensor();
   }
 }
 

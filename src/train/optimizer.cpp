@@ -4,18 +4,26 @@
 
 namespace raven::train {
 
-AdamW::AdamW(std::string name, NamedTensors parameters, const AdamWOptions& options)
-    : name_(std::move(name)), parameters_(std::move(parameters)), options_(options) {
-  RAVEN_CHECK(!parameters_.empty(), "optimiser {} has no parameters", name_);
-  for (const auto& [parameter_name, tensor] : parameters_) {
-    RAVEN_CHECK(tensor.is_floating_point() && tensor.requires_grad(), "{} cannot be trained",
-                parameter_name);
-    tensors_.push_back(tensor);
-    exp_avg_.push_back(torch::zeros_like(tensor, torch::MemoryFormat::Preserve).detach());
-    exp_avg_sq_.push_back(torch::zeros_like(tensor, torch::MemoryFormat::Preserve).detach());
+AdamW::AdamW(std::string name, const std::vector<ParameterGroup>& groups,
+             const AdamWOptions& options)
+    : name_(std::move(name)), options_(options) {
+  for (const auto& group : groups) {
+    for (const auto& [parameter_name, tensor] : group.parameters) {
+      RAVEN_CHECK(tensor.is_floating_point() && tensor.requires_grad(), "{} cannot be trained",
+                  parameter_name);
+      parameters_.emplace_back(parameter_name, tensor);
+      tensors_.push_back(tensor);
+      exp_avg_.push_back(torch::zeros_like(tensor, torch::MemoryFormat::Preserve).detach());
+      exp_avg_sq_.push_back(torch::zeros_like(tensor, torch::MemoryFormat::Preserve).detach());
+    }
+    group_ends_.push_back(tensors_.size());
   }
+  RAVEN_CHECK(!parameters_.empty(), "optimiser {} has no parameters", name_);
   step_ = torch::zeros({}, tensors_.front().options().dtype(torch::kFloat32).requires_grad(false));
 }
+
+AdamW::AdamW(std::string name, NamedTensors parameters, const AdamWOptions& options)
+    : AdamW(name, {{.name = name, .parameters = std::move(parameters)}}, options) {}
 
 void AdamW::zero_grad() {
   for (auto& tensor : tensors_) tensor.mutable_grad() = torch::Tensor();
@@ -31,21 +39,36 @@ torch::Tensor AdamW::grad_norm() const {
   return torch::stack(at::_foreach_norm(gradients, 2)).norm(2).to(torch::kFloat32);
 }
 
-void AdamW::step(double lr, const torch::Tensor& norm, const torch::Tensor& bad) {
+void AdamW::step(const std::vector<double>& rates, const torch::Tensor& norm,
+                 const torch::Tensor& bad) {
   torch::NoGradGuard no_grad;
-  std::vector<torch::Tensor> gradients;
-  gradients.reserve(tensors_.size());
-  for (const auto& tensor : tensors_) {
-    gradients.push_back(tensor.grad().defined() ? tensor.grad() : torch::zeros_like(tensor));
-  }
+  RAVEN_CHECK(rates.size() == group_ends_.size(), "{} rates for {} groups", rates.size(),
+              group_ends_.size());
   // The kernel divides gradients by `scale`: 1 / min(1, max / (norm + 1e-6)).
   const auto scale = ((norm + 1e-6) / options_.max_grad_norm).clamp_min(1.0).reshape({1});
   const auto skip = bad.reshape({1});
   step_ += 1;
-  const std::vector<torch::Tensor> steps(tensors_.size(), step_);
-  at::_fused_adamw_(tensors_, gradients, exp_avg_, exp_avg_sq_, {}, steps, lr, options_.beta1,
-                    options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
-                    /*maximize=*/false, scale, skip);
+  std::size_t begin = 0;
+  for (std::size_t g = 0; g < rates.size(); ++g) {
+    const auto end = group_ends_[g];
+    const auto of_group = [&](const std::vector<torch::Tensor>& all) {
+      return std::vector<torch::Tensor>(all.begin() + static_cast<std::ptrdiff_t>(begin),
+                                        all.begin() + static_cast<std::ptrdiff_t>(end));
+    };
+    const auto tensors = of_group(tensors_);
+    std::vector<torch::Tensor> gradients;
+    gradients.reserve(tensors.size());
+    for (const auto& tensor : tensors) {
+      gradients.push_back(tensor.grad().defined() ? tensor.grad() : torch::zeros_like(tensor));
+    }
+    const std::vector<torch::Tensor> steps(tensors.size(), step_);
+    if (!tensors.empty()) {
+      at::_fused_adamw_(tensors, gradients, of_group(exp_avg_), of_group(exp_avg_sq_), {}, steps,
+                        rates[g], options_.beta1, options_.beta2, options_.weight_decay,
+                        options_.eps, /*amsgrad=*/false, /*maximize=*/false, scale, skip);
+    }
+    begin = end;
+  }
   step_ -= bad;
 }
 

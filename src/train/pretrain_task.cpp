@@ -6,6 +6,7 @@
 #include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/device.h"
+#include "raven/train/encoder_source.h"
 #include "raven/train/feature_statistics.h"
 #include "raven/train/run_folder.h"
 #include "raven/weights/safetensors.h"
@@ -14,28 +15,6 @@ namespace raven::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// The tensors of a file whose names begin with `prefix`, without it.
-weights::TensorFile without_prefix(const weights::TensorFile& file, const std::string& prefix) {
-  weights::TensorFile part;
-  for (const auto& [name, tensor] : file.tensors) {
-    if (name.rfind(prefix, 0) == 0) part.tensors.emplace_back(name.substr(prefix.size()), tensor);
-  }
-  return part;
-}
-
-/// A fixed teacher's weights: an encoder file (names with or without `encoder.`), or a checkpoint,
-/// of which the student of that modality is taken, as an export would.
-void load_teacher(models::Encoder& teacher, const std::string& modality, const fs::path& path) {
-  weights::TensorFile file;
-  if (fs::is_directory(path)) {
-    file = without_prefix(read_checkpoint(path).model, "student_" + modality + ".");
-  } else {
-    file = weights::read_safetensors(path);
-    if (auto inner = without_prefix(file, "encoder."); !inner.tensors.empty()) file = inner;
-  }
-  load_strictly(file, nn::state_dict(*teacher), path.string());
-}
 
 /// Collapse measures of a loss; `loss` is the mean over the frames of `term.where`.
 void measure_term(const models::LossTerm& term, Numbers& numbers) {
@@ -75,17 +54,17 @@ models::Raven make_raven(const config::PretrainConfig& config, const torch::Devi
   torch::manual_seed(mix_seed(
       {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
   models::Raven model(config.model, config.loss, config.teacher);
-  const auto fix = [](models::Encoder& teacher, const std::string& modality,
+  const auto fix = [](models::Encoder& teacher, models::Modality modality,
                       const std::string& path) {
     if (path.empty()) return;
     if (teacher.is_empty()) {
-      throw ConfigError(fmt::format("teacher.{}_weights is given, but no loss has {} targets",
-                                    modality, modality));
+      throw ConfigError(fmt::format("teacher.{0}_weights is given, but no loss has {0} targets",
+                                    modality_name(modality)));
     }
-    load_teacher(teacher, modality, path);
+    load_strictly(read_encoder(path, modality), nn::state_dict(*teacher), path);
   };
-  fix(model->teacher_video, "video", config.teacher.video_weights);
-  fix(model->teacher_audio, "audio", config.teacher.audio_weights);
+  fix(model->teacher_video, models::Modality::kVideo, config.teacher.video_weights);
+  fix(model->teacher_audio, models::Modality::kAudio, config.teacher.audio_weights);
   model->to(device);
   model->train();
   return model;
@@ -117,8 +96,10 @@ std::vector<ParameterSet> PretrainTask::parameter_sets() {
   const auto add = [&](const std::string& name, const std::vector<torch::Tensor>& parameters,
                        const std::optional<double>& lr) {
     if (parameters.empty()) return;
-    sets.push_back(
-        {.name = name, .parameters = named(parameters), .lr = lr.value_or(config_.optimizer.lr)});
+    sets.push_back({.name = name,
+                    .groups = {{.name = name,
+                                .parameters = named(parameters),
+                                .lr = lr.value_or(config_.optimizer.lr)}}});
   };
   add("video", model_->video_parameters(), config_.optimizer.video_lr);
   add("audio", model_->audio_parameters(), config_.optimizer.audio_lr);

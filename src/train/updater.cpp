@@ -19,8 +19,12 @@ Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLe
                  const torch::Device& device)
     : task_(task), device_(device) {
   for (auto& set : task_.parameter_sets()) {
-    rates_.push_back({.peak = set.lr, .minimum = options.min_lr, .length = length});
-    optimizers_.emplace_back(set.name, set.parameters,
+    auto& rates = rates_.emplace_back();
+    for (const auto& group : set.groups) {
+      rates.push_back({.group = group.name,
+                       .rate = {.peak = group.lr, .minimum = options.min_lr, .length = length}});
+    }
+    optimizers_.emplace_back(set.name, set.groups,
                              AdamWOptions{.beta1 = options.beta1,
                                           .beta2 = options.beta2,
                                           .eps = options.eps,
@@ -54,18 +58,20 @@ StepValues Updater::gradients(const std::vector<data::Batch>& batches, bool meas
 
 void Updater::apply(const StepValues& gradients, std::int64_t step) {
   for (std::size_t i = 0; i < optimizers_.size(); ++i) {
+    std::vector<double> rates;
+    for (const auto& group : rates_[i]) rates.push_back(group.rate.at(step));
     for (const auto& [name, value] : gradients.values) {
       if (name != "grad_norm_" + optimizers_[i].name()) continue;
-      optimizers_[i].step(rates_[i].at(step), value, gradients.bad);
+      optimizers_[i].step(rates, value, gradients.bad);
     }
   }
   task_.after_update(step);
 }
 
 Numbers Updater::rates_at(std::int64_t step) const {
-  Numbers rates{{"lr", rates_.front().at(step)}};
-  for (std::size_t i = 0; i < rates_.size(); ++i) {
-    rates["lr_" + optimizers_[i].name()] = rates_[i].at(step);
+  Numbers rates{{"lr", rates_.front().front().rate.at(step)}};
+  for (const auto& groups : rates_) {
+    for (const auto& group : groups) rates["lr_" + group.group] = group.rate.at(step);
   }
   return rates;
 }

@@ -200,7 +200,7 @@ class PoisonedTask : public PretrainTask {
   std::vector<torch::Tensor> trained() {
     std::vector<torch::Tensor> copies;
     for (const auto& set : parameter_sets()) {
-      for (const auto& [name, parameter] : set.parameters)
+      for (const auto& [name, parameter] : set.parameters())
         copies.push_back(parameter.detach().clone());
     }
     return copies;

@@ -94,7 +94,7 @@ TEST_F(PretrainTaskTest, SetsAreDisjointAndLeaveTheTeachersOut) {
   ASSERT_EQ(sets.size(), 2U);
   std::set<std::string> names;
   for (const auto& set : sets) {
-    for (const auto& [name, parameter] : set.parameters) {
+    for (const auto& [name, parameter] : set.parameters()) {
       EXPECT_TRUE(names.insert(name).second) << name;
       EXPECT_EQ(name.rfind("teacher", 0), std::string::npos);
     }

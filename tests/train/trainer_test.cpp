@@ -40,11 +40,11 @@ class ToyTask : public Task {
   std::vector<ParameterSet> parameter_sets() override {
     std::vector<ParameterSet> sets;
     for (const std::string name : {"hidden", "out"}) {
-      ParameterSet set{.name = name, .parameters = {}, .lr = 1e-2};
+      ParameterGroup group{.name = name, .parameters = {}, .lr = 1e-2};
       for (const auto& item : model->named_parameters()) {
-        if (item.key().rfind(name, 0) == 0) set.parameters.emplace_back(item.key(), item.value());
+        if (item.key().rfind(name, 0) == 0) group.parameters.emplace_back(item.key(), item.value());
       }
-      sets.push_back(set);
+      sets.push_back({.name = name, .groups = {group}});
     }
     return sets;
   }

@@ -58,6 +58,9 @@ void fill(const Input& input, const Schema& schema, const LoadOptions& options);
 /// Runs `check` and gives a broken rule the place of the key it names.
 void check_rules(const Input& input, const std::function<void()>& check);
 
+/// How many keys of the input the schema does not have.
+std::int64_t unknown_keys(const Input& input, const Schema& schema);
+
 std::string write_yaml(const Schema& schema);
 
 template <class Config>

@@ -127,6 +127,19 @@ struct MonitorConfig {
   }
 };
 
+struct PretrainOptimizerConfig : OptimizerConfig {
+  std::optional<double> video_lr, audio_lr;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    OptimizerConfig::fields(v);
+    v.field("video_lr", &PretrainOptimizerConfig::video_lr, at_least(0),
+            "peak rate of the video student; null: lr");
+    v.field("audio_lr", &PretrainOptimizerConfig::audio_lr, at_least(0),
+            "peak rate of the audio student; null: lr");
+  }
+};
+
 struct PretrainConfig {
   RunConfig run;
   Device device = Device::kAuto;
@@ -136,7 +149,7 @@ struct PretrainConfig {
   MaskConfig mask;
   LossConfig loss;
   TeacherConfig teacher;
-  OptimizerConfig optimizer;
+  PretrainOptimizerConfig optimizer;
   TrainConfig train;
   CheckpointConfig checkpoint;
   LogConfig log;

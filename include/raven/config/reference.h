@@ -13,8 +13,8 @@ namespace raven::config {
 /// with the nearest key when a prefix names nothing.
 std::string describe(const Schema& schema, const std::vector<std::string>& prefixes = {});
 
-/// configs/REFERENCE.md.
-std::string reference_markdown(const Schema& schema);
+/// configs/REFERENCE.md: every key of every stage.
+std::string reference_markdown();
 
 /// The fields whose values differ, one a line, in the form `key: left -> right`. Both schemas are
 /// of the same struct.

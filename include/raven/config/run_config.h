@@ -106,8 +106,6 @@ struct DataConfig {
 
 struct OptimizerConfig {
   double lr = 3e-3;
-  std::optional<double> video_lr;
-  std::optional<double> audio_lr;
   double min_lr = 1e-5;
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -120,8 +118,6 @@ struct OptimizerConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("lr", &OptimizerConfig::lr, at_least(0), "peak learning rate of AdamW");
-    v.field("video_lr", &OptimizerConfig::video_lr, at_least(0), "for the video student; null: lr");
-    v.field("audio_lr", &OptimizerConfig::audio_lr, at_least(0), "for the audio student; null: lr");
     v.field("min_lr", &OptimizerConfig::min_lr, at_least(0), "learning rate at the last step");
     v.field("beta1", &OptimizerConfig::beta1, below_one(), "decay of AdamW's gradient average");
     v.field("beta2", &OptimizerConfig::beta2, below_one(), "decay of AdamW's squared average");
@@ -129,7 +125,7 @@ struct OptimizerConfig {
     v.field("weight_decay", &OptimizerConfig::weight_decay, at_least(0),
             "decoupled decay, applied to every parameter");
     v.field("max_grad_norm", &OptimizerConfig::max_grad_norm, above(0),
-            "gradients are scaled down to this L2 norm, for each modality by itself");
+            "gradients are scaled down to this L2 norm; in pre-training each modality by itself");
     v.field("warmup_epochs", &OptimizerConfig::warmup_epochs, at_least(0),
             "epochs of linear warm-up");
     v.field("warmup_steps", &OptimizerConfig::warmup_steps, at_least(0),
@@ -156,12 +152,15 @@ struct TrainConfig {
 
 struct CheckpointConfig {
   std::int64_t every = 1000;
+  std::optional<double> every_epochs;
   std::int64_t keep = 2;
   std::int64_t keep_every = 0;
 
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("every", &CheckpointConfig::every, at_least(1), "steps between checkpoints");
+    v.field("every_epochs", &CheckpointConfig::every_epochs, above(0),
+            "the same in passes over the training data; null: every");
     v.field("keep", &CheckpointConfig::keep, at_least(2),
             "newest checkpoints kept; two at least, so that a damaged one has a whole predecessor");
     v.field("keep_every", &CheckpointConfig::keep_every, at_least(0),

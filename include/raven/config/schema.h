@@ -150,13 +150,14 @@ class Binder {
   Binder(Struct& object, std::string prefix, Schema& schema)
       : object_(object), prefix_(std::move(prefix)), schema_(schema) {}
 
-  template <class T>
-  void field(std::string_view name, T Struct::*member, const char* meaning) {
+  // Owner: the struct itself, or a base of it that lists its own fields.
+  template <class T, class Owner>
+  void field(std::string_view name, T Owner::*member, const char* meaning) {
     field(name, member, any_number(), meaning);
   }
 
-  template <class T>
-  void field(std::string_view name, T Struct::*member, const Range& range, const char* meaning) {
+  template <class T, class Owner>
+  void field(std::string_view name, T Owner::*member, const Range& range, const char* meaning) {
     using Type = typename Element<T>::type;
     T* value = &(object_.*member);
     Field field;
@@ -174,8 +175,8 @@ class Binder {
     schema_.fields.push_back(std::move(field));
   }
 
-  template <class T>
-  void group(std::string_view name, T Struct::*member, const char* meaning) {
+  template <class T, class Owner>
+  void group(std::string_view name, T Owner::*member, const char* meaning) {
     const std::string key = prefix_ + std::string(name);
     schema_.groups.push_back({key, meaning});
     Binder<T> inner(object_.*member, key + ".", schema_);

@@ -21,6 +21,8 @@ enum class Draw : std::uint64_t {
   kInit = 7,       // initial weights
   kProbe = 8,
   kSynth = 9,
+  kTimeMask = 10,  // runs zeroed in fine-tuning
+  kNoise = 11,     // noise mixed into the sound
 };
 
 /// Mixes words into one well-spread 64-bit value (splitmix64 finaliser over a chain).

@@ -25,7 +25,22 @@ struct LoaderOptions {
   config::VideoInputConfig video;
   config::Waveform waveform = config::Waveform::kAsIs;
   std::optional<config::MaskConfig> mask;  // none: no masks are drawn
+  bool read_video = true, read_audio = true;
+  bool labels = false;  // batches carry the utterances' labels
+  /// Adaptive time masks, in training: frames of the video are marked in Batch::masked_video,
+  /// samples of the audio are zeroed. Not together with `mask`.
+  struct TimeMask {
+    std::int64_t window = 0, stride = 0;  // frames or samples
+  };
+  std::optional<TimeMask> video_time_mask, audio_time_mask;
 };
+
+/// What `data` asks of a loader for training.
+LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed);
+/// The same for one pass over held-out utterances: listed order, centre crops; a batch holds
+/// valid_max_frames, or the longest utterance if that is longer.
+LoaderOptions held_out_options(const config::DataConfig& data, std::int64_t seed,
+                               const Manifest& manifest);
 
 /// Where a loader stands: the next batch to be handed out.
 struct LoaderPosition {
@@ -57,7 +72,7 @@ class Loader {
   /// `skipped_lines`.
   [[nodiscard]] std::map<std::string, std::int64_t> skipped() const;
   [[nodiscard]] std::vector<std::string> skipped_lines() const;  // "id<TAB>reason<TAB>message"
-  [[nodiscard]] double waited_s() const;  // time spent in next(), in total
+  [[nodiscard]] double waited_s() const;                         // time spent in next(), in total
 
  private:
   struct State;

@@ -24,6 +24,8 @@ struct Utterance {
   std::int64_t frames = 0;              // at 25 per second, as listed
   std::string text;                     // transcript, or unit ids of a published list; may be empty
   std::string speaker, subset, source;  // as far as known
+  bool text_is_units = false;           // of a published list
+  std::vector<std::int64_t> labels;     // unit ids of the text, once data::label() has been there
 };
 
 struct Manifest {

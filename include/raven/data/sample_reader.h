@@ -47,7 +47,8 @@ class SampleReader {
   SampleReader(const SampleOptions& options, std::shared_ptr<ShardCache> shards,
                std::filesystem::path manifest);
 
-  /// video: room for frames x crop x crop bytes; audio: for 640 x frames floats.
+  /// video: room for frames x crop x crop bytes; audio: for 640 x frames floats; what is null is
+  /// not read.
   void read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
             float* audio) const;
 

@@ -46,11 +46,16 @@ struct Labels {
   torch::Tensor num_frames, num_labels;
 };
 
+struct LossOptions {
+  bool ctc = true, attention = true;  // what is computed at all
+  double label_smoothing = kLabelSmoothing;
+};
+
 /// Sums over the utterances of a batch, so that batches can be accumulated exactly: the published
 /// losses are these, divided by the number of utterances.
 struct RecognizerLosses {
   torch::Tensor ctc;        // () with gradient; 0 for an utterance whose labels do not fit
-  torch::Tensor attention;  // () with gradient
+  torch::Tensor attention;  // () with gradient; both are 0 where not asked for
   torch::Tensor correct;    // () int64: labels and ends that the decoder ranks first
   torch::Tensor count;      // () int64: all of them
   std::int64_t utterances = 0;
@@ -86,7 +91,7 @@ class RecognizerImpl : public torch::nn::Module {
   torch::Tensor encode(const torch::Tensor& x, const torch::Tensor& valid = {});
   /// Losses of encoder outputs (B, T, D).
   RecognizerLosses losses(const torch::Tensor& encoded, const torch::Tensor& valid,
-                          const Labels& labels);
+                          const Labels& labels, const LossOptions& options = {});
 
   [[nodiscard]] const RecognizerOptions& options() const { return options_; }
   /// Start and end of a sentence.

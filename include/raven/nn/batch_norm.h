@@ -6,7 +6,7 @@
 
 namespace raven::nn {
 
-/// eps 1e-5, momentum 0.1, affine, running statistics. Keys: weight, bias, running_mean,
+/// eps 1e-5, affine, running statistics. Keys: weight, bias, running_mean,
 /// running_var, num_batches_tracked. In train mode the batch's own statistics are used, padded
 /// frames included. The running variance is the unbiased one, n / max(1, n - 1) times the batch's.
 class BatchNormImpl : public torch::nn::Module {
@@ -29,6 +29,7 @@ class BatchNormImpl : public torch::nn::Module {
   torch::Tensor weight, bias;               // (C)
   torch::Tensor running_mean, running_var;  // (C)
   torch::Tensor num_batches_tracked;        // () int64
+  double momentum = 0.1;                    // share of a batch in the running statistics
   bool statistics_fixed = false;            // train mode then leaves running statistics as they are
 
  private:

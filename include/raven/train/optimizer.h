@@ -13,6 +13,13 @@ namespace raven::train {
 
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
+/// Parameters that move at one rate.
+struct ParameterGroup {
+  std::string name;  // "video", "block_3"
+  NamedTensors parameters;
+  double lr = 0;  // peak
+};
+
 struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -28,6 +35,8 @@ class AdamW {
  public:
   /// `name` prefixes the state's tensors. Parameters keep their names; they must live on one
   /// device.
+  AdamW(std::string name, const std::vector<ParameterGroup>& groups, const AdamWOptions& options);
+  /// One group.
   AdamW(std::string name, NamedTensors parameters, const AdamWOptions& options);
 
   /// Gradients become undefined; the next backward allocates them (cheaper than filling with
@@ -38,9 +47,12 @@ class AdamW {
   /// any gradient is. A parameter without gradient counts as 0.
   [[nodiscard]] torch::Tensor grad_norm() const;
 
-  /// One update with the gradients scaled by min(1, max_grad_norm / (norm + 1e-6)). Does nothing
-  /// when `bad`, a float32 scalar on the device, is 1.
-  void step(double lr, const torch::Tensor& norm, const torch::Tensor& bad);
+  /// One update with the gradients scaled by min(1, max_grad_norm / (norm + 1e-6)); `rates` has one
+  /// rate for each group. Does nothing when `bad`, a float32 scalar on the device, is 1.
+  void step(const std::vector<double>& rates, const torch::Tensor& norm, const torch::Tensor& bad);
+  void step(double rate, const torch::Tensor& norm, const torch::Tensor& bad) {
+    step(std::vector<double>{rate}, norm, bad);
+  }
 
   /// `<name>.step`, `<name>.exp_avg.<parameter>`, `<name>.exp_avg_sq.<parameter>`; the tensors
   /// themselves.
@@ -53,7 +65,8 @@ class AdamW {
   std::string name_;
   NamedTensors parameters_;
   AdamWOptions options_;
-  std::vector<torch::Tensor> tensors_, exp_avg_, exp_avg_sq_;
+  std::vector<torch::Tensor> tensors_, exp_avg_, exp_avg_sq_;  // group after group
+  std::vector<std::size_t> group_ends_;                        // index behind a group's last tensor
   torch::Tensor step_;  // updates done, one for all parameters
 };
 

@@ -16,11 +16,17 @@
 
 namespace raven::train {
 
-/// What one optimiser trains.
+/// What one optimiser trains; its gradients are clipped together.
 struct ParameterSet {
-  std::string name;  // "video"
-  NamedTensors parameters;
-  double lr = 0;  // peak
+  std::string name;                    // "video"
+  std::vector<ParameterGroup> groups;  // "lr" of a report is the first one's
+
+  [[nodiscard]] NamedTensors parameters() const {
+    NamedTensors all;
+    for (const auto& group : groups)
+      all.insert(all.end(), group.parameters.begin(), group.parameters.end());
+    return all;
+  }
 };
 
 /// How many targets each loss of a step averages over, by the loss' name.

@@ -23,7 +23,7 @@ struct StepValues {
 
 class Updater {
  public:
-  /// The task must outlive it; one AdamW and one rate for each of its parameter sets.
+  /// The task must outlive it; one AdamW for each of its parameter sets, one rate for each group.
   Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
           const torch::Device& device);
 
@@ -34,7 +34,7 @@ class Updater {
   /// Clips and applies them with the rates of `step` (from 0). Changes no weight when they are bad.
   void apply(const StepValues& gradients, std::int64_t step);
 
-  /// Rate of each set at `step`: "lr_<set>", and "lr" for the first.
+  /// Rate of each group at `step`: "lr_<group>", and "lr" for the first.
   [[nodiscard]] Numbers rates_at(std::int64_t step) const;
 
   /// State of all optimisers, for checkpoints; the tensors themselves.
@@ -44,7 +44,11 @@ class Updater {
   Task& task_;
   torch::Device device_;
   std::vector<AdamW> optimizers_;
-  std::vector<LearningRate> rates_;
+  struct GroupRate {
+    std::string group;
+    LearningRate rate;
+  };
+  std::vector<std::vector<GroupRate>> rates_;  // of each optimiser's groups
 };
 
 }  // namespace raven::train

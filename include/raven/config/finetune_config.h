@@ -1,0 +1,213 @@
+// Configuration of `raven finetune`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "raven/config/fields.h"
+#include "raven/config/model_config.h"
+#include "raven/config/run_config.h"
+
+namespace raven::config {
+
+enum class InputModality { kVideo, kAudio };
+template <>
+struct EnumNames<InputModality> {
+  static constexpr std::pair<InputModality, std::string_view> kNames[] = {
+      {InputModality::kVideo, "video"}, {InputModality::kAudio, "audio"}};
+};
+
+enum class FrozenPart { kNone, kFrontend, kEncoder };
+template <>
+struct EnumNames<FrozenPart> {
+  static constexpr std::pair<FrozenPart, std::string_view> kNames[] = {
+      {FrozenPart::kNone, "none"},
+      {FrozenPart::kFrontend, "frontend"},
+      {FrozenPart::kEncoder, "encoder"}};
+};
+
+struct LabelledDataConfig : DataConfig {
+  std::optional<double> labelled_hours;
+  std::string labelled_list;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    DataConfig::fields(v);
+    v.field("labelled_hours", &LabelledDataConfig::labelled_hours, above(0),
+            "use only so many hours of the manifest, drawn by run-independent lot: a smaller "
+            "subset lies in every larger one; null: all");
+    v.field("labelled_list", &LabelledDataConfig::labelled_list,
+            "text file with the ids of the utterances to use, one a line; empty: all");
+  }
+};
+
+struct TextConfig {
+  std::string units;
+  std::string model;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("units", &TextConfig::units,
+            "units file (`<piece> <index>` lines, as published); empty: that of text.model");
+    v.field("model", &TextConfig::model,
+            "how text becomes units: a .model of `raven tokenizer train`, or a .json of unit "
+            "counts for a published units file; empty: the manifest lists unit ids");
+  }
+};
+
+struct RecognizerConfig {
+  InputModality modality = InputModality::kVideo;
+  std::string init;
+  FrozenPart frozen = FrozenPart::kNone;
+  std::int64_t cached_views = 1;
+  EncoderConfig encoder;
+  FrontendConfig video_frontend;
+  FrontendConfig audio_frontend;
+  DecoderConfig decoder;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("modality", &RecognizerConfig::modality, "what is read: lips (video) or sound (audio)");
+    v.field("init", &RecognizerConfig::init,
+            "where the encoder comes from: an encoder .safetensors, a checkpoint folder or a run's "
+            "folder of pre-training; its after_norm starts anew; empty: random weights");
+    v.field("frozen", &RecognizerConfig::frozen,
+            "none: all weights are trained (published); frontend: the convolutions stay as they "
+            "are; encoder: only CTC head and decoder are trained. Running statistics of frozen "
+            "BatchNorm layers are estimated anew on the labelled clips");
+    v.field("cached_views", &RecognizerConfig::cached_views, at_least(0),
+            "with a frozen part: its outputs are computed once for so many augmented versions of "
+            "each clip and kept in memory; 0: anew at each step");
+    v.group("encoder", &RecognizerConfig::encoder, "transformer of the encoder");
+    v.group("video_frontend", &RecognizerConfig::video_frontend, "3-D stem and ResNet-18");
+    v.group("audio_frontend", &RecognizerConfig::audio_frontend, "1-D ResNet-18 on the waveform");
+    v.group("decoder", &RecognizerConfig::decoder, "attention decoder");
+  }
+};
+
+struct RecognitionLossConfig {
+  double ctc_weight = 0.1;
+  double label_smoothing = 0.1;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("ctc_weight", &RecognitionLossConfig::ctc_weight, between(0, 1),
+            "weight of the CTC loss; the decoder's has the rest. 1: no decoder is trained, 0: no "
+            "CTC head");
+    v.field("label_smoothing", &RecognitionLossConfig::label_smoothing, below_one(),
+            "probability spread over the wrong units in the decoder's targets");
+  }
+};
+
+struct TimeMaskConfig {
+  std::optional<double> window_s, stride_s;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("window_s", &TimeMaskConfig::window_s, at_least(0),
+            "longest zeroed run in seconds; 0: none; null: 0.4 for video, 0.6 for audio");
+    v.field("stride_s", &TimeMaskConfig::stride_s, above(0),
+            "one run for each so many seconds; null: 1 for video, 2 for audio");
+  }
+};
+
+struct FinetuneOptimizerConfig : OptimizerConfig {
+  FinetuneOptimizerConfig() {
+    lr = 1e-3;
+    beta2 = 0.98;
+    weight_decay = 0.1;
+    max_grad_norm = 5;
+    warmup_epochs = 20;
+  }
+  double other_lr = 5e-3;
+  double layer_decay = 0.5;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    OptimizerConfig::fields(v);
+    v.field("other_lr", &FinetuneOptimizerConfig::other_lr, at_least(0),
+            "peak rate of CTC head and decoder; lr is that of the encoder's last block");
+    v.field("layer_decay", &FinetuneOptimizerConfig::layer_decay,
+            Range{.low = 0, .high = 1, .low_open = true},
+            "each block's peak rate is this times that of the block above it, min_lr at least; "
+            "embedding and frontend have that of the first block; 1: all the same");
+  }
+};
+
+struct FinetuneTrainConfig : TrainConfig {
+  FinetuneTrainConfig() { epochs = 50; }
+};
+
+struct FinetuneCheckpointConfig : CheckpointConfig {
+  FinetuneCheckpointConfig() {
+    every_epochs = 1;
+    keep = 10;
+  }
+  std::int64_t average = 10;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    CheckpointConfig::fields(v);
+    v.field("average", &FinetuneCheckpointConfig::average, at_least(1),
+            "the finished recognizer is the mean of the last so many checkpoints; at most keep");
+  }
+};
+
+struct ValidationConfig {
+  double every_epochs = 1;
+  std::int64_t utterances = 1200;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("every_epochs", &ValidationConfig::every_epochs, at_least(0),
+            "passes over the training data between looks at data.valid_manifest: losses, accuracy, "
+            "word error rates of greedy decoding; 0: never");
+    v.field("utterances", &ValidationConfig::utterances, at_least(1),
+            "held-out clips that are looked at, spread evenly over the list");
+  }
+};
+
+struct FinetuneConfig {
+  RunConfig run;
+  Device device = Device::kAuto;
+  std::int64_t threads = 0;
+  LabelledDataConfig data;
+  TextConfig text;
+  RecognizerConfig model;
+  RecognitionLossConfig loss;
+  TimeMaskConfig time_mask;
+  FinetuneOptimizerConfig optimizer;
+  FinetuneTrainConfig train;
+  FinetuneCheckpointConfig checkpoint;
+  LogConfig log;
+  ValidationConfig validation;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.group("run", &FinetuneConfig::run, "the run's folder and seed");
+    v.field("device", &FinetuneConfig::device, "auto: a GPU when there is one");
+    v.field("threads", &FinetuneConfig::threads, between(0, 4096),
+            "CPU threads of the networks; 0: one per core");
+    v.group("data", &FinetuneConfig::data, "what is read, and how");
+    v.group("text", &FinetuneConfig::text, "the vocabulary");
+    v.group("model", &FinetuneConfig::model, "the network, and where its encoder comes from");
+    v.group("loss", &FinetuneConfig::loss, "CTC and attention");
+    v.group("time_mask", &FinetuneConfig::time_mask,
+            "adaptive time masking: runs of frames or samples that are zeroed in training");
+    v.group("optimizer", &FinetuneConfig::optimizer, "AdamW with layer-wise rates");
+    v.group("train", &FinetuneConfig::train, "length and arithmetic");
+    v.group("checkpoint", &FinetuneConfig::checkpoint, "what is kept to go on from, and averaged");
+    v.group("log", &FinetuneConfig::log, "reports");
+    v.group("validation", &FinetuneConfig::validation, "looks at held-out clips");
+  }
+
+  [[nodiscard]] const FrontendConfig& frontend() const {
+    return model.modality == InputModality::kVideo ? model.video_frontend : model.audio_frontend;
+  }
+
+  /// Rules across fields. Throws ConfigError naming the fields, what is wrong and what would do.
+  void check() const;
+};
+
+}  // namespace raven::config

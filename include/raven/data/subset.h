@@ -1,0 +1,24 @@
+// Labelled parts of a manifest.
+#pragma once
+
+#include <filesystem>
+
+#include "raven/data/manifest.h"
+
+namespace raven::data {
+
+/// Utterances drawn by a lot that depends on their ids alone, until they last `hours`: the same in
+/// every run, and a smaller subset lies in every larger one. They keep the manifest's order. The
+/// draw ends with the utterance that reaches `hours`. Throws ConfigError when the manifest does not
+/// last as long.
+Manifest subset_of_hours(const Manifest& manifest, double hours);
+
+/// The utterances whose ids `list` names, one a line (empty lines and CRLF allowed), in the
+/// manifest's order. Throws ConfigError when the file is missing or names none, and DataError with
+/// file:line for an id that the manifest does not have.
+Manifest subset_of_list(const Manifest& manifest, const std::filesystem::path& list);
+
+/// `count` utterances spread evenly over the list; all when there are no more.
+Manifest spread(const Manifest& manifest, std::int64_t count);
+
+}  // namespace raven::data

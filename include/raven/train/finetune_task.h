@@ -1,0 +1,89 @@
+// Fine-tuning of a recognizer as a task (docs/method.md, section 7).
+#pragma once
+
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "raven/config/finetune_config.h"
+#include "raven/data/loader.h"
+#include "raven/data/manifest.h"
+#include "raven/models/recognizer.h"
+#include "raven/text/units.h"
+#include "raven/train/frozen_features.h"
+#include "raven/train/task.h"
+
+namespace raven::train {
+
+/// What an encoder takes from a batch on the device: video (B, T, h, w) normalised, 0 where frames
+/// are masked or beyond the end; audio (B, N, 1).
+torch::Tensor encoder_input(const data::Batch& batch, models::Modality modality);
+
+/// The configuration's recognizer for a vocabulary, on the CPU, with the seed's weights and the
+/// encoder of model.init. Throws CheckpointError when that does not fit.
+models::Recognizer make_recognizer(const config::FinetuneConfig& config, std::int64_t num_units);
+
+/// Parameters that the configuration trains, in groups of one rate each, by layer-wise decay:
+/// after_norm, block_{L-1} .. block_0, embed, frontend, ctc, decoder.
+std::vector<ParameterGroup> layerwise_groups(models::RecognizerImpl& recognizer,
+                                             const config::FinetuneConfig& config);
+
+/// What the training data ask of a loader in fine-tuning: labels, one modality, time masks.
+data::LoaderOptions finetune_options(const config::FinetuneConfig& config);
+
+/// What a recognizer's file says of itself, with all that decoding needs.
+std::map<std::string, std::string> recognizer_metadata(const config::FinetuneConfig& config,
+                                                       const text::Units& units);
+
+class FinetuneTask : public Task {
+ public:
+  /// `held_out` is labelled, and may have no utterances; evaluate() then gives nothing.
+  FinetuneTask(const config::FinetuneConfig& config, const torch::Device& device, text::Units units,
+               data::Manifest held_out);
+
+  /// With a frozen part: estimates its running statistics on `training` and computes its outputs.
+  /// Returns the utterances that training can use, and how it reads them. False `ready` when
+  /// `stop` was asked for before the end.
+  struct TrainingData {
+    data::Manifest manifest;
+    data::LoaderOptions options;
+    bool ready = true;
+  };
+  TrainingData prepare(data::Manifest training, const std::stop_token& stop);
+
+  torch::nn::Module& module() override { return *recognizer_; }
+  std::vector<ParameterSet> parameter_sets() override;
+  [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
+  StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override;
+  void after_update(std::int64_t step) override {}
+  [[nodiscard]] Numbers settings_at(std::int64_t step) const override { return {}; }
+  /// valid_loss, valid_ctc, valid_attention, valid_accuracy, valid_wer_ctc, valid_wer_attention.
+  Numbers evaluate(const std::stop_token& stop) override;
+  /// The mean of the last checkpoints as `<run>/recognizer.safetensors`.
+  void export_results(const std::filesystem::path& run) override;
+
+  models::Recognizer& recognizer() { return recognizer_; }
+
+ private:
+  void set_training_modes();
+  [[nodiscard]] torch::nn::Module* frozen_module();
+  torch::Tensor frozen_forward(const data::Batch& batch);
+  torch::Tensor encode(const data::Batch& batch, const torch::Tensor& valid);
+  models::RecognizerLosses losses(const torch::Tensor& encoded, const torch::Tensor& valid,
+                                  const data::Batch& batch);
+
+  config::FinetuneConfig config_;
+  torch::Device device_;
+  models::Modality modality_;
+  text::Units units_;
+  models::Recognizer recognizer_;
+  data::Manifest held_out_;
+  std::optional<FrozenFeatures> frozen_;
+};
+
+}  // namespace raven::train

@@ -1,0 +1,155 @@
+// `raven finetune`
+#include "commands.h"
+#include "cuda_library.h"
+#include "raven/config/finetune_config.h"
+#include "raven/config/load.h"
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/data/labels.h"
+#include "raven/data/loader.h"
+#include "raven/data/manifest.h"
+#include "raven/data/subset.h"
+#include "raven/text/tokenizer.h"
+#include "raven/train/device.h"
+#include "raven/train/finetune_task.h"
+#include "raven/train/run_folder.h"
+#include "raven/train/trainer.h"
+#include "training_run.h"
+
+namespace raven::cli {
+namespace {
+
+using config::FinetuneConfig;
+
+constexpr const char* kDescription =
+    "Trains a recognizer on labelled clips: a pre-trained encoder (model.init), or a fresh one, "
+    "with a CTC head and an attention decoder. The folder run.dir gets what a pre-training run "
+    "gets and, at the end, recognizer.safetensors: the mean of the last checkpoints, with all that "
+    "decoding needs.\n"
+    "The same command goes on from the newest checkpoint, with the same result as a run that was "
+    "never stopped. A signal (SIGINT, SIGTERM, SIGUSR1) ends it after the current step with a "
+    "checkpoint and exit code 75.";
+
+data::LabelledManifest labelled(data::Manifest manifest, const text::Tokenizer& tokenizer,
+                                std::int64_t max_skipped) {
+  auto result = data::label(std::move(manifest), tokenizer);
+  for (const auto& line : result.skipped) log::warn("skipped {}", line);
+  if (std::ssize(result.skipped) > max_skipped) {
+    throw SkipBudgetError(fmt::format(
+        "{}: {} utterances have no usable transcript, data.max_skipped allows {}; the last one: {}",
+        result.manifest.file.string(), result.skipped.size(), max_skipped, result.skipped.back()));
+  }
+  if (result.manifest.utterances.empty()) {
+    throw ConfigError(
+        fmt::format("{}: no utterance has a usable transcript", result.manifest.file.string()));
+  }
+  return result;
+}
+
+data::LabelledManifest training_labels(const config::LabelledDataConfig& config,
+                                       const text::Tokenizer& tokenizer) {
+  auto manifest = training_data(config);
+  if (!config.labelled_list.empty())
+    manifest = data::subset_of_list(manifest, config.labelled_list);
+  if (config.labelled_hours) manifest = data::subset_of_hours(manifest, *config.labelled_hours);
+  return labelled(std::move(manifest), tokenizer, config.max_skipped);
+}
+
+data::Manifest validation_labels(const FinetuneConfig& config, const text::Tokenizer& tokenizer) {
+  auto manifest = held_out_data(config.data);
+  if (manifest.utterances.empty()) return manifest;
+  return labelled(data::spread(manifest, config.validation.utterances), tokenizer,
+                  config.data.max_skipped)
+      .manifest;
+}
+
+/// Labels that a CTC path cannot hold: more units, or repetitions, than frames.
+std::int64_t num_impossible(const data::Manifest& manifest) {
+  return std::count_if(manifest.utterances.begin(), manifest.utterances.end(),
+                       [](const data::Utterance& u) {
+                         std::int64_t needed = std::ssize(u.labels);
+                         for (std::size_t i = 1; i < u.labels.size(); ++i)
+                           needed += u.labels[i] == u.labels[i - 1] ? 1 : 0;
+                         return needed > u.frames;
+                       });
+}
+
+ExitCode finetune(const Arguments& arguments) {
+  const auto stop = watch_signals();
+  const auto [config, yaml] =
+      config::load<FinetuneConfig>(arguments.config_file(), arguments.overrides());
+  load_cuda_library(config.device);
+  train::set_threads(config.threads);
+  train::set_precision(config.train.precision);
+  const auto device = train::choose_device(config.device, cuda_library_problem());
+  const auto tokenizer =
+      text::make_tokenizer({.units_file = config.text.units, .model_file = config.text.model});
+  auto labels = training_labels(config.data, *tokenizer);
+  if (const auto impossible = num_impossible(labels.manifest); impossible > 0) {
+    log::warn(
+        "{} of {} utterances have more units than frames; their CTC loss is 0, the decoder "
+        "learns from them all the same",
+        impossible, labels.manifest.utterances.size());
+  }
+  auto held_out = validation_labels(config, *tokenizer);
+
+  train::RunFolder folder(config.run.dir);
+  folder.claim(train::flatten(config), yaml, arguments.overrides());
+  log::also_to(folder.path() / "log.txt");
+  folder.add_skipped(labels.skipped);
+  train::FinetuneTask task(config, device, tokenizer->units(), std::move(held_out));
+  auto training = task.prepare(std::move(labels.manifest), stop);
+  if (!training.ready) {
+    log::warn("stopped by signal {} before training; the same command starts again",
+              received_signal());
+    return ExitCode::kStopped;
+  }
+  training.options.pin_memory = device.is_cuda();
+  data::Loader loader(training.manifest, training.options);
+  const auto length =
+      train::RunLength::of(config.train, config.optimizer, loader.batches_per_epoch());
+  auto known = training_facts(config, device, training.manifest, loader, length, task.module());
+  known["modality"] = std::string(config::enum_name(config.model.modality));
+  known["units"] = fmt::format("{}", tokenizer->units().size());
+  known["encoder"] = config.model.init.empty() ? "random weights" : config.model.init;
+  for (const auto& [name, value] : known) log::info("{}: {}", name, value);
+  folder.write_environment(known);
+
+  auto settings = trainer_settings(config, training.manifest, length, device);
+  settings.evaluate_every =
+      config.data.valid_manifest.empty()
+          ? 0
+          : steps_of_epochs(config.validation.every_epochs, config.train, loader);
+  if (config.checkpoint.every_epochs) {
+    settings.checkpoint.every =
+        steps_of_epochs(*config.checkpoint.every_epochs, config.train, loader);
+  }
+  train::Trainer trainer(task, loader, folder, settings);
+  if (!trainer.run(stop)) {
+    log::warn("stopped by signal {} after step {}; the same command goes on from there",
+              received_signal(), trainer.step());
+    return ExitCode::kStopped;
+  }
+  task.export_results(folder.path());
+  log::info("done: {} steps; the recognizer is {}", trainer.step(),
+            (folder.path() / "recognizer.safetensors").string());
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Command make_finetune_command() {
+  return {.name = "finetune",
+          .summary = "fine-tunes a recognizer on labelled clips",
+          .description = kDescription,
+          .config_keys = keys_of<FinetuneConfig>(),
+          .examples = {{"finetune --config finetune/vsr_low_base_lrs3.yaml "
+                        "model.init=runs/lrs3 run.dir=runs/vsr30",
+                        "lip reading from 30 labelled hours, as published"},
+                       {"finetune --config finetune/asr_low_base_lrs3.yaml model.init= "
+                        "data.labelled_hours=1 run.dir=runs/asr1",
+                        "speech recognition from random weights and one hour"}},
+          .run = finetune};
+}
+
+}  // namespace raven::cli

@@ -1,0 +1,86 @@
+#include "config/rules.h"
+
+#include <spdlog/fmt/fmt.h>
+
+namespace raven::config {
+
+void check_heads(const std::string& key, std::int64_t dim, std::int64_t heads) {
+  if (dim % 2 != 0 || dim % heads != 0) {
+    throw RuleError(key + ".dim", fmt::format("{0}.dim is {1} with {0}.heads {2}, expected an even "
+                                              "multiple of heads",
+                                              key, dim, heads));
+  }
+}
+
+void check_widths(const std::string& key, const FrontendConfig& frontend) {
+  if (frontend.widths.size() != 4) {
+    throw RuleError(key + ".widths",
+                    fmt::format("{}.widths holds {} numbers, expected 4, one for each ResNet stage",
+                                key, frontend.widths.size()));
+  }
+}
+
+void check_video_input(const VideoInputConfig& video) {
+  if (video.window % video.shrink != 0) {
+    throw RuleError(
+        "data.video.shrink",
+        fmt::format("data.video.shrink is {}, which does not divide data.video.window {}",
+                    video.shrink, video.window));
+  }
+  if (video.window % 2 != 0) {
+    throw RuleError(
+        "data.video.window",
+        fmt::format("data.video.window is {}, expected an even number, so that the window "
+                    "has a centre in 96 pixels",
+                    video.window));
+  }
+  if (video.crop > video.window / video.shrink) {
+    throw RuleError(
+        "data.video.crop",
+        fmt::format("data.video.crop is {}, expected at most {} (data.video.window {} / "
+                    "data.video.shrink {})",
+                    video.crop, video.window / video.shrink, video.window, video.shrink));
+  }
+}
+
+void check_data(const DataConfig& data) {
+  if (data.manifest.empty()) {
+    throw RuleError("data.manifest", "data.manifest is an empty list, expected at least one file");
+  }
+  for (const std::string& file : data.manifest) {
+    if (file.empty() || file == kRequired) {
+      throw RuleError("data.manifest", "data.manifest holds a name that is not filled in");
+    }
+  }
+  check_video_input(data.video);
+}
+
+void check_rate(const std::string& key, double lr, double min_lr) {
+  if (lr >= min_lr) return;
+  throw RuleError(
+      key, fmt::format("{} is {}, below optimizer.min_lr {}, at which the schedule ends", key, lr,
+                       min_lr));
+}
+
+void check_schedule(const OptimizerConfig& optimizer, const TrainConfig& train) {
+  check_rate("optimizer.lr", optimizer.lr, optimizer.min_lr);
+  if (optimizer.warmup_steps && train.steps && *optimizer.warmup_steps >= *train.steps) {
+    throw RuleError("optimizer.warmup_steps",
+                    fmt::format("optimizer.warmup_steps is {}, expected less than train.steps {}",
+                                *optimizer.warmup_steps, *train.steps));
+  }
+  if (!optimizer.warmup_steps && !train.steps && optimizer.warmup_epochs >= train.epochs) {
+    throw RuleError("optimizer.warmup_epochs",
+                    fmt::format("optimizer.warmup_epochs is {}, expected less than train.epochs {}",
+                                optimizer.warmup_epochs, train.epochs));
+  }
+}
+
+void check_arithmetic(Device device, const TrainConfig& train) {
+  if (device == Device::kCpu && train.precision == Precision::kTf32) {
+    throw RuleError("train.precision",
+                    "train.precision is tf32, which CPUs do not have; use fp32 or bf16");
+  }
+}
+
+}  // namespace raven::config

@@ -1,0 +1,19 @@
+// Rules across fields that several stages share. Each throws RuleError naming the key.
+#pragma once
+
+#include <string>
+
+#include "raven/config/model_config.h"
+#include "raven/config/run_config.h"
+
+namespace raven::config {
+
+void check_heads(const std::string& key, std::int64_t dim, std::int64_t heads);
+void check_widths(const std::string& key, const FrontendConfig& frontend);
+void check_video_input(const VideoInputConfig& video);
+void check_data(const DataConfig& data);
+void check_rate(const std::string& key, double lr, double min_lr);
+void check_schedule(const OptimizerConfig& optimizer, const TrainConfig& train);
+void check_arithmetic(Device device, const TrainConfig& train);
+
+}  // namespace raven::config

@@ -1,0 +1,89 @@
+#include "raven/data/subset.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+
+namespace raven::data {
+namespace {
+
+constexpr double kFramesPerHour = 25 * 3600;
+constexpr std::uint64_t kMaxListBytes = 1ULL << 30;
+
+/// The utterances at `chosen`, in the manifest's order.
+Manifest pick(const Manifest& manifest, std::vector<std::size_t> chosen) {
+  std::sort(chosen.begin(), chosen.end());
+  chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
+  Manifest subset{.file = manifest.file, .utterances = {}};
+  for (const auto i : chosen) subset.utterances.push_back(manifest.utterances[i]);
+  return subset;
+}
+
+}  // namespace
+
+Manifest subset_of_hours(const Manifest& manifest, double hours) {
+  const double wanted = hours * kFramesPerHour;
+  if (static_cast<double>(manifest.total_frames()) < wanted) {
+    throw ConfigError(fmt::format(
+        "{}: lasts {:.3f} hours, data.labelled_hours asks for {}; ask for less, or null for all",
+        manifest.file.string(), static_cast<double>(manifest.total_frames()) / kFramesPerHour,
+        hours));
+  }
+  std::vector<std::pair<std::uint64_t, std::size_t>> lots;
+  for (std::size_t i = 0; i < manifest.utterances.size(); ++i)
+    lots.emplace_back(checksum("labelled subset " + manifest.utterances[i].id), i);
+  std::sort(lots.begin(), lots.end(), [&](const auto& a, const auto& b) {
+    if (a.first != b.first) return a.first < b.first;
+    return manifest.utterances[a.second].id < manifest.utterances[b.second].id;
+  });
+  std::vector<std::size_t> chosen;
+  std::int64_t frames = 0;
+  for (const auto& [lot, i] : lots) {
+    if (static_cast<double>(frames) >= wanted) break;
+    frames += manifest.utterances[i].frames;
+    chosen.push_back(i);
+  }
+  return pick(manifest, std::move(chosen));
+}
+
+Manifest subset_of_list(const Manifest& manifest, const std::filesystem::path& list) {
+  if (!std::filesystem::is_regular_file(list)) {
+    throw ConfigError(fmt::format("data.labelled_list: there is no file {}", list.string()));
+  }
+  std::unordered_map<std::string_view, std::size_t> index;
+  for (std::size_t i = 0; i < manifest.utterances.size(); ++i)
+    index.emplace(manifest.utterances[i].id, i);
+  const auto content = read_file(list, kMaxListBytes);
+  std::vector<std::size_t> chosen;
+  std::string_view rest = content;
+  for (std::size_t line = 1; !rest.empty(); ++line) {
+    const auto end = rest.find('\n');
+    auto id = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (!id.empty() && id.back() == '\r') id.remove_suffix(1);
+    if (id.empty()) continue;
+    const auto found = index.find(id);
+    if (found == index.end()) {
+      throw DataError(fmt::format("{}:{}: no utterance '{}' in {}", list.string(), line,
+                                  id.substr(0, 200), manifest.file.string()),
+                      "missing");
+    }
+    chosen.push_back(found->second);
+  }
+  if (chosen.empty()) {
+    throw ConfigError(fmt::format("data.labelled_list: {} names no utterance", list.string()));
+  }
+  return pick(manifest, std::move(chosen));
+}
+
+Manifest spread(const Manifest& manifest, std::int64_t count) {
+  const auto size = manifest.utterances.size(), wanted = static_cast<std::size_t>(count);
+  if (size <= wanted) return manifest;
+  std::vector<std::size_t> chosen;
+  for (std::size_t i = 0; i < wanted; ++i) chosen.push_back(i * size / wanted);
+  return pick(manifest, std::move(chosen));
+}
+
+}  // namespace raven::data

@@ -1,0 +1,57 @@
+#include "raven/train/average.h"
+
+#include "raven/core/error.h"
+#include "raven/train/checkpoint.h"
+
+namespace raven::train {
+
+namespace fs = std::filesystem;
+
+weights::TensorFile read_model(const fs::path& path) {
+  if (fs::is_directory(path)) return read_checkpoint(path).model;
+  if (!fs::exists(path)) {
+    throw CheckpointError(fmt::format(
+        "{}: no such file or folder; expected a checkpoint folder or a .safetensors file",
+        path.string()));
+  }
+  return weights::read_safetensors(path);
+}
+
+weights::TensorFile average_files(const std::vector<fs::path>& files) {
+  if (files.empty()) throw ConfigError("there are no checkpoints to average");
+  auto mean = read_model(files.front());
+  std::vector<torch::ScalarType> types;
+  for (auto& [name, tensor] : mean.tensors) {
+    types.push_back(tensor.scalar_type());
+    tensor = tensor.is_floating_point() ? tensor.to(torch::kFloat32, false, /*copy=*/true)
+                                        : tensor.to(torch::kInt64, false, /*copy=*/true);
+  }
+  for (std::size_t f = 1; f < files.size(); ++f) {
+    const auto file = read_model(files[f]);
+    const auto refuse = [&](const std::string& name, const std::string& why) {
+      throw CheckpointError(fmt::format("{}: tensor '{}' {} {}; average checkpoints of one run",
+                                        files[f].string(), name, why, files.front().string()));
+    };
+    std::map<std::string, torch::Tensor> given(file.tensors.begin(), file.tensors.end());
+    for (std::size_t i = 0; i < mean.tensors.size(); ++i) {
+      auto& [name, sum] = mean.tensors[i];
+      const auto found = given.find(name);
+      if (found == given.end()) refuse(name, "is missing, but is in");
+      if (found->second.sizes() != sum.sizes()) refuse(name, "has another shape than in");
+      if (found->second.scalar_type() != types[i]) refuse(name, "has another type than in");
+      sum += found->second.to(sum.scalar_type());
+      given.erase(found);
+    }
+    if (!given.empty()) refuse(given.begin()->first, "is not in");
+  }
+  const auto count = static_cast<std::int64_t>(files.size());
+  for (std::size_t i = 0; i < mean.tensors.size(); ++i) {
+    auto& tensor = mean.tensors[i].second;
+    tensor = tensor.is_floating_point() ? tensor / static_cast<double>(count)
+                                        : torch::floor_divide(tensor, count);
+    tensor = tensor.to(types[i]);
+  }
+  return mean;
+}
+
+}  // namespace raven::train

@@ -1,0 +1,88 @@
+#include "raven/train/encoder_source.h"
+
+#include "raven/core/error.h"
+#include "raven/nn/state_dict.h"
+#include "raven/train/checkpoint.h"
+
+namespace raven::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool starts_with(const std::string& text, const std::string& prefix) {
+  return text.rfind(prefix, 0) == 0;
+}
+
+/// The tensors whose names begin with `prefix`, without it.
+weights::TensorFile without_prefix(const weights::TensorFile& file, const std::string& prefix) {
+  weights::TensorFile part{.tensors = {}, .metadata = file.metadata};
+  for (const auto& [name, tensor] : file.tensors) {
+    if (starts_with(name, prefix)) part.tensors.emplace_back(name.substr(prefix.size()), tensor);
+  }
+  return part;
+}
+
+/// The folder or file that a run's folder stands for; any other path as it is.
+fs::path inside_run(const fs::path& path, const std::string& modality) {
+  if (!fs::is_directory(path / "checkpoints")) return path;
+  const auto exported = path / "encoders" / (modality + ".safetensors");
+  if (fs::exists(exported)) return exported;
+  const auto recognizer = path / "recognizer.safetensors";
+  if (fs::exists(recognizer)) return recognizer;
+  return path / "checkpoints" / "last";
+}
+
+void check_modality(const weights::TensorFile& file, const std::string& modality,
+                    const fs::path& path) {
+  const auto said = file.metadata.find("modality");
+  if (said == file.metadata.end() || said->second == modality) return;
+  throw CheckpointError(fmt::format("{}: holds an encoder of {}, expected one of {}", path.string(),
+                                    said->second, modality));
+}
+
+}  // namespace
+
+std::string modality_name(models::Modality modality) {
+  return modality == models::Modality::kVideo ? "video" : "audio";
+}
+
+weights::TensorFile read_encoder(const fs::path& given, models::Modality modality) {
+  const auto name = modality_name(modality);
+  const auto path = inside_run(given, name);
+  if (!fs::exists(path)) {
+    throw CheckpointError(fmt::format(
+        "{}: no such file or folder; expected an encoder .safetensors, a checkpoint or a run",
+        path.string()));
+  }
+  const auto file =
+      fs::is_directory(path) ? read_checkpoint(path).model : weights::read_safetensors(path);
+  check_modality(file, name, path);
+  for (const auto& prefix : {"student_" + name + ".", std::string("encoder.")}) {
+    auto part = without_prefix(file, prefix);
+    if (!part.tensors.empty()) return part;
+  }
+  const auto other = modality == models::Modality::kVideo ? "student_audio." : "student_video.";
+  if (!without_prefix(file, other).tensors.empty()) {
+    throw CheckpointError(fmt::format(
+        "{}: has no {} student; its losses trained the other one alone", path.string(), name));
+  }
+  return file;
+}
+
+void start_encoder(models::Encoder& encoder, const fs::path& path, models::Modality modality) {
+  auto file = read_encoder(path, modality);
+  weights::TensorFile kept{.tensors = {}, .metadata = file.metadata};
+  for (auto& [name, tensor] : file.tensors) {
+    if (starts_with(name, "after_norm.") || name == "embed.mask_emb") continue;
+    const std::string linear = "embed.linear.";  // the projection's name beside a mask token
+    kept.tensors.emplace_back(
+        starts_with(name, linear) ? "embed.0." + name.substr(linear.size()) : name, tensor);
+  }
+  NamedTensors wanted;
+  for (const auto& item : nn::state_dict(*encoder)) {
+    if (!starts_with(item.first, "after_norm.")) wanted.push_back(item);
+  }
+  load_strictly(kept, wanted, path.string());
+}
+
+}  // namespace raven::train

@@ -1,0 +1,315 @@
+#include "raven/train/finetune_task.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/core/random.h"
+#include "raven/media/media.h"
+#include "raven/nn/lengths.h"
+#include "raven/nn/state_dict.h"
+#include "raven/train/average.h"
+#include "raven/train/checkpoint.h"
+#include "raven/train/device.h"
+#include "raven/train/encoder_source.h"
+#include "raven/train/run_folder.h"
+#include "raven/weights/safetensors.h"
+
+namespace raven::train {
+namespace {
+
+namespace fs = std::filesystem;
+using config::FinetuneConfig;
+using config::FrozenPart;
+
+constexpr std::int64_t kStatisticsBatches = 100;  // that a frozen part's statistics come from
+constexpr double kFramesPerSecond = 25, kSamplesPerSecond = 16000;
+
+models::Modality modality_of(const FinetuneConfig& config) {
+  return config.model.modality == config::InputModality::kVideo ? models::Modality::kVideo
+                                                                : models::Modality::kAudio;
+}
+
+/// Frames of a batch, without asking the device.
+std::int64_t num_columns(const data::Batch& batch) {
+  return *std::max_element(batch.num_frames_of.begin(), batch.num_frames_of.end());
+}
+
+models::Labels labels_of(const data::Batch& batch) {
+  return {.units = batch.labels,
+          .num_frames = torch::tensor(batch.num_frames_of),
+          .num_labels = torch::tensor(batch.num_labels_of)};
+}
+
+/// Adaptive time masking of one modality; the published settings where the configuration is silent.
+std::optional<data::LoaderOptions::TimeMask> time_mask(const FinetuneConfig& config) {
+  const bool video = config.model.modality == config::InputModality::kVideo;
+  const double rate = video ? kFramesPerSecond : kSamplesPerSecond;
+  const double window_s = config.time_mask.window_s.value_or(video ? 0.4 : 0.6);
+  const double stride_s = config.time_mask.stride_s.value_or(video ? 1 : 2);
+  const data::LoaderOptions::TimeMask mask{
+      .window = static_cast<std::int64_t>(window_s * rate + 1e-6),
+      .stride = std::max<std::int64_t>(1, static_cast<std::int64_t>(stride_s * rate + 1e-6))};
+  return mask.window > 0 ? std::optional(mask) : std::nullopt;
+}
+
+}  // namespace
+
+torch::Tensor encoder_input(const data::Batch& batch, models::Modality modality) {
+  if (modality == models::Modality::kAudio) return batch.audio.unsqueeze(-1);        // (B, N, 1)
+  auto hidden = nn::valid_frames(batch.lengths, batch.video.size(1)).logical_not();  // (B, T)
+  if (batch.masked_video.defined()) hidden = hidden | batch.masked_video;
+  auto video = data::normalise_video(batch.video);  // (B, T, h, w)
+  video.masked_fill_(hidden.unsqueeze(-1).unsqueeze(-1), 0);
+  return video;
+}
+
+models::Recognizer make_recognizer(const FinetuneConfig& config, std::int64_t num_units) {
+  torch::manual_seed(mix_seed(
+      {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
+  models::Recognizer recognizer(models::RecognizerOptions{.modality = modality_of(config),
+                                                          .encoder = config.model.encoder,
+                                                          .frontend = config.frontend(),
+                                                          .decoder = config.model.decoder,
+                                                          .units = num_units});
+  if (!config.model.init.empty())
+    start_encoder(recognizer->encoder, config.model.init, modality_of(config));
+  return recognizer;
+}
+
+std::vector<ParameterGroup> layerwise_groups(models::RecognizerImpl& recognizer,
+                                             const FinetuneConfig& config) {
+  const auto& optimizer = config.optimizer;
+  const auto blocks = config.model.encoder.blocks;
+  const auto peak = [&](double lr) { return std::max(lr, optimizer.min_lr); };
+  const auto block_lr = [&](std::int64_t i) {
+    return peak(optimizer.lr *
+                std::pow(optimizer.layer_decay, static_cast<double>(blocks - 1 - i)));
+  };
+  const auto other_lr = peak(optimizer.other_lr);
+  std::vector<ParameterGroup> groups;
+  const auto add = [&](const std::string& name, const std::string& prefix, double lr) {
+    ParameterGroup group{.name = name, .parameters = {}, .lr = lr};
+    for (const auto& item : recognizer.named_parameters()) {
+      if (item.key().rfind(prefix, 0) == 0 && item.value().requires_grad())
+        group.parameters.emplace_back(item.key(), item.value());
+    }
+    if (!group.parameters.empty()) groups.push_back(std::move(group));
+  };
+  add("after_norm", "encoder.after_norm.", peak(optimizer.lr));
+  for (auto i = blocks - 1; i >= 0; --i) {
+    add(fmt::format("block_{}", i), fmt::format("encoder.encoders.{}.", i), block_lr(i));
+  }
+  add("embed", "encoder.embed.", block_lr(0));
+  add("frontend", "encoder.frontend.", block_lr(0));
+  if (config.loss.ctc_weight > 0) add("ctc", "ctc.", other_lr);
+  if (config.loss.ctc_weight < 1) add("decoder", "decoder.", other_lr);
+  return groups;
+}
+
+data::LoaderOptions finetune_options(const FinetuneConfig& config) {
+  auto options = data::training_options(config.data, config.run.seed);
+  options.labels = true;
+  const bool video = config.model.modality == config::InputModality::kVideo;
+  options.read_video = video;
+  options.read_audio = !video;
+  (video ? options.video_time_mask : options.audio_time_mask) = time_mask(config);
+  return options;
+}
+
+std::map<std::string, std::string> recognizer_metadata(const FinetuneConfig& config,
+                                                       const text::Units& units) {
+  std::map<std::string, std::string> metadata = {{"format", "raven-recognizer"},
+                                                 {"format_version", "1"},
+                                                 {"modality", modality_name(modality_of(config))},
+                                                 {"units", units.text()}};
+  for (const auto& [key, value] : flatten(config)) {
+    const bool shape = key.rfind("model.encoder.", 0) == 0 || key.rfind("model.decoder.", 0) == 0 ||
+                       key.rfind("model.video_frontend.", 0) == 0 ||
+                       key.rfind("model.audio_frontend.", 0) == 0;
+    const bool input = key.rfind("data.video.", 0) == 0 || key == "data.waveform";
+    if (shape || input || key == "loss.ctc_weight") metadata[key] = value;
+  }
+  return metadata;
+}
+
+FinetuneTask::FinetuneTask(const FinetuneConfig& config, const torch::Device& device,
+                           text::Units units, data::Manifest held_out)
+    : config_(config),
+      device_(device),
+      modality_(modality_of(config)),
+      units_(std::move(units)),
+      recognizer_(make_recognizer(config, units_.size())),
+      held_out_(std::move(held_out)) {
+  if (auto* part = frozen_module()) {
+    for (auto& parameter : part->parameters()) parameter.requires_grad_(false);
+  }
+  recognizer_->to(device);
+  set_training_modes();
+}
+
+torch::nn::Module* FinetuneTask::frozen_module() {
+  switch (config_.model.frozen) {
+    case FrozenPart::kNone:
+      return nullptr;
+    case FrozenPart::kFrontend:
+      return recognizer_->encoder->named_children()["frontend"].get();
+    case FrozenPart::kEncoder:
+      return recognizer_->encoder.get();
+  }
+  return nullptr;
+}
+
+void FinetuneTask::set_training_modes() {
+  recognizer_->train();
+  if (auto* part = frozen_module()) part->eval();
+}
+
+torch::Tensor FinetuneTask::frozen_forward(const data::Batch& batch) {
+  const auto x = encoder_input(batch, modality_);
+  if (config_.model.frozen == FrozenPart::kFrontend) return recognizer_->encoder->frontend(x);
+  return recognizer_->encode(x, nn::valid_frames(batch.lengths, num_columns(batch)));
+}
+
+FinetuneTask::TrainingData FinetuneTask::prepare(data::Manifest training,
+                                                 const std::stop_token& stop) {
+  TrainingData result{.manifest = std::move(training), .options = finetune_options(config_)};
+  auto* part = frozen_module();
+  if (part == nullptr) return result;
+  const auto forward = [this](const data::Batch& batch) { return frozen_forward(batch); };
+  {
+    log::info("estimates the running statistics of the frozen part");
+    torch::manual_seed(
+        static_cast<std::uint64_t>(config_.run.seed));  // dropout of a frozen encoder
+    data::Loader loader(result.manifest, result.options);
+    estimate_statistics(*part, loader, kStatisticsBatches, device_, forward);
+  }
+  if (config_.model.cached_views == 0) return result;
+  frozen_.emplace(result.manifest, result.options, config_.model.cached_views, device_, forward,
+                  stop);
+  result.ready = frozen_->complete();
+  auto& utterances = result.manifest.utterances;
+  utterances.erase(std::remove_if(utterances.begin(), utterances.end(),
+                                  [&](const auto& u) { return !frozen_->has(u.id); }),
+                   utterances.end());
+  result.options.read_video = result.options.read_audio = false;
+  result.options.video_time_mask.reset();
+  result.options.audio_time_mask.reset();
+  return result;
+}
+
+std::vector<ParameterSet> FinetuneTask::parameter_sets() {
+  return {{.name = "recognizer", .groups = layerwise_groups(*recognizer_, config_)}};
+}
+
+Counts FinetuneTask::count_targets(const std::vector<data::Batch>& batches) const {
+  double utterances = 0;
+  for (const auto& batch : batches) utterances += static_cast<double>(batch.ids.size());
+  return {{"utterances", utterances}};
+}
+
+torch::Tensor FinetuneTask::encode(const data::Batch& batch, const torch::Tensor& valid) {
+  if (!frozen_) {
+    const auto x = encoder_input(batch, modality_);
+    if (config_.model.frozen == FrozenPart::kNone) return recognizer_->encode(x, valid);
+    torch::Tensor fixed;
+    {
+      torch::NoGradGuard no_grad;
+      fixed = frozen_forward(batch);
+    }
+    return config_.model.frozen == FrozenPart::kEncoder
+               ? fixed
+               : recognizer_->encoder->from_features(fixed, valid);
+  }
+  const auto features = frozen_->of(batch).to(device_);
+  return config_.model.frozen == FrozenPart::kEncoder
+             ? features
+             : recognizer_->encoder->from_features(features, valid);
+}
+
+models::RecognizerLosses FinetuneTask::losses(const torch::Tensor& encoded,
+                                              const torch::Tensor& valid,
+                                              const data::Batch& batch) {
+  return recognizer_->losses(encoded, valid, labels_of(batch),
+                             {.ctc = config_.loss.ctc_weight > 0,
+                              .attention = config_.loss.ctc_weight < 1,
+                              .label_smoothing = config_.loss.label_smoothing});
+}
+
+StepPart FinetuneTask::backward(const data::Batch& batch, const Counts& counts, bool measure) {
+  const auto valid = nn::valid_frames(batch.lengths, num_columns(batch));
+  models::RecognizerLosses sums;
+  {
+    const Autocast autocast(device_, config_.train.precision);
+    sums = losses(encode(batch, valid), valid, batch);
+  }
+  const double utterances = std::max(counts.at("utterances"), 1.0);
+  const auto loss = sums.total(config_.loss.ctc_weight) / utterances;
+  loss.backward();
+  StepPart part;
+  part.loss = loss.detach();
+  part.losses = {{"ctc", sums.ctc.detach() / utterances},
+                 {"attention", sums.attention.detach() / utterances}};
+  if (measure && config_.loss.ctc_weight < 1) {
+    part.measures["accuracy"] =
+        sums.correct.item<double>() / std::max(sums.count.item<double>(), 1.0);
+  }
+  return part;
+}
+
+Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
+  if (held_out_.utterances.empty()) return {};
+  torch::NoGradGuard no_grad;
+  recognizer_->eval();
+  auto options = data::held_out_options(config_.data, config_.run.seed, held_out_);
+  options.labels = true;
+  options.read_video = modality_ == models::Modality::kVideo;
+  options.read_audio = !options.read_video;
+  data::Loader loader(held_out_, options);
+  double ctc = 0, attention = 0, correct = 0, count = 0, utterances = 0;
+  bool stopped = false;
+  while (const auto next = loader.next()) {
+    stopped = stop.stop_requested();
+    if (stopped) break;
+    const auto batch = next->to(device_);
+    const auto valid = nn::valid_frames(batch.lengths, num_columns(batch));
+    const Autocast autocast(device_, config_.train.precision);
+    const auto encoded = recognizer_->encode(encoder_input(batch, modality_), valid);
+    const auto sums = losses(encoded, valid, batch);
+    ctc += sums.ctc.item<double>();
+    attention += sums.attention.item<double>();
+    correct += sums.correct.item<double>();
+    count += sums.count.item<double>();
+    utterances += static_cast<double>(batch.ids.size());
+  }
+  set_training_modes();
+  if (stopped || utterances == 0) return {};
+  Numbers numbers;
+  if (config_.loss.ctc_weight > 0) numbers["valid_ctc"] = ctc / utterances;
+  if (config_.loss.ctc_weight < 1) {
+    numbers["valid_attention"] = attention / utterances;
+    numbers["valid_accuracy"] = correct / std::max(count, 1.0);
+  }
+  numbers["valid_loss"] =
+      (config_.loss.ctc_weight * ctc + (1 - config_.loss.ctc_weight) * attention) / utterances;
+  return numbers;
+}
+
+void FinetuneTask::export_results(const fs::path& run) {
+  const CheckpointFolder checkpoints(run / "checkpoints", config_.checkpoint.keep,
+                                     config_.checkpoint.keep_every);
+  auto steps = checkpoints.steps();
+  const auto wanted = static_cast<std::size_t>(config_.checkpoint.average);
+  if (steps.size() > wanted) steps.erase(steps.begin(), steps.end() - config_.checkpoint.average);
+  std::vector<fs::path> folders;
+  for (const auto step : steps) folders.push_back(checkpoints.path_of(step));
+  auto file = average_files(folders);
+  file.metadata = recognizer_metadata(config_, units_);
+  file.metadata["averaged_checkpoints"] = fmt::format("{}", folders.size());
+  weights::write_safetensors(run / "recognizer.safetensors", file);
+  log::info("{}: mean of the checkpoints of steps {}", (run / "recognizer.safetensors").string(),
+            fmt::join(steps, ", "));
+}
+
+}  // namespace raven::train

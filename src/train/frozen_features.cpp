@@ -1,0 +1,115 @@
+#include "raven/train/frozen_features.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "raven/core/error.h"
+#include "raven/core/progress.h"
+#include "raven/nn/batch_norm.h"
+
+namespace raven::train {
+namespace {
+
+constexpr double kGiga = 1e9;
+
+std::int64_t machine_memory() {
+  return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+}
+
+std::vector<nn::BatchNormImpl*> batch_norms(torch::nn::Module& part) {
+  std::vector<nn::BatchNormImpl*> norms;
+  for (const auto& module : part.modules()) {
+    if (auto* norm = module->as<nn::BatchNormImpl>()) norms.push_back(norm);
+  }
+  return norms;
+}
+
+/// Row b of a batch by itself, without padding.
+data::Batch single(const data::Batch& batch, std::int64_t b) {
+  const auto frames = batch.num_frames_of[static_cast<std::size_t>(b)];
+  data::Batch one;
+  one.ids = {batch.ids[static_cast<std::size_t>(b)]};
+  one.num_frames_of = {frames};
+  one.lengths = batch.lengths.narrow(0, b, 1);
+  if (batch.video.defined()) one.video = batch.video.narrow(0, b, 1).narrow(1, 0, frames);
+  if (batch.audio.defined()) {
+    const auto samples_per_frame = batch.audio.size(1) / batch.lengths.max().item<std::int64_t>();
+    one.audio = batch.audio.narrow(0, b, 1).narrow(1, 0, samples_per_frame * frames);
+  }
+  if (batch.masked_video.defined())
+    one.masked_video = batch.masked_video.narrow(0, b, 1).narrow(1, 0, frames);
+  return one;
+}
+
+}  // namespace
+
+void estimate_statistics(torch::nn::Module& part, data::Loader& loader, std::int64_t max_batches,
+                         const torch::Device& device, const FrozenForward& forward) {
+  torch::NoGradGuard no_grad;
+  const auto norms = batch_norms(part);
+  std::vector<double> momenta;
+  for (auto* norm : norms) momenta.push_back(norm->momentum);
+  part.train();
+  const auto batches = std::min(max_batches, loader.batches_per_epoch());
+  for (std::int64_t i = 0; i < batches; ++i) {
+    for (auto* norm : norms) norm->momentum = 1.0 / static_cast<double>(i + 1);
+    forward(loader.next()->to(device));
+  }
+  for (std::size_t i = 0; i < norms.size(); ++i) norms[i]->momentum = momenta[i];
+  part.eval();
+}
+
+FrozenFeatures::FrozenFeatures(const data::Manifest& manifest, const data::LoaderOptions& options,
+                               std::int64_t versions, const torch::Device& device,
+                               const FrozenForward& forward, const std::stop_token& stop)
+    : versions_(versions) {
+  torch::NoGradGuard no_grad;
+  data::Loader loader(manifest, options);
+  Progress progress("frozen part", manifest.total_frames() * versions, "frames");
+  std::int64_t done = 0;
+  for (std::int64_t i = 0; i < versions * loader.batches_per_epoch(); ++i) {
+    if (stop.stop_requested()) return;
+    const auto batch = loader.next()->to(device);
+    if (batch.epoch >= versions) break;  // batches without usable clips were passed over
+    for (std::int64_t b = 0; b < std::ssize(batch.ids); ++b) {
+      const auto one = single(batch, b);
+      const auto features = forward(one).squeeze(0).to(torch::kCPU, torch::kFloat32);  // (T, C)
+      if (features_.empty()) {
+        const auto bytes = 4 * features.size(1) * manifest.total_frames() * versions;
+        if (bytes > machine_memory() / 2) {
+          throw ConfigError(fmt::format(
+              "model.cached_views={} would keep {:.1f} GB of features, more than half of this "
+              "machine's {:.1f} GB; ask for fewer, or 0 to compute them at each step",
+              versions, static_cast<double>(bytes) / kGiga,
+              static_cast<double>(machine_memory()) / kGiga));
+        }
+      }
+      auto& of_utterance = features_[one.ids.front()];
+      of_utterance.resize(static_cast<std::size_t>(versions));
+      of_utterance[static_cast<std::size_t>(batch.epoch)] = features.clone();
+      done += one.num_frames_of.front();
+    }
+    progress.update(done);
+  }
+  complete_ = true;
+}
+
+bool FrozenFeatures::has(const std::string& id) const {
+  const auto found = features_.find(id);
+  return found != features_.end() &&
+         std::all_of(found->second.begin(), found->second.end(),
+                     [](const torch::Tensor& features) { return features.defined(); });
+}
+
+torch::Tensor FrozenFeatures::of(const data::Batch& batch) const {
+  std::vector<torch::Tensor> rows;
+  for (const auto& id : batch.ids) {
+    RAVEN_CHECK(has(id), "no features of '{}'", id);
+    const auto version = static_cast<std::size_t>(batch.epoch % versions_);
+    rows.push_back(features_.at(id)[version]);
+  }
+  return torch::nn::utils::rnn::pad_sequence(rows, /*batch_first=*/true);
+}
+
+}  // namespace raven::train
