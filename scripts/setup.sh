@@ -4,6 +4,7 @@
 #   scripts/setup.sh                     packages and LibTorch (about 3 minutes, 1.3 GB)
 #   scripts/setup.sh --torch DIR         packages only; use the LibTorch, or the Python package torch, in DIR
 #   scripts/setup.sh --no-packages       LibTorch only (no root needed)
+#   scripts/setup.sh --tests             also what tests alone need: sclite (sctk) and Chromium
 #
 # Debian 12, Ubuntu 22.04 and 24.04; root or sudo for the packages. LibTorch goes to
 # ${XDG_CACHE_HOME:-~/.cache}/raven, outside the source tree.
@@ -14,6 +15,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/raven
 torch_folder=$cache/libtorch-$torch_version
 named_torch=${Torch_ROOT:-}
 packages=yes
+for_tests=no
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -22,7 +24,8 @@ while [ $# -gt 0 ]; do
   case $1 in
     --torch) [ $# -ge 2 ] || fail "--torch needs a folder"; named_torch=$2; shift 2 ;;
     --no-packages) packages=no; shift ;;
-    -h|--help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --tests) for_tests=yes; shift ;;
+    -h|--help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "unknown option $1; see $0 --help" ;;
   esac
 done
@@ -35,6 +38,10 @@ wanted=(
   libespeak-ng-dev espeak-ng-data libgtest-dev libgmock-dev
 )
 
+wanted_by_tests=(sctk chromium)
+
+is_installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
+
 if [ "$packages" = yes ]; then
   [ -r /etc/os-release ] || fail "this system is unknown; install the packages listed in $0 by hand, then run it with --no-packages"
   . /etc/os-release
@@ -45,22 +52,31 @@ if [ "$packages" = yes ]; then
   command -v apt-get >/dev/null || fail "apt-get not found; install the packages listed in $0 by hand, then run it with --no-packages"
   missing=()
   for package in "${wanted[@]}"; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    is_installed "$package" || missing+=("$package")
   done
+  sudo=()
+  [ "$(id -u)" -eq 0 ] || ! command -v sudo >/dev/null || sudo=(sudo)
   if [ ${#missing[@]} -eq 0 ]; then
     say "all ${#wanted[@]} packages are installed"
   else
-    sudo=()
-    if [ "$(id -u)" -ne 0 ]; then
-      command -v sudo >/dev/null || fail "not root and no sudo; ask an administrator to install: ${missing[*]}"
-      sudo=(sudo)
-    fi
+    [ "$(id -u)" -eq 0 ] || [ ${#sudo[@]} -gt 0 ] ||
+      fail "not root and no sudo; ask an administrator to install: ${missing[*]}"
     say "installing ${#missing[@]} packages"
     log=$(mktemp)
     "${sudo[@]}" apt-get update -qq
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1 ||
       { tail -n 20 "$log" >&2; fail "apt-get failed (whole log: $log)"; }
     rm -f "$log"
+  fi
+  if [ "$for_tests" = yes ]; then
+    for package in "${wanted_by_tests[@]}"; do
+      is_installed "$package" && continue
+      say "installing $package, for tests"
+      "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 ||
+        { "${sudo[@]}" apt-get update -qq && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1; } ||
+        say "$package COULD NOT BE INSTALLED: the tests that need it will fail"
+    done
   fi
 fi
 

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 preset=${RAVEN_PRESET:-dev}
 start=$SECONDS
 
-scripts/setup.sh ${Torch_ROOT:+--torch "$Torch_ROOT"}
+scripts/setup.sh --tests ${Torch_ROOT:+--torch "$Torch_ROOT"}
 scripts/build.sh "$preset"
 printf 'test: built in %d s\n' $((SECONDS - start))
 
@@ -22,6 +22,14 @@ if ! "$python/bin/python" -c 'import tensorboard' 2>/dev/null; then
   "$python/bin/pip" install -q --disable-pip-version-check tensorboard==2.20.0 'setuptools<81'
 fi
 export RAVEN_PYTHON=$python/bin/python
+
+missing=()
+for program in sctk chromium; do command -v "$program" >/dev/null || missing+=("$program"); done
+tell_missing() {
+  [ ${#missing[@]} -eq 0 ] || printf 'test: NOT INSTALLED: %s. The tests that need it FAIL; scripts/setup.sh --tests installs it.\n' "${missing[*]}" >&2
+}
+tell_missing
+trap tell_missing EXIT
 
 selection=("$@")
 [ ${#selection[@]} -gt 0 ] || selection=(-LE 'soak|fuzz|bench|gpu')

@@ -1,0 +1,29 @@
+// sclite's transcript files: `WORDS (speaker-utterance)`, one utterance a line.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace raven::text {
+
+struct TrnUtterance {
+  std::string speaker;    // before the first '-' of the id; empty when it has none
+  std::string utterance;  // the rest of the id
+  std::string text;       // words; may be empty
+};
+
+/// The lines of a trn file that sclite reads as meant: one line each, ending in the id. In words,
+/// the characters that sclite takes for more than text ({ } / ( ) @ ; \ * and %), white space other
+/// than blanks, control characters and bytes that are no UTF-8 are written as %XX; different words
+/// stay different. In ids the same and blanks, in the speaker also '-'. sclite compares ids without
+/// case: where two would be the same, the later ones have their capitals written as %XX. A missing
+/// speaker is "unknown".
+std::string write_trn(const std::vector<TrnUtterance>& utterances);
+
+/// Reads a trn file: comments (;;) and empty lines are skipped, %XX in ids is undone, words are
+/// left as written but for sclite's backslash. Throws DataError ("trn") with file:line for a line
+/// without id, alternations in braces (not supported) and ids that come twice.
+std::vector<TrnUtterance> parse_trn(std::string_view content, const std::string& name);
+
+}  // namespace raven::text
