@@ -88,6 +88,12 @@ torch::Tensor RelativeAttentionImpl::forward(const torch::Tensor& x, const torch
   return linear_out(mixed.transpose(1, 2).flatten(2));
 }
 
+torch::Tensor select_hypotheses(const torch::Tensor& x, const torch::Tensor& utterances,
+                                const torch::Tensor& parents) {
+  const auto rows = (utterances.unsqueeze(1) * x.size(1) + parents).view(-1);
+  return x.flatten(0, 1).index_select(0, rows).unflatten(0, {parents.size(0), parents.size(1)});
+}
+
 void PrefixCache::append(const torch::Tensor& keys, const torch::Tensor& values) {
   keys_ = keys_.defined() ? torch::cat({keys_, keys.unsqueeze(2)}, 2) : keys.unsqueeze(2);
   values_ = values_.defined() ? torch::cat({values_, values.unsqueeze(2)}, 2) : values.unsqueeze(2);
@@ -102,12 +108,8 @@ KeysValues PrefixCache::prefixes(std::int64_t heads) const {
 
 void PrefixCache::select(const torch::Tensor& utterances, const torch::Tensor& parents) {
   if (!keys_.defined()) return;
-  const auto rows = (utterances.unsqueeze(1) * keys_.size(1) + parents).view(-1);
-  const auto selected = [&](const torch::Tensor& x) {
-    return x.flatten(0, 1).index_select(0, rows).unflatten(0, {parents.size(0), parents.size(1)});
-  };
-  keys_ = selected(keys_);
-  values_ = selected(values_);
+  keys_ = select_hypotheses(keys_, utterances, parents);
+  values_ = select_hypotheses(values_, utterances, parents);
 }
 
 MultiHeadAttentionImpl::MultiHeadAttentionImpl(std::int64_t dim, std::int64_t heads, double dropout)

@@ -41,6 +41,16 @@ inline constexpr double kGradientNorm = 2e-5;  // relative
 inline constexpr double kGradientSum = 5e-4;   // of the norm
 }  // namespace recognizers
 
+namespace language_model {
+inline constexpr double kOutput = 1e-5;  // absolute: log-probabilities
+}
+
+namespace decoding {
+inline constexpr double kCtcPrefix = 1e-4;  // absolute: token scores
+inline constexpr double kSearch = 1e-3;     // absolute: scores and their parts
+inline constexpr double kExcluded = -1e9;   // scores below it only mean "excluded"
+}  // namespace decoding
+
 namespace pretraining {
 inline constexpr double kLoss = 1e-5;
 inline constexpr double kGradientNorm = 1e-4;  // relative

@@ -120,6 +120,26 @@ struct DecoderConfig {
   }
 };
 
+struct LanguageModelConfig {
+  std::int64_t embed_dim = 128;
+  std::int64_t dim = 512;
+  std::int64_t heads = 8;
+  std::int64_t ffn_dim = 2048;
+  std::int64_t blocks = 16;
+  double dropout = 0.0;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("embed_dim", &LanguageModelConfig::embed_dim, between(1, 65536),
+            "width of the unit embeddings");
+    v.field("dim", &LanguageModelConfig::dim, between(1, 65536), "width; a multiple of heads");
+    v.field("heads", &LanguageModelConfig::heads, between(1, 1024), "attention heads");
+    v.field("ffn_dim", &LanguageModelConfig::ffn_dim, between(1, 262144), "feed-forward width");
+    v.field("blocks", &LanguageModelConfig::blocks, between(1, 256), "transformer blocks");
+    v.field("dropout", &LanguageModelConfig::dropout, below_one(), "dropout");
+  }
+};
+
 struct PredictorsConfig {
   PredictorConfig v2v, v2a, a2a, a2v;
 

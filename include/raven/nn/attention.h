@@ -38,6 +38,11 @@ struct KeysValues {
   torch::Tensor keys, values;  // (B, H, T, d)
 };
 
+/// Rows of hypotheses that go on: x (B, S, ...), utterances (B') and parents (B', S') int64 ->
+/// (B', S', ...), element (b, s) being x[utterances[b], parents[b, s]].
+torch::Tensor select_hypotheses(const torch::Tensor& x, const torch::Tensor& utterances,
+                                const torch::Tensor& parents);
+
 /// What the units of hypotheses became in one attention, step by step.
 /// Shapes: S hypotheses of each utterance, all with the same number U of units.
 class PrefixCache {

@@ -1,0 +1,55 @@
+// How a recognizer's outputs become units; part of every configuration that decodes, as `decode`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "raven/config/fields.h"
+
+namespace raven::config {
+
+enum class DecodeKind { kHybrid, kAttention, kGreedyCtc };
+template <>
+struct EnumNames<DecodeKind> {
+  static constexpr std::pair<DecodeKind, std::string_view> kNames[] = {
+      {DecodeKind::kHybrid, "hybrid"},
+      {DecodeKind::kAttention, "attention"},
+      {DecodeKind::kGreedyCtc, "greedy_ctc"}};
+};
+
+/// Defaults are those of all published numbers.
+struct DecodeConfig {
+  DecodeKind kind = DecodeKind::kHybrid;
+  std::int64_t beam_size = 40;
+  double ctc_weight = 0.1;
+  double length_bonus = 0.0;
+  double max_length_ratio = 0.0;
+  double min_length_ratio = 0.0;
+  double lm_weight = 0.0;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("kind", &DecodeConfig::kind,
+            "hybrid: beam search with CTC prefix scores and attention decoder; attention: beam "
+            "search without CTC; greedy_ctc: the best unit of every frame, decoder not run");
+    v.field("beam_size", &DecodeConfig::beam_size, between(1, 10000),
+            "hypotheses kept at each step");
+    v.field("ctc_weight", &DecodeConfig::ctc_weight, between(0, 1),
+            "weight of the CTC prefix score in hybrid; the decoder has the rest, 1: not run");
+    v.field("length_bonus", &DecodeConfig::length_bonus, any_number(),
+            "added to a hypothesis' score for every unit");
+    v.field("max_length_ratio", &DecodeConfig::max_length_ratio, any_number(),
+            "most units of a hypothesis: 0: as many as frames, and the search ends early when "
+            "longer hypotheses get no better; above 0: this share of the frames; -n: n units");
+    v.field("min_length_ratio", &DecodeConfig::min_length_ratio, at_least(0),
+            "of published recipes; forbids no unit: it only had an empty search repeated");
+    v.field("lm_weight", &DecodeConfig::lm_weight, at_least(0),
+            "weight of the language model's log-probabilities; 0: none is used");
+  }
+
+  /// Rules across fields. `key` is where this configuration sits in the whole one. Throws
+  /// ConfigError naming the fields, what is wrong and what would do.
+  void check(const std::string& key = "decode") const;
+};
+
+}  // namespace raven::config

@@ -1,0 +1,31 @@
+#include "raven/config/decode_config.h"
+
+#include <gtest/gtest.h>
+
+namespace raven::config {
+namespace {
+
+std::string broken_key(const DecodeConfig& config) {
+  try {
+    config.check("decode");
+  } catch (const RuleError& error) {
+    return error.key();
+  }
+  return "";
+}
+
+TEST(DecodeConfig, TakesThePublishedSettings) { EXPECT_EQ(broken_key({}), ""); }
+
+TEST(DecodeConfig, RefusesALimitThatAllowsNothing) {
+  EXPECT_EQ(broken_key({.max_length_ratio = -0.5}), "decode.max_length_ratio");
+  EXPECT_EQ(broken_key({.max_length_ratio = -1}), "");
+}
+
+TEST(DecodeConfig, RefusesScoresThatGreedyCtcDoesNotUse) {
+  EXPECT_EQ(broken_key({.kind = DecodeKind::kGreedyCtc, .lm_weight = 0.3}), "decode.lm_weight");
+  EXPECT_EQ(broken_key({.kind = DecodeKind::kGreedyCtc, .length_bonus = 1}), "decode.length_bonus");
+  EXPECT_EQ(broken_key({.kind = DecodeKind::kGreedyCtc}), "");
+}
+
+}  // namespace
+}  // namespace raven::config
