@@ -4,6 +4,7 @@
 #include "raven/config/finetune_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/data/labels.h"
 #include "raven/data/loader.h"
@@ -97,6 +98,7 @@ ExitCode finetune(const Arguments& arguments) {
   folder.claim(train::flatten(config), yaml, arguments.overrides());
   log::also_to(folder.path() / "log.txt");
   folder.add_skipped(labels.skipped);
+  write_file_atomically(folder.path() / train::kUnitsFile, tokenizer->units().text());
   train::FinetuneTask task(config, device, tokenizer->units(), std::move(held_out));
   auto training = task.prepare(std::move(labels.manifest), stop);
   if (!training.ready) {

@@ -6,9 +6,10 @@
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/random.h"
-#include "raven/media/media.h"
+#include "raven/decode/decode.h"
 #include "raven/nn/lengths.h"
 #include "raven/nn/state_dict.h"
+#include "raven/text/error_rate.h"
 #include "raven/train/average.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/device.h"
@@ -53,6 +54,64 @@ std::optional<data::LoaderOptions::TimeMask> time_mask(const FinetuneConfig& con
       .stride = std::max<std::int64_t>(1, static_cast<std::int64_t>(stride_s * rate + 1e-6))};
   return mask.window > 0 ? std::optional(mask) : std::nullopt;
 }
+
+/// Losses and errors over the batches of a look.
+class HeldOutSums {
+ public:
+  HeldOutSums(const text::Units& units, double ctc_weight)
+      : units_(units), ctc_weight_(ctc_weight) {}
+
+  void add(const models::RecognizerLosses& losses) {
+    ctc_ += losses.ctc.item<double>();
+    attention_ += losses.attention.item<double>();
+    correct_ += losses.correct.item<double>();
+    count_ += losses.count.item<double>();
+    utterances_ += static_cast<double>(losses.utterances);
+  }
+
+  void add_errors(const data::Batch& batch, models::Recognizer& recognizer,
+                  const decode::Encoded& encoded) {
+    const auto compare = [&](const char* head, std::size_t b,
+                             const decode::Hypothesis& hypothesis) {
+      const auto* labels = batch.labels[static_cast<std::int64_t>(b)].data_ptr<std::int64_t>();
+      const std::span said(labels, static_cast<std::size_t>(batch.num_labels_of[b]));
+      errors_[head].add(
+          text::compare(units_.detokenise_reference(said), units_.detokenise(hypothesis.units)));
+    };
+    if (ctc_weight_ > 0) {
+      const auto best =
+          decode::greedy_ctc(recognizer->ctc(encoded.frames), encoded.valid, encoded.ids);
+      for (std::size_t b = 0; b < best.size(); ++b) compare("ctc", b, best[b]);
+    }
+    if (ctc_weight_ < 1) {
+      config::DecodeConfig greedy;
+      greedy.kind = config::DecodeKind::kAttention;
+      greedy.beam_size = 1;
+      const auto best = decode::decode(recognizer, encoded, greedy);
+      for (std::size_t b = 0; b < best.size(); ++b)
+        compare("attention", b, best[b].empty() ? decode::Hypothesis{} : best[b].front());
+    }
+  }
+
+  [[nodiscard]] Numbers numbers() const {
+    if (utterances_ == 0) return {};
+    Numbers numbers{
+        {"valid_loss", (ctc_weight_ * ctc_ + (1 - ctc_weight_) * attention_) / utterances_}};
+    if (ctc_weight_ > 0) numbers["valid_ctc"] = ctc_ / utterances_;
+    if (ctc_weight_ < 1) {
+      numbers["valid_attention"] = attention_ / utterances_;
+      numbers["valid_accuracy"] = correct_ / std::max(count_, 1.0);
+    }
+    for (const auto& [head, errors] : errors_) numbers["valid_wer_" + head] = errors.wer();
+    return numbers;
+  }
+
+ private:
+  const text::Units& units_;
+  double ctc_weight_;
+  double ctc_ = 0, attention_ = 0, correct_ = 0, count_ = 0, utterances_ = 0;
+  std::map<std::string, text::ErrorTotals> errors_;  // by head
+};
 
 }  // namespace
 
@@ -118,18 +177,18 @@ data::LoaderOptions finetune_options(const FinetuneConfig& config) {
   return options;
 }
 
-std::map<std::string, std::string> recognizer_metadata(const FinetuneConfig& config,
+std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
                                                        const text::Units& units) {
   std::map<std::string, std::string> metadata = {{"format", "raven-recognizer"},
                                                  {"format_version", "1"},
-                                                 {"modality", modality_name(modality_of(config))},
+                                                 {"modality", config.at("model.modality")},
                                                  {"units", units.text()}};
-  for (const auto& [key, value] : flatten(config)) {
-    const bool shape = key.rfind("model.encoder.", 0) == 0 || key.rfind("model.decoder.", 0) == 0 ||
-                       key.rfind("model.video_frontend.", 0) == 0 ||
-                       key.rfind("model.audio_frontend.", 0) == 0;
-    const bool input = key.rfind("data.video.", 0) == 0 || key == "data.waveform";
-    if (shape || input || key == "loss.ctc_weight") metadata[key] = value;
+  for (const auto& [key, value] : config) {
+    for (const std::string prefix :
+         {"model.encoder.", "model.decoder.", "model.video_frontend.", "model.audio_frontend.",
+          "data.video.", "data.waveform", "loss.ctc_weight"}) {
+      if (key.rfind(prefix, 0) == 0) metadata[key] = value;
+    }
   }
   return metadata;
 }
@@ -267,7 +326,7 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
   options.read_video = modality_ == models::Modality::kVideo;
   options.read_audio = !options.read_video;
   data::Loader loader(held_out_, options);
-  double ctc = 0, attention = 0, correct = 0, count = 0, utterances = 0;
+  HeldOutSums sums(units_, config_.loss.ctc_weight);
   bool stopped = false;
   while (const auto next = loader.next()) {
     stopped = stop.stop_requested();
@@ -276,24 +335,11 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
     const auto valid = nn::valid_frames(batch.lengths, num_columns(batch));
     const Autocast autocast(device_, config_.train.precision);
     const auto encoded = recognizer_->encode(encoder_input(batch, modality_), valid);
-    const auto sums = losses(encoded, valid, batch);
-    ctc += sums.ctc.item<double>();
-    attention += sums.attention.item<double>();
-    correct += sums.correct.item<double>();
-    count += sums.count.item<double>();
-    utterances += static_cast<double>(batch.ids.size());
+    sums.add(losses(encoded, valid, batch));
+    sums.add_errors(*next, recognizer_, {.frames = encoded, .valid = valid, .ids = batch.ids});
   }
   set_training_modes();
-  if (stopped || utterances == 0) return {};
-  Numbers numbers;
-  if (config_.loss.ctc_weight > 0) numbers["valid_ctc"] = ctc / utterances;
-  if (config_.loss.ctc_weight < 1) {
-    numbers["valid_attention"] = attention / utterances;
-    numbers["valid_accuracy"] = correct / std::max(count, 1.0);
-  }
-  numbers["valid_loss"] =
-      (config_.loss.ctc_weight * ctc + (1 - config_.loss.ctc_weight) * attention) / utterances;
-  return numbers;
+  return stopped ? Numbers{} : sums.numbers();
 }
 
 void FinetuneTask::export_results(const fs::path& run) {
@@ -305,7 +351,7 @@ void FinetuneTask::export_results(const fs::path& run) {
   std::vector<fs::path> folders;
   for (const auto step : steps) folders.push_back(checkpoints.path_of(step));
   auto file = average_files(folders);
-  file.metadata = recognizer_metadata(config_, units_);
+  file.metadata = recognizer_metadata(flatten(config_), units_);
   file.metadata["averaged_checkpoints"] = fmt::format("{}", folders.size());
   weights::write_safetensors(run / "recognizer.safetensors", file);
   log::info("{}: mean of the checkpoints of steps {}", (run / "recognizer.safetensors").string(),

@@ -25,6 +25,12 @@ void append(std::string& line, const Numbers& numbers, const std::string& name,
   }
 }
 
+void append_percent(std::string& line, const Numbers& numbers, const std::string& name,
+                    const std::string& label) {
+  if (const auto value = find(numbers, name))
+    line += fmt::format("  {} {:.1f} %", label, 100 * *value);
+}
+
 void append_terms(std::string& line, const Numbers& numbers, const std::string& prefix) {
   for (const std::string term : kTerms) {
     append(line, numbers, prefix + term, term, 3);
@@ -39,6 +45,9 @@ std::string report_line(std::int64_t step, std::int64_t steps, const Numbers& nu
   auto line = fmt::format("step {}/{}", step, steps);
   append(line, numbers, "loss", "loss", 4);
   append_terms(line, numbers, "");
+  append(line, numbers, "ctc", "ctc", 2);
+  append(line, numbers, "attention", "attention", 2);
+  append(line, numbers, "accuracy", "accuracy", 3);
   append(line, numbers, "grad_norm", "grad norm", 2);
   if (const auto lr = find(numbers, "lr")) line += fmt::format("  lr {:.2e}", *lr);
   if (const auto speed = find(numbers, "frames_per_s"))
@@ -63,6 +72,9 @@ std::string held_out_line(std::int64_t step, const Numbers& numbers) {
   auto line = fmt::format("step {}  held out", step);
   append(line, numbers, "valid_loss", "loss", 4);
   append_terms(line, numbers, "valid_");
+  append(line, numbers, "valid_accuracy", "accuracy", 3);
+  append_percent(line, numbers, "valid_wer_ctc", "WER ctc");
+  append_percent(line, numbers, "valid_wer_attention", "attention");
   append(line, numbers, "probe_r2_video", "probe R2 video", 3);
   append(line, numbers, "probe_r2_audio", "audio", 3);
   return line;

@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "raven/config/finetune_config.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/config/reference.h"
+#include "raven/config/stages.h"
 #include "raven/core/files.h"
 
 namespace raven::config {
@@ -41,6 +43,22 @@ std::string differing(const std::string& name) {
   return difference(bind(base), bind(other));
 }
 
+// The command that a file is for: those in finetune/ are for `raven finetune`.
+const Stage& stage_of_recipe(const fs::path& file) {
+  return stage_named(file.parent_path().filename() == "finetune" ? "finetune" : "pretrain");
+}
+
+std::string run_folder(const fs::path& file) {
+  const AnyConfig config = stage_of_recipe(file).load(file, {}, {});
+  return std::get<std::string>(config.schema.find("run.dir")->get().items.front());
+}
+
+TEST(Recipes, TellTheirStage) {
+  for (const fs::path& file : files()) {
+    if (!is_fragment(file)) EXPECT_EQ(stage_of(file, {}).name, stage_of_recipe(file).name) << file;
+  }
+}
+
 TEST(Recipes, AllCanBeRun) {
   int runnable = 0;
   for (const fs::path& file : files()) {
@@ -48,7 +66,7 @@ TEST(Recipes, AllCanBeRun) {
     if (is_fragment(file)) {
       load<PretrainConfig>(file, {"run.dir=runs/a", "data.manifest=a.tsv"});
     } else {
-      load<PretrainConfig>(file);
+      stage_of_recipe(file).load(file, {}, {});
       ++runnable;
     }
   }
@@ -59,15 +77,19 @@ TEST(Recipes, ResolvedFilesReadBackToTheSameBytes) {
   for (const fs::path& file : files()) {
     SCOPED_TRACE(file.string());
     const LoadOptions with_gaps = {.allow_missing = true};
-    const std::string yaml = load<PretrainConfig>(file, {}, with_gaps).yaml;
-    EXPECT_EQ(load_text<PretrainConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
+    const std::string yaml = stage_of_recipe(file).load(file, {}, with_gaps).yaml;
+    if (&stage_of_recipe(file) == &stage_named("finetune")) {
+      EXPECT_EQ(load_text<FinetuneConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
+    } else {
+      EXPECT_EQ(load_text<PretrainConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
+    }
   }
 }
 
 TEST(Recipes, HaveFoldersOfTheirOwn) {
   std::vector<std::string> folders;
   for (const fs::path& file : files()) {
-    if (!is_fragment(file)) folders.push_back(load<PretrainConfig>(file).config.run.dir);
+    if (!is_fragment(file)) folders.push_back(run_folder(file));
   }
   std::sort(folders.begin(), folders.end());
   EXPECT_EQ(std::adjacent_find(folders.begin(), folders.end()), folders.end());
@@ -101,6 +123,29 @@ TEST(Recipes, PublishedNumbersOfRaven) {
   EXPECT_EQ(large.model.encoder.blocks, 24);
   EXPECT_DOUBLE_EQ(large.model.encoder.drop_path, 0.1);
   EXPECT_EQ(large.model.predictors.v2a.dim, 512);
+}
+
+TEST(Recipes, PublishedNumbersOfFinetuning) {
+  const auto finetune = [](const std::string& name) {
+    return load<FinetuneConfig>(kConfigs / "finetune" / name).config;
+  };
+  const auto low = finetune("vsr_low_large_lrs3_vox2.yaml");
+  EXPECT_DOUBLE_EQ(low.optimizer.lr, 1e-3);
+  EXPECT_DOUBLE_EQ(low.optimizer.other_lr, 5e-3);
+  EXPECT_DOUBLE_EQ(low.optimizer.weight_decay, 0.1);
+  EXPECT_DOUBLE_EQ(low.optimizer.layer_decay, 0.6);
+  EXPECT_DOUBLE_EQ(low.model.encoder.drop_path, 0.2);
+  EXPECT_EQ(low.model.encoder.blocks, 24);
+  EXPECT_EQ(low.model.decoder.dim, 256);
+  EXPECT_DOUBLE_EQ(low.train.epochs, 50);
+  const auto high = finetune("asr_high_large_lrs3_vox2.yaml");
+  EXPECT_EQ(high.model.modality, InputModality::kAudio);
+  EXPECT_DOUBLE_EQ(high.optimizer.other_lr, 2e-3);
+  EXPECT_DOUBLE_EQ(high.model.encoder.drop_path, 0.3);
+  EXPECT_EQ(high.model.decoder.dim, 1024);
+  EXPECT_EQ(high.model.decoder.blocks, 9);
+  EXPECT_EQ(high.data.max_frames, 2000);
+  EXPECT_DOUBLE_EQ(high.train.epochs, 150);
 }
 
 TEST(Recipes, BravenChangesWhatItSays) {

@@ -365,5 +365,69 @@ TEST_F(LoaderTest, NormalisesWaveformsWhenAsked) {
   }
 }
 
+TEST_F(LoaderTest, ReadsOneModalityOrNone) {
+  const auto manifest = corpus();
+  auto options = small_options();
+  options.mask.reset();
+  Loader both(manifest, options);
+  options.read_audio = false;
+  Loader video(manifest, options);
+  options.read_video = false;
+  Loader none(manifest, options);
+  for (std::int64_t k = 0; k < both.batches_per_epoch(); ++k) {
+    const auto expected = both.next(), seen = video.next(), bare = none.next();
+    EXPECT_TRUE(torch::equal(seen->video, expected->video));
+    EXPECT_FALSE(seen->audio.defined());
+    EXPECT_FALSE(bare->video.defined());
+    EXPECT_EQ(bare->ids, expected->ids);
+    EXPECT_TRUE(torch::equal(bare->lengths, expected->lengths));
+  }
+}
+
+TEST_F(LoaderTest, BatchesCarryLabels) {
+  auto manifest = corpus({5, 9, 7});
+  manifest.utterances[0].labels = {3};
+  manifest.utterances[1].labels = {4, 5, 6};
+  manifest.utterances[2].labels = {7, 8};
+  auto options = small_options();
+  options.labels = true;
+  options.training = false;
+  Loader loader(manifest, options);
+  const auto batch = loader.next();
+  EXPECT_TRUE(torch::equal(batch->labels,
+                           torch::tensor({{3, -1, -1}, {4, 5, 6}, {7, 8, -1}}, torch::kInt64)));
+  EXPECT_THAT(batch->num_labels_of, ElementsAre(1, 3, 2));
+  EXPECT_THAT(batch->num_frames_of, ElementsAre(5, 9, 7));
+}
+
+TEST_F(LoaderTest, TimeMasksZeroRunsOfSamplesAndMarkFrames) {
+  const auto manifest = corpus(std::vector<std::int64_t>(12, 40));
+  auto options = small_options();
+  options.mask.reset();
+  Loader plain(manifest, options);
+  options.video_time_mask = {.window = 10, .stride = 25};
+  options.audio_time_mask = {.window = 9600, .stride = 16000};
+  Loader masking(manifest, options);
+  options.workers = 0;
+  Loader again(manifest, options);
+  double zeroed = 0, marked = 0;
+  for (std::int64_t k = 0; k < 2 * plain.batches_per_epoch(); ++k) {
+    const auto before = plain.next(), after = masking.next(), same = again.next();
+    EXPECT_TRUE(torch::equal(after->audio, same->audio));
+    EXPECT_TRUE(torch::equal(after->masked_video, same->masked_video));
+    EXPECT_TRUE(torch::equal(after->video, before->video));
+    const auto changed = after->audio != before->audio;
+    EXPECT_EQ(after->audio.masked_select(changed).abs().sum().item<float>(), 0.0F);
+    zeroed += changed.to(torch::kFloat32).mean().item<double>();
+    marked += after->masked_video.to(torch::kFloat32).mean().item<double>();
+  }
+  EXPECT_GT(zeroed, 0);
+  EXPECT_GT(marked, 0);
+  options.training = false;
+  Loader evaluating(manifest, options);
+  const auto batch = evaluating.next();
+  EXPECT_FALSE(batch->masked_video.defined());
+}
+
 }  // namespace
 }  // namespace raven::data

@@ -16,6 +16,7 @@
 #include "raven/models/recognizer.h"
 #include "raven/text/units.h"
 #include "raven/train/frozen_features.h"
+#include "raven/train/run_folder.h"
 #include "raven/train/task.h"
 
 namespace raven::train {
@@ -36,8 +37,13 @@ std::vector<ParameterGroup> layerwise_groups(models::RecognizerImpl& recognizer,
 /// What the training data ask of a loader in fine-tuning: labels, one modality, time masks.
 data::LoaderOptions finetune_options(const config::FinetuneConfig& config);
 
-/// What a recognizer's file says of itself, with all that decoding needs.
-std::map<std::string, std::string> recognizer_metadata(const config::FinetuneConfig& config,
+/// The vocabulary of a fine-tuning run, in its folder: a units file.
+inline constexpr const char* kUnitsFile = "units.txt";
+
+/// What a recognizer's file says of itself, with all that decoding needs: format, modality, units
+/// (the content of a units file), shapes and input settings under their configuration keys.
+/// `config`: of the run that made it.
+std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
                                                        const text::Units& units);
 
 class FinetuneTask : public Task {

@@ -1,0 +1,242 @@
+#include "raven/train/finetune_task.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "raven/core/error.h"
+#include "raven/nn/state_dict.h"
+#include "raven/train/updater.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_clips.h"
+
+namespace raven::train {
+namespace {
+
+using testing::ElementsAre;
+
+config::FinetuneConfig tiny_config() {
+  config::FinetuneConfig config;
+  config.data.video = {.window = 96, .shrink = 4, .crop = 20, .flip = 0.5};
+  config.data.workers = 0;
+  config.data.max_frames = 60;
+  config.model.encoder.dim = 16;
+  config.model.encoder.heads = 2;
+  config.model.encoder.ffn_dim = 32;
+  config.model.encoder.blocks = 2;
+  config.model.video_frontend.widths = {4, 4, 8, 8};
+  config.model.audio_frontend.widths = {4, 4, 8, 8};
+  config.model.decoder.dim = 8;
+  config.model.decoder.heads = 2;
+  config.model.decoder.ffn_dim = 16;
+  config.model.decoder.blocks = 1;
+  return config;
+}
+
+text::Units units() { return text::Units(std::vector<std::string>{"A", "B", "C"}); }
+
+class FinetuneTaskTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    torch::set_num_threads(1);  // the networks are tiny
+    corpus_ = new TemporaryFolder;
+    make_tiny_clips(corpus_->path(), {.clips = 8});
+  }
+  static void TearDownTestSuite() { delete corpus_; }
+
+  static data::Manifest manifest() {
+    auto manifest = data::read_manifest(corpus_->path() / "manifest.tsv");
+    for (std::size_t i = 0; i < manifest.utterances.size(); ++i)
+      manifest.utterances[i].labels.assign(i % 3 + 1, static_cast<std::int64_t>(2 + i % 2));
+    return manifest;
+  }
+  static std::vector<data::Batch> batches(const config::FinetuneConfig& config,
+                                          std::int64_t count) {
+    data::Loader loader(manifest(), finetune_options(config));
+    std::vector<data::Batch> result;
+    for (std::int64_t i = 0; i < count; ++i) result.push_back(*loader.next());
+    return result;
+  }
+
+  static TemporaryFolder* corpus_;
+};
+
+TemporaryFolder* FinetuneTaskTest::corpus_ = nullptr;
+
+TEST_F(FinetuneTaskTest, RatesFallFromTheTopBlockDownToTheFloor) {
+  auto config = tiny_config();
+  config.model.encoder.blocks = 4;
+  config.optimizer.lr = 1e-3;
+  config.optimizer.layer_decay = 0.1;
+  config.optimizer.other_lr = 5e-3;
+  auto recognizer = make_recognizer(config, 5);
+  const auto groups = layerwise_groups(*recognizer, config);
+  std::vector<std::string> names;
+  std::map<std::string, double> rates;
+  std::size_t parameters = 0;
+  for (const auto& group : groups) {
+    names.push_back(group.name);
+    rates[group.name] = group.lr;
+    parameters += group.parameters.size();
+  }
+  EXPECT_THAT(names, ElementsAre("after_norm", "block_3", "block_2", "block_1", "block_0", "embed",
+                                 "frontend", "ctc", "decoder"));
+  EXPECT_DOUBLE_EQ(rates.at("after_norm"), 1e-3);
+  EXPECT_DOUBLE_EQ(rates.at("block_3"), 1e-3);
+  EXPECT_NEAR(rates.at("block_2"), 1e-4, 1e-12);
+  EXPECT_NEAR(rates.at("block_1"), 1e-5, 1e-12);
+  EXPECT_DOUBLE_EQ(rates.at("block_0"), 1e-5);  // 1e-6 would be below min_lr
+  EXPECT_DOUBLE_EQ(rates.at("frontend"), rates.at("block_0"));
+  EXPECT_DOUBLE_EQ(rates.at("embed"), rates.at("block_0"));
+  EXPECT_DOUBLE_EQ(rates.at("ctc"), 5e-3);
+  EXPECT_DOUBLE_EQ(rates.at("decoder"), 5e-3);
+  EXPECT_EQ(parameters, recognizer->parameters().size());
+}
+
+TEST_F(FinetuneTaskTest, InputIsZeroBeyondTheEndAndWhereMasked) {
+  data::Batch batch;
+  batch.video = torch::full({2, 3, 4, 4}, 255, torch::kUInt8);
+  batch.lengths = torch::tensor({3, 1});
+  batch.masked_video = torch::tensor({{false, true, false}, {false, false, false}});
+  const auto x = encoder_input(batch, models::Modality::kVideo);
+  const auto seen = x.abs().amax({2, 3}) > 0;
+  EXPECT_TRUE(torch::equal(seen, torch::tensor({{true, false, true}, {true, false, false}})));
+}
+
+TEST_F(FinetuneTaskTest, AccumulatedBatchesMakeTheGradientOfTheirUtterances) {
+  auto config = tiny_config();
+  config.model.encoder.ffn_norm = config::FfnNorm::kLayer;
+  config.model.frozen = config::FrozenPart::kFrontend;  // no BatchNorm statistics are taken then
+  config.model.cached_views = 0;
+  config.model.encoder.dropout = config.model.decoder.dropout = 0;
+  const auto two = batches(config, 2);
+  FinetuneTask task(config, torch::kCPU, units(), {});
+  const auto counts = task.count_targets(two);
+  EXPECT_EQ(counts.at("utterances"), static_cast<double>(two[0].ids.size() + two[1].ids.size()));
+  double loss = 0;
+  for (const auto& batch : two) loss += task.backward(batch, counts, false).loss.item<double>();
+  std::vector<torch::Tensor> together;
+  for (const auto& [name, parameter] : task.parameter_sets()[0].parameters())
+    together.push_back(parameter.grad().clone());
+  double alone = 0;
+  std::vector<torch::Tensor> sums;
+  for (const auto& batch : two) {
+    FinetuneTask one(config, torch::kCPU, units(), {});
+    const double share = static_cast<double>(batch.ids.size()) / counts.at("utterances");
+    alone += share * one.backward(batch, one.count_targets({batch}), false).loss.item<double>();
+    std::size_t i = 0;
+    for (const auto& [name, parameter] : one.parameter_sets()[0].parameters()) {
+      if (sums.size() <= i) sums.push_back(torch::zeros_like(parameter));
+      sums[i++] += share * parameter.grad();
+    }
+  }
+  EXPECT_NEAR(loss, alone, 1e-4);
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    EXPECT_TRUE(torch::allclose(together[i], sums[i], 1e-4, 1e-5)) << i;
+}
+
+TEST_F(FinetuneTaskTest, LossFallsOnAFewClips) {
+  for (const auto modality : {config::InputModality::kVideo, config::InputModality::kAudio}) {
+    auto config = tiny_config();
+    config.model.modality = modality;
+    config.optimizer.lr = config.optimizer.other_lr = 5e-3;
+    config.optimizer.layer_decay = 1;
+    FinetuneTask task(config, torch::kCPU, units(), {});
+    Updater updater(task, config.optimizer, {.steps = 30, .warmup_steps = 0}, torch::kCPU);
+    const auto batch = batches(config, 1);
+    double first = 0, last = 0;
+    for (std::int64_t step = 0; step < 30; ++step) {
+      torch::manual_seed(static_cast<std::uint64_t>(step));
+      const auto gradients = updater.gradients(batch, false);
+      for (const auto& [name, value] : gradients.values)
+        if (name == "loss") (step == 0 ? first : last) = value.item<double>();
+      updater.apply(gradients, step);
+    }
+    EXPECT_LT(last, 0.5 * first);
+  }
+}
+
+TEST_F(FinetuneTaskTest, AFrozenFrontendStaysAsItIsAndItsOutputsAreKept) {
+  auto config = tiny_config();
+  config.model.frozen = config::FrozenPart::kFrontend;
+  config.model.cached_views = 2;
+  config.model.encoder.dropout = config.model.decoder.dropout = 0;
+  FinetuneTask task(config, torch::kCPU, units(), {});
+  const auto training = task.prepare(manifest(), {});
+  ASSERT_TRUE(training.ready);
+  EXPECT_EQ(training.manifest.utterances.size(), 8U);
+  EXPECT_FALSE(training.options.read_video);
+  std::vector<torch::Tensor> before;
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : nn::state_dict(task.module())) {
+    if (name.rfind("encoder.frontend.", 0) != 0) continue;
+    names.push_back(name);
+    before.push_back(tensor.clone());
+  }
+  // What is kept equals what the frontend makes of the same view of the clips.
+  auto uncached_config = config;
+  uncached_config.model.cached_views = 0;
+  FinetuneTask uncached(uncached_config, torch::kCPU, units(), {});
+  const auto same = uncached.prepare(manifest(), {});
+  data::Loader kept(training.manifest, training.options), read(same.manifest, same.options);
+  const auto a = *kept.next(), b = *read.next();
+  ASSERT_EQ(a.ids, b.ids);
+  const Counts counts = {{"utterances", 1}};
+  EXPECT_NEAR(task.backward(a, counts, false).loss.item<double>(),
+              uncached.backward(b, counts, false).loss.item<double>(), 1e-3);
+  Updater updater(task, config.optimizer, {.steps = 10, .warmup_steps = 0}, torch::kCPU);
+  updater.apply(updater.gradients({a}, false), 5);
+  const auto after = nn::state_dict(task.module());
+  std::size_t compared = 0;
+  for (const auto& [name, tensor] : after) {
+    if (compared < names.size() && name == names[compared]) {
+      EXPECT_TRUE(torch::equal(tensor, before[compared])) << name;
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, names.size());
+}
+
+TEST_F(FinetuneTaskTest, StatisticsOfAFrozenPartComeFromTheLabelledClips) {
+  auto config = tiny_config();
+  config.model.frozen = config::FrozenPart::kFrontend;
+  FinetuneTask task(config, torch::kCPU, units(), {});
+  const auto mean = [&] {
+    return task.recognizer()
+        ->named_buffers()["encoder.frontend.trunk.layer1.0.bn1.running_mean"]
+        .clone();
+  };
+  const auto before = mean();
+  task.prepare(manifest(), {});
+  EXPECT_FALSE(torch::allclose(mean(), before));
+  const auto first = mean();
+  task.prepare(manifest(), {});  // the same clips give the same statistics, whatever was there
+  EXPECT_TRUE(torch::equal(mean(), first));
+}
+
+TEST_F(FinetuneTaskTest, AloneCtcTrainsNoDecoder) {
+  auto config = tiny_config();
+  config.loss.ctc_weight = 1;
+  FinetuneTask task(config, torch::kCPU, units(), {});
+  for (const auto& [name, parameter] : task.parameter_sets()[0].parameters())
+    EXPECT_NE(name.rfind("decoder.", 0), 0U) << name;
+  const auto part = task.backward(batches(config, 1)[0], {{"utterances", 1}}, true);
+  EXPECT_TRUE(std::isfinite(part.loss.item<double>()));
+}
+
+TEST_F(FinetuneTaskTest, ALookChangesNothing) {
+  auto config = tiny_config();
+  FinetuneTask task(config, torch::kCPU, units(), manifest());
+  std::vector<torch::Tensor> before;
+  for (const auto& [name, tensor] : nn::state_dict(task.module())) before.push_back(tensor.clone());
+  const auto numbers = task.evaluate({});
+  EXPECT_TRUE(std::isfinite(numbers.at("valid_loss")));
+  EXPECT_TRUE(numbers.count("valid_accuracy"));
+  const auto after = nn::state_dict(task.module());
+  for (std::size_t i = 0; i < after.size(); ++i)
+    EXPECT_TRUE(torch::equal(after[i].second, before[i])) << after[i].first;
+  EXPECT_TRUE(task.recognizer()->is_training());
+}
+
+}  // namespace
+}  // namespace raven::train
