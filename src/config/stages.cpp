@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "raven/config/evaluate_config.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -28,6 +29,7 @@ const std::vector<Stage>& stages() {
   static const std::vector<Stage> all = {
       stage<PretrainConfig>("pretrain", "pre-training on unlabelled clips"),
       stage<FinetuneConfig>("finetune", "fine-tuning for recognition"),
+      stage<EvaluateConfig>("evaluate", "decoding and scoring"),
   };
   return all;
 }

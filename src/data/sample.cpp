@@ -1,5 +1,7 @@
 #include "raven/data/sample.h"
 
+#include "raven/media/media.h"
+
 namespace raven::data {
 namespace {
 
@@ -16,6 +18,24 @@ Batch Batch::to(const torch::Device& device) const {
     *tensor = moved(*tensor, device);
   }
   return there;
+}
+
+Batch Batch::row(std::int64_t b) const {
+  const auto frames = num_frames_of[static_cast<std::size_t>(b)];
+  const auto cut = [&](const torch::Tensor& x, std::int64_t per_frame) {
+    return x.defined() ? x.narrow(0, b, 1).narrow(1, 0, per_frame * frames) : x;
+  };
+  Batch one;
+  one.ids = {ids[static_cast<std::size_t>(b)]};
+  one.num_frames_of = {frames};
+  one.epoch = epoch;
+  one.index = index;
+  one.video = cut(video, 1);
+  one.audio = cut(audio, media::kSamplesPerFrame);
+  one.lengths = lengths.narrow(0, b, 1);
+  one.masked_video = cut(masked_video, 1);
+  one.masked_audio = cut(masked_audio, 1);
+  return one;
 }
 
 std::int64_t Batch::num_frames() const {

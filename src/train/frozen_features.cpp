@@ -25,23 +25,6 @@ std::vector<nn::BatchNormImpl*> batch_norms(torch::nn::Module& part) {
   return norms;
 }
 
-/// Row b of a batch by itself, without padding.
-data::Batch single(const data::Batch& batch, std::int64_t b) {
-  const auto frames = batch.num_frames_of[static_cast<std::size_t>(b)];
-  data::Batch one;
-  one.ids = {batch.ids[static_cast<std::size_t>(b)]};
-  one.num_frames_of = {frames};
-  one.lengths = batch.lengths.narrow(0, b, 1);
-  if (batch.video.defined()) one.video = batch.video.narrow(0, b, 1).narrow(1, 0, frames);
-  if (batch.audio.defined()) {
-    const auto samples_per_frame = batch.audio.size(1) / batch.lengths.max().item<std::int64_t>();
-    one.audio = batch.audio.narrow(0, b, 1).narrow(1, 0, samples_per_frame * frames);
-  }
-  if (batch.masked_video.defined())
-    one.masked_video = batch.masked_video.narrow(0, b, 1).narrow(1, 0, frames);
-  return one;
-}
-
 }  // namespace
 
 void estimate_statistics(torch::nn::Module& part, data::Loader& loader, std::int64_t max_batches,
@@ -73,7 +56,7 @@ FrozenFeatures::FrozenFeatures(const data::Manifest& manifest, const data::Loade
     const auto batch = loader.next()->to(device);
     if (batch.epoch >= versions) break;  // batches without usable clips were passed over
     for (std::int64_t b = 0; b < std::ssize(batch.ids); ++b) {
-      const auto one = single(batch, b);
+      const auto one = batch.row(b);
       const auto features = forward(one).squeeze(0).to(torch::kCPU, torch::kFloat32);  // (T, C)
       if (features_.empty()) {
         const auto bytes = 4 * features.size(1) * manifest.total_frames() * versions;

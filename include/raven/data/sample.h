@@ -33,6 +33,8 @@ struct Batch {
 
   /// The same on another device; pinned memory travels without waiting.
   [[nodiscard]] Batch to(const torch::Device& device) const;
+  /// Utterance b alone, without padding; a view, without `labels`.
+  [[nodiscard]] Batch row(std::int64_t b) const;
   [[nodiscard]] std::int64_t num_frames() const;  // real frames, without padding; from CPU lengths
 };
 

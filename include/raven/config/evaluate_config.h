@@ -1,0 +1,70 @@
+// Configuration of `raven evaluate`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "raven/config/decode_config.h"
+#include "raven/config/fields.h"
+#include "raven/config/run_config.h"
+
+namespace raven::config {
+
+struct EvaluationDataConfig {
+  std::vector<std::string> manifest = {kRequired};
+  std::int64_t workers = 2;
+  std::int64_t max_skipped = 200;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("manifest", &EvaluationDataConfig::manifest,
+            "lists of utterances with transcripts, each a set of its own, named after its file");
+    v.field("workers", &EvaluationDataConfig::workers, between(0, 256), "loader threads");
+    v.field("max_skipped", &EvaluationDataConfig::max_skipped, at_least(0),
+            "unusable utterances to leave out before it ends with exit code 3");
+  }
+};
+
+struct ScoringConfig {
+  std::int64_t bootstrap = 1000;
+  std::int64_t seed = 1;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("bootstrap", &ScoringConfig::bootstrap, at_least(0),
+            "resampled sets that the confidence interval comes from; 0: no interval");
+    v.field("seed", &ScoringConfig::seed, at_least(0), "of the resampling");
+  }
+};
+
+struct EvaluateConfig {
+  std::vector<std::string> model = {kRequired};
+  std::string out;
+  Device device = Device::kAuto;
+  std::int64_t threads = 0;
+  EvaluationDataConfig data;
+  DecodeConfig decode;
+  ScoringConfig scoring;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("model", &EvaluateConfig::model,
+            "recognizers, one or several: .safetensors files, runs of `raven finetune`, or their "
+            "checkpoints");
+    v.field("out", &EvaluateConfig::out,
+            "folder of the results, <out>/<set>; with several models <out>/<model>/<set>; empty: "
+            "evaluate/ beside the model, in its run's folder");
+    v.field("device", &EvaluateConfig::device, "auto: a GPU when there is one");
+    v.field("threads", &EvaluateConfig::threads, between(0, 4096),
+            "CPU threads of the networks; 0: one per core");
+    v.group("data", &EvaluateConfig::data, "what is decoded");
+    v.group("decode", &EvaluateConfig::decode, "how outputs become text");
+    v.group("scoring", &EvaluateConfig::scoring, "error rates");
+  }
+
+  /// Rules across fields. Throws ConfigError naming the fields, what is wrong and what would do.
+  void check() const;
+};
+
+}  // namespace raven::config

@@ -1,0 +1,26 @@
+// A recognizer from a file, with all that it needs to be used.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "raven/config/finetune_config.h"
+#include "raven/models/recognizer.h"
+#include "raven/text/units.h"
+
+namespace raven::evaluation {
+
+struct LoadedRecognizer {
+  models::Recognizer recognizer{nullptr};  // eval mode, on the CPU
+  text::Units units;
+  config::FinetuneConfig config;  // shapes and input settings; the rest are defaults
+  std::filesystem::path file;     // what was read: a .safetensors file or a checkpoint folder
+  std::filesystem::path folder;   // where results belong: the run, or the file's folder
+};
+
+/// `path`: a recognizer .safetensors file, a run's folder (its finished recognizer, else its newest
+/// checkpoint) or a checkpoint folder of fine-tuning. Throws CheckpointError when it is none of
+/// these, lacks what it needs, or has tensors that do not fit its own settings.
+LoadedRecognizer load_recognizer(const std::filesystem::path& path);
+
+}  // namespace raven::evaluation

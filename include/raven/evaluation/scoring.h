@@ -1,0 +1,82 @@
+// From decoded utterances to error rates, tables and the files of `evaluate/<set>/`.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raven/text/confidence.h"
+#include "raven/text/error_rate.h"
+
+namespace raven::evaluation {
+
+/// One utterance as it was decoded.
+struct UtteranceResult {
+  std::string id;                // unique within the set
+  std::string speaker;           // empty: unknown
+  std::int64_t frames = 0;       // video frames, 25 a second; 0: unknown
+  std::optional<double> snr_db;  // none: clean
+  std::string reference, hypothesis;
+  double score = 0;  // of the hypothesis, as the search gave it
+};
+
+struct ScoringOptions {
+  bool normalise = true;  // both sides pass through text::normalise()
+  text::BootstrapOptions bootstrap;
+  bool confidence = true;  // false: no bootstrap, the interval is nan
+};
+
+struct ScoredUtterance {
+  UtteranceResult result;  // reference and hypothesis as they were compared
+  text::EditCounts words, characters;
+  std::int64_t least_word_errors = 0;
+};
+
+/// A row of a table.
+struct Group {
+  std::string name;                // "2 to 3 s", a speaker, "5 dB"
+  std::optional<double> from, to;  // of lengths in seconds, `to` none for the last; of SNR `from`
+  text::ErrorTotals totals;
+};
+
+struct Scores {
+  std::vector<ScoredUtterance> utterances;  // by id
+  text::ErrorTotals totals;
+  text::Interval confidence;                    // of the word error rate
+  std::map<std::string, std::int64_t> skipped;  // by reason; "empty-reference" is counted here
+  std::vector<Group> by_length;                 // lengths that occur, if frames are known
+  std::vector<Group> by_speaker;                // by name; empty when no speaker is known
+  std::vector<Group> by_snr;                    // clean first, then from quiet to loud noise
+};
+
+/// Scores a set. Utterances without words in their reference are skipped and counted; `skipped` are
+/// those that could not be decoded, by reason. The order of `results` does not matter. Throws
+/// DataError ("duplicate") for an id that comes twice and ("too-long") naming the utterance.
+Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options = {},
+             std::map<std::string, std::int64_t> skipped = {});
+
+/// Writes hyp.trn, ref.trn, alignments.txt, utterances.jsonl, wer.json and worst.json into
+/// `folder`, each in one step. The same scores give the same bytes.
+void write_scores(const std::filesystem::path& folder, const Scores& scores);
+
+/// wer.json's content.
+std::string wer_json(const Scores& scores);
+
+/// The worst first: by word error rate, then by errors, then by id. At most `count`, none without
+/// errors. Positions in scores.utterances.
+std::vector<std::size_t> worst_utterances(const Scores& scores, std::int64_t count);
+
+inline constexpr std::int64_t kWorst = 20;  // utterances in worst.json
+
+/// worst.json of these utterances; `crops` are their pictures' paths within the folder, empty where
+/// there is none, or an empty list.
+void write_worst(const std::filesystem::path& folder, const Scores& scores,
+                 const std::vector<std::size_t>& worst, const std::vector<std::string>& crops = {});
+
+/// Tables for a terminal: the set, then by length, speaker and SNR.
+std::string to_text(const Scores& scores);
+
+}  // namespace raven::evaluation

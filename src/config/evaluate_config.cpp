@@ -1,0 +1,23 @@
+#include "raven/config/evaluate_config.h"
+
+#include <spdlog/fmt/fmt.h>
+
+namespace raven::config {
+
+void EvaluateConfig::check() const {
+  if (model.empty()) {
+    throw RuleError("model", "model is an empty list, expected at least one recognizer");
+  }
+  if (data.manifest.empty()) {
+    throw RuleError("data.manifest", "data.manifest is an empty list, expected at least one file");
+  }
+  if (decode.lm_weight > 0) {
+    throw RuleError("decode.lm_weight",
+                    fmt::format("decode.lm_weight is {}, but no language model can be given yet; "
+                                "set it to 0",
+                                decode.lm_weight));
+  }
+  decode.check();
+}
+
+}  // namespace raven::config

@@ -1,0 +1,322 @@
+#include "raven/evaluation/scoring.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/utf8.h"
+#include "raven/text/normalise.h"
+#include "raven/text/trn.h"
+
+namespace raven::evaluation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr double kFramesPerSecond = 25;
+constexpr double kLengthBounds_s[] = {0, 1, 2, 3, 4, 6, 8, 12, 16, 24};
+constexpr const char* kEmptyReference = "empty-reference";
+
+std::string dump(const Json& json, int indent) {  // bytes that are no UTF-8 become U+FFFD
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+double share(const text::EditCounts& counts) {
+  return counts.reference_tokens() == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                        : static_cast<double>(counts.errors()) /
+                                              static_cast<double>(counts.reference_tokens());
+}
+
+text::UtteranceErrors errors_of(const ScoredUtterance& utterance) {
+  text::UtteranceErrors errors;
+  errors.words = utterance.words;
+  errors.characters = utterance.characters;
+  errors.least_word_errors = utterance.least_word_errors;
+  return errors;
+}
+
+ScoredUtterance scored(UtteranceResult result, const ScoringOptions& options) {
+  if (options.normalise) {
+    result.reference = text::normalise(result.reference);
+    result.hypothesis = text::normalise(result.hypothesis);
+  }
+  try {
+    const auto errors = text::compare(result.reference, result.hypothesis);
+    return {.result = std::move(result),
+            .words = errors.words,
+            .characters = errors.characters,
+            .least_word_errors = errors.least_word_errors};
+  } catch (const DataError& error) {
+    throw DataError(fmt::format("'{}': {}", printable(result.id), error.what()), error.reason());
+  }
+}
+
+std::vector<Group> lengths(const std::vector<ScoredUtterance>& utterances) {
+  std::map<std::size_t, Group> groups;
+  for (const auto& utterance : utterances) {
+    if (utterance.result.frames <= 0) continue;
+    const double seconds = static_cast<double>(utterance.result.frames) / kFramesPerSecond;
+    const auto* const above = std::ranges::upper_bound(kLengthBounds_s, seconds);
+    auto& group = groups[static_cast<std::size_t>(above - std::begin(kLengthBounds_s))];
+    group.from = *(above - 1);
+    if (above != std::end(kLengthBounds_s)) group.to = *above;
+    group.name = group.to ? fmt::format("{} to {} s", *group.from, *group.to)
+                          : fmt::format("{} s and more", *group.from);
+    group.totals.add(errors_of(utterance));
+  }
+  std::vector<Group> rows;
+  for (auto& [position, group] : groups) rows.push_back(std::move(group));
+  return rows;
+}
+
+std::vector<Group> speakers(const std::vector<ScoredUtterance>& utterances) {
+  std::map<std::string, Group> groups;
+  for (const auto& utterance : utterances) {
+    auto& group = groups[utterance.result.speaker];
+    group.name = utterance.result.speaker;
+    group.totals.add(errors_of(utterance));
+  }
+  std::vector<Group> rows;
+  if (groups.size() == 1 && groups.begin()->first.empty()) return rows;
+  for (auto& [name, group] : groups) rows.push_back(std::move(group));
+  return rows;
+}
+
+std::vector<Group> noise_levels(const std::vector<ScoredUtterance>& utterances) {
+  std::map<double, Group, std::greater<>> groups;  // clean as infinite
+  for (const auto& utterance : utterances) {
+    const auto& snr_db = utterance.result.snr_db;
+    auto& group = groups[snr_db.value_or(std::numeric_limits<double>::infinity())];
+    group.from = snr_db;
+    group.name = snr_db ? fmt::format("{} dB", *snr_db) : "clean";
+    group.totals.add(errors_of(utterance));
+  }
+  std::vector<Group> rows;
+  for (auto& [level, group] : groups) rows.push_back(std::move(group));
+  return rows;
+}
+
+void add_totals(Json& json, const text::ErrorTotals& totals) {
+  json["wer"] = totals.wer();
+  json["cer"] = totals.cer();
+  json["substitutions"] = totals.words.substitutions;
+  json["deletions"] = totals.words.deletions;
+  json["insertions"] = totals.words.insertions;
+  json["words"] = totals.words.reference_tokens();
+  json["utterances"] = totals.utterances;
+  json["sentence_errors"] = totals.sentence_errors;
+  json["characters"] = totals.characters.reference_tokens();
+  json["character_errors"] = totals.characters.errors();
+}
+
+Json utterance_json(const ScoredUtterance& utterance) {
+  const auto& result = utterance.result;
+  Json json = {{"id", result.id}, {"speaker", result.speaker}, {"frames", result.frames}};
+  json["snr_db"] = result.snr_db ? Json(*result.snr_db) : Json(nullptr);
+  json["ref"] = result.reference;
+  json["hyp"] = result.hypothesis;
+  json["words"] = utterance.words.reference_tokens();
+  json["substitutions"] = utterance.words.substitutions;
+  json["deletions"] = utterance.words.deletions;
+  json["insertions"] = utterance.words.insertions;
+  json["chars"] = utterance.characters.reference_tokens();
+  json["char_errors"] = utterance.characters.errors();
+  json["score"] = result.score;
+  return json;
+}
+
+std::string alignment_of(const ScoredUtterance& utterance) {
+  const auto& [result, words, characters, least] = utterance;
+  auto head = printable(result.id);
+  if (!result.speaker.empty()) head += " (" + printable(result.speaker) + ")";
+  const auto errors = text::compare(result.reference, result.hypothesis);
+  auto lines = printable(text::alignment_text(errors.alignment));
+  for (std::size_t at = 0; (at = lines.find("%0A", at)) != std::string::npos;)
+    lines.replace(at, 3, "\n");
+  return fmt::format("{}: {} words, {} substitutions, {} deletions, {} insertions, {:.1f} %\n{}\n",
+                     head, words.reference_tokens(), words.substitutions, words.deletions,
+                     words.insertions, 100 * share(words), lines);
+}
+
+Json ops_of(const ScoredUtterance& utterance) {
+  auto ops = Json::array();
+  const auto errors = text::compare(utterance.result.reference, utterance.result.hypothesis);
+  for (const auto& [edit, reference, hypothesis] : errors.alignment) {
+    ops.push_back(
+        {std::string(1, static_cast<char>(edit)), std::string(reference), std::string(hypothesis)});
+  }
+  return ops;
+}
+
+void write_transcripts(const std::filesystem::path& folder, const Scores& scores) {
+  std::vector<text::TrnUtterance> references, hypotheses;
+  for (const auto& utterance : scores.utterances) {
+    const auto& result = utterance.result;
+    references.push_back({result.speaker, result.id, result.reference});
+    hypotheses.push_back({result.speaker, result.id, result.hypothesis});
+  }
+  write_file_atomically(folder / "ref.trn", text::write_trn(references));
+  write_file_atomically(folder / "hyp.trn", text::write_trn(hypotheses));
+}
+
+std::string percent(double fraction) {
+  return std::isnan(fraction) ? "-" : fmt::format("{:.1f} %", 100 * fraction);
+}
+
+constexpr std::size_t kNameWidth = 24;
+
+std::string row_text(const std::string& name, const text::ErrorTotals& totals) {
+  auto shown = printable(name.empty() ? "unknown" : name);
+  if (shown.size() > kNameWidth && is_utf8(shown.substr(0, kNameWidth - 3)))
+    shown = shown.substr(0, kNameWidth - 3) + "...";
+  return fmt::format("{:<{}} {:>10} {:>8} {:>9} {:>9} {:>7} {:>7} {:>7} {:>9}\n", shown, kNameWidth,
+                     totals.utterances, totals.words.reference_tokens(), percent(totals.wer()),
+                     percent(totals.cer()), totals.words.substitutions, totals.words.deletions,
+                     totals.words.insertions, totals.sentence_errors);
+}
+
+std::string head_text(const std::string& title) {
+  return fmt::format("{:<{}} {:>10} {:>8} {:>9} {:>9} {:>7} {:>7} {:>7} {:>9}\n", title, kNameWidth,
+                     "utterances", "words", "WER", "CER", "S", "D", "I", "sentences");
+}
+
+std::string table_text(const std::string& title, const std::vector<Group>& groups) {
+  if (groups.size() < 2) return "";
+  auto out = "\n" + head_text(title);
+  for (const auto& group : groups) out += row_text(group.name, group.totals);
+  return out;
+}
+
+}  // namespace
+
+Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options,
+             std::map<std::string, std::int64_t> skipped) {
+  std::ranges::sort(results, {}, &UtteranceResult::id);
+  const auto twice = std::ranges::adjacent_find(results, {}, &UtteranceResult::id);
+  if (twice != results.end()) {
+    throw DataError(fmt::format("utterance '{}' comes twice in the results", printable(twice->id)),
+                    "duplicate");
+  }
+  Scores scores;
+  scores.skipped = std::move(skipped);
+  std::vector<text::UtteranceCount> counts;
+  for (auto& result : results) {
+    auto utterance = scored(std::move(result), options);
+    if (utterance.words.reference_tokens() == 0) {
+      ++scores.skipped[kEmptyReference];
+      continue;
+    }
+    scores.totals.add(errors_of(utterance));
+    counts.push_back({utterance.words.reference_tokens(), utterance.words.errors()});
+    scores.utterances.push_back(std::move(utterance));
+  }
+  constexpr auto kNone = std::numeric_limits<double>::quiet_NaN();
+  scores.confidence = options.confidence ? text::bootstrap_interval(counts, options.bootstrap)
+                                         : text::Interval{.low = kNone, .high = kNone};
+  scores.by_length = lengths(scores.utterances);
+  scores.by_speaker = speakers(scores.utterances);
+  scores.by_snr = noise_levels(scores.utterances);
+  return scores;
+}
+
+std::string wer_json(const Scores& scores) {
+  Json json;
+  add_totals(json, scores.totals);
+  json["least_errors"] = scores.totals.least_word_errors;
+  json["least_wer"] = static_cast<double>(scores.totals.least_word_errors) /
+                      static_cast<double>(scores.totals.words.reference_tokens());
+  json["confidence"] = {scores.confidence.low, scores.confidence.high};
+  json["skipped"] = Json::object();
+  for (const auto& [reason, count] : scores.skipped) json["skipped"][reason] = count;
+  const auto table = [&json](const char* name, const std::vector<Group>& groups, auto add_key) {
+    json[name] = Json::array();
+    for (const auto& group : groups) {
+      Json row;
+      add_key(row, group);
+      add_totals(row, group.totals);
+      json[name].push_back(std::move(row));
+    }
+  };
+  const auto number = [](std::optional<double> value) {
+    return value ? Json(*value) : Json(nullptr);
+  };
+  table("by_length", scores.by_length, [&](Json& row, const Group& group) {
+    row["from_s"] = number(group.from);
+    row["to_s"] = number(group.to);
+  });
+  table("by_speaker", scores.by_speaker,
+        [](Json& row, const Group& group) { row["speaker"] = group.name; });
+  table("by_snr", scores.by_snr,
+        [&](Json& row, const Group& group) { row["snr_db"] = number(group.from); });
+  return dump(json, 2);
+}
+
+std::vector<std::size_t> worst_utterances(const Scores& scores, std::int64_t count) {
+  std::vector<std::size_t> worst;
+  for (std::size_t i = 0; i < scores.utterances.size(); ++i) {
+    if (scores.utterances[i].words.errors() > 0) worst.push_back(i);
+  }
+  std::ranges::stable_sort(worst, [&](std::size_t a, std::size_t b) {
+    const auto &x = scores.utterances[a].words, &y = scores.utterances[b].words;
+    return std::pair(share(x), x.errors()) > std::pair(share(y), y.errors());
+  });
+  worst.resize(std::min(worst.size(), static_cast<std::size_t>(std::max<std::int64_t>(count, 0))));
+  return worst;
+}
+
+void write_worst(const std::filesystem::path& folder, const Scores& scores,
+                 const std::vector<std::size_t>& worst, const std::vector<std::string>& crops) {
+  RAVEN_CHECK(crops.empty() || crops.size() == worst.size(), "{} pictures for {} utterances",
+              crops.size(), worst.size());
+  auto list = Json::array();
+  for (std::size_t i = 0; i < worst.size(); ++i) {
+    const auto& utterance = scores.utterances.at(worst[i]);
+    Json json = {{"id", utterance.result.id},         {"speaker", utterance.result.speaker},
+                 {"ref", utterance.result.reference}, {"hyp", utterance.result.hypothesis},
+                 {"ops", ops_of(utterance)},          {"wer", share(utterance.words)},
+                 {"frames", utterance.result.frames}};
+    if (!crops.empty() && !crops[i].empty()) json["crops"] = crops[i];
+    list.push_back(std::move(json));
+  }
+  write_file_atomically(folder / "worst.json", dump(list, 1));
+}
+
+void write_scores(const std::filesystem::path& folder, const Scores& scores) {
+  make_folders(folder);
+  write_transcripts(folder, scores);
+  std::string lines, alignments;
+  for (const auto& utterance : scores.utterances) {
+    lines += dump(utterance_json(utterance), -1);
+    alignments += alignment_of(utterance);
+  }
+  write_file_atomically(folder / "utterances.jsonl", lines);
+  write_file_atomically(folder / "alignments.txt", alignments);
+  write_worst(folder, scores, worst_utterances(scores, kWorst));
+  write_file_atomically(folder / "wer.json", wer_json(scores));  // last: its presence says "whole"
+}
+
+std::string to_text(const Scores& scores) {
+  auto out = head_text("") + row_text("all", scores.totals);
+  if (!std::isnan(scores.confidence.low)) {
+    out += fmt::format("WER {} (95 % interval {:.1f} to {:.1f} %)\n", percent(scores.totals.wer()),
+                       100 * scores.confidence.low, 100 * scores.confidence.high);
+  }
+  if (scores.totals.least_word_errors != scores.totals.words.errors()) {
+    out += fmt::format("{} word errors in sclite's alignments, {} at least\n",
+                       scores.totals.words.errors(), scores.totals.least_word_errors);
+  }
+  for (const auto& [reason, count] : scores.skipped)
+    out += fmt::format("{} utterances skipped: {}\n", count, reason);
+  out += table_text("length", scores.by_length);
+  out += table_text("speaker", scores.by_speaker);
+  out += table_text("noise", scores.by_snr);
+  return out;
+}
+
+}  // namespace raven::evaluation
