@@ -9,6 +9,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/json_nesting.h"
 
 namespace raven::data {
 namespace {
@@ -19,6 +20,8 @@ constexpr std::string_view kVerdictHeader = "id\tverdict\tmessage\tfile";
 constexpr std::string_view kVerdictEnding = ".verdicts.tsv";
 constexpr std::string_view kNoSubset = "clips";
 constexpr std::uint64_t kMaxVerdictBytes = 4ULL << 30;
+constexpr std::uint64_t kMaxOptionsBytes = 1ULL << 20;
+constexpr std::size_t kMaxNesting = 8;  // ours has 1
 
 struct ShardName {
   std::string subset;  // "clips" for none
@@ -180,10 +183,12 @@ void PreparationRecord::add(const std::string& subset, const std::vector<ClipVer
 }
 
 void settle_options(const PreparationOptions& options) {
-  const auto file = options.output / "prepare.json";
+  const auto file = options.output / kOptionsFile;
   const auto wanted = described(options);
   if (!fs::exists(file)) return write_file_atomically(file, wanted.dump(2) + "\n");
-  const auto found = nlohmann::ordered_json::parse(read_file(file), nullptr, false);
+  const auto text = read_file(file, kMaxOptionsBytes);
+  const bool sound = json_nesting(text) <= kMaxNesting;
+  const auto found = nlohmann::ordered_json::parse(sound ? text : "", nullptr, false);
   if (!found.is_object()) {
     throw ConfigError(
         fmt::format("{}: damaged; use another folder for the prepared data", file.string()));

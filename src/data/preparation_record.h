@@ -12,6 +12,8 @@
 
 namespace raven::data {
 
+inline constexpr const char* kOptionsFile = "prepare.json";
+
 /// A line of a verdict file.
 struct ClipVerdict {
   std::string id, verdict, message, file;
@@ -52,7 +54,7 @@ class PreparationRecord {
 };
 
 /// Writes `output`/prepare.json, or compares with the one that is there: throws ConfigError naming
-/// the option that differs.
+/// the option that differs, or the file when it is damaged.
 void settle_options(const PreparationOptions& options);
 
 }  // namespace raven::data
