@@ -12,6 +12,7 @@
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
 #include "raven/data/preparation.h"
+#include "raven/media/media.h"
 
 namespace raven::cli {
 namespace {
@@ -80,7 +81,7 @@ void print_summary(const data::PreparationSummary& summary,
   }
   std::puts(fmt::format("{} clips, {} of them in this run; {} utterances, {:.2f} hours",
                         summary.num_clips(), summary.newly_prepared, summary.utterances,
-                        static_cast<double>(summary.frames) / 25 / 3600)
+                        media::hours(summary.frames))
                 .c_str());
   std::puts((options.output / "manifest.tsv").c_str());
   if (summary.failed_share() > 0) {
@@ -88,6 +89,20 @@ void print_summary(const data::PreparationSummary& summary,
                           (options.output / "verdicts.tsv").string())
                   .c_str());
   }
+}
+
+/// What is wrong when it is the same with all of them.
+void explain_missing_landmarks(const data::PreparationSummary& summary,
+                               const data::PreparationOptions& options) {
+  const auto& clips = summary.clips_by_verdict;
+  if (clips.count("missing-landmarks") == 0 || clips.count("ok") > 0) return;
+  const auto folder =
+      options.landmarks.empty() ? options.inputs.front() / "landmarks" : options.landmarks;
+  log::error(
+      "no clip has landmarks in {}: expected 68 points a frame, as .npy files (frames, 68, 2) "
+      "under the same relative paths as the videos; name their folder with --landmarks DIR, and "
+      "add --retry",
+      folder.string());
 }
 
 ExitCode run(const Arguments& arguments) {
@@ -104,6 +119,7 @@ ExitCode run(const Arguments& arguments) {
     return ExitCode::kStopped;
   }
   print_summary(summary, options);
+  explain_missing_landmarks(summary, options);
   if (summary.failed_share() > arguments.number("--max-failed")) {
     log::error("{:.1f} % of the clips cannot be used, --max-failed allows {:.1f} %; {} says why",
                100 * summary.failed_share(), 100 * arguments.number("--max-failed"),

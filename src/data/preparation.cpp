@@ -47,6 +47,10 @@ void check(const PreparationOptions& options) {
 
 /// The clips of all inputs by subset, id and path.
 std::vector<corpus::SourceClip> list_inputs(const PreparationOptions& options) {
+  if (!options.landmarks.empty() && !fs::is_directory(options.landmarks)) {
+    throw ConfigError(fmt::format("{}: no such folder; --landmarks names one with .npy files",
+                                  options.landmarks.string()));
+  }
   std::vector<corpus::SourceClip> clips;
   for (const auto& input : options.inputs) {
     auto listed = corpus::list_clips(input, options.layout, options.landmarks);

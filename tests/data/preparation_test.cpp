@@ -240,8 +240,12 @@ TEST_F(Preparation, RefusesOtherOptionsForTheSameFolder) {
   EXPECT_THAT(config_error(), HasSubstr("was prepared with format \"raw\""));
   EXPECT_EQ(content_of(options.output), before);
   options.clip.format = corpus::StorageFormat::kRaw;
-  corpus::write_bytes(options.output / "prepare.json", "{");
-  EXPECT_THAT(config_error(), HasSubstr("prepare.json: damaged"));
+  for (const auto& damaged :
+       {std::string("{"), std::string("{\"format\": ") + std::string(500'000, '[') +
+                              std::string(500'000, ']') + "}"}) {
+    corpus::write_bytes(options.output / "prepare.json", damaged);
+    EXPECT_THAT(config_error(), HasSubstr("prepare.json: damaged"));
+  }
 }
 
 TEST_F(Preparation, RefusesAFolderInUse) {
@@ -264,6 +268,9 @@ TEST_F(Preparation, RefusesWhatItCannotStartFrom) {
   options.workers = -1;
   EXPECT_THAT(config_error(), HasSubstr("workers is -1"));
   options.workers = 1;
+  options.landmarks = output("nowhere");
+  EXPECT_THAT(config_error(), HasSubstr("nowhere: no such folder; --landmarks names one"));
+  options.landmarks.clear();
   corpus::write_bytes(output("file"), "x");
   options.output = output("file") / "inside";
   EXPECT_THROW(prepare(options), SystemError);

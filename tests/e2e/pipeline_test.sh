@@ -22,6 +22,10 @@ expect() {  # expect CODE TEXT COMMAND...: exit code, and TEXT in what it prints
 expect 0 "8 utterances made" "$raven" synth --out corpus --utterances 8 --speakers 3 --seed 1 --kind digits --workers 2
 expect 0 "8 kept" "$raven" synth --out corpus --utterances 8 --speakers 3 --seed 1 --kind digits --workers 1
 expect 2 "prepare" "$raven" pretrain --config lrs3.yaml run.dir=run  # no data: says how to make them
+mv corpus/landmarks marks
+expect 3 "name their folder with --landmarks" "$raven" prepare corpus --out data/elsewhere
+expect 0 "8  ok" "$raven" prepare corpus --out data/elsewhere --landmarks marks --retry
+mv marks corpus/landmarks
 expect 0 "8  ok" "$raven" prepare corpus --out data/lrs3
 expect 0 "utterances  8" "$raven" data stats data/lrs3/manifest.tsv
 expect 0 "" "$raven" data verify data/lrs3/manifest.tsv
