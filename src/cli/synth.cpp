@@ -10,9 +10,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <type_traits>
 
 #include "commands.h"
 #include "raven/core/error.h"
+#include "synth/options.h"
 
 namespace raven::cli {
 namespace {
@@ -47,8 +49,7 @@ ExitCode run(const Arguments& arguments) {
     throw ConfigError(
         "raven synth: the program raven-synth lies neither beside raven nor on PATH; build it with "
         "-DRAVEN_SYNTH=ON (needs espeak-ng's library), or use scripts/setup.sh, which installs "
-        "what "
-        "it needs");
+        "what it needs");
   }
   std::vector<std::string> texts = {program.string()};
   texts.insert(texts.end(), arguments.raw().begin(), arguments.raw().end());
@@ -60,12 +61,29 @@ ExitCode run(const Arguments& arguments) {
   throw SystemError(fmt::format("cannot start {}: {}", program.string(), std::strerror(errno)));
 }
 
-Option integer(const char* name, const char* meaning, const char* default_value) {
-  return {.name = name,
-          .value = "N",
-          .meaning = meaning,
-          .kind = ValueKind::kInteger,
-          .default_value = default_value};
+std::vector<Option> options_table() {
+  std::vector<Option> table;
+  synth::ProgramOptions defaults;
+  synth::list_options(
+      defaults, [&]<class Field>(const char* name, const Field& field, const char* meaning) {
+        Option option{.name = name, .value = "N", .meaning = meaning, .kind = ValueKind::kInteger};
+        if constexpr (std::is_same_v<Field, fs::path>) {
+          option.value = "DIR";
+          option.kind = ValueKind::kFolder;
+          option.required = true;
+        } else if constexpr (std::is_same_v<Field, synth::Kind>) {
+          option.value = "KIND";
+          option.kind = ValueKind::kText;
+          for (const auto& [choice, kind] : synth::kKinds) {
+            option.choices.emplace_back(choice);
+            if (kind == field) option.default_value = choice;
+          }
+        } else {
+          option.default_value = fmt::format("{}", field);
+        }
+        table.push_back(option);
+      });
+  return table;
 }
 
 }  // namespace
@@ -76,29 +94,8 @@ Command make_synth_command() {
       .summary = "makes a corpus of talking mouths: real .mp4 files in LRS3's layout",
       .description =
           "Sentences are spoken by espeak-ng, faces are drawn from its phoneme times; a corpus to "
-          "try "
-          "everything on. The same seed gives the same files, whatever the number of workers.",
-      .options = {{.name = "--out",
-                   .value = "DIR",
-                   .meaning = "folder of the corpus",
-                   .kind = ValueKind::kFolder,
-                   .required = true},
-                  integer("--utterances", "clips in all: 6/10 pretrain, 3/10 trainval, 1/10 test",
-                          "2000"),
-                  integer("--speakers", "different faces and voices", "40"),
-                  integer("--test-speakers",
-                          "how many of them are in the test set and nowhere else; -1: a fifth",
-                          "-1"),
-                  integer("--speaker-offset",
-                          "number of the first speaker; another one gives another set", "0"),
-                  integer("--seed", "start of every random draw", "1"),
-                  {.name = "--kind",
-                   .value = "KIND",
-                   .meaning = "what is said",
-                   .default_value = "mix",
-                   .choices = {"mix", "grid", "digits", "open"}},
-                  integer("--crf", "H.264 quality, 0 (lossless) to 51", "20"),
-                  integer("--workers", "processes; 0: one per core", "0")},
+          "try everything on. The same seed gives the same files, whatever the number of workers.",
+      .options = options_table(),
       .examples =
           {{"synth --out corpus --utterances 200 --speakers 10", "a small corpus to try things on"},
            {"synth --out digits --utterances 1000 --speakers 20 --kind digits --seed 7 --workers 4",

@@ -12,21 +12,11 @@
 
 #include "synth/clip.h"
 #include "synth/face.h"
+#include "synth/options.h"
 #include "synth/sentences.h"
 #include "synth/speech.h"
 
 namespace raven::synth {
-
-struct CorpusOptions {
-  std::filesystem::path out;
-  std::int64_t utterances = 2000;
-  std::int64_t speakers = 40;
-  std::int64_t test_speakers = -1;  // of `speakers`, heard in the test set only; -1: a fifth
-  std::int64_t speaker_offset = 0;  // number of the first speaker
-  std::uint64_t seed = 1;
-  Kind kind = Kind::kMix;
-  int crf = 20;
-};
 
 /// Replaces -1 by its value and checks ranges. Throws ConfigError naming the option.
 CorpusOptions resolved(CorpusOptions options);

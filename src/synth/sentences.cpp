@@ -31,15 +31,8 @@ std::string lower(std::string word) {
 }  // namespace
 
 std::string kind_name(Kind kind) {
-  switch (kind) {
-    case Kind::kMix:
-      return "mix";
-    case Kind::kGrid:
-      return "grid";
-    case Kind::kDigits:
-      return "digits";
-    case Kind::kOpen:
-      return "open";
+  for (const auto& [name, known] : kKinds) {
+    if (known == kind) return name;
   }
   RAVEN_CHECK(false, "unknown kind {}", static_cast<int>(kind));
 }

@@ -5,10 +5,9 @@
 #include <vector>
 
 #include "raven/core/random.h"
+#include "synth/options.h"
 
 namespace raven::synth {
-
-enum class Kind { kMix, kGrid, kDigits, kOpen };
 
 /// "mix", "grid", "digits" or "open".
 std::string kind_name(Kind kind);
