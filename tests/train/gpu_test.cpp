@@ -18,6 +18,7 @@
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
 #include "support/tolerance.h"
+#include "train/tiny_config.h"
 
 namespace raven::train {
 namespace {
@@ -42,27 +43,15 @@ class GpuEnvironment : public testing::Environment {
 
 const auto* const kEnvironment = testing::AddGlobalTestEnvironment(new GpuEnvironment);
 
-config::PretrainConfig tiny_config() {
-  config::PretrainConfig config;
-  config.run.seed = 3;
-  config.data.video = {.window = 96, .shrink = 4, .crop = 20, .flip = 0.5};
-  config.model.encoder.dim = 16;
-  config.model.encoder.heads = 2;
-  config.model.encoder.ffn_dim = 32;
-  config.model.encoder.blocks = 1;
+/// What both devices compute alike.
+config::PretrainConfig plain_config() {
+  auto config = tiny_config();
   config.model.encoder.dropout = 0;  // the devices draw different numbers
   config.model.encoder.drop_path = 0;
-  config.model.video_frontend.widths = {4, 4, 8, 8};
-  config.model.audio_frontend.widths = {4, 4, 8, 8};
   for (auto* predictor : {&config.model.predictors.v2v, &config.model.predictors.v2a,
                           &config.model.predictors.a2a, &config.model.predictors.a2v}) {
-    predictor->dim = 16;
-    predictor->heads = 2;
-    predictor->ffn_dim = 32;
-    predictor->blocks = 1;
     predictor->dropout = 0;
   }
-  config.optimizer.lr = 1e-3;
   config.optimizer.eps = 1e-3;  // so that AdamW does not turn rounding noise into full steps
   return config;
 }
@@ -77,7 +66,7 @@ class GpuTest : public testing::Test {
 
   static torch::Device gpu() { return {torch::kCUDA, 0}; }
   static data::Loader loader(bool pin_memory = false) {
-    const auto config = tiny_config();
+    const auto config = plain_config();
     return {data::read_manifest(corpus_->path() / "manifest.tsv"),
             {.max_frames = 40,
              .workers = 2,
@@ -116,7 +105,7 @@ struct Training {
 
 TEST_F(GpuTest, ThreeStepsAreThoseOfTheCpu) {
   constexpr double kValue = 1e-4, kState = 1e-3;  // sums are ordered otherwise, thrice in a row
-  Training on_cpu(tiny_config(), torch::kCPU), on_gpu(tiny_config(), gpu());
+  Training on_cpu(plain_config(), torch::kCPU), on_gpu(plain_config(), gpu());
   for (const auto& batch : batches(3)) {
     on_cpu.step(batch);
     on_gpu.step(batch);
@@ -139,7 +128,7 @@ TEST_F(GpuTest, ThreeStepsAreThoseOfTheCpu) {
 }
 
 TEST_F(GpuTest, Bfloat16StaysNearFloat32) {
-  auto config = tiny_config();
+  auto config = plain_config();
   Training exact(config, gpu());
   config.train.precision = config::Precision::kBf16;
   Training rough(config, gpu());
@@ -158,13 +147,13 @@ TEST_F(GpuTest, Bfloat16StaysNearFloat32) {
 
 TEST_F(GpuTest, CheckpointsLoadOnACpu) {
   const TemporaryFolder folder;
-  Training saved(tiny_config(), gpu());
+  Training saved(plain_config(), gpu());
   for (const auto& batch : batches(2)) saved.step(batch);
   CheckpointFolder checkpoints(folder.path(), /*keep=*/2, /*keep_every=*/0);
   checkpoints.save({.step = 2, .position = {}, .seed = 3, .config = {}, .numbers = {}},
                    nn::state_dict(saved.task.module()), saved.updater.state());
 
-  Training loaded(tiny_config(), torch::kCPU);
+  Training loaded(plain_config(), torch::kCPU);
   const auto checkpoint = read_checkpoint(checkpoints.path_of(2));
   load_strictly(checkpoint.model, nn::state_dict(loaded.task.module()), "model");
   load_strictly(checkpoint.optimizer, loaded.updater.state(), "optimizer");
@@ -183,7 +172,7 @@ TEST_F(GpuTest, CheckpointsLoadOnACpu) {
 class PoisonedTask : public PretrainTask {
  public:
   explicit PoisonedTask(const torch::Device& device)
-      : PretrainTask(tiny_config(), device, kLength, {}) {}
+      : PretrainTask(plain_config(), device, kLength, {}) {}
 
   StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override {
     if (batch.epoch != 0 || batch.index != 2) {

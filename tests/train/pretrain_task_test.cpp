@@ -12,33 +12,10 @@
 #include "raven/train/updater.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
+#include "train/tiny_config.h"
 
 namespace raven::train {
 namespace {
-
-config::PretrainConfig tiny_config() {
-  config::PretrainConfig config;
-  config.run.seed = 3;
-  config.data.video = {.window = 96, .shrink = 4, .crop = 20, .flip = 0.5};
-  config.data.workers = 0;
-  config.data.max_frames = 60;
-  config.data.valid_max_frames = 60;
-  config.model.encoder.dim = 16;
-  config.model.encoder.heads = 2;
-  config.model.encoder.ffn_dim = 32;
-  config.model.encoder.blocks = 1;
-  config.model.video_frontend.widths = {4, 4, 8, 8};
-  config.model.audio_frontend.widths = {4, 4, 8, 8};
-  for (auto* predictor : {&config.model.predictors.v2v, &config.model.predictors.v2a,
-                          &config.model.predictors.a2a, &config.model.predictors.a2v}) {
-    predictor->dim = 16;
-    predictor->heads = 2;
-    predictor->ffn_dim = 32;
-    predictor->blocks = 1;
-  }
-  config.optimizer.lr = 1e-3;
-  return config;
-}
 
 constexpr RunLength kLength{.steps = 100, .warmup_steps = 0};
 
