@@ -16,6 +16,7 @@
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/data/span_mask.h"
+#include "raven/media/media.h"
 #include "raven/models/encoder.h"
 #include "raven/train/device.h"
 #include "raven/train/flops.h"
@@ -35,8 +36,7 @@ constexpr const char* kDescription =
     "After --warmup rounds, --steps rounds are timed one by one, each ended by waiting for the "
     "device. frames_per_s is the median in video frames (25 are a second of speech), spread is "
     "(largest - smallest) / median; the loader's frames_per_s_total is over all rounds. With a GPU "
-    "in the table of peaks, mfu is the share of its "
-    "peak.";
+    "in the table of peaks, mfu is the share of its peak.";
 
 struct Timing {
   std::vector<double> seconds, cpu_seconds;  // per round
@@ -87,7 +87,7 @@ data::Batch random_batch(const PretrainConfig& config, std::int64_t frames, std:
   data::Batch batch;
   batch.ids.assign(static_cast<std::size_t>(utterances), "random");
   batch.video = torch::randint(0, 256, {utterances, length, side, side}, torch::kUInt8);
-  batch.audio = 0.1 * torch::randn({utterances, 640 * length});
+  batch.audio = 0.1 * torch::randn({utterances, media::kSamplesPerFrame * length});
   batch.lengths = torch::full({utterances}, length, torch::kInt64);
   return batch;
 }

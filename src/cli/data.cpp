@@ -17,6 +17,7 @@
 #include "raven/data/statistics.h"
 #include "raven/data/verification.h"
 #include "raven/media/image_writer.h"
+#include "raven/media/media.h"
 
 namespace raven::cli {
 namespace {
@@ -24,12 +25,11 @@ namespace {
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
 std::string verification_json(const data::Verification& result) {
-  nlohmann::ordered_json object = {
-      {"utterances", result.utterances},
-      {"usable", result.usable},
-      {"usable_hours", static_cast<double>(result.usable_frames) / 25 / 3600},
-      {"by_reason", result.by_reason},
-      {"problems", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json object = {{"utterances", result.utterances},
+                                   {"usable", result.usable},
+                                   {"usable_hours", media::hours(result.usable_frames)},
+                                   {"by_reason", result.by_reason},
+                                   {"problems", nlohmann::ordered_json::array()}};
   for (const auto& [id, reason, message] : result.problems) {
     object["problems"].push_back({{"id", id}, {"reason", reason}, {"message", message}});
   }
@@ -41,7 +41,7 @@ std::string verification_text(const data::Verification& result) {
   for (const auto& [id, reason, message] : result.problems)
     out += fmt::format("{}\t{}\t{}\n", id, reason, message);
   out += fmt::format("{} of {} utterances usable, {:.2f} hours\n", result.usable, result.utterances,
-                     static_cast<double>(result.usable_frames) / 25 / 3600);
+                     media::hours(result.usable_frames));
   for (const auto& [reason, count] : result.by_reason)
     out += fmt::format("{:>9}  {}\n", count, reason);
   return out;
@@ -140,10 +140,8 @@ Command verify_command() {
       .summary = "checks that everything listed is there, whole and readable",
       .description =
           "Compares members of shards with their checksums, decodes every utterance and compares "
-          "its length "
-          "with the listed one. Prints one line for each utterance that cannot be used: id, "
-          "reason, message. "
-          "Exit code 3 when there are more of them than --max-skipped.",
+          "its length with the listed one. Prints one line for each utterance that cannot be used: "
+          "id, reason, message. Exit code 3 when there are more of them than --max-skipped.",
       .positionals = {manifest_argument()},
       .options = {json_switch(),
                   number_option("--workers", "threads; 0: one for each core", "0", 0),
@@ -170,10 +168,9 @@ Command show_command() {
           .summary = "draws what the models see as a contact sheet",
           .description =
               "Writes a PNG with one row of frames for each utterance, exactly as a batch of "
-              "training has them: after "
-              "crop and flip, frames that the video student does not see darkened and framed in "
-              "red. The strip "
-              "below is red where the audio student does not hear; then follows the waveform.",
+              "training has them: after crop and flip, frames that the video student does not see "
+              "darkened and framed in red. The strip below is red where the audio student does not "
+              "hear; then follows the waveform.",
           .positionals = {manifest_argument()},
           .options = {{.name = "--out",
                        .value = "FILE",

@@ -7,6 +7,7 @@
 #include "raven/core/log.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
+#include "raven/media/media.h"
 #include "raven/train/device.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/run_folder.h"
@@ -22,12 +23,10 @@ constexpr const char* kDescription =
     "Trains a video and an audio encoder on unlabelled clips: each student predicts what slow "
     "copies of both make of the same clip (RAVEn, arXiv 2212.06246). The folder run.dir gets the "
     "resolved configuration, checkpoints, metrics.jsonl, TensorBoard events, curves.svg and, at "
-    "the "
-    "end, encoders/.\n"
+    "the end, encoders/.\n"
     "The same command goes on from the newest checkpoint, with the same result as a run that was "
     "never stopped (on a CPU with the same number of threads, bit for bit). A signal (SIGINT, "
-    "SIGTERM, SIGUSR1) ends it after the "
-    "current step with a checkpoint and exit code 75.";
+    "SIGTERM, SIGUSR1) ends it after the current step with a checkpoint and exit code 75.";
 
 ExitCode pretrain(const Arguments& arguments) {
   const auto stop = watch_signals();

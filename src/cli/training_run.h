@@ -11,6 +11,7 @@
 
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
+#include "raven/media/media.h"
 #include "raven/train/device.h"
 #include "raven/train/run_folder.h"
 #include "raven/train/trainer.h"
@@ -37,7 +38,6 @@ std::map<std::string, std::string> training_facts(const Config& config, const to
                                                   const data::Loader& loader,
                                                   const train::RunLength& length,
                                                   torch::nn::Module& module) {
-  constexpr double kFramesPerHour = 25 * 3600;
   return {{"raven", RAVEN_VERSION},
           {"libtorch", TORCH_VERSION},
           {"device", train::device_name(device)},
@@ -46,8 +46,7 @@ std::map<std::string, std::string> training_facts(const Config& config, const to
           {"parameters", fmt::format("{}", num_parameters(module, /*trained=*/false))},
           {"trained_parameters", fmt::format("{}", num_parameters(module, /*trained=*/true))},
           {"utterances", fmt::format("{}", manifest.utterances.size())},
-          {"hours",
-           fmt::format("{:.2f}", static_cast<double>(manifest.total_frames()) / kFramesPerHour)},
+          {"hours", fmt::format("{:.2f}", media::hours(manifest.total_frames()))},
           {"batches_per_epoch", fmt::format("{}", loader.batches_per_epoch())},
           {"steps", fmt::format("{}", length.steps)},
           {"warmup_steps", fmt::format("{}", length.warmup_steps)}};

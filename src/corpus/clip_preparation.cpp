@@ -60,7 +60,8 @@ void match_frame_rate(std::vector<FacePoints>& faces, const media::VideoReader& 
   constexpr double kRate = media::kFrameRateHz;
   const auto source_rate = reader.source_frame_rate_hz();
   if (!(source_rate > 0) || std::fabs(source_rate - kRate) < 0.01) return;
-  remarks.add(fmt::format("{:.5g} frames per second converted to 25", source_rate));
+  remarks.add(
+      fmt::format("{:.5g} frames per second converted to {}", source_rate, media::kFrameRateHz));
   const auto count = static_cast<double>(faces.size());
   const auto duration_s = reader.duration_s();
   if (std::fabs(count - duration_s * kRate) <= std::fabs(count - duration_s * source_rate)) return;
@@ -119,7 +120,8 @@ std::vector<float> read_sound(const SourceClip& clip, std::int64_t num_frames,
   constexpr std::int64_t kWorthSaying = 5 * media::kSamplesPerFrame;  // 0.2 s
   auto audio = media::read_audio(clip.audio.empty() ? clip.video : clip.audio, limits);
   if (audio.source_sample_rate_hz != media::kSampleRateHz) {
-    remarks.add(fmt::format("sound of {} Hz converted to 16000", audio.source_sample_rate_hz));
+    remarks.add(fmt::format("sound of {} Hz converted to {}", audio.source_sample_rate_hz,
+                            media::kSampleRateHz));
   }
   const auto excess =
       static_cast<std::int64_t>(audio.samples.size()) - num_frames * media::kSamplesPerFrame;

@@ -4,11 +4,12 @@
 #include <cmath>
 
 #include "raven/core/error.h"
+#include "raven/media/media.h"
 
 namespace raven::corpus {
 namespace {
 
-constexpr double kFramesPerSecond = 25;
+constexpr auto kFramesPerSecond = static_cast<double>(media::kFrameRateHz);
 
 /// Frames at the middle of the pauses between words, where `after` words were said.
 struct Pause {

@@ -11,14 +11,6 @@
 namespace raven::data {
 namespace {
 
-double hours_of(std::int64_t frames) {
-  return static_cast<double>(frames) / static_cast<double>(media::kFrameRateHz * 3600);
-}
-
-double seconds_of(std::int64_t frames) {
-  return static_cast<double>(frames) / static_cast<double>(media::kFrameRateHz);
-}
-
 std::int64_t count_words(std::string_view text) {
   std::int64_t words = 0;
   bool inside = false;
@@ -50,7 +42,7 @@ nlohmann::ordered_json shares_json(const std::map<std::string, Share>& shares) {
   for (const auto& [name, share] : shares) {
     object[name] = {{"utterances", share.utterances},
                     {"frames", share.frames},
-                    {"hours", hours_of(share.frames)}};
+                    {"hours", media::hours(share.frames)}};
   }
   return object;
 }
@@ -59,14 +51,14 @@ std::string shares_text(const std::string& title, const std::map<std::string, Sh
   std::string out;
   for (const auto& [name, share] : shares) {
     out += fmt::format("{:<12}{:<20}{:>10} utterances {:>10.2f} h\n", title,
-                       name.empty() ? "-" : name, share.utterances, hours_of(share.frames));
+                       name.empty() ? "-" : name, share.utterances, media::hours(share.frames));
   }
   return out;
 }
 
 }  // namespace
 
-double ManifestStatistics::hours() const { return hours_of(all.frames); }
+double ManifestStatistics::hours() const { return media::hours(all.frames); }
 
 ManifestStatistics statistics_of(const Manifest& manifest) {
   ManifestStatistics statistics;
@@ -103,9 +95,9 @@ std::string to_json(const ManifestStatistics& s) {
   const nlohmann::ordered_json object = {{"utterances", s.all.utterances},
                                          {"frames", s.all.frames},
                                          {"hours", s.hours()},
-                                         {"shortest_s", seconds_of(s.shortest)},
-                                         {"median_s", seconds_of(s.median)},
-                                         {"longest_s", seconds_of(s.longest)},
+                                         {"shortest_s", media::seconds(s.shortest)},
+                                         {"median_s", media::seconds(s.median)},
+                                         {"longest_s", media::seconds(s.longest)},
                                          {"speakers", s.speakers},
                                          {"with_text", s.with_text},
                                          {"words", s.words},
@@ -124,8 +116,9 @@ std::string to_text(const ManifestStatistics& s) {
       "utterances  {}\nhours       {:.3f}\nframes      {}\nlength      {:.2f} s shortest, {:.2f} s "
       "median, {:.2f} s longest\n"
       "speakers    {}\nwith text   {} ({} words)\nshards      {}\n",
-      s.all.utterances, s.hours(), s.all.frames, seconds_of(s.shortest), seconds_of(s.median),
-      seconds_of(s.longest), s.speakers, s.with_text, s.words, s.shards);
+      s.all.utterances, s.hours(), s.all.frames, media::seconds(s.shortest),
+      media::seconds(s.median), media::seconds(s.longest), s.speakers, s.with_text, s.words,
+      s.shards);
   out += shares_text("subset", s.subsets) + shares_text("source", s.sources);
   for (const auto& bin : s.lengths) {
     const auto bar = static_cast<std::size_t>((bin.utterances * kWidestBar + most - 1) / most);

@@ -5,11 +5,11 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/media/media.h"
 
 namespace raven::data {
 namespace {
 
-constexpr double kFramesPerHour = 25 * 3600;
 constexpr std::uint64_t kMaxListBytes = 1ULL << 30;
 
 /// The utterances at `chosen`, in the manifest's order.
@@ -24,12 +24,10 @@ Manifest pick(const Manifest& manifest, std::vector<std::size_t> chosen) {
 }  // namespace
 
 Manifest subset_of_hours(const Manifest& manifest, double hours) {
-  const double wanted = hours * kFramesPerHour;
-  if (static_cast<double>(manifest.total_frames()) < wanted) {
+  if (media::hours(manifest.total_frames()) < hours) {
     throw ConfigError(fmt::format(
         "{}: lasts {:.3f} hours, data.labelled_hours asks for {}; ask for less, or null for all",
-        manifest.file.string(), static_cast<double>(manifest.total_frames()) / kFramesPerHour,
-        hours));
+        manifest.file.string(), media::hours(manifest.total_frames()), hours));
   }
   std::vector<std::pair<std::uint64_t, std::size_t>> lots;
   for (std::size_t i = 0; i < manifest.utterances.size(); ++i)
@@ -41,7 +39,7 @@ Manifest subset_of_hours(const Manifest& manifest, double hours) {
   std::vector<std::size_t> chosen;
   std::int64_t frames = 0;
   for (const auto& [lot, i] : lots) {
-    if (static_cast<double>(frames) >= wanted) break;
+    if (media::hours(frames) >= hours) break;
     frames += manifest.utterances[i].frames;
     chosen.push_back(i);
   }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "raven/core/error.h"
+#include "raven/media/media.h"
 
 namespace raven::data {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 constexpr std::size_t kRiffHeader = 12, kChunkHeader = 8, kFormatBytes = 16;
 constexpr std::uint32_t kUnknownSize = 0xFFFFFFFF;  // of streams whose writer could not go back
 constexpr std::uint16_t kPcm = 1;
-constexpr std::uint32_t kSampleRateHz = 16000;
 
 template <class Number>
 Number little_endian(std::span<const std::byte> bytes, std::size_t offset) {
@@ -31,7 +31,7 @@ bool has_tag(std::span<const std::byte> bytes, std::size_t offset, std::string_v
 bool is_plain_format(std::span<const std::byte> format) {
   return little_endian<std::uint16_t>(format, 0) == kPcm &&
          little_endian<std::uint16_t>(format, 2) == 1 &&
-         little_endian<std::uint32_t>(format, 4) == kSampleRateHz &&
+         little_endian<std::uint32_t>(format, 4) == media::kSampleRateHz &&
          little_endian<std::uint16_t>(format, 12) == 2 &&
          little_endian<std::uint16_t>(format, 14) == 16;
 }

@@ -11,6 +11,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
+#include "raven/media/media.h"
 #include "raven/text/normalise.h"
 #include "raven/text/trn.h"
 
@@ -19,7 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double kFramesPerSecond = 25;
 constexpr double kLengthBounds_s[] = {0, 1, 2, 3, 4, 6, 8, 12, 16, 24};
 constexpr const char* kEmptyReference = "empty-reference";
 
@@ -61,7 +61,7 @@ std::vector<Group> lengths(const std::vector<ScoredUtterance>& utterances) {
   std::map<std::size_t, Group> groups;
   for (const auto& utterance : utterances) {
     if (utterance.result.frames <= 0) continue;
-    const double seconds = static_cast<double>(utterance.result.frames) / kFramesPerSecond;
+    const double seconds = media::seconds(utterance.result.frames);
     const auto* const above = std::ranges::upper_bound(kLengthBounds_s, seconds);
     auto& group = groups[static_cast<std::size_t>(above - std::begin(kLengthBounds_s))];
     group.from = *(above - 1);

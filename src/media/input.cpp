@@ -20,8 +20,7 @@ namespace {
 constexpr const char* kDemuxers =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,wav,w64,flac,mp3,aac,ogg,mpeg,mpegts,mpegvideo,flv,"
     "live_flv,asf,h264,hevc,h263,m4v,mjpeg,aiff,au,caf,amr,ac3,eac3,dts,truehd,tta,ape,wv,mxf,gxf,"
-    "nut,"
-    "ivf,obu,rm,dv,vob,yuv4mpegpipe,nsv,swf,wtv,xa,voc,nistsphere,gif,apng,avs2,av1";
+    "nut,ivf,obu,rm,dv,vob,yuv4mpegpipe,nsv,swf,wtv,xa,voc,nistsphere,gif,apng,avs2,av1";
 constexpr int kMaxStreams = 256;
 constexpr int kMaxIdlePackets = 10'000;  // "try again" answers in a row
 

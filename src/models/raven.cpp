@@ -1,6 +1,7 @@
 #include "raven/models/raven.h"
 
 #include "raven/core/error.h"
+#include "raven/media/media.h"
 
 namespace raven::models {
 namespace {
@@ -26,7 +27,7 @@ torch::Tensor without_masked_frames(const torch::Tensor& video, const torch::Ten
 
 torch::Tensor without_masked_samples(const torch::Tensor& audio, const torch::Tensor& masked) {
   const auto frames = masked.size(1);
-  RAVEN_CHECK(audio.size(1) == frames * nn::kSamplesPerFrame, "{} samples for {} frames",
+  RAVEN_CHECK(audio.size(1) == frames * media::kSamplesPerFrame, "{} samples for {} frames",
               audio.size(1), frames);
   return audio
       .unflatten(1, {frames, -1})  // (B, T, 640, 1)

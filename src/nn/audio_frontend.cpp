@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "raven/core/error.h"
+#include "raven/media/media.h"
 
 namespace raven::nn {
 namespace {
@@ -43,10 +44,10 @@ torch::Tensor AudioFrontendImpl::stem(const torch::Tensor& x) {
 
 torch::Tensor AudioFrontendImpl::forward(const torch::Tensor& x) {
   RAVEN_CHECK(x.dim() == 3 && x.size(2) == 1, "audio has shape {}", fmt::join(x.sizes(), " x "));
-  const auto frames = x.size(1) / kSamplesPerFrame;
+  const auto frames = x.size(1) / media::kSamplesPerFrame;
   RAVEN_CHECK(frames > 0, "audio of {} samples is shorter than one frame", x.size(1));
-  const auto whole = x.squeeze(2).narrow(1, 0, frames * kSamplesPerFrame);  // (B, 640 T)
-  const auto features = (*stages_)(stem(whole));                            // (B, C, 1, 20 T)
+  const auto whole = x.squeeze(2).narrow(1, 0, frames * media::kSamplesPerFrame);  // (B, 640 T)
+  const auto features = (*stages_)(stem(whole));  // (B, C, 1, 20 T)
   return features.squeeze(2).transpose(1, 2).unflatten(1, {frames, -1}).mean(2);
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "raven/media/media.h"
 #include "synth/articulation.h"
 #include "synth/sentences.h"
 #include "synth/speaker.h"
@@ -12,7 +13,8 @@
 
 namespace raven::synth {
 
-inline constexpr int kSampleRate = 16000, kFramesPerSecond = 25, kSamplesPerFrame = 640;
+inline constexpr int kSampleRate = media::kSampleRateHz, kFramesPerSecond = media::kFrameRateHz,
+                     kSamplesPerFrame = media::kSamplesPerFrame;
 
 struct WordTime {
   std::string word;

@@ -16,11 +16,10 @@ extern "C" {
 
 #include "media/av_version.h"
 #include "raven/core/error.h"
+#include "synth/clip.h"
 
 namespace raven::synth {
 namespace {
-
-constexpr int kFramesPerSecond = 25, kSampleRate = 16000;
 
 /// Throws what libav says of `status`, in raven's words for errors of the disk.
 void check(int status, const char* action, const std::filesystem::path& file) {

@@ -79,8 +79,7 @@ void initialise_espeak() {
     if (espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 200, path, options) != kEspeakRate) {
       throw ConfigError(
           "espeak-ng cannot read its data; install the package espeak-ng-data, or set "
-          "ESPEAK_DATA_PATH to the "
-          "folder that holds espeak-ng-data");
+          "ESPEAK_DATA_PATH to the folder that holds espeak-ng-data");
     }
     espeak_SetSynthCallback(gather);
     return true;

@@ -38,16 +38,12 @@ void add_target_warnings(const Numbers& first, const Numbers& now,
     if (*spread < kLeastShareOfSpread * *start && *gain < kLeastGain) {
       warnings.push_back(
           {"targets " + modality,
-           fmt::format(
-               "the {} targets are collapsing: their spread is {:.3f}, it began at {:.3f}, and "
-               "predictions of "
-               "them are only {:.3f} better than one constant direction. A loss near -1 means "
-               "nothing "
-               "then. "
-               "Look at teacher.momentum (too low lets the teacher follow at once), optimizer.lr "
-               "and "
-               "optimizer.warmup_epochs; docs/monitoring.md explains the measures",
-               modality, *spread, *start, *gain)});
+           fmt::format("the {} targets are collapsing: their spread is {:.3f}, it began at {:.3f}, "
+                       "and predictions of them are only {:.3f} better than one constant "
+                       "direction. A loss near -1 means nothing then. Look at teacher.momentum "
+                       "(too low lets the teacher follow at once), optimizer.lr and "
+                       "optimizer.warmup_epochs; docs/monitoring.md explains the measures",
+                       modality, *spread, *start, *gain)});
     }
   }
 }
@@ -58,16 +54,13 @@ void add_prediction_warnings(const Numbers& now, std::vector<CollapseWarning>& w
     const auto spread = number(now, "prediction_spread_" + term);
     if (!gain || !spread || *gain >= kLeastGain || *spread >= kLeastPredictionSpread) continue;
     warnings.push_back(
-        {"predictions " + term, fmt::format("the {} predictions are nearly the same for every "
-                                            "frame: their spread is {:.3f}, and they "
-                                            "are {:.3f} better than one constant direction. That "
-                                            "loss is low only because its targets "
-                                            "share a direction; nothing is learnt. Look at "
-                                            "optimizer.lr and optimizer.warmup_epochs, "
-                                            "and whether sight and sound of the clips belong "
-                                            "together; docs/monitoring.md explains the "
-                                            "measures",
-                                            term, *spread, *gain)});
+        {"predictions " + term,
+         fmt::format("the {} predictions are nearly the same for every frame: their spread is "
+                     "{:.3f}, and they are {:.3f} better than one constant direction. That loss is "
+                     "low only because its targets share a direction; nothing is learnt. Look at "
+                     "optimizer.lr and optimizer.warmup_epochs, and whether sight and sound of the "
+                     "clips belong together; docs/monitoring.md explains the measures",
+                     term, *spread, *gain)});
   }
 }
 

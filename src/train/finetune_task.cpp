@@ -7,6 +7,7 @@
 #include "raven/core/log.h"
 #include "raven/core/random.h"
 #include "raven/decode/decode.h"
+#include "raven/media/media.h"
 #include "raven/nn/lengths.h"
 #include "raven/nn/state_dict.h"
 #include "raven/text/error_rate.h"
@@ -25,7 +26,6 @@ using config::FinetuneConfig;
 using config::FrozenPart;
 
 constexpr std::int64_t kStatisticsBatches = 100;  // that a frozen part's statistics come from
-constexpr double kFramesPerSecond = 25, kSamplesPerSecond = 16000;
 
 models::Modality modality_of(const FinetuneConfig& config) {
   return config.model.modality == config::InputModality::kVideo ? models::Modality::kVideo
@@ -46,7 +46,7 @@ models::Labels labels_of(const data::Batch& batch) {
 /// Adaptive time masking of one modality; the published settings where the configuration is silent.
 std::optional<data::LoaderOptions::TimeMask> time_mask(const FinetuneConfig& config) {
   const bool video = config.model.modality == config::InputModality::kVideo;
-  const double rate = video ? kFramesPerSecond : kSamplesPerSecond;
+  const double rate = static_cast<double>(video ? media::kFrameRateHz : media::kSampleRateHz);
   const double window_s = config.time_mask.window_s.value_or(video ? 0.4 : 0.6);
   const double stride_s = config.time_mask.stride_s.value_or(video ? 1 : 2);
   const data::LoaderOptions::TimeMask mask{

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "raven/media/media.h"
+
 namespace raven::train {
 namespace {
 
@@ -91,7 +93,7 @@ FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames
                          2 * static_cast<double>(video.back()) * dim;
 
   const auto& audio = config.model.audio_frontend.widths;
-  constexpr double kStemPositions = 160;  // 640 samples at stride 4
+  constexpr double kStemPositions = media::kSamplesPerFrame / 4;  // a stride of 4
   flops.audio_frontend = 2 * kStemPositions * 80 * static_cast<double>(audio.front()) +
                          resnet_flops(audio, kStemPositions, /*dims=*/1) +
                          2 * static_cast<double>(audio.back()) * dim;

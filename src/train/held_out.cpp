@@ -5,6 +5,7 @@
 #include "raven/core/files.h"
 #include "raven/data/loader.h"
 #include "raven/data/subset.h"
+#include "raven/media/media.h"
 #include "raven/train/device.h"
 #include "raven/train/feature_statistics.h"
 #include "raven/train/pretrain_task.h"
@@ -145,7 +146,8 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
     const auto seen_audio = seen(model->student_audio, input.audio);
     for (std::int64_t row = 0; row < static_cast<std::int64_t>(batch->ids.size()); ++row) {
       const auto frames = batch->lengths[row].item<std::int64_t>();
-      const auto energies = log_mel(batch->audio[row].slice(0, 0, 640 * frames));
+      const auto energies =
+          log_mel(batch->audio[row].slice(0, 0, media::kSamplesPerFrame * frames));
       const bool fit = fits_.at(batch->ids[static_cast<std::size_t>(row)]);
       if (seen_video.defined()) video.add(seen_video[row].slice(0, 0, frames), energies, fit);
       if (seen_audio.defined()) audio.add(seen_audio[row].slice(0, 0, frames), energies, fit);

@@ -3,15 +3,17 @@
 #include <cmath>
 
 #include "raven/core/error.h"
+#include "raven/media/media.h"
 
 namespace raven::train {
 namespace {
 
-constexpr std::int64_t kSamplesPerFrame = 640;
+using media::kSamplesPerFrame;
+
 constexpr std::int64_t kWindow = 400;     // 25 ms
 constexpr std::int64_t kHop = 160;        // 10 ms, four in a frame
 constexpr std::int64_t kTransform = 512;  // next power of two
-constexpr double kSampleRateHz = 16000;
+constexpr auto kSampleRateHz = static_cast<double>(media::kSampleRateHz);
 constexpr double kLowestHz = 60;
 constexpr double kFloor = 1e-6;  // below the noise of 16-bit sound
 constexpr double kPenalty = 1e-2;

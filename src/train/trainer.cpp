@@ -74,8 +74,7 @@ void Trainer::go_on_from(const Checkpoint& checkpoint) {
   if (settings_.device.is_cpu() && state.threads > 0 && state.threads != threads) {
     log::warn(
         "{} was made with {} threads, now there are {}: the result may differ in its last bits "
-        "from "
-        "that of a run that was never stopped; threads={} avoids it",
+        "from that of a run that was never stopped; threads={} avoids it",
         where, state.threads, threads, state.threads);
   }
   load_strictly(checkpoint.model, nn::state_dict(task_.module()), where + "/model.safetensors");

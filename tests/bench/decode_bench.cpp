@@ -95,11 +95,9 @@ int main(int argc, char** argv) {
   getrusage(RUSAGE_SELF, &usage);
   std::printf(
       "{\"bench\": \"decode\", \"frames_per_s\": %.0f, \"spread\": %.3f, "
-      "\"frames_per_s_with_wav\": %.0f, "
-      "\"bytes_per_frame\": %.0f, \"peak_rss_bytes\": %ld, "
+      "\"frames_per_s_with_wav\": %.0f, \"bytes_per_frame\": %.0f, \"peak_rss_bytes\": %ld, "
       "\"config\": \"H.264 crf %d, %ld x %ld, %ld frames a clip, from memory\", \"device\": "
-      "\"cpu\", "
-      "\"threads\": 1}\n",
+      "\"cpu\", \"threads\": 1}\n",
       video.median, video.spread, both.median,
       static_cast<double>(bytes) / static_cast<double>(kClips * kFrames), usage.ru_maxrss * 1024,
       crf, static_cast<long>(kSize), static_cast<long>(kSize), static_cast<long>(kFrames));

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "raven/media/media.h"
+
 namespace raven::data {
 
 /// A file, or a member of a shard.
@@ -36,7 +38,7 @@ struct Manifest {
 };
 
 /// Longest clip that a manifest may list: ten hours at 25 frames a second.
-inline constexpr std::int64_t kMaxListedFrames = 25 * 36000;
+inline constexpr std::int64_t kMaxListedFrames = media::kFrameRateHz * 36000;
 
 /// Reads a manifest. TSV: first line names the columns (id, video, audio, frames and, where known,
 /// text, speaker, subset, source; order free, others ignored); paths are relative to the manifest's

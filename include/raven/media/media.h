@@ -12,7 +12,12 @@ namespace raven::media {
 
 inline constexpr std::int64_t kFrameRateHz = 25;
 inline constexpr std::int64_t kSampleRateHz = 16000;
-inline constexpr std::int64_t kSamplesPerFrame = 640;
+inline constexpr std::int64_t kSamplesPerFrame = kSampleRateHz / kFrameRateHz;
+
+[[nodiscard]] constexpr double seconds(std::int64_t frames) {
+  return static_cast<double>(frames) / static_cast<double>(kFrameRateHz);
+}
+[[nodiscard]] constexpr double hours(std::int64_t frames) { return seconds(frames) / 3600; }
 
 /// A file, or bytes that the caller keeps alive (a shard's member). `name` appears in messages.
 class Source {

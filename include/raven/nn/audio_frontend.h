@@ -11,8 +11,6 @@
 
 namespace raven::nn {
 
-inline constexpr std::int64_t kSamplesPerFrame = 640;
-
 /// Keys: trunk.conv1 (80 samples, stride 4), trunk.bn1, trunk.layer{1..4}...
 class AudioFrontendImpl : public torch::nn::Module {
  public:
