@@ -1,0 +1,269 @@
+#include "raven/evaluation/scoring.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/random.h"
+#include "raven/core/utf8.h"
+#include "support/sclite.h"
+#include "support/temporary_folder.h"
+
+namespace raven::evaluation {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+const std::vector<std::string> kFiles = {"alignments.txt",   "hyp.trn",  "ref.trn",
+                                         "utterances.jsonl", "wer.json", "worst.json"};
+
+UtteranceResult result(const std::string& id, const std::string& reference,
+                       const std::string& hypothesis, std::int64_t frames = 40) {
+  return {.id = id,
+          .speaker = id.substr(0, 2),
+          .frames = frames,
+          .snr_db = std::nullopt,
+          .reference = reference,
+          .hypothesis = hypothesis,
+          .score = -1.5};
+}
+
+std::vector<UtteranceResult> small_set() {
+  return {result("s2/b", "IT IS RED", "IT BLUE RED NOW", 60), result("s1/a", "A B", "A B", 20),
+          result("s1/c", "", "NOISE", 10), result("s1/d", "HELLO", "", 700)};
+}
+
+std::vector<UtteranceResult> random_set(std::uint64_t seed, std::int64_t utterances,
+                                        std::optional<double> snr_db = std::nullopt) {
+  Random random(seed);
+  std::vector<UtteranceResult> results;
+  for (std::int64_t i = 0; i < utterances; ++i) {
+    auto one = result("s" + std::to_string(i % 5) + "/" + std::to_string(i), "", "",
+                      10 + random.below(200));
+    one.snr_db = snr_db;
+    for (auto n = 1 + random.below(10); n > 0; --n) {
+      const auto word = "W" + std::to_string(random.below(40));
+      one.reference += word + " ";
+      if (random.chance(0.9)) one.hypothesis += (random.chance(0.7) ? word : "W1") + " ";
+      if (random.chance(0.05)) one.hypothesis += "X ";
+    }
+    results.push_back(one);
+  }
+  return results;
+}
+
+TEST(Score, AddsUpWhatWasHeard) {
+  const auto scores = score(small_set());
+  EXPECT_EQ(scores.totals.utterances, 3);
+  EXPECT_EQ(scores.totals.words, (text::EditCounts{3 + 1, 1, 1, 1}));
+  EXPECT_EQ(scores.totals.sentence_errors, 2);
+  EXPECT_DOUBLE_EQ(scores.totals.wer(), 0.5);
+  EXPECT_EQ(scores.skipped, (std::map<std::string, std::int64_t>{{"empty-reference", 1}}));
+  ASSERT_EQ(scores.utterances.size(), 3U);
+  EXPECT_EQ(scores.utterances[0].result.id, "s1/a");  // by id
+  EXPECT_LE(scores.confidence.low, 0.5);
+  EXPECT_GE(scores.confidence.high, 0.5);
+}
+
+TEST(Score, MakesTables) {
+  auto results = small_set();
+  results[0].snr_db = -5;
+  results[3].snr_db = 10;
+  const auto scores = score(results);
+  ASSERT_EQ(scores.by_length.size(), 3U);
+  EXPECT_EQ(scores.by_length[0].name, "0 to 1 s");
+  EXPECT_EQ(scores.by_length[1].name, "2 to 3 s");
+  EXPECT_EQ(scores.by_length[2].name, "24 s and more");
+  EXPECT_EQ(scores.by_length[2].to, std::nullopt);
+  ASSERT_EQ(scores.by_speaker.size(), 2U);
+  EXPECT_EQ(scores.by_speaker[0].name, "s1");
+  EXPECT_EQ(scores.by_speaker[0].totals.utterances, 2);
+  ASSERT_EQ(scores.by_snr.size(), 3U);
+  EXPECT_EQ(scores.by_snr[0].name, "clean");
+  EXPECT_EQ(scores.by_snr[1].name, "10 dB");
+  EXPECT_EQ(scores.by_snr[2].from, -5);
+  const auto text = to_text(scores);
+  for (const auto* part : {"length", "speaker", "noise", "-5 dB", "24 s and more", "50.0 %",
+                           "1 utterances skipped: empty-reference"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+}
+
+TEST(Score, BoundsOfLengthsBelongAbove) {
+  const auto scores =
+      score({result("a", "A", "A", 25), result("b", "A", "A", 24), result("c", "A", "A", 0)});
+  ASSERT_EQ(scores.by_length.size(), 2U);
+  EXPECT_EQ(scores.by_length[0].totals.utterances, 1);
+  EXPECT_EQ(scores.by_length[1].name, "1 to 2 s");
+}
+
+TEST(Score, NormalisesBothSidesAlike) {
+  const std::vector<UtteranceResult> results = {
+      result("a", "it\xE2\x80\x99s twenty-one", "IT'S TWENTY ONE.")};
+  EXPECT_EQ(score(results).totals.words.errors(), 0);
+  EXPECT_EQ(score(results, {.normalise = false}).totals.words.errors(), 3);
+}
+
+TEST(Score, RefusesWhatComesTwice) {
+  try {
+    score({result("a", "A", "A"), result("b", "A", "A"), result("a", "B", "B")});
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.reason(), "duplicate");
+    EXPECT_THAT(error.what(), HasSubstr("'a' comes twice"));
+  }
+}
+
+TEST(Score, NamesAnUtteranceThatIsTooLong) {
+  std::string many;
+  for (int i = 0; i < 40000; ++i) many += "A ";
+  try {
+    score({result("huge", many, many)});
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_EQ(error.reason(), "too-long");
+    EXPECT_THAT(error.what(), HasSubstr("'huge'"));
+  }
+}
+
+TEST(Score, NothingAtAllIsNoNumber) {
+  const TemporaryFolder folder;
+  const auto scores = score({result("a", "", "X")}, {}, {{"corrupt", 2}});
+  EXPECT_TRUE(std::isnan(scores.totals.wer()));
+  write_scores(folder.path(), scores);
+  const auto wer = json::parse(read_file(folder.path() / "wer.json"));
+  EXPECT_TRUE(wer.at("wer").is_null() && wer.at("least_wer").is_null());
+  EXPECT_EQ(wer.at("skipped"), (json{{"corrupt", 2}, {"empty-reference", 1}}));
+  EXPECT_EQ(read_file(folder.path() / "hyp.trn"), "");
+  EXPECT_EQ(json::parse(read_file(folder.path() / "worst.json")), json::array());
+  EXPECT_THAT(to_text(scores), HasSubstr("2 utterances skipped: corrupt"));
+}
+
+TEST(WriteScores, WritesTheFilesThatWereAgreed) {
+  const TemporaryFolder folder;
+  write_scores(folder.path() / "new", score(small_set()));
+  const auto read = [&](const std::string& name) {
+    return read_file(folder.path() / "new" / name);
+  };
+  EXPECT_EQ(read("ref.trn"), "A B (s1-s1/a)\nHELLO (s1-s1/d)\nIT IS RED (s2-s2/b)\n");
+  EXPECT_EQ(read("hyp.trn"), "A B (s1-s1/a)\n(s1-s1/d)\nIT BLUE RED NOW (s2-s2/b)\n");
+  EXPECT_THAT(read("alignments.txt"),
+              HasSubstr("s2/b (s2): 3 words, 1 substitutions, 0 deletions, 1 insertions, 66.7 %\n"
+                        "REF:  IT IS   RED ***\nHYP:  IT BLUE RED NOW\nEVAL:    S        I\n\n"));
+  const auto lines = read("utterances.jsonl");
+  EXPECT_EQ(std::ranges::count(lines, '\n'), 3);
+  const auto last = json::parse(lines.substr(lines.find("{\"id\":\"s2/b\"")));
+  EXPECT_EQ(last, (json{{"id", "s2/b"},
+                        {"speaker", "s2"},
+                        {"frames", 60},
+                        {"snr_db", nullptr},
+                        {"ref", "IT IS RED"},
+                        {"hyp", "IT BLUE RED NOW"},
+                        {"words", 3},
+                        {"substitutions", 1},
+                        {"deletions", 0},
+                        {"insertions", 1},
+                        {"chars", 7},
+                        {"char_errors", 7},
+                        {"score", -1.5}}));
+  const auto wer = json::parse(read("wer.json"));
+  EXPECT_EQ(wer.at("wer"), 0.5);
+  EXPECT_EQ(wer.at("substitutions"), 1);
+  EXPECT_EQ(wer.at("deletions"), 1);
+  EXPECT_EQ(wer.at("insertions"), 1);
+  EXPECT_EQ(wer.at("words"), 6);
+  EXPECT_EQ(wer.at("utterances"), 3);
+  EXPECT_EQ(wer.at("sentence_errors"), 2);
+  EXPECT_EQ(wer.at("least_errors"), 3);
+  EXPECT_EQ(wer.at("confidence").size(), 2U);
+  EXPECT_EQ(wer.at("skipped"), (json{{"empty-reference", 1}}));
+  EXPECT_EQ(wer.at("by_speaker").at(1).at("speaker"), "s2");
+  EXPECT_EQ(wer.at("by_length").at(2).at("from_s"), 24);
+  EXPECT_TRUE(wer.at("by_length").at(2).at("to_s").is_null());
+  EXPECT_TRUE(wer.at("by_snr").at(0).at("snr_db").is_null());
+  const auto worst = json::parse(read("worst.json"));
+  ASSERT_EQ(worst.size(), 2U);
+  EXPECT_EQ(worst[0].at("id"), "s1/d");
+  EXPECT_EQ(worst[0].at("ops"), json::parse(R"([["D", "HELLO", ""]])"));
+  EXPECT_EQ(
+      worst[1].at("ops"),
+      json::parse(
+          R"([["=", "IT", "IT"], ["S", "IS", "BLUE"], ["=", "RED", "RED"], ["I", "", "NOW"]])"));
+}
+
+TEST(WriteScores, GivesTheSameBytesWhateverTheOrder) {
+  const TemporaryFolder folder;
+  auto results = random_set(3, 200);
+  write_scores(folder.path() / "a", score(results));
+  Random(5).shuffle(results);
+  write_scores(folder.path() / "b", score(results));
+  for (const auto& file : kFiles)
+    EXPECT_EQ(read_file(folder.path() / "a" / file), read_file(folder.path() / "b" / file)) << file;
+}
+
+TEST(WriteScores, SurvivesWhatAModelOrAListMayHold) {
+  const TemporaryFolder folder;
+  const std::string huge(200000, 'x');
+  std::vector<UtteranceResult> results = {
+      result("<img src=x>", "SAY IT", "<script>alert('x')</script>"),
+      result("tab\tnew\nline", "A\tB\nC", "A B C\r\n"),
+      result("bad \xFF (id)", "CAF\xC3\x89 \xFE", "CAF\xC3\x89"),
+      result("huge", "SHORT", huge),
+      result("braces", "{A / B} @", "(A) ;; B"),
+      result("unknown", "RED", "<unk> RED")};
+  results[0].speaker = "a-b (c)";
+  results[1].score = std::nan("");
+  for (const bool normalise : {true, false}) {
+    const auto scores = score(results, {.normalise = normalise});
+    write_scores(folder.path(), scores);
+    for (const auto& file : kFiles) EXPECT_TRUE(is_utf8(read_file(folder.path() / file))) << file;
+    const auto lines = read_file(folder.path() / "utterances.jsonl");
+    EXPECT_EQ(std::ranges::count(lines, '\n'), 6);
+    std::istringstream stream(lines);
+    for (std::string line; std::getline(stream, line);) EXPECT_NO_THROW((void)json::parse(line));
+    EXPECT_EQ(std::ranges::count(read_file(folder.path() / "hyp.trn"), '\n'), 6);
+    const auto sclite = run_sclite(folder.path(), "-s");
+    EXPECT_EQ(sclite.total,
+              (ScliteCounts{scores.totals.words.matches, scores.totals.words.substitutions,
+                            scores.totals.words.deletions, scores.totals.words.insertions}));
+  }
+  EXPECT_THAT(read_file(folder.path() / "wer.json"), HasSubstr("\"utterances\": 6"));
+}
+
+// Three sets as `raven evaluate` writes them, one of them with noise.
+TEST(WriteScores, EqualsScliteOnTheFilesWritten) {
+  for (const auto& snr_db :
+       {std::optional<double>(), std::optional<double>(0), std::optional<double>()}) {
+    static std::uint64_t seed = 20;
+    const TemporaryFolder folder;
+    write_scores(folder.path(), score(random_set(++seed, 700, snr_db)));
+    const auto sclite = run_sclite(folder.path());
+    const auto wer = json::parse(read_file(folder.path() / "wer.json"));
+    EXPECT_EQ(wer.at("substitutions"), sclite.total.substitutions);
+    EXPECT_EQ(wer.at("deletions"), sclite.total.deletions);
+    EXPECT_EQ(wer.at("insertions"), sclite.total.insertions);
+    EXPECT_EQ(wer.at("words"), sclite.words);
+    EXPECT_EQ(wer.at("utterances"), sclite.sentences);
+    EXPECT_EQ(wer.at("sentence_errors"), sclite.sentence_errors);
+  }
+}
+
+TEST(Worst, AreSortedByRateThenErrorsThenId) {
+  const auto scores =
+      score({result("a", "A B", "A C"), result("b", "A B", "C D"), result("c", "A", "B"),
+             result("d", "A B", "C D"), result("e", "A", "A")});
+  EXPECT_EQ(worst_utterances(scores, 10), (std::vector<std::size_t>{1, 3, 2, 0}));
+  EXPECT_EQ(worst_utterances(scores, 2), (std::vector<std::size_t>{1, 3}));
+  const TemporaryFolder folder;
+  write_worst(folder.path(), scores, {1, 3}, {"worst/0.png", ""});
+  const auto worst = json::parse(read_file(folder.path() / "worst.json"));
+  EXPECT_EQ(worst[0].at("crops"), "worst/0.png");
+  EXPECT_FALSE(worst[1].contains("crops"));
+}
+
+}  // namespace
+}  // namespace raven::evaluation
