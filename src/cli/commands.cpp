@@ -10,6 +10,7 @@ std::vector<Command> all_commands() {
       make_prepare_command(),
       make_data_command(),
       make_tokenizer_command(),
+      make_score_command(),
       make_pretrain_command(),
       make_finetune_command(),
       make_average_command(),

@@ -12,6 +12,7 @@ Command make_synth_command();
 Command make_prepare_command();
 Command make_pretrain_command();
 Command make_tokenizer_command();
+Command make_score_command();
 Command make_finetune_command();
 Command make_average_command();
 Command make_evaluate_command();

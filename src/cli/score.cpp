@@ -1,0 +1,97 @@
+// `raven score`: error rates of transcripts that any program made, and two results compared.
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+
+#include "commands.h"
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/evaluation/comparison.h"
+#include "raven/evaluation/scoring.h"
+#include "raven/evaluation/transcript_file.h"
+
+namespace raven::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+text::BootstrapOptions bootstrap_of(const Arguments& arguments) {
+  text::BootstrapOptions options;
+  options.seed = static_cast<std::uint64_t>(arguments.integer("--seed"));
+  options.resamples = std::max<std::int64_t>(arguments.integer("--bootstrap"), 1);
+  return options;
+}
+
+ExitCode compare(const Arguments& arguments, const fs::path& a, const fs::path& b) {
+  const auto comparison = evaluation::compare_folders(a, b, bootstrap_of(arguments));
+  print(arguments.flag("--json") ? evaluation::to_json(comparison)
+                                 : evaluation::to_text(comparison, a.string(), b.string()));
+  return ExitCode::kDone;
+}
+
+ExitCode run_score(const Arguments& arguments) {
+  const auto reference = arguments.path("REF"), hypothesis = arguments.path("HYP");
+  if (fs::is_directory(reference) && fs::is_directory(hypothesis)) {
+    if (arguments.given("--out"))
+      throw ConfigError("--out is for two files; two folders are only compared");
+    return compare(arguments, reference, hypothesis);
+  }
+  std::int64_t extra = 0;
+  auto results = evaluation::pair_transcripts(evaluation::read_transcripts(reference),
+                                              evaluation::read_transcripts(hypothesis), extra);
+  if (extra > 0) log::warn("{} hypotheses without a reference are left out", extra);
+  const auto scores =
+      evaluation::score(std::move(results), {.normalise = !arguments.flag("--as-is"),
+                                             .bootstrap = bootstrap_of(arguments),
+                                             .confidence = arguments.integer("--bootstrap") > 0});
+  if (arguments.given("--out")) evaluation::write_scores(arguments.path("--out"), scores);
+  print(arguments.flag("--json") ? evaluation::wer_json(scores) : evaluation::to_text(scores));
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Command make_score_command() {
+  return {
+      .name = "score",
+      .summary = "word error rates of transcripts, or two results compared",
+      .description =
+          "Two files: scores HYP against REF, with counts equal to sclite's. Read are .trn files, "
+          ".tsv tables with columns id and text (and speaker, frames, snr_db), and files with one "
+          "'id text' a line. Two folders written by `raven evaluate` or `raven score --out`: tells "
+          "whether the second system is better than the first on the utterances both have, with "
+          "paired tests. docs/scoring.md says what is counted.",
+      .positionals = {{.name = "REF", .meaning = "references, or the first folder"},
+                      {.name = "HYP", .meaning = "hypotheses, or the second folder"}},
+      .options = {{.name = "--out",
+                   .value = "DIR",
+                   .meaning = "also write hyp.trn, ref.trn, alignments.txt, utterances.jsonl, "
+                              "wer.json and worst.json here",
+                   .kind = ValueKind::kFolder},
+                  {.name = "--as-is",
+                   .value = "",
+                   .meaning = "compare the texts as they are, without upper case and apostrophes "
+                              "made alike"},
+                  {.name = "--bootstrap",
+                   .value = "N",
+                   .meaning = "resamples behind the confidence interval; 0: no interval",
+                   .kind = ValueKind::kInteger,
+                   .default_value = "1000",
+                   .range = config::between(0, 1e6)},
+                  {.name = "--seed",
+                   .value = "N",
+                   .meaning = "of the resamples",
+                   .kind = ValueKind::kInteger,
+                   .default_value = "1",
+                   .range = config::between(0, 1e9)},
+                  {.name = "--json",
+                   .value = "",
+                   .meaning = "print one JSON object: wer.json, or the comparison"}},
+      .examples = {{"score ref.trn hyp.trn --out scores", "files of sclite's form"},
+                   {"score scores_a scores_b", "is b better than a?"}},
+      .run = run_score};
+}
+
+}  // namespace raven::cli
