@@ -39,7 +39,7 @@ struct PairedComparison {
       1;  // twice the share of resamples on the smaller side of 0, counting one more
   double p_matched_pairs = 1;  // normal test of the mean difference of errors per utterance
                                // (MAPSSWE with utterances as segments)
-  double p_sign = 1;  // exact sign test over utterances with different numbers of errors
+  double p_sign = 1;           // exact sign test over utterances with different numbers of errors
   std::int64_t utterances = 0, better = 0,
                worse = 0;  // with fewer, with more errors in b than in a
 };
