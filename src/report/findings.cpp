@@ -1,0 +1,495 @@
+#include "report/findings.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <sstream>
+
+#include "report/html.h"
+
+namespace raven::report {
+namespace {
+
+constexpr std::array<const char*, 4> kTerms = {"v2v", "v2a", "a2a", "a2v"};
+constexpr double kNothingGained = 0.02;  // docs/monitoring.md
+constexpr double kFramesPerSecond = 25;
+
+std::string text_or(const std::map<std::string, std::string>& map, const std::string& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? std::string() : found->second;
+}
+
+std::optional<double> number_in(const std::map<std::string, std::string>& map,
+                                const std::string& key) {
+  const auto text = text_or(map, key);
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (text.empty() || end != text.c_str() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string points_text(double fraction) { return fmt::format("{:.1f} points", 100 * fraction); }
+
+Stage stage_of(const RunRecord& run) {
+  if (!run.value("teacher.momentum").empty()) return Stage::kPretraining;
+  if (!run.value("loss.ctc_weight").empty() || run.metrics.find("valid_wer") != nullptr) {
+    return Stage::kFineTuning;
+  }
+  return Stage::kUnknown;
+}
+
+std::string what_it_is(const RunRecord& run, Stage stage) {
+  std::vector<std::string> parts;
+  if (stage == Stage::kPretraining) {
+    const bool braven = run.value("teacher.target") == "average_instance_norm";
+    parts.push_back(braven ? "BRAVEn pre-training" : "RAVEn pre-training");
+  } else if (stage == Stage::kFineTuning) {
+    const auto modality = run.value("model.modality");
+    const auto init = run.value("model.init");
+    parts.push_back(fmt::format("fine-tuning{}{}", modality.empty() ? "" : " for " + modality,
+                                init.empty() ? ", from random weights" : ", from " + init));
+  } else {
+    parts.emplace_back("a run of unknown kind");
+  }
+  const auto blocks = run.value("model.encoder.blocks"), dim = run.value("model.encoder.dim");
+  if (!blocks.empty()) parts.push_back(fmt::format("{} blocks of width {}", blocks, dim));
+  if (const auto count = number_in(run.environment, "parameters")) {
+    parts.push_back(count_text(static_cast<std::int64_t>(*count)) + " parameters");
+  }
+  const auto hours = text_or(run.environment, "hours");
+  const auto utterances = text_or(run.environment, "utterances");
+  if (!hours.empty()) parts.push_back(fmt::format("{} utterances, {} h", utterances, hours));
+  const auto device = text_or(run.environment, "device");
+  if (!device.empty()) parts.push_back("on " + device);
+  return fmt::format("{}", fmt::join(parts, " \xC2\xB7 "));
+}
+
+std::string progress_of(const RunRecord& run) {
+  if (run.metrics.lines == 0) return "no steps reported";
+  const auto step = count_text(static_cast<std::int64_t>(run.metrics.last_step));
+  const auto steps = number_in(run.environment, "steps");
+  auto text =
+      steps ? fmt::format("{} of {} steps", step, count_text(static_cast<std::int64_t>(*steps)))
+            : step + " steps";
+  if (const auto* epoch = run.metrics.find("epoch")) {
+    text += fmt::format(", {:.4g} epochs", epoch->last().value);
+  }
+  return text;
+}
+
+/// Sets without noise come first, then the lowest rate.
+std::optional<BestRate> best_rate(const RunRecord& run) {
+  std::optional<BestRate> best;
+  bool best_is_clean = false;
+  for (const auto& evaluation : run.evaluations) {
+    if (!evaluation.rates) continue;
+    const bool clean = !parse_set_name(evaluation.name).snr_db;
+    if (best && (best_is_clean != clean ? best_is_clean : best->wer <= evaluation.rates->wer)) {
+      continue;
+    }
+    best = {evaluation.name, evaluation.rates->wer, evaluation.rates->confidence};
+    best_is_clean = clean;
+  }
+  if (best) return best;
+  if (const auto* wer = run.metrics.find("valid_wer")) {
+    return BestRate{.set = fmt::format("held-out clips, step {}", number_text(wer->lowest().step)),
+                    .wer = wer->lowest().value,
+                    .confidence = {}};
+  }
+  return std::nullopt;
+}
+
+void judge_pretraining(const RunRecord& run, Assessment& result) {
+  std::vector<std::string> gains;
+  double most = -1, probe_rise = 0;
+  for (const std::string term : kTerms) {
+    const auto* track = run.metrics.find("valid_gain_" + term);
+    if (track == nullptr) track = run.metrics.find("gain_" + term);
+    if (track == nullptr) continue;
+    const double gain = track->mean(0.95, 1);
+    most = std::max(most, gain);
+    gains.push_back(fmt::format("{} {:+.3f}", term, gain));
+  }
+  std::string probe;
+  if (const auto* track = run.metrics.find("probe_r2_video")) {
+    probe_rise = track->last().value - track->first().value;
+    probe = fmt::format("; probe R\xC2\xB2 of video {:.3f} \xE2\x86\x92 {:.3f}",
+                        track->first().value, track->last().value);
+  }
+  if (gains.empty()) {
+    result.verdict = "Cannot be told: no gains were reported.";
+    return;
+  }
+  const auto numbers =
+      fmt::format("gain over a constant prediction: {}{}", fmt::join(gains, ", "), probe);
+  if (most < kNothingGained) {
+    result.mood = Mood::kBad;
+    result.verdict = "It has learnt nothing so far: " + numbers;
+  } else if (probe_rise < 0) {
+    result.verdict =
+        "It learnt to predict, but its video features tell less of the sound than before: " +
+        numbers;
+  } else {
+    result.mood = most > 0.1 ? Mood::kGood : Mood::kUnclear;
+    result.verdict = (most > 0.1 ? "It learnt: " : "It has begun to learn: ") + numbers;
+  }
+}
+
+void judge_error_rate(const RunRecord& run, Assessment& result) {
+  const auto* track = run.metrics.find("valid_wer");
+  std::string course;
+  if (track != nullptr && track->count() > 1) {
+    course = fmt::format("; held-out WER {} \xE2\x86\x92 {}", percent_text(track->first().value),
+                         percent_text(track->last().value));
+  }
+  if (!result.best) {
+    result.verdict = "Cannot be told: no word error rate was measured.";
+    return;
+  }
+  const double wer = result.best->wer;
+  const auto text = fmt::format("WER {} ({}){}", percent_text(wer), result.best->set, course);
+  if (wer >= 0.95) {
+    result.mood = Mood::kBad;
+    result.verdict = "It recognises next to nothing: " + text;
+  } else {
+    result.mood = wer < 0.6 ? Mood::kGood : Mood::kUnclear;
+    result.verdict = (wer < 0.6 ? "It learnt: " : "It recognises some words: ") + text;
+  }
+}
+
+void look_at_progress(const RunRecord& run, std::vector<Finding>& found) {
+  if (run.stopped_on_nan) {
+    found.push_back(
+        {Mood::kBad, "A step had NaN or Inf: nan/ in the run's folder names the tensor.", ""});
+  }
+  for (const auto& [key, count] : run.metrics.not_finite) {
+    if (key.rfind("gain", 0) == 0 || key.rfind("probe", 0) == 0) continue;  // undefined, not wrong
+    found.push_back({Mood::kBad,
+                     fmt::format("{} was NaN or infinite in {}.", key,
+                                 counted(static_cast<double>(count), "report")),
+                     "curves"});
+  }
+  const auto steps = number_in(run.environment, "steps");
+  if (steps && run.metrics.lines > 0 && run.metrics.last_step < *steps) {
+    found.push_back(
+        {Mood::kUnclear,
+         fmt::format("Not finished: {} of {} steps ({:.0f} %).", number_text(run.metrics.last_step),
+                     number_text(*steps), 100 * run.metrics.last_step / *steps),
+         ""});
+  }
+}
+
+void look_at_collapse(const RunRecord& run, std::vector<Finding>& found) {
+  for (const std::string modality : {"video", "audio"}) {
+    const auto* spread = run.metrics.find("target_spread_" + modality);
+    if (spread == nullptr || spread->count() < 2) continue;
+    if (spread->mean(0.95, 1) < 0.5 * spread->first().value) {
+      found.push_back(
+          {Mood::kBad,
+           fmt::format("Targets of {} fell to {:.0f} % of their first spread: the teacher "
+                       "may be collapsing.",
+                       modality, 100 * spread->mean(0.95, 1) / spread->first().value),
+           "curves"});
+    }
+  }
+  for (const std::string term : kTerms) {
+    const auto* spread = run.metrics.find("prediction_spread_" + term);
+    const auto* gain = run.metrics.find("gain_" + term);
+    if (spread == nullptr || gain == nullptr || spread->count() < 10) continue;
+    if (spread->mean(0.9, 1) < 0.1 && gain->mean(0.9, 1) < kNothingGained) {
+      found.push_back(
+          {Mood::kBad,
+           fmt::format("{} gives nearly the same prediction for every frame (spread {:.3f}, "
+                       "gain {:+.3f}).",
+                       term, spread->mean(0.9, 1), gain->mean(0.9, 1)),
+           "curves"});
+    }
+  }
+}
+
+/// Held-out loss or error rate that was clearly better before.
+void look_at_overfitting(const RunRecord& run, std::vector<Finding>& found) {
+  for (const std::string key : {"valid_wer", "valid_loss"}) {
+    const auto* track = run.metrics.find(key);
+    if (track == nullptr || track->count() < 4) continue;
+    const double lost = track->last().value - track->lowest().value;
+    const double range = track->highest().value - track->lowest().value;
+    const bool clear = key == "valid_wer" ? lost > 0.02 : lost > 0.15 * range;
+    if (!clear || track->lowest().step > 0.85 * track->last().step) continue;
+    const auto by = key == "valid_wer" ? points_text(lost) : number_text(lost);
+    found.push_back(
+        {Mood::kUnclear,
+         fmt::format("{} was best at step {} and has risen by {} since: overfitting, or a "
+                     "learning rate too high.",
+                     key, number_text(track->lowest().step), by),
+         "curves"});
+  }
+}
+
+void look_at_speed(const RunRecord& run, std::vector<Finding>& found) {
+  if (const auto* wait = run.metrics.find("wait_share"); wait != nullptr && wait->count() > 2) {
+    const double share = wait->mean(0.1, 1);
+    if (share > 0.15) {
+      found.push_back(
+          {Mood::kUnclear,
+           fmt::format("{:.0f} % of the time was spent waiting for data: raise data.workers, "
+                       "or put the shards on a faster disk.",
+                       100 * share),
+           "speed"});
+    }
+  }
+  if (const auto* speed = run.metrics.find("frames_per_s");
+      speed != nullptr && speed->count() >= 12) {
+    const double before = speed->mean(0.05, 0.35), now = speed->mean(0.75, 1);
+    if (now < 0.6 * before) {
+      found.push_back({Mood::kUnclear,
+                       fmt::format("It became slower: {} frames/s, {} at first.", number_text(now),
+                                   number_text(before)),
+                       "speed"});
+    }
+  }
+}
+
+/// Up to the first full stop, colon or semicolon.
+std::string first_clause(const std::string& text) {
+  constexpr std::size_t kLongest = 160;
+  const auto end = std::min(text.find_first_of(":;\n"), text.find(". "));
+  return end == std::string::npos && text.size() < kLongest
+             ? text
+             : text.substr(0, std::min(end, kLongest)) + " ...";
+}
+
+void look_at_files(const RunRecord& run, std::vector<Finding>& found) {
+  std::int64_t skipped = 0;
+  for (const auto& [reason, count] : run.skipped_by_reason) skipped += count;
+  if (skipped > 0) {
+    found.push_back({Mood::kUnclear,
+                     counted(static_cast<double>(skipped), "utterance") + " skipped.", "skipped"});
+  }
+  if (run.num_warnings > 0) {
+    found.push_back({Mood::kUnclear,
+                     fmt::format("The log holds {}: {}",
+                                 counted(static_cast<double>(run.num_warnings), "warning"),
+                                 first_clause(run.warnings.empty() ? "" : run.warnings.front())),
+                     "log"});
+  }
+  for (const auto& problem : run.problems) found.push_back({Mood::kUnclear, problem, ""});
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+template <class Number>
+std::optional<double> quantile(std::vector<Number> values, double share) {
+  if (values.empty()) return std::nullopt;
+  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), values.begin() + at, values.end());
+  return values[static_cast<std::size_t>(at)];
+}
+
+/// The longest run of one word in a hypothesis: {word, how often}.
+std::pair<std::string, int> longest_repeat(const std::vector<std::string>& words) {
+  std::pair<std::string, int> longest;
+  int times = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    times = i > 0 && words[i] == words[i - 1] ? times + 1 : 1;
+    if (times > longest.second) longest = {words[i], times};
+  }
+  return longest;
+}
+
+std::string what_happened(const WorstUtterance& worst) {
+  const auto heard = words_of(worst.hypothesis);
+  const auto said = words_of(worst.reference);
+  if (heard.empty()) return fmt::format("Nothing was recognised of {} words.", said.size());
+  int substituted = 0, missing = 0, added = 0;
+  for (const auto& word : worst.words) {
+    substituted += word.kind == 'S' ? 1 : 0;
+    missing += word.kind == 'D' ? 1 : 0;
+    added += word.kind == 'I' ? 1 : 0;
+  }
+  if (worst.words.empty()) {
+    return fmt::format("{} words were recognised where {} were said.", heard.size(), said.size());
+  }
+  std::vector<std::string> parts;
+  if (substituted > 0) parts.push_back(fmt::format("{} substituted", substituted));
+  if (missing > 0) parts.push_back(fmt::format("{} missing", missing));
+  if (added > 0) parts.push_back(fmt::format("{} added", added));
+  return fmt::format("{} of {} words: {}.", substituted + missing + added, said.size(),
+                     fmt::join(parts, ", "));
+}
+
+const UtteranceResult* result_of(const std::string& id, const EvaluationRecord& evaluation) {
+  const auto found = std::find_if(evaluation.utterances.begin(), evaluation.utterances.end(),
+                                  [&](const auto& u) { return u.id == id; });
+  return found == evaluation.utterances.end() ? nullptr : &*found;
+}
+
+void explain_length(const WorstUtterance& worst, const EvaluationRecord& evaluation,
+                    std::vector<std::string>& reasons) {
+  std::vector<double> frames, rates;
+  for (const auto& u : evaluation.utterances) {
+    if (!u.frames || *u.frames <= 0) continue;
+    frames.push_back(*u.frames);
+    rates.push_back(u.words / (*u.frames / kFramesPerSecond));
+  }
+  if (!worst.frames || *worst.frames <= 0 || frames.size() < 10) return;
+  const double seconds = *worst.frames / kFramesPerSecond;
+  const double shortest = *quantile(frames, 0.1), longest = *quantile(frames, 0.9);
+  if (*worst.frames < shortest) {
+    reasons.push_back(fmt::format("Short: {:.1f} s; nine of ten clips have more than {:.1f} s.",
+                                  seconds, shortest / kFramesPerSecond));
+  } else if (*worst.frames > longest) {
+    reasons.push_back(fmt::format("Long: {:.1f} s; nine of ten clips have less than {:.1f} s.",
+                                  seconds, longest / kFramesPerSecond));
+  }
+  const double rate = static_cast<double>(words_of(worst.reference).size()) / seconds;
+  const double usual = *quantile(rates, 0.5);
+  if (rate > 1.35 * usual) {
+    reasons.push_back(fmt::format("Fast: {:.1f} words a second; usual are {:.1f}.", rate, usual));
+  }
+}
+
+void explain_speaker(const UtteranceResult& own, const EvaluationRecord& evaluation,
+                     std::vector<std::string>& reasons) {
+  if (own.speaker.empty()) return;
+  double words = 0, errors = 0, all_words = 0, all_errors = 0, clips = 0;
+  for (const auto& u : evaluation.utterances) {
+    all_words += u.words;
+    all_errors += u.errors;
+    if (u.speaker != own.speaker) continue;
+    clips += 1;
+    words += u.words;
+    errors += u.errors;
+  }
+  if (clips < 3 || words == 0 || all_words == 0) return;
+  const double rate = errors / words, usual = all_errors / all_words;
+  if (rate > usual + 0.1) {
+    reasons.push_back(fmt::format("Its speaker, {}, is hard: WER {} over {:.0f} clips; all: {}.",
+                                  own.speaker, percent_text(rate), clips, percent_text(usual)));
+  }
+}
+
+void explain_score(const UtteranceResult& own, const EvaluationRecord& evaluation,
+                   std::vector<std::string>& reasons) {
+  const auto per_word = [](const UtteranceResult& u) {
+    return *u.score / std::max<double>(static_cast<double>(words_of(u.hypothesis).size()), 1);
+  };
+  std::vector<double> scores;
+  for (const auto& u : evaluation.utterances) {
+    if (u.score) scores.push_back(per_word(u));
+  }
+  if (!own.score || scores.size() < 10) return;
+  const double score = per_word(own), usual = *quantile(scores, 0.5);
+  const auto numbers = fmt::format("score {:.2f} a word, usual {:.2f}", score, usual);
+  if (score >= usual) {
+    reasons.push_back("The search was sure of it all the same: " + numbers + ".");
+  } else if (score < *quantile(scores, 0.1)) {
+    reasons.push_back("The search itself was unsure: " + numbers + ".");
+  }
+}
+
+/// Noisy versions of a set would only say the same again.
+void look_at_results(const RunRecord& run, std::vector<Finding>& found) {
+  for (const auto& evaluation : run.evaluations) {
+    if (parse_set_name(evaluation.name).snr_db) continue;
+    for (auto& finding : result_findings(evaluation)) {
+      finding.text = evaluation.name + ": " + finding.text;
+      found.push_back(std::move(finding));
+    }
+  }
+}
+
+}  // namespace
+
+Assessment assess(const RunRecord& run) {
+  Assessment result;
+  result.stage = stage_of(run);
+  result.what = what_it_is(run, result.stage);
+  result.progress = progress_of(run);
+  result.best = best_rate(run);
+  if (result.stage == Stage::kPretraining) {
+    judge_pretraining(run, result);
+  } else {
+    judge_error_rate(run, result);
+  }
+  auto& found = result.suspicious;
+  look_at_progress(run, found);
+  look_at_collapse(run, found);
+  look_at_overfitting(run, found);
+  look_at_results(run, found);
+  look_at_speed(run, found);
+  look_at_files(run, found);
+  std::stable_sort(found.begin(), found.end(), [](const Finding& a, const Finding& b) {
+    return (a.mood == Mood::kBad) > (b.mood == Mood::kBad);
+  });
+  return result;
+}
+
+std::vector<Finding> result_findings(const EvaluationRecord& evaluation) {
+  std::vector<Finding> found;
+  if (!evaluation.rates) return found;
+  const auto& rates = *evaluation.rates;
+  const double deleted = rates.deletions.value_or(0), inserted = rates.insertions.value_or(0);
+  const double errors = deleted + inserted + rates.substitutions.value_or(0);
+  if (errors >= 10 && deleted > 0.7 * errors) {
+    found.push_back(
+        {Mood::kUnclear,
+         fmt::format("{:.0f} % of the errors are missing words: hypotheses end early; a larger "
+                     "length bonus or a lower CTC weight may help.",
+                     100 * deleted / errors),
+         "rates"});
+  }
+  if (errors >= 10 && inserted > 0.4 * errors) {
+    found.push_back(
+        {Mood::kUnclear,
+         fmt::format("{:.0f} % of the errors are added words: hypotheses run on; a higher CTC "
+                     "weight or a smaller length bonus may help.",
+                     100 * inserted / errors),
+         "rates"});
+  }
+  std::int64_t empty = 0;
+  for (const auto& u : evaluation.utterances) empty += u.hypothesis.empty() && u.words > 0 ? 1 : 0;
+  if (empty > 0) {
+    found.push_back({Mood::kUnclear,
+                     fmt::format("{} of {} hypotheses are empty.", count_text(empty),
+                                 count_text(std::ssize(evaluation.utterances))),
+                     "worst"});
+  }
+  double skipped = 0;
+  for (const auto& [reason, count] : rates.skipped) skipped += count;
+  if (skipped > 0) {
+    found.push_back({Mood::kUnclear,
+                     counted(skipped, "utterance") + " skipped, not counted in the rates.",
+                     "rates"});
+  }
+  return found;
+}
+
+std::vector<std::string> reasons(const WorstUtterance& worst, const EvaluationRecord& evaluation) {
+  std::vector<std::string> reasons = {what_happened(worst)};
+  const auto heard = words_of(worst.hypothesis), said = words_of(worst.reference);
+  if (const auto [word, times] = longest_repeat(heard); times >= 3) {
+    reasons.push_back(fmt::format("It repeats '{}' {} times.", word, times));
+  } else if (heard.size() > 1.5 * static_cast<double>(said.size()) + 1) {
+    reasons.push_back(fmt::format("It runs on: {} words for {}.", heard.size(), said.size()));
+  }
+  explain_length(worst, evaluation, reasons);
+  const auto* own = result_of(worst.id, evaluation);
+  if (own == nullptr) return reasons;
+  if (own->chars && own->char_errors && *own->chars > 0 && *own->char_errors <= 0.3 * *own->chars) {
+    reasons.push_back(fmt::format("Close: {:.0f} of {:.0f} characters are wrong.",
+                                  *own->char_errors, *own->chars));
+  }
+  explain_speaker(*own, evaluation, reasons);
+  explain_score(*own, evaluation, reasons);
+  return reasons;
+}
+
+}  // namespace raven::report

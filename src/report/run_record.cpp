@@ -1,0 +1,192 @@
+#include "report/run_record.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <set>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "report/json_fields.h"
+#include "report/lines.h"
+
+namespace raven::report {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxLineBytes = 1 << 20, kMaxTracks = 400;
+constexpr std::uint64_t kMaxConfigBytes = 4ULL << 20;
+constexpr std::size_t kMaxSkippedShown = 200, kMaxWarningsShown = 40;
+
+std::map<std::string, std::string> flat_texts(const std::optional<Json>& json) {
+  std::map<std::string, std::string> texts;
+  if (!json || !json->is_object()) return texts;
+  for (const auto& [key, value] : json->items()) {
+    texts[key] = value.is_string() ? value.get<std::string>()
+                                   : value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  return texts;
+}
+
+std::string read_text(const fs::path& file, std::vector<std::string>& problems) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return {};
+  try {
+    return read_file(file, kMaxConfigBytes);
+  } catch (const Error& error) {
+    problems.push_back(error.what());
+    return {};
+  }
+}
+
+void read_skipped(RunRecord& run) {
+  const auto file = run.folder / "skipped.tsv";
+  if (!fs::exists(file)) return;
+  for_each_line(file, kMaxLineBytes, [&](std::string_view line) {
+    if (line.empty()) return true;
+    const auto first = line.find('\t');
+    const auto second = first == line.npos ? line.npos : line.find('\t', first + 1);
+    SkippedFile skipped{.id = std::string(line.substr(0, first)), .reason = "", .message = ""};
+    if (first != line.npos) {
+      skipped.reason = line.substr(first + 1, second == line.npos ? second : second - first - 1);
+    }
+    if (second != line.npos) skipped.message = line.substr(second + 1);
+    ++run.skipped_by_reason[skipped.reason];
+    if (run.skipped.size() < kMaxSkippedShown) run.skipped.push_back(std::move(skipped));
+    return true;
+  });
+}
+
+/// "2026-01-31 12:00:00 W text" -> "text"; empty for lines that are no warnings or errors.
+std::string_view warning_text(std::string_view line) {
+  constexpr std::size_t kLevelAt = 20, kTextAt = 22;
+  if (line.size() <= kTextAt || line[4] != '-' || line[13] != ':' || line[kLevelAt + 1] != ' ') {
+    return {};
+  }
+  return line[kLevelAt] == 'W' || line[kLevelAt] == 'E' ? line.substr(kTextAt) : std::string_view();
+}
+
+void read_log(RunRecord& run) {
+  const auto file = run.folder / "log.txt";
+  if (!fs::exists(file)) return;
+  std::set<std::string, std::less<>> seen;
+  for_each_line(file, kMaxLineBytes, [&](std::string_view line) {
+    const auto text = warning_text(line);
+    if (text.empty()) return true;
+    ++run.num_warnings;
+    if (run.warnings.size() < kMaxWarningsShown && seen.emplace(text).second) {
+      run.warnings.emplace_back(text);
+    }
+    return true;
+  });
+}
+
+void read_evaluations(RunRecord& run) {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run.folder / "evaluate", error)) {
+    if (entry.is_directory(error)) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end());
+  for (const auto& folder : folders) {
+    run.evaluations.push_back(read_evaluation(folder, run.problems));
+  }
+}
+
+/// Runs one reader; what it cannot read is said.
+template <class Reader>
+void guarded(RunRecord& run, const Reader& reader) {
+  try {
+    reader();
+  } catch (const std::exception& error) {
+    run.problems.push_back(full_message(error));
+  }
+}
+
+}  // namespace
+
+const Track* Metrics::find(const std::string& key) const {
+  const auto found = tracks.find(key);
+  return found == tracks.end() || found->second.empty() ? nullptr : &found->second;
+}
+
+std::string RunRecord::value(const std::string& config_key) const {
+  const auto found = config.find(config_key);
+  return found == config.end() ? std::string() : found->second;
+}
+
+Metrics read_metrics(const fs::path& file) {
+  Metrics metrics;
+  const auto see = [&](std::string_view line) {
+    if (line.empty()) return true;
+    ++metrics.lines;
+    const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto step = json.is_object() ? number_of(json, "step") : std::nullopt;
+    if (!step) {
+      ++metrics.damaged_lines;
+      return true;
+    }
+    metrics.last_step = std::max(metrics.last_step, *step);
+    for (const auto& [key, value] : json.items()) {
+      if (key == "step" || key.size() > 100) continue;
+      if (value.is_null()) ++metrics.not_finite[key];
+      const auto number = number_of(value);
+      if (!number) continue;
+      auto found = metrics.tracks.find(key);
+      if (found == metrics.tracks.end()) {
+        if (metrics.tracks.size() == kMaxTracks) continue;
+        found = metrics.tracks.emplace(key, Track()).first;
+      }
+      found->second.add(*step, *number);
+    }
+    return true;
+  };
+  metrics.damaged_lines += for_each_line(file, kMaxLineBytes, see);
+  return metrics;
+}
+
+RunRecord read_run(const fs::path& folder) {
+  if (!fs::is_directory(folder)) {
+    throw ConfigError(
+        fmt::format("{}: there is no such folder, expected a run's (run.dir of "
+                    "`raven pretrain`, `finetune`, ...)",
+                    folder.string()));
+  }
+  RunRecord run;
+  run.folder = folder;
+  run.name = fs::absolute(folder).lexically_normal().filename().string();
+  if (run.name.empty()) {
+    run.name = fs::absolute(folder).lexically_normal().parent_path().filename().string();
+  }
+  auto& problems = run.problems;
+  run.config = flat_texts(read_json(folder / "config.json", /*required=*/true, problems));
+  run.environment = flat_texts(read_json(folder / "environment.json", /*required=*/true, problems));
+  run.config_yaml = read_text(folder / "config.yaml", problems);
+  guarded(run, [&] {
+    if (!fs::exists(folder / "overrides.txt")) return;
+    for_each_line(folder / "overrides.txt", kMaxLineBytes, [&](std::string_view line) {
+      if (!line.empty()) run.overrides.emplace_back(line);
+      return true;
+    });
+  });
+  guarded(run, [&] {
+    if (fs::exists(folder / "metrics.jsonl")) {
+      run.metrics = read_metrics(folder / "metrics.jsonl");
+    } else {
+      problems.push_back("metrics.jsonl is missing");
+    }
+  });
+  if (run.metrics.damaged_lines > 0) {
+    problems.push_back(fmt::format("metrics.jsonl: {} of {} lines are damaged and left out",
+                                   run.metrics.damaged_lines, run.metrics.lines));
+  }
+  guarded(run, [&] { read_skipped(run); });
+  guarded(run, [&] { read_log(run); });
+  std::error_code ignored;
+  run.stopped_on_nan = fs::is_directory(folder / "nan", ignored);
+  guarded(run, [&] { read_evaluations(run); });
+  return run;
+}
+
+}  // namespace raven::report

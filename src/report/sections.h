@@ -1,0 +1,33 @@
+// The parts of a report, each as markup. Runs come in the order in which they were named; their
+// labels are unique.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/findings.h"
+#include "report/run_record.h"
+
+namespace raven::report {
+
+struct LabelledRun {
+  std::string label;
+  RunRecord record;
+  Assessment assessment;
+};
+using Runs = std::vector<LabelledRun>;
+
+std::string summary_section(const Runs& runs);
+std::string curves_section(const Runs& runs);
+std::string rates_section(const Runs& runs);
+std::string worst_section(const Runs& runs);
+std::string files_section(const Runs& runs);  // skipped utterances, warnings of the log
+std::string setup_section(const Runs& runs);  // configuration and environment
+
+/// The words of an alignment, coloured and with words for those who do not see colours.
+std::string aligned_words_list(const std::vector<AlignedWord>& words);
+
+/// The attention's weights as a picture, and the frames at which CTC says its units.
+std::string attention_figure(const AttentionPicture& picture);
+
+}  // namespace raven::report

@@ -1,0 +1,77 @@
+#include "report/chart.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace raven::report {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+Track track_of(const std::vector<std::pair<double, double>>& points) {
+  Track track;
+  for (const auto& [step, value] : points) track.add(step, value);
+  return track;
+}
+
+TEST(Chart, DrawsWhatIsThereAndNothingElse) {
+  const auto falling = track_of({{0, 1}, {100, 0}});
+  const Track empty;
+  const auto markup = chart({.title = "loss"}, {{.name = "a", .track = &falling, .colour = 0},
+                                                {.name = "b", .track = &empty, .colour = 1},
+                                                {.name = "c", .track = nullptr, .colour = 2}});
+  // x from 46 to 350; y from 166 up to 8, with 4 % of margin.
+  EXPECT_THAT(markup, HasSubstr("points=\"46.00,13.85 350.00,160.15 \""));
+  EXPECT_THAT(markup, HasSubstr("<title>loss</title>"));
+  EXPECT_THAT(markup, HasSubstr("a from 1 to 0"));
+  EXPECT_THAT(markup, Not(HasSubstr("data-name=\"b\"")));
+  EXPECT_THAT(chart({.title = "t"}, {{.name = "b", .track = &empty, .colour = 0}}), IsEmpty());
+}
+
+TEST(Chart, HasANumberForEveryEye) {
+  const auto track = track_of({{10, 0.5}, {20, 0.25}, {30, 0.375}});
+  const auto markup = chart({.title = "wer", .x_label = "epoch", .x_scale = 0.1, .percent = true},
+                            {{.name = "run", .track = &track, .colour = 0}});
+  EXPECT_THAT(markup, HasSubstr("<caption>wer</caption>"));
+  EXPECT_THAT(markup, HasSubstr("25.0 % <small>at epoch 2</small>"));
+  EXPECT_THAT(markup, HasSubstr("<b>37.5 %</b>"));
+}
+
+TEST(Chart, ASpikeDoesNotFlattenTheRest) {
+  Track track;
+  for (int i = 0; i < 400; ++i) track.add(i, i == 200 ? 1e9 : i % 10);
+  const auto markup = chart({.title = "t"}, {{.name = "a", .track = &track, .colour = 0}});
+  EXPECT_THAT(markup, HasSubstr(">5</text>"));  // a tick within the usual values
+}
+
+TEST(Chart, OddRangesHaveAnAxis) {
+  for (const double value : {0.0, 1e-320, 1e99, -3.0}) {
+    const auto track = track_of({{1, value}, {2, value}});
+    const auto markup = chart({.title = "t"}, {{.name = "a", .track = &track, .colour = 0}});
+    EXPECT_THAT(markup, Not(HasSubstr("nan"))) << value;
+    EXPECT_THAT(markup, Not(HasSubstr("inf"))) << value;
+    EXPECT_LT(markup.size(), 20'000U) << value;
+  }
+}
+
+TEST(Chart, NamesAreEscaped) {
+  const auto track = track_of({{1, 1}});
+  const auto markup = chart({.title = "<t>", .meaning = "<m>", .x_label = "<x>"},
+                            {{.name = "\"><script>", .track = &track, .colour = 0}});
+  EXPECT_THAT(markup, Not(HasSubstr("<script")));
+  EXPECT_THAT(markup, Not(HasSubstr("<t>")));
+  EXPECT_THAT(markup, Not(HasSubstr("<m>")));
+  EXPECT_THAT(markup, Not(HasSubstr("<x>")));
+}
+
+TEST(AxisText, IsShort) {
+  EXPECT_EQ(axis_text(12000, false), "12k");
+  EXPECT_EQ(axis_text(1.5e6, false), "1.5M");
+  EXPECT_EQ(axis_text(0.30000000000000004, false), "0.3");
+  EXPECT_EQ(axis_text(0.25, true), "25 %");
+}
+
+}  // namespace
+}  // namespace raven::report

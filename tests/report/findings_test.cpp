@@ -1,0 +1,176 @@
+#include "report/findings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace raven::report {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+/// 40 reports; `value(share)` at a share of the way, 0 to 1.
+template <class Value>
+void add(RunRecord& run, const std::string& key, const Value& value) {
+  for (int i = 0; i < 40; ++i) run.metrics.tracks[key].add(10 * (i + 1), value(i / 39.0));
+  run.metrics.lines = 40;
+  run.metrics.last_step = 400;
+}
+
+auto says(const std::string& text) { return Contains(Field(&Finding::text, HasSubstr(text))); }
+
+RunRecord pretraining() {
+  RunRecord run;
+  run.config["teacher.momentum"] = "0.999";
+  run.environment["steps"] = "400";
+  add(run, "gain_v2a", [](double x) { return -0.8 + x; });
+  add(run, "probe_r2_video", [](double x) { return 0.1 + 0.3 * x; });
+  add(run, "target_spread_video", [](double x) { return 0.6 - 0.1 * x; });
+  return run;
+}
+
+TEST(Assess, AHealthyPretrainingLearnt) {
+  const auto result = assess(pretraining());
+  EXPECT_EQ(result.stage, Stage::kPretraining);
+  EXPECT_EQ(result.mood, Mood::kGood);
+  EXPECT_THAT(result.verdict, AllOf(HasSubstr("It learnt"), HasSubstr("v2a +0.187"),
+                                    HasSubstr("0.100 \xE2\x86\x92 0.400")));
+  EXPECT_THAT(result.suspicious, IsEmpty());
+  EXPECT_EQ(result.progress, "400 of 400 steps");
+}
+
+TEST(Assess, CollapseIsSeen) {
+  auto run = pretraining();
+  run.metrics.tracks.clear();
+  add(run, "gain_v2a", [](double x) { return -0.3 * (1 - x); });
+  add(run, "prediction_spread_v2a", [](double x) { return 0.6 * (1 - x); });
+  add(run, "target_spread_audio", [](double x) { return 0.6 * (1 - x); });
+  const auto result = assess(run);
+  EXPECT_EQ(result.mood, Mood::kBad);
+  EXPECT_THAT(result.verdict, HasSubstr("learnt nothing"));
+  EXPECT_THAT(result.suspicious, says("Targets of audio fell to"));
+  EXPECT_THAT(result.suspicious, says("v2a gives nearly the same prediction"));
+}
+
+TEST(Assess, OverfittingWaitingAndSlownessAreSeen) {
+  RunRecord run;
+  run.config["loss.ctc_weight"] = "0.1";
+  run.environment["steps"] = "800";
+  add(run, "valid_wer", [](double x) { return 0.4 + (x - 0.5) * (x - 0.5); });
+  add(run, "wait_share", [](double) { return 0.3; });
+  add(run, "frames_per_s", [](double x) { return x < 0.5 ? 900 : 300; });
+  run.metrics.not_finite["grad_norm"] = 2;
+  run.skipped_by_reason["corrupt"] = 3;
+  run.num_warnings = 2;
+  run.warnings = {"first: and more"};
+  run.stopped_on_nan = true;
+  const auto found = assess(run).suspicious;
+  EXPECT_THAT(found, says("valid_wer was best at step 200 and has risen by 25.0 points"));
+  EXPECT_THAT(found, says("30 % of the time was spent waiting"));
+  EXPECT_THAT(found, says("It became slower: 300 frames/s, 900 at first"));
+  EXPECT_THAT(found, says("grad_norm was NaN or infinite in 2 reports"));
+  EXPECT_THAT(found, says("Not finished: 400 of 800 steps (50 %)"));
+  EXPECT_THAT(found, says("3 utterances skipped"));
+  EXPECT_THAT(found, says("The log holds 2 warnings: first ..."));
+  EXPECT_EQ(found.front().mood, Mood::kBad);
+}
+
+TEST(Assess, TheBestRateIsThatOfACleanSet) {
+  RunRecord run;
+  run.config["loss.ctc_weight"] = "0.1";
+  const auto set = [](const std::string& name, double wer) {
+    EvaluationRecord evaluation;
+    evaluation.name = name;
+    evaluation.rates = ErrorRates{.wer = wer};
+    return evaluation;
+  };
+  run.evaluations = {set("easy@white_20dB", 0.1), set("a", 0.5), set("b", 0.4)};
+  const auto result = assess(run);
+  EXPECT_EQ(result.best->set, "b");
+  EXPECT_EQ(result.mood, Mood::kGood);
+  run.evaluations = {set("a", 0.97)};
+  EXPECT_THAT(assess(run).verdict, HasSubstr("next to nothing"));
+  run.evaluations.clear();
+  EXPECT_THAT(assess(run).verdict, HasSubstr("Cannot be told"));
+}
+
+TEST(ResultFindings, NameTheKindOfError) {
+  EvaluationRecord evaluation;
+  evaluation.rates = ErrorRates{.wer = 0.5, .substitutions = 10, .deletions = 90, .insertions = 0};
+  EXPECT_THAT(result_findings(evaluation), says("90 % of the errors are missing words"));
+  evaluation.rates = ErrorRates{.wer = 0.5, .substitutions = 10, .deletions = 0, .insertions = 90};
+  EXPECT_THAT(result_findings(evaluation), says("90 % of the errors are added words"));
+  evaluation.rates->skipped["corrupt"] = 2;
+  UtteranceResult silent;
+  silent.words = 4;
+  evaluation.utterances = {silent};
+  EXPECT_THAT(result_findings(evaluation), says("2 utterances skipped"));
+  EXPECT_THAT(result_findings(evaluation), says("1 of 1 hypotheses are empty"));
+}
+
+class Reasons : public testing::Test {
+ protected:
+  Reasons() {
+    for (int i = 0; i < 40; ++i) {
+      UtteranceResult u;
+      u.id = std::to_string(i);
+      u.speaker = i % 4 == 0 ? "hard" : "easy";
+      u.words = 5;
+      u.errors = i % 4 == 0 ? 4 : 1;
+      u.frames = 50 + i % 10;
+      u.score = -2;
+      u.hypothesis = "a b c d e";
+      u.chars = 20;
+      u.char_errors = 3;
+      evaluation_.utterances.push_back(u);
+    }
+    worst_.id = "0";
+    worst_.frames = 55;
+    worst_.reference = "a b c d e";
+    worst_.hypothesis = "a b x d";
+    worst_.words = {
+        {'=', "a", "a"}, {'=', "b", "b"}, {'S', "c", "x"}, {'=', "d", "d"}, {'D', "e", ""}};
+  }
+  EvaluationRecord evaluation_;
+  WorstUtterance worst_;
+};
+
+TEST_F(Reasons, CountTheErrors) {
+  EXPECT_EQ(reasons(worst_, evaluation_).front(), "2 of 5 words: 1 substituted, 1 missing.");
+  worst_.hypothesis = "";
+  EXPECT_EQ(reasons(worst_, evaluation_).front(), "Nothing was recognised of 5 words.");
+}
+
+TEST_F(Reasons, SayWhatIsUnusual) {
+  auto found = reasons(worst_, evaluation_);
+  EXPECT_THAT(found,
+              Contains("Its speaker, hard, is hard: WER 80.0 % over 10 clips; all: 35.0 %."));
+  EXPECT_THAT(found, Contains("Close: 3 of 20 characters are wrong."));
+  EXPECT_THAT(found, Contains(HasSubstr("sure of it all the same: score -2.00 a word")).Times(0));
+  EXPECT_THAT(found, Contains(HasSubstr("sure of it all the same: score -0.40 a word")));
+  worst_.frames = 20;
+  found = reasons(worst_, evaluation_);
+  EXPECT_THAT(found, Contains(HasSubstr("Short: 0.8 s")));
+  EXPECT_THAT(found, Contains(HasSubstr("Fast: 6.2 words a second")));
+  worst_.frames = 100;
+  EXPECT_THAT(reasons(worst_, evaluation_), Contains(HasSubstr("Long: 4.0 s")));
+}
+
+TEST_F(Reasons, SayWhenItRepeatsOrRunsOn) {
+  worst_.hypothesis = "a b b b";
+  EXPECT_THAT(reasons(worst_, evaluation_), Contains("It repeats 'b' 3 times."));
+  worst_.hypothesis = "a b c d e f g h i j";
+  EXPECT_THAT(reasons(worst_, evaluation_), Contains("It runs on: 10 words for 5."));
+}
+
+TEST_F(Reasons, NeedNoOtherFiles) {
+  EXPECT_THAT(reasons(worst_, {}), ElementsAre("2 of 5 words: 1 substituted, 1 missing."));
+}
+
+}  // namespace
+}  // namespace raven::report

@@ -1,0 +1,181 @@
+#include "raven/report/page.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <fstream>
+#include <regex>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "report/make_run.h"
+#include "report/sections.h"
+#include "support/temporary_folder.h"
+
+namespace raven::report {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+int times(const std::string& text, const std::string& part) {
+  int count = 0;
+  for (auto at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST(Page, TellsARunFromTopToBottom) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "tuned");
+  const auto html = page({folder.path() / "tuned"});
+  std::size_t at = 0;
+  for (const auto& part :
+       {"<h1>tuned</h1>", "fine-tuning for video, from runs/pretrained",
+        "It learnt: WER 40.0 % (test)", "id=\"curves\"", "id=\"rates\"", "37.0 % to 43.0 %",
+        "id=\"worst\"", "It repeats &#39;RED&#39; 4 times", "data:image/png;base64,iVBORw0KGgo",
+        "id=\"skipped\"", "id=\"setup\"", "the whole configuration"}) {
+    const auto found = html.find(part, at);
+    ASSERT_NE(found, html.npos) << part;
+    at = found;
+  }
+}
+
+TEST(Page, SeveralRunsShareDiagramsAndShowTheirDifferences) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "a/run", {.wer = 0.4});
+  make_run(folder.path() / "b/run", {.wer = 0.6});
+  auto config = read_file(folder.path() / "b/run/config.json");
+  config = std::regex_replace(config, std::regex("\"model.encoder.dim\":\"128\""),
+                              "\"model.encoder.dim\":\"256\"");
+  write(folder.path() / "b/run/config.json", config);
+  const auto html = page({folder.path() / "a/run", folder.path() / "b/run/"});
+  EXPECT_THAT(html, HasSubstr("<h1>2 runs</h1>"));
+  EXPECT_THAT(html, HasSubstr("data-name=\"a/run\""));
+  EXPECT_THAT(html, HasSubstr("data-name=\"b/run\""));
+  const auto differences = html.substr(html.find("Settings that differ"));
+  EXPECT_THAT(differences, HasSubstr("model.encoder.dim"));
+  EXPECT_THAT(differences.substr(0, differences.find("</table>")),
+              Not(HasSubstr("model.encoder.blocks")));
+  EXPECT_THAT(html, HasSubstr("40.0 % <span class=\"vh\">(lowest)</span>"));
+  EXPECT_THAT(page({folder.path() / "a/run", folder.path() / "a/run"}), HasSubstr("run #2</h4>"));
+}
+
+TEST(Page, TextOfFilesStaysText) {
+  const TemporaryFolder folder;
+  const std::string attack =
+      "\"'></script></style></title></textarea>--><script>attack()</script><img src=x "
+      "onerror=attack()>&lt;";
+  const auto run = folder.path() / "<script>attack()<&>";  // a slash cannot be part of a name
+  make_run(run, {.text = attack});
+  make_run(run / "second", {.text = attack, .fine_tuning = false});
+  for (const auto& html : {page({run}), page({run, run / "second"})}) {
+    EXPECT_EQ(times(html, "<script>"), 1);  // its own
+    EXPECT_EQ(times(html, "</script>"), 1);
+    EXPECT_EQ(times(html, "</style>"), 1);
+    EXPECT_EQ(times(html, "</title>"), times(html, "<title>"));
+    EXPECT_EQ(times(html, "<img src=x"), 0);
+    EXPECT_GT(times(html, "&lt;script&gt;attack()"), 20);
+    EXPECT_EQ(times(html, "-->"), 0);
+  }
+}
+
+TEST(Page, LoadsNothingFromElsewhere) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "run");
+  const auto html = page({folder.path() / "run"});
+  EXPECT_THAT(html, HasSubstr("default-src 'none'"));
+  const std::regex reference("(src|href)=\"([^\"]*)\"");
+  for (std::sregex_iterator it(html.begin(), html.end(), reference), end; it != end; ++it) {
+    const auto target = (*it)[2].str().substr(0, 5);
+    EXPECT_TRUE(target[0] == '#' || target == "data:") << target;
+  }
+  EXPECT_EQ(times(html, "http"), 2);  // "http-equiv" and SVG's namespace in the script
+  EXPECT_EQ(times(html, "@import"), 0);
+  EXPECT_EQ(times(html, "url("), 0);
+}
+
+TEST(Page, EveryAnchorIsThereAndNoIdTwice) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "a");
+  make_run(folder.path() / "b", {.fine_tuning = false});
+  const auto html = page({folder.path() / "a", folder.path() / "b"});
+  const std::regex link("href=\"#([^\"]*)\""), id(" id=\"([^\"]*)\"");
+  std::map<std::string, int> ids;
+  for (std::sregex_iterator it(html.begin(), html.end(), id), end; it != end; ++it) ++ids[(*it)[1]];
+  for (const auto& [name, count] : ids) EXPECT_EQ(count, 1) << name;
+  for (std::sregex_iterator it(html.begin(), html.end(), link), end; it != end; ++it) {
+    EXPECT_EQ(ids.count((*it)[1]), 1U) << (*it)[1];
+  }
+}
+
+TEST(Page, DamagedAndEmptyRunsAreSaid) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder.path() / "empty");
+  const auto html = page({folder.path() / "empty"});
+  EXPECT_THAT(html, HasSubstr("metrics.jsonl is missing"));
+  EXPECT_THAT(html, HasSubstr("No numbers were reported."));
+  make_run(folder.path() / "odd");
+  for (const char* name : {"config.json", "environment.json", "metrics.jsonl", "skipped.tsv",
+                           "log.txt", "config.yaml", "overrides.txt", "evaluate/test/wer.json",
+                           "evaluate/test/worst.json", "evaluate/test/utterances.jsonl",
+                           "evaluate/test/attention.json", "evaluate/test/worst/0.png"}) {
+    const auto file = folder.path() / "odd" / name;
+    const auto whole = read_file(file);
+    for (const auto& content :
+         {std::string(), whole.substr(0, whole.size() / 2), std::string("\0\xFF{", 3),
+          std::string("[[[[{}]]]]"), std::string("3")}) {
+      write(file, content);
+      EXPECT_NO_THROW(page({folder.path() / "odd"})) << name << ": " << content.substr(0, 20);
+    }
+    write(file, whole);
+  }
+  EXPECT_THROW(page({folder.path() / "nowhere"}), ConfigError);
+  EXPECT_THROW(page({}), ConfigError);
+}
+
+TEST(Page, AMillionLinesMakeASmallPage) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "long");
+  {
+    std::ofstream out(folder.path() / "long/metrics.jsonl");
+    for (int step = 1; step <= 1'000'000; ++step) {
+      out << "{\"step\":" << step << ",\"loss\":" << (step % 100) / 100.0 << "}\n";
+    }
+  }
+  const auto html = page({folder.path() / "long"});
+  EXPECT_LT(html.size(), 400'000U);
+  EXPECT_THAT(html, HasSubstr("1,000,000"));
+  EXPECT_THAT(html, HasSubstr("lines are means of neighbouring"));
+}
+
+TEST(Page, IsWrittenWhole) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "run");
+  write_page({folder.path() / "run"}, folder.path() / "report.html");
+  EXPECT_EQ(read_file(folder.path() / "report.html"), page({folder.path() / "run"}));
+  EXPECT_THROW(write_page({folder.path() / "run"}, folder.path() / "no/such/folder/r.html"),
+               SystemError);
+}
+
+TEST(AlignedWords, AreToldApartWithoutColours) {
+  const auto list = aligned_words_list(
+      {{'S', "sheep", "sheet"}, {'D', "the", ""}, {'I', "", "a"}, {'=', "x", "x"}});
+  EXPECT_THAT(list, HasSubstr("<li class=\"S\"><span>sheep</span><span class=\"vh\">heard "
+                              "as</span><span>sheet</span></li>"));
+  EXPECT_THAT(list, HasSubstr("<li class=\"D\"><span class=\"vh\">missing</span><span>the</span>"));
+  EXPECT_THAT(list, HasSubstr("<span class=\"vh\">added</span>"));
+  EXPECT_THAT(list, HasSubstr("<li><span>x</span></li>"));
+}
+
+TEST(Attention, WithoutWeightsIsATrackAlone) {
+  EXPECT_THAT(attention_figure({.id = "a", .units = {"x"}, .weights = {}, .ctc = {{3, "x"}}}),
+              HasSubstr(">CTC</text>"));
+  EXPECT_THAT(attention_figure({.id = "a", .units = {"x"}, .weights = {{0, 0}}, .ctc = {}}),
+              HasSubstr("data:image/png"));
+  EXPECT_THAT(attention_figure({.id = "a", .units = {"x"}, .weights = {{}}, .ctc = {}}), IsEmpty());
+}
+
+}  // namespace
+}  // namespace raven::report
