@@ -125,15 +125,21 @@ double rate_of(const TableRow& row) {
   return -1;
 }
 
+/// What a row is about; where other rows have a number, none means no limit, and for noise, clean.
+std::string label_text(const TableRow& row, const std::string& key) {
+  const auto has_key = [&](const auto& item) { return item.first == key; };
+  const auto number = std::find_if(row.numbers.begin(), row.numbers.end(), has_key);
+  if (number != row.numbers.end()) return number_text(number->second);
+  const auto text = std::find_if(row.texts.begin(), row.texts.end(), has_key);
+  if (text == row.texts.end()) return "";
+  if (text->second.empty() && key == "snr_db") return "clean";
+  return escaped(text->second, 120);
+}
+
 std::string row_markup(const TableRow& row, const std::vector<std::string>& texts,
                        const std::vector<std::string>& numbers) {
   std::string out = "<tr>";
-  for (const auto& key : texts) {
-    const auto found = std::find_if(row.texts.begin(), row.texts.end(),
-                                    [&](const auto& item) { return item.first == key; });
-    out += fmt::format("<td class=\"long\">{}</td>",
-                       found == row.texts.end() ? "" : escaped(found->second, 120));
-  }
+  for (const auto& key : texts) out += fmt::format("<td>{}</td>", label_text(row, key));
   for (const auto& key : numbers) {
     const auto found = std::find_if(row.numbers.begin(), row.numbers.end(),
                                     [&](const auto& item) { return item.first == key; });
@@ -148,6 +154,15 @@ std::string row_markup(const TableRow& row, const std::vector<std::string>& text
 
 std::string breakdown(const std::string& title, std::vector<TableRow> rows) {
   std::vector<std::string> texts, numbers;
+  const auto has = [&](const char* key) {
+    return std::any_of(rows.begin(), rows.end(), [&](const TableRow& row) {
+      return std::any_of(row.numbers.begin(), row.numbers.end(),
+                         [&](const auto& item) { return item.first == key; });
+    });
+  };
+  for (const char* label : {"from_s", "to_s", "snr_db"}) {
+    if (has(label)) texts.emplace_back(label);
+  }
   for (const auto& row : rows) {
     for (const auto& [key, value] : row.texts) {
       if (std::find(texts.begin(), texts.end(), key) == texts.end()) texts.push_back(key);

@@ -70,7 +70,8 @@ void make_evaluation(const fs::path& folder, const RunOptions& options) {
   }
   write(folder / "utterances.jsonl", utterances);
   const Json row = {{"speaker", "s1" + options.text}, {"wer", options.wer}, {"words", 60}};
-  const Json length = {{"frames", {50, 74}}, {"wer", options.wer}, {"words", 60}};
+  const Json length = {{"from_s", 2}, {"to_s", 3}, {"wer", options.wer}, {"words", 60}};
+  const Json longer = {{"from_s", 3}, {"to_s", nullptr}, {"wer", options.wer}, {"words", 61}};
   write(folder / "wer.json", Json({{"wer", options.wer},
                                    {"cer", options.wer / 2},
                                    {"substitutions", 40},
@@ -81,7 +82,7 @@ void make_evaluation(const fs::path& folder, const RunOptions& options) {
                                    {"sentence_errors", 27},
                                    {"confidence", {options.wer - 0.03, options.wer + 0.03}},
                                    {"skipped", {{"corrupt" + options.text, 1}}},
-                                   {"by_length", {length}},
+                                   {"by_length", Json::array({length, longer})},
                                    {"by_speaker", {row}}})
                                  .dump());
   const Json worst = {{"id", "s1/00005" + options.text},

@@ -42,6 +42,14 @@ TEST(Page, TellsARunFromTopToBottom) {
   }
 }
 
+TEST(Page, ABoundaryIsShownWhereOtherRowsHaveNone) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "run");
+  const auto html = page({folder.path() / "run"});
+  EXPECT_THAT(html, HasSubstr("<tr><td>2</td><td>3</td><td class=\"n bar\""));
+  EXPECT_THAT(html, HasSubstr("<tr><td>3</td><td></td><td class=\"n bar\""));
+}
+
 TEST(Page, SeveralRunsShareDiagramsAndShowTheirDifferences) {
   const TemporaryFolder folder;
   make_run(folder.path() / "a/run", {.wer = 0.4});

@@ -43,7 +43,7 @@ TEST_F(Records, AWholeRunHasNoProblems) {
   EXPECT_EQ(test.rates->wer, 0.4);
   EXPECT_NEAR(test.rates->confidence->second, 0.43, 1e-12);
   ASSERT_EQ(test.rates->tables.size(), 2U);
-  EXPECT_EQ(test.rates->tables[0].second[0].texts[0].second, "50 to 74");
+  EXPECT_EQ(test.rates->tables[0].second[1].numbers[0].second, 3);
   ASSERT_EQ(test.worst.size(), 1U);
   EXPECT_EQ(test.worst[0].words[2].kind, 'D');
   EXPECT_THAT(test.worst[0].crops_png, HasSubstr("PNG"));
