@@ -72,6 +72,9 @@ for name in video_pretrained video_random audio_pretrained audio_random; do
   $raven evaluate model="$folder/$name" "data.manifest=$folder/data/test.tsv" decode.beam_size=10 decode.ctc_weight=0.3 >"$folder/$name/wer.txt"
 done
 
+stage "Report: all runs side by side"
+$raven report "$folder"/{run,video_pretrained,video_random,audio_pretrained,audio_random} --out "$folder/report.html"
+
 stage "Done"
 python3 scripts/quickstart_summary.py "$folder"
 cat <<EOF
@@ -83,6 +86,7 @@ cat <<EOF
   pre-trained     $folder/run/encoders
   recognizers     $folder/*/recognizer.safetensors
   word errors     $folder/*/evaluate/test     (alignments.txt, wer.json, hyp.trn and ref.trn for sclite)
+  report          $folder/report.html         (curves, word errors, worst utterances with their mouths)
   metrics         $folder/*/metrics.jsonl     (TensorBoard: $folder/*/tensorboard)
 
 Next: docs/own_data.md for your own videos, docs/finetuning.md, configs/lrs3.yaml for RAVEn Base on LRS3.
