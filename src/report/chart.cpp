@@ -13,7 +13,8 @@ namespace {
 
 constexpr double kWidth = 360, kHeight = 190;
 constexpr double kLeft = 46, kRight = 10, kTop = 8, kBottom = 24;
-constexpr std::size_t kDotsBelow = 25;  // few points are seen better with dots
+constexpr std::size_t kSpikesAmong = 100;  // fewer values are all shown
+constexpr std::size_t kDotsBelow = 25;     // few points are seen better with dots
 
 struct Axis {
   double low = 0, high = 1;
@@ -44,7 +45,7 @@ Axis value_axis(const std::vector<ChartSeries>& series) {
   };
   const double low = quantile(0.01), high = quantile(0.99), room = 0.75 * (high - low);
   Axis axis{.low = values.front(), .high = values.back()};
-  if (room > 0) {
+  if (room > 0 && values.size() >= kSpikesAmong) {
     axis.low = std::max(axis.low, low - room);
     axis.high = std::min(axis.high, high + room);
   }

@@ -46,6 +46,12 @@ TEST(Chart, ASpikeDoesNotFlattenTheRest) {
   EXPECT_THAT(markup, HasSubstr(">5</text>"));  // a tick within the usual values
 }
 
+TEST(Chart, FewPointsAreAllInThePicture) {
+  const auto track = track_of({{0, 100}, {1, 1}, {2, 1.1}, {3, 1.2}});
+  const auto markup = chart({.title = "t"}, {{.name = "a", .track = &track, .colour = 0}});
+  EXPECT_THAT(markup, HasSubstr(">100</text>"));
+}
+
 TEST(Chart, OddRangesHaveAnAxis) {
   for (const double value : {0.0, 1e-320, 1e99, -3.0}) {
     const auto track = track_of({{1, value}, {2, value}});
