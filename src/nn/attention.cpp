@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "nn/kernels/prefix_attention_kernels.h"
+#include "nn/parallel.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -95,21 +97,69 @@ torch::Tensor select_hypotheses(const torch::Tensor& x, const torch::Tensor& utt
 }
 
 void PrefixCache::append(const torch::Tensor& keys, const torch::Tensor& values) {
-  keys_ = keys_.defined() ? torch::cat({keys_, keys.unsqueeze(2)}, 2) : keys.unsqueeze(2);
-  values_ = values_.defined() ? torch::cat({values_, values.unsqueeze(2)}, 2) : values.unsqueeze(2);
-}
-
-KeysValues PrefixCache::prefixes(std::int64_t heads) const {
-  const auto heads_of = [&](const torch::Tensor& x) {
-    return x.flatten(0, 1).unflatten(-1, {heads, -1}).transpose(1, 2);
-  };
-  return {.keys = heads_of(keys_), .values = heads_of(values_)};
+  keys_.push_back(keys.flatten(0, 1).contiguous());
+  values_.push_back(values.flatten(0, 1).contiguous());
+  const auto rows =
+      torch::arange(keys_.back().size(0), torch::TensorOptions(torch::kInt64).device(keys.device()))
+          .view({keys.size(0), keys.size(1), 1});
+  places_ = places_.defined() ? torch::cat({places_, rows}, 2) : rows;
 }
 
 void PrefixCache::select(const torch::Tensor& utterances, const torch::Tensor& parents) {
-  if (!keys_.defined()) return;
-  keys_ = select_hypotheses(keys_, utterances, parents);
-  values_ = select_hypotheses(values_, utterances, parents);
+  if (places_.defined()) places_ = select_hypotheses(places_, utterances, parents);
+}
+
+torch::Tensor PrefixCache::attend(const torch::Tensor& query, const torch::Tensor& visible,
+                                  std::int64_t heads) const {
+  const bool cpu_floats = query.device().is_cpu() && query.scalar_type() == torch::kFloat32 &&
+                          keys_.front().scalar_type() == torch::kFloat32;
+  const bool needs_gradient = torch::GradMode::is_enabled() && query.requires_grad();
+  return cpu_floats && !needs_gradient ? in_place(query, visible, heads)
+                                       : gathered(query, visible, heads);
+}
+
+torch::Tensor PrefixCache::in_place(const torch::Tensor& query, const torch::Tensor& visible,
+                                    std::int64_t heads) const {
+  std::vector<const float*> keys, values;
+  for (const auto& step : keys_) keys.push_back(step.data_ptr<float>());
+  for (const auto& step : values_) values.push_back(step.data_ptr<float>());
+  const auto q = query.contiguous(), places = places_.contiguous();
+  const auto seen = visible.defined() ? visible.contiguous() : visible;
+  auto mixed = torch::empty_like(q);
+  const kernels::Prefixes prefixes{.keys = keys.data(),
+                                   .values = values.data(),
+                                   .places = places.data_ptr<std::int64_t>(),
+                                   .visible = seen.defined() ? seen.data_ptr<bool>() : nullptr,
+                                   .units = static_cast<std::int64_t>(keys.size()),
+                                   .heads = heads,
+                                   .width = q.size(2) / heads};
+  const auto hypotheses = q.size(0) * q.size(1);
+  const auto* from = q.data_ptr<float>();
+  auto* to = mixed.data_ptr<float>();
+  parallel_for(hypotheses, [&, loop = kernels::prefix_attention_loop()](std::int64_t n) {
+    std::vector<float> weights(static_cast<std::size_t>(heads * prefixes.units));
+    loop(from, prefixes, n, n + 1, weights.data(), to);
+  });
+  return mixed;
+}
+
+torch::Tensor PrefixCache::gathered(const torch::Tensor& query, const torch::Tensor& visible,
+                                    std::int64_t heads) const {
+  std::vector<std::int64_t> first_rows;  // of each step among all steps' rows
+  std::int64_t rows = 0;
+  for (const auto& step : keys_) first_rows.push_back(rows), rows += step.size(0);
+  const auto places = (places_ + torch::tensor(first_rows, places_.options())).flatten(0, 1);
+  const auto prefixes = [&](const std::vector<torch::Tensor>& steps) {
+    return torch::cat(steps)
+        .index_select(0, places.view(-1))
+        .view({places.size(0), places.size(1), heads, -1})
+        .transpose(1, 2);  // (B * S, H, U, d)
+  };
+  const auto q = query.flatten(0, 1).unflatten(-1, {heads, -1}).unsqueeze(2);  // (B * S, H, 1, d)
+  const auto scores =
+      torch::matmul(q, prefixes(keys_).transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
+  const auto seen = visible.defined() ? visible.flatten(0, 1).unsqueeze(1).unsqueeze(1) : visible;
+  return torch::matmul(weights_of(scores, seen), prefixes(values_)).view(query.sizes());
 }
 
 MultiHeadAttentionImpl::MultiHeadAttentionImpl(std::int64_t dim, std::int64_t heads, double dropout)
@@ -147,9 +197,7 @@ torch::Tensor MultiHeadAttentionImpl::forward(const torch::Tensor& query,
 torch::Tensor MultiHeadAttentionImpl::step(const torch::Tensor& x, PrefixCache& past,
                                            const torch::Tensor& visible) {
   past.append(linear_k(x), linear_v(x));
-  const auto hypotheses = x.flatten(0, 1).unsqueeze(1);  // (B * S, 1, D)
-  const auto seen = visible.defined() ? visible.flatten(0, 1).unsqueeze(1).unsqueeze(1) : visible;
-  return attend(hypotheses, past.prefixes(heads_), seen).view(x.sizes());
+  return linear_out(past.attend(linear_q(x), visible, heads_));
 }
 
 }  // namespace raven::nn

@@ -119,5 +119,37 @@ TEST(RelativeAttention, RefusesHeadsThatDoNotDivideTheWidth) {
   EXPECT_THROW(RelativeAttention(10, 4, 0.0), InternalError);
 }
 
+TEST(PrefixCache, AttendsInPlaceAsToGatheredPrefixes) {
+  torch::manual_seed(4);
+  torch::NoGradGuard no_grad;
+  constexpr std::int64_t kHeads = 3, kDim = 3 * 20;  // 20: a whole block of lanes and a rest
+  PrefixCache in_place, gathered;                    // float32 takes the loop, float64 does not
+  const auto append = [&](std::int64_t utterances, std::int64_t hypotheses) {
+    const auto keys = torch::randn({utterances, hypotheses, kDim});
+    const auto values = torch::randn({utterances, hypotheses, kDim});
+    in_place.append(keys, values);
+    gathered.append(keys.to(torch::kDouble), values.to(torch::kDouble));
+  };
+  const auto select = [&](const torch::Tensor& utterances, const torch::Tensor& parents) {
+    in_place.select(utterances, parents);
+    gathered.select(utterances, parents);
+  };
+  append(2, 1);
+  select(torch::tensor({0, 1}), torch::zeros({2, 3}, torch::kInt64));
+  append(2, 3);
+  select(torch::tensor({1, 0}), torch::tensor({{2, 2}, {1, 0}}));
+  append(2, 2);
+  const auto query = torch::randn({2, 2, kDim});
+  auto visible = torch::tensor({1, 0, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0}, torch::kBool).view({2, 2, 3});
+  for (const auto& seen : {torch::Tensor{}, visible}) {
+    const auto actual = in_place.attend(query, seen, kHeads);
+    EXPECT_LE(tolerance::distance(actual, gathered.attend(query.to(torch::kDouble), seen, kHeads)),
+              1e-5);
+    if (seen.defined()) {
+      EXPECT_EQ(actual[1][1].abs().max().item<float>(), 0.0F) << "nothing is visible";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace raven::nn

@@ -5,6 +5,8 @@
 
 #include <torch/torch.h>
 
+#include <vector>
+
 namespace raven::nn {
 
 /// Sinusoids of relative positions T-1, ..., -(T-1); positive where the key lies before the query.
@@ -43,20 +45,29 @@ struct KeysValues {
 torch::Tensor select_hypotheses(const torch::Tensor& x, const torch::Tensor& utterances,
                                 const torch::Tensor& parents);
 
-/// What the units of hypotheses became in one attention, step by step.
+/// What the units of hypotheses became in one attention, step by step. Hypotheses share their past:
+/// each step's keys and values are kept as they came, with a note of who descends from whom.
 /// Shapes: S hypotheses of each utterance, all with the same number U of units.
 class PrefixCache {
  public:
   /// Adds the newest unit's keys and values, each (B, S, D).
   void append(const torch::Tensor& keys, const torch::Tensor& values);
-  /// Of all prefixes, (B * S, H, U, d).
-  [[nodiscard]] KeysValues prefixes(std::int64_t heads) const;
+  /// Scaled dot-product attention of `heads` heads to the prefixes: query (B, S, D); visible bool
+  /// (B, S, U) or undefined. Returns (B, S, D).
+  [[nodiscard]] torch::Tensor attend(const torch::Tensor& query, const torch::Tensor& visible,
+                                     std::int64_t heads) const;
   /// Goes on with utterances `utterances` (B') int64, and of each with hypotheses that continue
   /// `parents` (B', S') int64.
   void select(const torch::Tensor& utterances, const torch::Tensor& parents);
 
  private:
-  torch::Tensor keys_, values_;  // (B, S, U, D)
+  [[nodiscard]] torch::Tensor in_place(const torch::Tensor& query, const torch::Tensor& visible,
+                                       std::int64_t heads) const;
+  [[nodiscard]] torch::Tensor gathered(const torch::Tensor& query, const torch::Tensor& visible,
+                                       std::int64_t heads) const;
+
+  std::vector<torch::Tensor> keys_, values_;  // of each step, (its B * S, D)
+  torch::Tensor places_;                      // (B, S, U) int64: row of a prefix in each step
 };
 
 /// Scaled dot-product attention. Keys: linear_{q,k,v,out} with bias.

@@ -1,0 +1,2 @@
+#define RAVEN_LOOP kPrefixAttentionGeneric
+#include "nn/kernels/prefix_attention_loop.inc"
