@@ -16,6 +16,7 @@
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/data/span_mask.h"
+#include "raven/decode/decode.h"
 #include "raven/media/media.h"
 #include "raven/models/encoder.h"
 #include "raven/train/device.h"
@@ -32,7 +33,9 @@ using config::PretrainConfig;
 constexpr const char* kDescription =
     "step: a pre-training step on a random batch, with targets, forward, backward, clipping, both "
     "optimisers and the teachers' update. encode: one student encoder, inference only, on a random "
-    "batch. loader: batches of a manifest through the data pipeline, without networks.\n"
+    "batch. loader: batches of a manifest through the data pipeline, without networks. decode: the "
+    "search alone, over random encoder outputs, with random weights that do not end a sentence "
+    "early, so that it yields about as many units as frames.\n"
     "After --warmup rounds, --steps rounds are timed one by one, each ended by waiting for the "
     "device. frames_per_s is the median in video frames (25 are a second of speech), spread is "
     "(largest - smallest) / median; the loader's frames_per_s_total is over all rounds. With a GPU "
@@ -196,6 +199,53 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
   return result;
 }
 
+/// As published, with a decoder of the encoder's own size: 6 blocks with 12 in the encoder (Base),
+/// 9 with 24 (Large). Random weights; the end of a sentence is hardly ever worth saying.
+models::Recognizer random_recognizer(const PretrainConfig& config, const torch::Device& device) {
+  torch::manual_seed(0);
+  const auto& encoder = config.model.encoder;
+  models::Recognizer recognizer(models::RecognizerOptions{
+      .modality = models::Modality::kVideo,
+      .encoder = encoder,
+      .frontend = config.model.video_frontend,
+      .decoder = {.dim = encoder.dim,
+                  .heads = encoder.heads,
+                  .ffn_dim = encoder.ffn_dim,
+                  .blocks = std::max<std::int64_t>(6, encoder.blocks * 3 / 8)}});
+  const torch::NoGradGuard no_grad;
+  recognizer->decoder->named_parameters()["output_layer.bias"][recognizer->end_unit()] -= 30;
+  recognizer->to(device);
+  recognizer->eval();
+  return recognizer;
+}
+
+nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Arguments& arguments) {
+  const auto device = train::choose_device(config.device, cuda_library_problem());
+  auto recognizer = random_recognizer(config, device);
+  const auto length = arguments.integer("--utterance-length");
+  const auto utterances = std::max<std::int64_t>(arguments.integer("--frames") / length, 1);
+  config::DecodeConfig decoding;
+  decoding.beam_size = arguments.integer("--beam-size");
+  decoding.ctc_weight = arguments.number("--ctc-weight");
+  const decode::Encoded encoded{
+      .frames = torch::randn({utterances, length, config.model.encoder.dim}).to(device),
+      .valid = {},
+      .ids = std::vector<std::string>(static_cast<std::size_t>(utterances), "random")};
+  double units = 0;
+  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
+    const auto hypotheses = decode::decode(recognizer, encoded, decoding);
+    units = 0;
+    for (const auto& best : hypotheses) units += static_cast<double>(best.front().units.size());
+    return static_cast<double>(utterances * length);
+  });
+  auto result = summary(timing);
+  result["units_per_utterance"] = units / static_cast<double>(utterances);
+  result["beam_size"] = decoding.beam_size;
+  result["ctc_weight"] = decoding.ctc_weight;
+  add_device(result, device, 0, config.train.precision);
+  return result;
+}
+
 void print_table(const nlohmann::ordered_json& result) {
   for (const auto& [name, value] : result.items()) {
     if (value.is_object()) continue;
@@ -214,6 +264,7 @@ ExitCode bench(const Arguments& arguments) {
   nlohmann::ordered_json result{{"what", what}};
   const auto measured = what == "loader"   ? bench_loader(config, arguments)
                         : what == "encode" ? bench_encode(config, arguments)
+                        : what == "decode" ? bench_decode(config, arguments)
                                            : bench_step(config, arguments);
   result.update(measured);
   result["precision"] = config::enum_name(config.train.precision);
@@ -240,34 +291,49 @@ Option count_option(const std::string& name, const std::string& meaning, const s
 }  // namespace
 
 Command make_bench_command() {
-  return {.name = "bench",
-          .summary = "measures the speed of the loader, a pre-training step or an encoder",
-          .description = kDescription,
-          .positionals = {{.name = "WHAT",
-                           .meaning = "loader, step or encode",
-                           .kind = ValueKind::kText,
-                           .choices = {"loader", "step", "encode"}}},
-          .options = {{.name = "--json", .value = "", .meaning = "print one JSON object"},
-                      count_option("--frames", "video frames of the random batch", "100"),
-                      count_option("--utterance-length", "frames of each utterance in it", "50"),
-                      count_option("--warmup", "rounds before timing", "2"),
-                      count_option("--steps", "rounds timed", "5"),
-                      count_option("--threads", "CPU threads of the networks", ""),
-                      {.name = "--modality",
-                       .value = "NAME",
-                       .meaning = "for encode",
-                       .default_value = "video",
-                       .choices = {"video", "audio"}},
-                      {.name = "--manifest",
-                       .value = "FILE",
-                       .meaning = "for loader; else data.manifest",
-                       .kind = ValueKind::kFile}},
-          .config_keys = keys_of<PretrainConfig>(),
-          .examples = {{"bench step --config lrs3.yaml --json device=cpu",
-                        "a RAVEn Base step on this machine's CPU"},
-                       {"bench loader --manifest data/lrs3/manifest.tsv --steps 50 data.workers=8",
-                        "how fast eight workers read and decode"}},
-          .run = bench};
+  return {
+      .name = "bench",
+      .summary = "measures the speed of the loader, a pre-training step, an encoder or the search",
+      .description = kDescription,
+      .positionals = {{.name = "WHAT",
+                       .meaning = "loader, step, encode or decode",
+                       .kind = ValueKind::kText,
+                       .choices = {"loader", "step", "encode", "decode"}}},
+      .options = {{.name = "--json", .value = "", .meaning = "print one JSON object"},
+                  count_option("--frames", "video frames of the random batch", "100"),
+                  count_option("--utterance-length", "frames of each utterance in it", "50"),
+                  count_option("--warmup", "rounds before timing", "2"),
+                  count_option("--steps", "rounds timed", "5"),
+                  count_option("--threads", "CPU threads of the networks", ""),
+                  {.name = "--modality",
+                   .value = "NAME",
+                   .meaning = "for encode",
+                   .default_value = "video",
+                   .choices = {"video", "audio"}},
+                  {.name = "--beam-size",
+                   .value = "N",
+                   .meaning = "for decode",
+                   .kind = ValueKind::kInteger,
+                   .default_value = "40",
+                   .range = config::at_least(1)},
+                  {.name = "--ctc-weight",
+                   .value = "W",
+                   .meaning = "for decode",
+                   .kind = ValueKind::kNumber,
+                   .default_value = "0.1",
+                   .range = config::between(0, 1)},
+                  {.name = "--manifest",
+                   .value = "FILE",
+                   .meaning = "for loader; else data.manifest",
+                   .kind = ValueKind::kFile}},
+      .config_keys = keys_of<PretrainConfig>(),
+      .examples = {{"bench step --config lrs3.yaml --json device=cpu",
+                    "a RAVEn Base step on this machine's CPU"},
+                   {"bench loader --manifest data/lrs3/manifest.tsv --steps 50 data.workers=8",
+                    "how fast eight workers read and decode"},
+                   {"bench decode --frames 60 --utterance-length 60 --threads 1",
+                    "the search of one utterance, on one core, with a Base decoder"}},
+      .run = bench};
 }
 
 }  // namespace raven::cli
