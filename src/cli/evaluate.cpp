@@ -1,6 +1,7 @@
 // `raven evaluate`
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "commands.h"
 #include "cuda_library.h"
@@ -48,11 +49,18 @@ ExitCode evaluate(const Arguments& arguments) {
   std::vector<data::Manifest> sets;
   for (const auto& file : config.data.manifest) sets.push_back(data::read_manifest(file));
   const auto& models = config.model;
+  std::set<fs::path> used;
   for (const auto& model : models) {
     auto loaded = evaluation::load_recognizer(model);
     for (const auto& set : sets) {
       const auto folder =
           results_folder(config, model, loaded, models.size() > 1) / set.file.stem();
+      if (!used.insert(fs::weakly_canonical(folder)).second) {
+        throw ConfigError(fmt::format(
+            "results of {} on {} would replace those of an earlier model or set in {}; give them "
+            "other file names, or evaluate them in calls of their own with other out= folders",
+            model, set.file.string(), folder.string()));
+      }
       std::optional<evaluation::DecodedSet> decoded;
       {
         Progress progress(model_name(model) + " " + set.file.stem().string(), set.total_frames(),

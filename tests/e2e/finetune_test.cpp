@@ -138,6 +138,62 @@ TEST_F(Finetune, AverageEqualsWhatTheRunWrote) {
   EXPECT_EQ(read_file(out), recognizer("run"));
 }
 
+TEST_F(Finetune, EvaluationRepeatsItselfAlsoAfterAKill) {
+  ASSERT_EQ(finetune("run"), 0) << read_file(log("run"));
+  const auto evaluate = [&](const std::string& out) {
+    return std::vector<std::string>{
+        kRaven,
+        "evaluate",
+        "device=cpu",
+        "threads=1",
+        "model=" + folder("run").string(),
+        "data.manifest=" + (corpus_->path() / "test" / "manifest.tsv").string(),
+        "decode.beam_size=4",
+        "out=" + folder(out).string()};
+  };
+  const auto results = [&](const std::string& out) {
+    std::string bytes;
+    for (const char* file :
+         {"hyp.trn", "ref.trn", "alignments.txt", "utterances.jsonl", "wer.json", "worst.json"})
+      bytes += read_file(folder(out) / "manifest" / file);
+    return bytes;
+  };
+  ASSERT_EQ(Process(evaluate("first"), log("first")).wait(), 0) << read_file(log("first"));
+  ASSERT_EQ(Process(evaluate("second"), log("second")).wait(), 0);
+  EXPECT_EQ(results("first"), results("second"));
+  EXPECT_EQ(
+      nlohmann::json::parse(read_file(folder("first") / "manifest" / "wer.json")).at("utterances"),
+      12);
+  {
+    Process process(evaluate("killed"), log("killed"));
+    const auto progress = folder("killed") / "manifest" / "decoded.jsonl";
+    for (int i = 0; i < 20000 && !fs::exists(progress); ++i)
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
+    process.signal(SIGKILL);
+    process.wait();
+  }
+  ASSERT_EQ(Process(evaluate("killed"), log("killed")).wait(), 0) << read_file(log("killed"));
+  EXPECT_EQ(results("first"), results("killed"));
+}
+
+TEST_F(Finetune, EvaluationRefusesWhatIsNoRecognizerAndResultsInOnePlace) {
+  ASSERT_EQ(finetune("run"), 0) << read_file(log("run"));
+  const auto manifest = (corpus_->path() / "test" / "manifest.tsv").string();
+  const auto evaluate = [&](const std::string& models) {
+    return Process({kRaven, "evaluate", "device=cpu", "threads=1", "model=" + models,
+                    "data.manifest=" + manifest, "decode.kind=greedy_ctc",
+                    "out=" + folder("out").string()},
+                   log("evaluate"))
+        .wait();
+  };
+  EXPECT_EQ(evaluate((corpus_->path() / "words.model").string()), 1);
+  EXPECT_EQ(evaluate(folder("none").string()), 1);
+  EXPECT_THAT(read_file(log("evaluate")), HasSubstr("expected a recognizer .safetensors"));
+  const auto run = folder("run").string();
+  EXPECT_EQ(evaluate("[" + run + "," + run + "]"), 2);
+  EXPECT_THAT(read_file(log("evaluate")), HasSubstr("would replace those of an earlier"));
+}
+
 TEST_F(Finetune, SaysWhatIsWrongWithItsInput) {
   EXPECT_EQ(finetune("a", {"text.model=/none.model"}), 2);
   EXPECT_THAT(read_file(log("a")), HasSubstr("/none.model"));
