@@ -16,6 +16,8 @@ std::vector<Command> all_commands() {
       make_average_command(),
       make_evaluate_command(),
       make_report_command(),
+      make_import_command(),
+      make_inspect_command(),
       make_bench_command(),
       make_config_command(),
       make_completion_command(),

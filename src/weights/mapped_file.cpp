@@ -1,4 +1,4 @@
-#include "weights/mapped_file.h"
+#include "raven/weights/mapped_file.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -44,6 +44,15 @@ MappedFile::MappedFile(const std::filesystem::path& file) : name_(file.string())
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, size_);
   ::close(descriptor_);
+}
+
+void MappedFile::forget(const void* part, std::size_t size) const {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto start = reinterpret_cast<std::uintptr_t>(data_);
+  const auto begin = reinterpret_cast<std::uintptr_t>(part), end = begin + size;
+  if (data_ == nullptr || begin < start || end > start + size_) return;
+  const auto first = (begin + page - 1) / page * page, last = end / page * page;
+  if (last > first) ::madvise(data_ + (first - start), last - first, MADV_DONTNEED);
 }
 
 void MappedFile::copy(std::uint64_t from, std::uint64_t count, char* to) const {

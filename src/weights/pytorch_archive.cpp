@@ -10,7 +10,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
-#include "weights/mapped_file.h"
+#include "raven/weights/mapped_file.h"
 #include "weights/pickle.h"
 #include "weights/zip_directory.h"
 
@@ -445,7 +445,8 @@ Parsed parse_layout(const Source& source) {
 
 PytorchArchive parse(const Source& source) {
   const auto parsed = parse_layout(source);
-  return {.layout = parsed.layout, .root = Builder(source, parsed).build()};
+  return {
+      .layout = parsed.layout, .root = Builder(source, parsed).build(), .mapping = source.mapping};
 }
 
 void collect(const StoredValue& value, const std::string& name,

@@ -10,7 +10,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
-#include "weights/mapped_file.h"
+#include "raven/weights/mapped_file.h"
 #include "weights/safetensors_header.h"
 
 namespace raven::weights {
@@ -128,17 +128,20 @@ TensorFile read_safetensors(const fs::path& file) {
 
 TensorFile map_safetensors(const fs::path& file) {
   const auto mapping = std::make_shared<MappedFile>(file);
-  return read_tensors(mapping->bytes(), file.string(), [&](const auto& place, std::uint64_t begin) {
-    const auto size = place.end - place.begin;
-    if (size > 0 && begin % c10::elementSize(place.type) == 0) {
-      return torch::from_blob(
-          mapping->data() + begin, place.shape, [mapping](void*) {},
-          torch::TensorOptions().dtype(place.type));
-    }
-    auto tensor = empty_tensor(place);
-    if (size > 0) mapping->copy(begin, size, static_cast<char*>(tensor.mutable_data_ptr()));
-    return tensor;
-  });
+  auto content =
+      read_tensors(mapping->bytes(), file.string(), [&](const auto& place, std::uint64_t begin) {
+        const auto size = place.end - place.begin;
+        if (size > 0 && begin % c10::elementSize(place.type) == 0) {
+          return torch::from_blob(
+              mapping->data() + begin, place.shape, [mapping](void*) {},
+              torch::TensorOptions().dtype(place.type));
+        }
+        auto tensor = empty_tensor(place);
+        if (size > 0) mapping->copy(begin, size, static_cast<char*>(tensor.mutable_data_ptr()));
+        return tensor;
+      });
+  content.mapping = mapping;
+  return content;
 }
 
 TensorFile parse_safetensors(std::string_view bytes, const std::string& source) {

@@ -10,13 +10,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "raven/weights/safetensors.h"
+#include "raven/weights/mapped_file.h"
 
 namespace raven::weights {
 
@@ -58,6 +59,7 @@ enum class ArchiveLayout { kZip, kLegacy };
 struct PytorchArchive {
   ArchiveLayout layout = ArchiveLayout::kZip;
   StoredValue root;
+  std::shared_ptr<MappedFile> mapping = {};  // what tensors may lie in; empty: they are copies
 };
 
 /// The file is mapped: a tensor lies in the mapping wherever its storage is aligned to its elements

@@ -5,16 +5,20 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "raven/weights/mapped_file.h"
 
 namespace raven::weights {
 
 struct TensorFile {
   std::vector<std::pair<std::string, torch::Tensor>> tensors;  // in file order, CPU
   std::map<std::string, std::string> metadata;
+  std::shared_ptr<MappedFile> mapping = {};  // what tensors may lie in; empty: they are copies
 
   /// The tensor of that name; throws CheckpointError naming it.
   [[nodiscard]] const torch::Tensor& at(const std::string& name) const;

@@ -23,8 +23,9 @@ class MappedFile {
 
   [[nodiscard]] std::string_view bytes() const { return {data_, size_}; }
   [[nodiscard]] char* data() const { return data_; }
-  /// `part` lies in this mapping.
-  [[nodiscard]] bool holds(const char* part) const { return part >= data_ && part < data_ + size_; }
+  /// Gives back the memory of the pages that lie wholly in this part; they are read again when they
+  /// are used. Changes made there are lost. Does nothing for memory outside this mapping.
+  void forget(const void* part, std::size_t size) const;
   /// Copies without touching the mapping: the pages are not counted as ours.
   void copy(std::uint64_t from, std::uint64_t count, char* to) const;
 

@@ -1,0 +1,37 @@
+// Published weights as raven's own files: what a file of tensors is, told by names and shapes
+// (docs/method.md), and the same tensors with all that is needed to use them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "raven/weights/safetensors.h"
+
+namespace raven::weights {
+
+enum class ModelKind { kRecognizer, kEncoder, kLanguageModel };
+
+struct ImportOptions {
+  std::string modality;    // "video" or "audio", of a shared encoder (USR); else empty
+  std::string units;       // content of a units file; empty: not known
+  std::string licence;     // empty: not known
+  std::int64_t heads = 0;  // of the decoder or language model, which shapes do not tell; 0:
+                           // 64 channels each, or as many as a small encoder has
+};
+
+struct ImportedModel {
+  ModelKind kind = ModelKind::kEncoder;
+  std::string summary;             // one line: what it is
+  std::vector<std::string> notes;  // what was left out or is not known
+  TensorFile file;                 // published names; with metadata; mapped
+};
+
+/// Recognises a fine-tuned recognizer, an encoder (bare names, `encoder.`, or USR's prefix, nested
+/// or not) or a language model. Names and shapes must be exactly those of the model that the
+/// configuration gives. Throws CheckpointError with the file and every name that does not fit, and
+/// as open_weights does.
+ImportedModel import_model(const std::filesystem::path& file, const ImportOptions& options = {});
+
+}  // namespace raven::weights

@@ -1,0 +1,31 @@
+// Any file with weights, whatever its format: its tensors by name, mapped.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "raven/weights/safetensors.h"
+
+namespace raven::weights {
+
+enum class WeightsFormat { kSafetensors, kPytorchZip, kPytorchLegacy };
+
+/// "safetensors", "PyTorch archive (zip)", "PyTorch archive (before 1.6)".
+std::string format_name(WeightsFormat format);
+
+struct WeightsFile {
+  WeightsFormat format = WeightsFormat::kSafetensors;
+  TensorFile content;
+  /// What else a PyTorch archive holds, by the keys on the way: ("epoch", "3"). Text, numbers,
+  /// true, false, None and empty containers.
+  std::vector<std::pair<std::string, std::string>> values;
+};
+
+/// Tells the format by the first bytes. Nested dicts of an archive become names joined by dots.
+/// Throws CheckpointError as read_pytorch_archive and read_safetensors do, and for two tensors of
+/// one name.
+WeightsFile open_weights(const std::filesystem::path& file);
+
+}  // namespace raven::weights

@@ -1,0 +1,109 @@
+// `raven import`
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdio>
+
+#include "commands.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/text/units.h"
+#include "raven/weights/model_import.h"
+
+namespace raven::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The file that is written: OUT, or one of the usual name in the folder OUT.
+fs::path target(const fs::path& out, weights::ModelKind kind) {
+  if (!fs::is_directory(out) && out.has_filename()) return out;
+  switch (kind) {
+    case weights::ModelKind::kRecognizer:
+      return out / "recognizer.safetensors";
+    case weights::ModelKind::kEncoder:
+      return out / "encoder.safetensors";
+    case weights::ModelKind::kLanguageModel:
+      return out / "language_model.safetensors";
+  }
+  return out;
+}
+
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+ExitCode run(const Arguments& arguments) {
+  const auto from = arguments.path("FILE"), out = arguments.path("OUT");
+  weights::ImportOptions options{.modality = arguments.text("--modality"),
+                                 .licence = arguments.text("--licence"),
+                                 .heads = arguments.integer("--heads")};
+  if (arguments.given("--units")) {
+    options.units = text::Units::read(arguments.path("--units")).text();
+  }
+  const auto model = weights::import_model(from, options);
+  const auto vocabulary = model.file.metadata.find("vocabulary");
+  if (!options.units.empty() && vocabulary != model.file.metadata.end()) {
+    const auto units = text::Units::parse(options.units, arguments.text("--units"));
+    if (fmt::format("{}", units.size()) != vocabulary->second) {
+      throw ConfigError(fmt::format("--units {} has {} units, but the model has {}",
+                                    arguments.text("--units"), units.size(), vocabulary->second));
+    }
+  }
+  print(model.summary + "\n");
+  for (const auto& note : model.notes) print("  " + note + "\n");
+  print(fmt::format("  {} tensors, source sha256 {}\n", model.file.tensors.size(),
+                    model.file.metadata.at("source_sha256")));
+  const auto to = target(out, model.kind);
+  std::error_code ignored;
+  if (fs::equivalent(from, to, ignored)) {
+    throw ConfigError(fmt::format("{} is the file that is read; name another one", to.string()));
+  }
+  if (arguments.flag("--dry-run")) {
+    print(fmt::format("would write {}\n", to.string()));
+    return ExitCode::kDone;
+  }
+  if (to.has_parent_path()) make_folders(to.parent_path());
+  weights::write_safetensors(to, model.file);
+  print(to.string() + "\n");
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Command make_import_command() {
+  return {
+      .name = "import",
+      .summary = "makes raven's own file of published weights, without running them",
+      .description =
+          "Recognises fine-tuned recognizers, pre-trained encoders (with or without `encoder.`, or "
+          "with USR's prefix) and language models by names and shapes, says what it found, and "
+          "writes safetensors with configuration, normalisation, decoding parameters, units, "
+          "licence, and SHA-256 of the source and of each tensor. Names or shapes that do not fit "
+          "are refused.",
+      .positionals = {{.name = "FILE", .meaning = "a .pth of PyTorch or a .safetensors file"},
+                      {.name = "OUT", .meaning = "file to write, or a folder for it"}},
+      .options = {{.name = "--dry-run", .value = "", .meaning = "tell, but write nothing"},
+                  {.name = "--units",
+                   .value = "FILE",
+                   .meaning = "units of a recognizer or language model, as published",
+                   .kind = ValueKind::kFile},
+                  {.name = "--modality",
+                   .value = "NAME",
+                   .meaning = "which half of an encoder for sight and sound",
+                   .choices = {"video", "audio"}},
+                  {.name = "--heads",
+                   .value = "N",
+                   .meaning = "attention heads of decoder or language model, which shapes do not "
+                              "tell; 0: 64 channels each, as published",
+                   .kind = ValueKind::kInteger,
+                   .default_value = "0",
+                   .range = config::between(0, 1024)},
+                  {.name = "--licence",
+                   .value = "TEXT",
+                   .meaning = "under which the weights were published; kept in the file"}},
+      .examples = {{"import vsr_large.pth recognizer.safetensors --units unigram1000_units.txt",
+                    "a fine-tuned model, ready to decode"},
+                   {"import pretrained_video.pth weights/ --dry-run",
+                    "what is it, and would it fit?"}},
+      .run = run};
+}
+
+}  // namespace raven::cli

@@ -1,0 +1,418 @@
+#include "raven/weights/model_import.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "raven/config/schema.h"
+#include "raven/core/error.h"
+#include "raven/core/sha256.h"
+#include "raven/core/utf8.h"
+#include "raven/models/language_model.h"
+#include "raven/models/recognizer.h"
+#include "raven/nn/state_dict.h"
+#include "raven/weights/inspection.h"
+#include "raven/weights/weights_file.h"
+
+namespace raven::weights {
+namespace {
+
+namespace fs = std::filesystem;
+using Shape = std::vector<std::int64_t>;
+
+constexpr std::int64_t kPublishedHeadWidth = 64;
+constexpr std::size_t kMaxListed = 8;
+constexpr const char* kFirstBlock = "encoders.0.feed_forward.w_1.weight";
+constexpr const char* kUsrPrefix = "model._orig_mod.model.backbone.encoder.";
+
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.rfind(start, 0) == 0;
+}
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+/// The tensors of a model by name, with the questions that recognition asks.
+class Tensors {
+ public:
+  Tensors(std::vector<std::pair<std::string, torch::Tensor>> all, std::string source)
+      : all_(std::move(all)), source_(std::move(source)) {
+    for (const auto& [name, tensor] : all_) shapes_.emplace(name, tensor.sizes().vec());
+  }
+
+  [[nodiscard]] const auto& all() const { return all_; }
+  [[nodiscard]] const auto& shapes() const { return shapes_; }
+  [[nodiscard]] bool has(const std::string& name) const { return shapes_.count(name) != 0; }
+
+  /// Throws when the name is not there or has fewer dimensions.
+  [[nodiscard]] std::int64_t size(const std::string& name, std::size_t dimension) const {
+    const auto found = shapes_.find(name);
+    if (found == shapes_.end() || found->second.size() <= dimension) {
+      refuse(fmt::format("lacks '{}' of at least {} dimensions", name, dimension + 1));
+    }
+    return found->second[dimension];
+  }
+  [[nodiscard]] std::int64_t blocks(const std::string& prefix, const std::string& inside) const {
+    std::int64_t count = 0;
+    while (has(fmt::format("{}{}.{}", prefix, count, inside))) ++count;
+    return count;
+  }
+  [[noreturn]] void refuse(const std::string& problem) const {
+    throw CheckpointError(source_ + ": " + problem);
+  }
+
+ private:
+  std::vector<std::pair<std::string, torch::Tensor>> all_;
+  std::map<std::string, Shape> shapes_;
+  std::string source_;
+};
+
+/// Where the models of a file begin: what stands before `encoders.0...`.
+std::vector<std::string> encoder_prefixes(const TensorFile& file) {
+  std::vector<std::string> prefixes;
+  for (const auto& [name, tensor] : file.tensors) {
+    if (ends_with(name, kFirstBlock)) {
+      prefixes.push_back(name.substr(0, name.size() - std::string(kFirstBlock).size()));
+    }
+  }
+  return prefixes;
+}
+
+std::string choose_prefix(const TensorFile& file, const std::string& source) {
+  const auto prefixes = encoder_prefixes(file);
+  if (prefixes.empty()) {
+    throw CheckpointError(fmt::format(
+        "{}: holds {} tensors, but no '...{}': neither a recognizer nor an encoder nor a language "
+        "model of the published names",
+        source, file.tensors.size(), kFirstBlock));
+  }
+  for (const auto& known : {std::string(kUsrPrefix), std::string("encoder."), std::string()}) {
+    if (std::find(prefixes.begin(), prefixes.end(), known) != prefixes.end()) return known;
+  }
+  if (prefixes.size() == 1) return prefixes.front();
+  std::vector<std::string> shown;
+  for (const auto& prefix : prefixes) shown.push_back("'" + printable(prefix) + "'");
+  throw CheckpointError(fmt::format("{}: holds several encoders ({}); keep one of them", source,
+                                    fmt::join(shown, ", ")));
+}
+
+std::vector<std::pair<std::string, torch::Tensor>> below(const TensorFile& file,
+                                                         const std::string& prefix) {
+  std::vector<std::pair<std::string, torch::Tensor>> inner;
+  for (const auto& [name, tensor] : file.tensors) {
+    if (starts_with(name, prefix)) inner.emplace_back(name.substr(prefix.size()), tensor);
+  }
+  return inner;
+}
+
+/// Names of a shared encoder (USR) as those of one modality; nothing changes for other files.
+void keep_modality(std::vector<std::pair<std::string, torch::Tensor>>& tensors,
+                   const std::string& modality, const std::string& source) {
+  const bool shared = std::any_of(tensors.begin(), tensors.end(), [](const auto& one) {
+    return starts_with(one.first, "frontend_");
+  });
+  if (!shared) return;
+  if (modality.empty()) {
+    throw CheckpointError(source + ": is an encoder for sight and sound; choose with --modality");
+  }
+  const std::string letter = modality == "video" ? "v" : "a";
+  std::vector<std::pair<std::string, torch::Tensor>> kept;
+  for (const auto& [name, tensor] : tensors) {
+    const std::string frontend = "frontend_" + letter + ".", linear = "linear_" + letter + ".";
+    if (starts_with(name, frontend)) {
+      kept.emplace_back("frontend." + name.substr(frontend.size()), tensor);
+    } else if (starts_with(name, linear)) {
+      kept.emplace_back("embed.0." + name.substr(linear.size()), tensor);
+    } else if (!starts_with(name, "frontend_") && !starts_with(name, "linear_")) {
+      kept.emplace_back(name, tensor);
+    }
+  }
+  tensors = std::move(kept);
+}
+
+std::int64_t heads_of(std::int64_t asked, std::int64_t dim, std::int64_t small, const Tensors& in) {
+  const auto heads =
+      asked > 0 ? asked
+                : (small > 0 ? small : std::max<std::int64_t>(dim / kPublishedHeadWidth, 1));
+  if (dim % heads != 0) {
+    in.refuse(
+        fmt::format("a width of {} cannot have {} heads; say how many with --heads", dim, heads));
+  }
+  return heads;
+}
+
+/// Of an encoder whose names begin with `prefix`.
+void infer_encoder(const Tensors& in, const std::string& prefix, models::RecognizerOptions& out) {
+  const bool token = in.has(prefix + "embed.mask_emb");
+  const auto block = prefix + "encoders.0.";
+  const bool video = in.has(prefix + "frontend.frontend3D.0.weight");
+  out.modality = video ? models::Modality::kVideo : models::Modality::kAudio;
+  out.encoder.mask_token = token;
+  out.encoder.dim = in.size(prefix + (token ? "embed.linear.weight" : "embed.0.weight"), 0);
+  out.encoder.heads = in.size(block + "self_attn.pos_bias_u", 0);
+  out.encoder.ffn_dim = in.size(block + "feed_forward.w_1.weight", 0);
+  out.encoder.blocks = in.blocks(prefix + "encoders.", "feed_forward.w_1.weight");
+  out.encoder.ffn_norm =
+      in.has(block + "norm_ff.running_mean") ? config::FfnNorm::kBatch : config::FfnNorm::kLayer;
+  if (!in.has(block + "gamma_ff")) out.encoder.layer_scale = 0;
+  out.frontend.widths.clear();
+  for (int stage = 1; stage <= 4; ++stage) {
+    out.frontend.widths.push_back(
+        in.size(fmt::format("{}frontend.trunk.layer{}.0.conv1.weight", prefix, stage), 0));
+  }
+  if (out.encoder.heads < 1 || out.encoder.dim < 2 || out.encoder.dim % 2 != 0 ||
+      out.encoder.dim % out.encoder.heads != 0) {
+    in.refuse(
+        fmt::format("an encoder of width {} and {} heads", out.encoder.dim, out.encoder.heads));
+  }
+}
+
+void infer_decoder(const Tensors& in, std::int64_t heads, models::RecognizerOptions& out) {
+  out.units = in.size("ctc.ctc_lo.weight", 0);
+  out.decoder.dim = in.size("decoder.embed.0.weight", 1);
+  out.decoder.ffn_dim = in.size("decoder.decoders.0.feed_forward.w_1.weight", 0);
+  out.decoder.blocks = in.blocks("decoder.decoders.", "feed_forward.w_1.weight");
+  const bool published = out.encoder.dim / out.encoder.heads == kPublishedHeadWidth;
+  out.decoder.heads = heads_of(heads, out.decoder.dim, published ? 0 : out.encoder.heads, in);
+}
+
+/// Names and shapes must be those of `model`, which has one block where the file has many.
+void check_names(const Tensors& in, const torch::nn::Module& model,
+                 const std::map<std::string, std::int64_t>& blocks,
+                 const std::set<std::string>& may_lack) {
+  std::map<std::string, Shape> wanted;
+  for (const auto& [name, tensor] : nn::state_dict(model)) {
+    const auto first = name.find("coders.0.");  // encoders and decoders
+    if (first == std::string::npos) {
+      wanted.emplace(name, tensor.sizes().vec());
+      continue;
+    }
+    const auto list = name.substr(0, first + 7);
+    for (std::int64_t i = 0; i < blocks.at(list); ++i) {
+      wanted.emplace(fmt::format("{}{}{}", list, i, name.substr(first + 8)), tensor.sizes().vec());
+    }
+  }
+  std::vector<std::string> problems;
+  for (const auto& [name, shape] : wanted) {
+    const auto found = in.shapes().find(name);
+    if (found == in.shapes().end()) {
+      if (may_lack.count(name) == 0) problems.push_back("missing " + name);
+    } else if (found->second != shape) {
+      problems.push_back(fmt::format("{} is [{}] instead of [{}]", name,
+                                     fmt::join(found->second, ", "), fmt::join(shape, ", ")));
+    }
+  }
+  for (const auto& [name, shape] : in.shapes()) {
+    if (wanted.count(name) == 0) problems.push_back("unexpected " + printable(name));
+  }
+  if (problems.empty()) return;
+  const auto count = problems.size();
+  if (count > kMaxListed) {
+    problems.resize(kMaxListed);
+    problems.push_back(fmt::format("and {} more", count - kMaxListed));
+  }
+  in.refuse(
+      fmt::format("does not fit the model that its shapes tell: {}", fmt::join(problems, "; ")));
+}
+
+template <class Config>
+void describe(const std::string& prefix, Config config, std::map<std::string, std::string>& into) {
+  for (const auto& field : config::bind(config).fields) {
+    const auto value = field.get();
+    std::vector<std::string> items;
+    for (const auto& item : value.items) {
+      items.push_back(std::visit([](const auto& one) { return fmt::format("{}", one); }, item));
+    }
+    const auto text = fmt::format("{}", fmt::join(items, ", "));
+    into[prefix + field.key] = field.list ? "[" + text + "]" : text;
+  }
+}
+
+std::string size_name(std::int64_t dim, std::int64_t blocks) {
+  if (dim == 512 && blocks == 12) return "Base, ";
+  if (dim == 768 && blocks == 12) return "Base+, ";
+  if (dim == 1024 && blocks == 24) return "Large, ";
+  return "";
+}
+
+/// Recognition of one file.
+class Importer {
+ public:
+  Importer(const fs::path& file, const ImportOptions& options)
+      : path_(file), options_(options), weights_(open_weights(file)) {}
+
+  ImportedModel run() {
+    const auto prefix = choose_prefix(weights_.content, path_.string());
+    const bool in_encoder = ends_with(prefix, "encoder.");
+    const auto base = in_encoder ? prefix.substr(0, prefix.size() - 8) : prefix;
+    const auto of_base = names(base);
+    if (in_encoder && of_base.count("ctc.ctc_lo.weight") != 0) {
+      recognizer(base);
+    } else if (in_encoder && of_base.count("embed.weight") != 0) {
+      language_model(base);
+    } else {
+      encoder(prefix);
+    }
+    add_provenance(prefix);
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] std::set<std::string> names(const std::string& prefix) const {
+    std::set<std::string> found;
+    for (const auto& [name, tensor] : below(weights_.content, prefix)) found.insert(name);
+    return found;
+  }
+
+  /// Tensors below a prefix, without leftovers of older classes and tables that can be computed.
+  Tensors take(const std::string& prefix) {
+    auto inner = below(weights_.content, prefix);
+    const auto outside = weights_.content.tensors.size() - inner.size();
+    if (outside > 0) {
+      result_.notes.push_back(
+          fmt::format("{} tensors outside '{}' were left out", outside, printable(prefix)));
+    }
+    keep_modality(inner, options_.modality, path_.string());
+    std::vector<std::pair<std::string, torch::Tensor>> kept;
+    for (auto& one : inner) {
+      if (ends_with(one.first, ".gamma_ff_macaron") || ends_with(one.first, ".gamma_conv") ||
+          ends_with(one.first, ".pe")) {
+        result_.notes.push_back(
+            fmt::format("'{}' was left out: no layer uses it", printable(one.first)));
+      } else {
+        kept.push_back(std::move(one));
+      }
+    }
+    return {std::move(kept), path_.string()};
+  }
+
+  void add_encoder(const models::RecognizerOptions& model) {
+    auto& metadata = result_.file.metadata;
+    const std::string modality = model.modality == models::Modality::kVideo ? "video" : "audio";
+    metadata["modality"] = modality;
+    describe("model.encoder.", model.encoder, metadata);
+    describe("model." + modality + "_frontend.", model.frontend, metadata);
+    metadata["data.waveform"] = "none";
+    metadata["data.video.window"] = "96";
+    metadata["data.video.shrink"] = "1";
+    metadata["data.video.crop"] = "88";
+    metadata["data.video.flip"] = "0.5";
+    metadata["normalisation"] =
+        modality == "video" ? "(x / 255 - 0.421) / 0.165" : "samples in [-1, 1], as they are";
+  }
+
+  static std::string encoder_text(const models::RecognizerOptions& model) {
+    const auto& e = model.encoder;
+    return fmt::format("{} ({}{} wide, {} heads, feed-forward {}, {} blocks, {} norm)",
+                       model.modality == models::Modality::kVideo ? "video" : "audio",
+                       size_name(e.dim, e.blocks), e.dim, e.heads, e.ffn_dim, e.blocks,
+                       e.ffn_norm == config::FfnNorm::kBatch ? "batch" : "layer");
+  }
+
+  void recognizer(const std::string& base) {
+    const auto in = take(base);
+    models::RecognizerOptions model;
+    infer_encoder(in, "encoder.", model);
+    infer_decoder(in, options_.heads, model);
+    auto small = model;
+    small.encoder.blocks = small.decoder.blocks = 1;
+    check_names(
+        in, *models::Recognizer(small),
+        {{"encoder.encoders.", model.encoder.blocks}, {"decoder.decoders.", model.decoder.blocks}},
+        {});
+    result_.kind = ModelKind::kRecognizer;
+    result_.file.tensors = in.all();
+    auto& metadata = result_.file.metadata;
+    metadata["format"] = "raven-recognizer";
+    add_encoder(model);
+    describe("model.decoder.", model.decoder, metadata);
+    metadata["vocabulary"] = fmt::format("{}", model.units);
+    metadata["decode.beam_size"] = "40";  // of all published numbers
+    metadata["decode.ctc_weight"] = "0.1";
+    metadata["decode.length_bonus"] = "0";
+    metadata["decode.lm_weight"] = "0";
+    if (options_.units.empty()) {
+      result_.notes.push_back("its units are not known; decoding needs them: import with --units");
+    } else {
+      metadata["units"] = options_.units;
+    }
+    result_.summary =
+        fmt::format("fine-tuned recognizer of {}, decoder {} wide, {} heads, {} blocks, {} units",
+                    encoder_text(model), model.decoder.dim, model.decoder.heads,
+                    model.decoder.blocks, model.units);
+  }
+
+  void encoder(const std::string& prefix) {
+    const auto in = take(prefix);
+    models::RecognizerOptions model;
+    infer_encoder(in, "", model);
+    auto small = model.encoder;
+    small.blocks = 1;
+    check_names(in, *models::Encoder(model.modality, small, model.frontend),
+                {{"encoders.", model.encoder.blocks}}, {"after_norm.weight", "after_norm.bias"});
+    if (!in.has("after_norm.weight")) {
+      result_.notes.push_back("has no after_norm: enough to fine-tune from, not for features");
+    }
+    for (const auto& [name, tensor] : in.all()) {
+      result_.file.tensors.emplace_back("encoder." + name, tensor);
+    }
+    result_.kind = ModelKind::kEncoder;
+    result_.file.metadata["format"] = "raven-encoder";
+    add_encoder(model);
+    result_.summary = "pre-trained encoder of " + encoder_text(model);
+  }
+
+  void language_model(const std::string& base) {
+    const auto in = take(base);
+    config::LanguageModelConfig model;
+    const auto units = in.size("embed.weight", 0);
+    model.embed_dim = in.size("embed.weight", 1);
+    model.dim = in.size("encoder.embed.0.weight", 0);
+    model.ffn_dim = in.size("encoder.encoders.0.feed_forward.w_1.weight", 0);
+    model.blocks = in.blocks("encoder.encoders.", "feed_forward.w_1.weight");
+    model.heads = heads_of(options_.heads, model.dim, 0, in);
+    auto small = model;
+    small.blocks = 1;
+    check_names(in, *models::LanguageModel(small, units), {{"encoder.encoders.", model.blocks}},
+                {});
+    result_.kind = ModelKind::kLanguageModel;
+    result_.file.tensors = in.all();
+    auto& metadata = result_.file.metadata;
+    metadata["format"] = "raven-language-model";
+    metadata["vocabulary"] = fmt::format("{}", units);
+    describe("model.", model, metadata);
+    if (!options_.units.empty()) metadata["units"] = options_.units;
+    result_.summary = fmt::format("language model, {} wide, {} heads, {} blocks, {} units",
+                                  model.dim, model.heads, model.blocks, units);
+  }
+
+  void add_provenance(const std::string& prefix) {
+    auto& metadata = result_.file.metadata;
+    metadata["format_version"] = "1";
+    metadata["source"] = path_.filename().string();
+    metadata["source_format"] = format_name(weights_.format);
+    metadata["source_sha256"] = sha256_file(path_);
+    metadata["source_prefix"] = prefix;
+    metadata["licence"] = options_.licence.empty()
+                              ? "not told by the file; the terms of its publisher hold"
+                              : options_.licence;
+    auto hashes = nlohmann::json::object();
+    for (const auto& [name, tensor] : result_.file.tensors) hashes[name] = tensor_sha256(tensor);
+    metadata["tensor_sha256"] = hashes.dump();
+    result_.file.mapping = weights_.content.mapping;
+  }
+
+  fs::path path_;
+  ImportOptions options_;
+  WeightsFile weights_;
+  ImportedModel result_;
+};
+
+}  // namespace
+
+ImportedModel import_model(const fs::path& file, const ImportOptions& options) {
+  return Importer(file, options).run();
+}
+
+}  // namespace raven::weights

@@ -1,0 +1,102 @@
+#include "raven/weights/weights_file.h"
+
+#include <array>
+#include <fstream>
+#include <unordered_set>
+
+#include "raven/core/error.h"
+#include "raven/core/utf8.h"
+#include "raven/weights/pytorch_archive.h"
+
+namespace raven::weights {
+namespace {
+
+/// Collects what is no tensor.
+class Values {
+ public:
+  std::vector<std::pair<std::string, std::string>> found;
+
+  void add(const StoredValue& value, const std::string& name) {
+    const auto below = [&](const std::string& key) {
+      return name.empty() ? key : name + "." + key;
+    };
+    if (const auto* list = value.as<StoredList>()) {
+      for (std::size_t i = 0; i < list->items.size(); ++i) {
+        add(list->items[i], below(std::to_string(i)));
+      }
+      if (list->items.empty()) found.emplace_back(name, list->tuple ? "()" : "[]");
+    } else if (const auto* dict = value.as<StoredDict>()) {
+      for (const auto& [key, item] : dict->items) add(item, below(key));
+      if (dict->items.empty()) found.emplace_back(name, "{}");
+    } else if (value.as<torch::Tensor>() == nullptr) {
+      found.emplace_back(name, text_of(value));
+    }
+  }
+
+ private:
+  static std::string text_of(const StoredValue& value) {
+    if (const auto* flag = value.as<bool>()) return *flag ? "true" : "false";
+    if (const auto* integer = value.as<std::int64_t>()) return fmt::format("{}", *integer);
+    if (const auto* number = value.as<double>()) return fmt::format("{}", *number);
+    if (const auto* text = value.as<std::string>()) return *text;
+    return "None";
+  }
+};
+
+bool is_archive(const std::filesystem::path& file) {
+  std::array<char, 2> start{};
+  std::ifstream(file, std::ios::binary).read(start.data(), start.size());
+  return (start[0] == 'P' && start[1] == 'K') || start[0] == '\x80';
+}
+
+void refuse_double_names(const TensorFile& content, const std::string& source) {
+  std::unordered_set<std::string_view> names;
+  for (const auto& [name, tensor] : content.tensors) {
+    if (!names.insert(name).second) {
+      throw CheckpointError(fmt::format(
+          "{}: two tensors are called '{}' when nested keys are joined", source, printable(name)));
+    }
+  }
+}
+
+}  // namespace
+
+std::string format_name(WeightsFormat format) {
+  switch (format) {
+    case WeightsFormat::kSafetensors:
+      return "safetensors";
+    case WeightsFormat::kPytorchZip:
+      return "PyTorch archive (zip)";
+    case WeightsFormat::kPytorchLegacy:
+      return "PyTorch archive (before 1.6)";
+  }
+  return "";
+}
+
+WeightsFile open_weights(const std::filesystem::path& file) {
+  WeightsFile weights;
+  std::error_code ignored;
+  const bool safetensors = file.extension() == ".safetensors";
+  if (!std::filesystem::is_regular_file(file, ignored) || (safetensors && !is_archive(file))) {
+    weights.content = map_safetensors(file);  // or says what is wrong with the file
+    return weights;
+  }
+  const bool named_archive = file.extension() == ".pth" || file.extension() == ".pt" ||
+                             file.extension() == ".ckpt" || file.extension() == ".bin";
+  if (!is_archive(file) && !named_archive) {
+    weights.content = map_safetensors(file);
+    return weights;
+  }
+  const auto archive = read_pytorch_archive(file);
+  weights.format = archive.layout == ArchiveLayout::kZip ? WeightsFormat::kPytorchZip
+                                                         : WeightsFormat::kPytorchLegacy;
+  weights.content.tensors = tensors_in(archive.root);
+  weights.content.mapping = archive.mapping;
+  refuse_double_names(weights.content, file.string());
+  Values values;
+  values.add(archive.root, "");
+  weights.values = std::move(values.found);
+  return weights;
+}
+
+}  // namespace raven::weights

@@ -1,0 +1,186 @@
+#include "raven/weights/model_import.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "raven/core/error.h"
+#include "raven/core/sha256.h"
+#include "raven/models/language_model.h"
+#include "raven/models/recognizer.h"
+#include "raven/weights/inspection.h"
+#include "support/archive_bytes.h"
+#include "support/formula.h"
+#include "support/golden.h"
+#include "support/parity.h"
+#include "support/temporary_folder.h"
+
+namespace raven::weights {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+/// A .pth of a flat dict.
+void write_archive(const std::filesystem::path& file, const nn::StateDict& state) {
+  archive_bytes::Pickle pickle;
+  auto entries = archive_bytes::entries("");
+  entries.pop_back();
+  pickle.dict().mark();
+  for (const auto& [name, tensor] : state) {
+    const auto key = std::to_string(entries.size());
+    const auto plain = tensor.detach().contiguous();
+    pickle.text(name).global("torch._utils", "_rebuild_tensor_v2").mark();
+    pickle.storage(plain.scalar_type() == torch::kInt64 ? "LongStorage" : "FloatStorage", key,
+                   plain.numel());
+    pickle.view(0, plain.sizes().vec(), plain.strides().vec()).op('t').op('R');
+    entries.push_back(
+        {.name = "archive/data/" + key,
+         .content = {static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()}});
+  }
+  entries[0].content = pickle.op('u').stop();
+  std::ofstream(file, std::ios::binary) << archive_bytes::zip(entries);
+}
+
+nn::StateDict prefixed(const nn::StateDict& state, const std::string& prefix) {
+  nn::StateDict result;
+  for (const auto& [name, tensor] : state) result.emplace_back(prefix + name, tensor);
+  return result;
+}
+
+void expect_same_bits(const TensorFile& file, const nn::StateDict& state) {
+  ASSERT_EQ(file.tensors.size(), state.size());
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    EXPECT_EQ(file.tensors[i].first, state[i].first);
+    EXPECT_EQ(tensor_sha256(file.tensors[i].second), tensor_sha256(state[i].second))
+        << state[i].first;
+  }
+}
+
+models::Encoder small_encoder(models::Modality modality) {
+  return models::Encoder(
+      modality, config::EncoderConfig{.dim = 8, .heads = 2, .ffn_dim = 12, .blocks = 2},
+      config::FrontendConfig{.widths = {2, 3, 4, 5}});
+}
+
+TEST(ModelImport, TakesTheGoldenRecognizers) {
+  const auto file = parity::json("recognizers.json");
+  const auto listed = parity::cases(file);
+  const TemporaryFolder folder;
+  for (const auto& [name, content] : listed.items()) {
+    const bool video = content.at("modality") == "video";
+    const auto& sizes = content.at("decoder");
+    models::Recognizer recognizer(models::RecognizerOptions{
+        .modality = video ? models::Modality::kVideo : models::Modality::kAudio,
+        .encoder = golden::encoder_options(content.at("encoder")),
+        .frontend = {},
+        .decoder = {.dim = sizes.at("dim"),
+                    .heads = sizes.at("heads"),
+                    .ffn_dim = sizes.at("ffn"),
+                    .blocks = sizes.at("blocks"),
+                    .dropout = 0},
+        .units = content.at("vocab")});
+    formula::fill(*recognizer, file.at("salt"), content.at("weights_prefix"));
+    const auto path = folder.path() / (name + ".pth");
+    write_archive(path, nn::state_dict(*recognizer));
+    const auto model = import_model(path, {.heads = sizes.at("heads")});
+    EXPECT_EQ(model.kind, ModelKind::kRecognizer) << name;
+    expect_same_bits(model.file, nn::state_dict(*recognizer));
+    const auto& metadata = model.file.metadata;
+    EXPECT_EQ(metadata.at("modality"), content.at("modality").get<std::string>());
+    EXPECT_EQ(metadata.at("model.decoder.dim"), std::to_string(sizes.at("dim").get<int>()));
+    EXPECT_EQ(metadata.at("vocabulary"), std::to_string(content.at("vocab").get<int>()));
+    EXPECT_EQ(metadata.at("source_sha256"), sha256_file(path));
+    const auto guessed = import_model(path);  // as many heads as the small encoder has
+    EXPECT_EQ(guessed.file.metadata.at("model.decoder.heads"),
+              std::to_string(sizes.at("heads").get<int>()));
+  }
+}
+
+TEST(ModelImport, TakesEncodersUnderEachPublishedName) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "e.pth";
+  for (const auto modality : {models::Modality::kVideo, models::Modality::kAudio}) {
+    const auto encoder = small_encoder(modality);
+    const auto state = nn::state_dict(*encoder);
+    for (const std::string prefix :
+         {"", "encoder.", "model._orig_mod.model.backbone.encoder.", "state_dict.encoder."}) {
+      auto named = prefixed(state, prefix);
+      if (prefix.size() > 8) named.emplace_back("predictor.weight", torch::ones({2}));
+      write_archive(path, named);
+      const auto model = import_model(path);
+      EXPECT_EQ(model.kind, ModelKind::kEncoder) << prefix;
+      EXPECT_EQ(model.notes.size(), prefix.size() > 8 ? 1U : 0U) << prefix;
+      expect_same_bits(model.file, prefixed(state, "encoder."));
+      EXPECT_EQ(model.file.metadata.at("model.encoder.blocks"), "2");
+      EXPECT_EQ(model.file.metadata.at("model.encoder.ffn_norm"), "batch");
+    }
+  }
+}
+
+TEST(ModelImport, TakesOneHalfOfASharedEncoder) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "e.pth";
+  const auto encoder = small_encoder(models::Modality::kVideo);
+  nn::StateDict shared;
+  for (const auto& [name, tensor] : nn::state_dict(*encoder)) {
+    auto renamed = name;
+    if (name.rfind("frontend.", 0) == 0) renamed = "frontend_v." + name.substr(9);
+    if (name.rfind("embed.0.", 0) == 0) renamed = "linear_v." + name.substr(8);
+    shared.emplace_back("model._orig_mod.model.backbone.encoder." + renamed, tensor);
+  }
+  write_archive(path, shared);
+  EXPECT_THROW(import_model(path), CheckpointError);
+  expect_same_bits(import_model(path, {.modality = "video"}).file,
+                   prefixed(nn::state_dict(*encoder), "encoder."));
+}
+
+TEST(ModelImport, TakesALanguageModel) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "lm.pth";
+  models::LanguageModel model(
+      config::LanguageModelConfig{.embed_dim = 4, .dim = 8, .heads = 2, .ffn_dim = 12, .blocks = 3},
+      11);
+  write_archive(path, nn::state_dict(*model));
+  const auto imported = import_model(path, {.heads = 2});
+  EXPECT_EQ(imported.kind, ModelKind::kLanguageModel);
+  expect_same_bits(imported.file, nn::state_dict(*model));
+  EXPECT_EQ(imported.file.metadata.at("model.blocks"), "3");
+}
+
+TEST(ModelImport, RefusesWhatDoesNotFit) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "e.pth";
+  const auto state = nn::state_dict(*small_encoder(models::Modality::kVideo));
+  const auto refusal = [&](const nn::StateDict& wrong) -> std::string {
+    write_archive(path, wrong);
+    try {
+      import_model(path);
+    } catch (const CheckpointError& error) {
+      return error.what();
+    }
+    return "was taken";
+  };
+  auto wrong = state;
+  for (auto& [name, tensor] : wrong) {
+    if (name == "encoders.1.norm_mha.bias") tensor = torch::ones({9});
+  }
+  EXPECT_THAT(refusal(wrong), HasSubstr("encoders.1.norm_mha.bias is [9] instead of [8]"));
+  wrong = state;
+  wrong.pop_back();
+  wrong.pop_back();
+  wrong.erase(wrong.begin() + 1);
+  EXPECT_THAT(refusal(wrong), HasSubstr("missing " + state[1].first));
+  wrong = state;
+  wrong.emplace_back("encoders.1.surprise", torch::ones({1}));
+  EXPECT_THAT(refusal(wrong), HasSubstr("unexpected encoders.1.surprise"));
+  EXPECT_THAT(refusal({{"w", torch::ones({1})}}), HasSubstr("neither a recognizer nor"));
+  wrong = state;
+  wrong.emplace_back("encoders.1.gamma_conv", torch::ones({8}));
+  EXPECT_EQ(refusal(wrong), "was taken");
+}
+
+}  // namespace
+}  // namespace raven::weights
