@@ -45,7 +45,7 @@ ExitCode check(const Arguments& arguments) {
   const auto file = arguments.config_file();
   const auto& stage = stage_for(arguments, file, arguments.overrides());
   stage.load(file, arguments.overrides(), {});
-  fmt::print("{}: fine for raven {}\n", file.empty() ? "defaults" : file.string(), stage.name);
+  fmt::print("{}: fine\n", file.empty() ? "defaults" : file.string());
   return ExitCode::kDone;
 }
 
