@@ -117,15 +117,11 @@ ExitCode finetune(const Arguments& arguments) {
   for (const auto& [name, value] : known) log::info("{}: {}", name, value);
   folder.write_environment(known);
 
-  auto settings = trainer_settings(config, training.manifest, length, device);
+  auto settings = trainer_settings(config, training.manifest, loader, length, device);
   settings.evaluate_every =
       config.data.valid_manifest.empty()
           ? 0
           : steps_of_epochs(config.validation.every_epochs, config.train, loader);
-  if (config.checkpoint.every_epochs) {
-    settings.checkpoint.every =
-        steps_of_epochs(*config.checkpoint.every_epochs, config.train, loader);
-  }
   train::Trainer trainer(task, loader, folder, settings);
   if (!trainer.run(stop)) {
     log::warn("stopped by signal {} after step {}; the same command goes on from there",

@@ -54,11 +54,14 @@ std::map<std::string, std::string> training_facts(const Config& config, const to
 
 template <class Config>
 train::TrainerSettings trainer_settings(const Config& config, const data::Manifest& manifest,
-                                        const train::RunLength& length,
+                                        const data::Loader& loader, const train::RunLength& length,
                                         const torch::Device& device) {
+  config::CheckpointConfig checkpoint = config.checkpoint;
+  if (checkpoint.every_epochs)
+    checkpoint.every = steps_of_epochs(*checkpoint.every_epochs, config.train, loader);
   return {.optimizer = config.optimizer,
           .train = config.train,
-          .checkpoint = config.checkpoint,
+          .checkpoint = checkpoint,
           .log = config.log,
           .evaluate_every = 0,
           .seed = static_cast<std::uint64_t>(config.run.seed),

@@ -47,9 +47,14 @@ class DecodedFile {
     while (std::getline(in, line)) {
       const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
       if (!json.is_object() || in.eof()) break;  // a line without its end was cut short
-      if (first && json.value("identity", "") != identity) break;
+      const auto is = [&](const char* key, auto kind) {
+        return json.contains(key) && kind(json[key]);
+      };
+      const auto text = [](const Json& value) { return value.is_string(); };
+      const auto number = [](const Json& value) { return value.is_number(); };
+      if (first && (!is("identity", text) || json["identity"] != identity)) break;
       if (!first) {
-        if (!json.contains("id") || !json.contains("hyp") || !json.contains("score")) break;
+        if (!is("id", text) || !is("hyp", text) || !is("score", number)) break;
         done_[json.at("id")] = {json.at("hyp"), json.at("score")};
         kept += line + "\n";
       }
