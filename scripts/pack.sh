@@ -13,23 +13,28 @@ out=${1:-build/raven-$version.tar.xz}
 limit=$((60 * 1024 * 1024))
 fail() { printf 'pack: %s\n' "$*" >&2; exit 1; }
 
-scripts/build.sh release
+command -v patchelf >/dev/null || fail "patchelf is missing; scripts/setup.sh installs it"
+extras=(nn_gpu_test train_gpu_test decode_bench loader_bench models_bench search_bench)
+scripts/build.sh release raven raven-synth "${extras[@]}"
+built=build/release/bin
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 root=$stage/raven-$version
-mkdir -p "$root/bin" "$root/lib" "$root/share/raven" "$root/share/doc"
-cp build/release/bin/raven build/release/bin/raven-synth "$root/bin/"
-for extra in build/release/bin/*_bench build/release/bin/*_gpu_test; do [ -x "$extra" ] && cp "$extra" "$root/bin/"; done
-strip "$root"/bin/*
-cp -r configs "$root/share/raven/configs"
+mkdir -p "$root/lib" "$root/share/doc"
+cmake --install build/release --strip --prefix "$root" >/dev/null
+for extra in "${extras[@]}"; do strip -o "$root/bin/$extra" "$built/$extra"; done
 cp LICENSE third_party/README.md "$root/share/doc/"
 
 # glibc's own parts and Torch's stay behind; everything else that ldd finds comes along.
 leave='^(linux-vdso|ld-linux|libc|libm|libdl|librt|libpthread|libutil|libresolv|libnsl|libanl|libmvec|libtorch.*|libc10.*|libshm|libgomp|libcud.*|libcup.*|libnv.*|libnccl.*)\.so'
-for binary in "$root"/bin/*; do ldd "build/release/bin/$(basename "$binary")"; done | awk '/=> \//{print $1, $3}' | sort -u | while read -r name path; do
+for binary in "$root"/bin/*; do ldd "$built/$(basename "$binary")"; done | awk '/=> \//{print $1, $3}' | sort -u | while read -r name path; do
   [[ $name =~ $leave ]] || cp -L "$path" "$root/lib/$name"
 done
-find "$root/lib" -name '*.so*' -exec strip --strip-unneeded {} + 2>/dev/null || true
+chmod u+w "$root"/lib/*.so*
+strip --strip-unneeded "$root"/lib/* 2>/dev/null || true
+# Each library finds its own needs beside it: a program's run path does not reach what its libraries load.
+patchelf --set-rpath '$ORIGIN/../lib' "$root"/bin/*
+patchelf --set-rpath '$ORIGIN' "$root"/lib/*
 for library in "$root"/lib/*; do  # owners' licences, from Debian's packages
   package=$(dpkg -S "$(ldconfig -p | awk -v n="$(basename "$library")" '$1 == n {print $NF; exit}' | xargs -r readlink -f)" 2>/dev/null | cut -d: -f1 | head -n 1) || true
   [ -n "$package" ] && [ -e "/usr/share/doc/$package/copyright" ] && cp -L "/usr/share/doc/$package/copyright" "$root/share/doc/$package.copyright"

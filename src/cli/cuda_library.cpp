@@ -10,6 +10,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/log.h"
+#include "raven/nn/cuda_library.h"
 
 namespace raven::cli {
 namespace {
@@ -52,12 +53,26 @@ std::string load() {
   return "";
 }
 
+// raven's own kernels, beside the program's folder; without them LibTorch's operators do the work.
+void load_own_kernels() {
+  std::error_code error;
+  const auto program = fs::read_symlink("/proc/self/exe", error);
+  const auto library = program.parent_path().parent_path() / "lib" / "libraven_cuda.so";
+  if (!fs::exists(library, error)) {
+    log::info("{} does not exist: a GPU runs without raven's own kernels", library.string());
+    return;
+  }
+  const auto reason = nn::use_cuda_kernels(library);
+  if (!reason.empty()) log::warn("raven's own CUDA kernels are not used: {}", reason);
+}
+
 }  // namespace
 
 void load_cuda_library(config::Device device) {
   if (device == config::Device::kCpu) return;
   std::call_once(loaded_once, [] {
     problem = load();
+    if (problem.empty()) load_own_kernels();
     log::debug("CUDA library: {}", problem.empty() ? "loaded" : problem);
   });
   if (device == config::Device::kCuda && !problem.empty()) {

@@ -1,6 +1,7 @@
 #include "raven/nn/batch_norm.h"
 
 #include "nn/normalise.h"
+#include "nn/normalise_cuda.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -51,6 +52,27 @@ bool BatchNormImpl::own_loops_take(const torch::Tensor& x) const {
          (is_training() || !torch::GradMode::is_enabled());
 }
 
+bool BatchNormImpl::cuda_kernels_take(const torch::Tensor& x, std::int64_t channels) const {
+  return is_training() && weight.scalar_type() == torch::kFloat32 &&
+         nn::cuda_kernels_take(x, channels);
+}
+
+CudaNormalisation BatchNormImpl::on_cuda(const torch::Tensor& rows, bool silu) {
+  CudaNormalisation input{.rows = rows,
+                          .weight = weight,
+                          .bias = bias,
+                          .residual = {},
+                          .running_mean = {},
+                          .running_variance = {},
+                          .momentum = momentum,
+                          .eps = kEpsilon,
+                          .silu = silu};
+  if (statistics_fixed) return input;
+  input.running_mean = running_mean, input.running_variance = running_var;
+  num_batches_tracked.add_(1);
+  return input;
+}
+
 torch::Tensor BatchNormImpl::library_norm(const torch::Tensor& x) {
   const auto norm_with = [&](const torch::Tensor& mean, const torch::Tensor& variance) {
     return torch::batch_norm(x, weight, bias, mean, variance, is_training(), momentum, kEpsilon,
@@ -70,6 +92,12 @@ torch::Tensor BatchNormImpl::library_norm(const torch::Tensor& x) {
 }
 
 torch::Tensor BatchNormImpl::after_convolution(const torch::Tensor& x, const After& after) {
+  if (cuda_kernels_take(x, x.size(1))) {
+    auto input = on_cuda(rows_of(x), after.silu);
+    if (after.residual.defined()) input.residual = rows_of(after.residual);
+    input.in_place = true;
+    return images_of(normalise_on_cuda(input), x.size(0), x.size(2), x.size(3));
+  }
   if (!own_loops_take(x)) {
     auto y = library_norm(x);
     if (after.residual.defined()) y = y + after.residual;
@@ -91,6 +119,10 @@ torch::Tensor BatchNormImpl::after_convolution(const torch::Tensor& x, const Aft
 }
 
 torch::Tensor BatchNormImpl::after_stem(const torch::Tensor& x) {
+  if (cuda_kernels_take(x, x.size(1))) {
+    const auto pooled = normalise_and_pool_on_cuda(on_cuda(rows_of(x), true), x.size(2), x.size(3));
+    return images_of(pooled, x.size(0), (x.size(2) + 1) / 2, (x.size(3) + 1) / 2);
+  }
   if (!own_loops_take(x)) {
     return torch::max_pool2d(torch::silu(library_norm(x)), 3, 2, 1);
   }
@@ -107,8 +139,11 @@ torch::Tensor BatchNormImpl::after_stem(const torch::Tensor& x) {
 }
 
 torch::Tensor BatchNormImpl::forward(const torch::Tensor& x) {
-  if (!own_loops_take(x)) return library_norm(x.transpose(1, 2)).transpose(1, 2);
-  NormaliseInput input{.rows = x.reshape({-1, x.size(-1)}).contiguous(),
+  const auto rows = x.reshape({-1, x.size(-1)}).contiguous();
+  if (cuda_kernels_take(x, x.size(-1)))
+    return normalise_on_cuda(on_cuda(rows, false)).view(x.sizes());
+  if (!own_loops_take(x)) return library_norm(rows).view(x.sizes());
+  NormaliseInput input{.rows = rows,
                        .weight = weight,
                        .bias = bias,
                        .residual = {},

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <limits>
 
-#include "cli/cuda_library.h"
 #include "raven/core/error.h"
 #include "raven/data/loader.h"
 #include "raven/nn/state_dict.h"
@@ -15,6 +14,7 @@
 #include "raven/train/pretrain_task.h"
 #include "raven/train/trainer.h"
 #include "raven/train/updater.h"
+#include "support/gpu.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
 #include "support/tolerance.h"
@@ -26,22 +26,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr RunLength kLength{.steps = 100, .warmup_steps = 0};
-
-/// Loads the CUDA library before any test uses Torch; no test runs where that fails.
-class GpuEnvironment : public testing::Environment {
- public:
-  void SetUp() override {
-    try {
-      cli::load_cuda_library(config::Device::kCuda);
-      choose_device(config::Device::kCuda, cli::cuda_library_problem());
-    } catch (const ConfigError& error) {
-      FAIL() << "these tests need an NVIDIA GPU: " << error.what();
-    }
-    set_precision(config::Precision::kFp32);  // no TF32
-  }
-};
-
-const auto* const kEnvironment = testing::AddGlobalTestEnvironment(new GpuEnvironment);
 
 /// What both devices compute alike.
 config::PretrainConfig plain_config() {
@@ -64,7 +48,7 @@ class GpuTest : public testing::Test {
   }
   static void TearDownTestSuite() { delete corpus_; }
 
-  static torch::Device gpu() { return {torch::kCUDA, 0}; }
+  static torch::Device gpu() { return raven::gpu::device(); }
   static data::Loader loader(bool pin_memory = false) {
     const auto config = plain_config();
     return {data::read_manifest(corpus_->path() / "manifest.tsv"),

@@ -6,6 +6,8 @@
 
 namespace raven::nn {
 
+struct CudaNormalisation;
+
 /// eps 1e-5, affine, running statistics. Keys: weight, bias, running_mean,
 /// running_var, num_batches_tracked. In train mode the batch's own statistics are used, padded
 /// frames included. The running variance is the unbiased one, n / max(1, n - 1) times the batch's.
@@ -35,6 +37,8 @@ class BatchNormImpl : public torch::nn::Module {
  private:
   torch::Tensor library_norm(const torch::Tensor& x);
   [[nodiscard]] bool own_loops_take(const torch::Tensor& x) const;
+  [[nodiscard]] bool cuda_kernels_take(const torch::Tensor& x, std::int64_t channels) const;
+  CudaNormalisation on_cuda(const torch::Tensor& rows, bool silu);
 };
 TORCH_MODULE(BatchNorm);
 

@@ -1,0 +1,91 @@
+// raven's own CUDA kernels, as a table of plain functions. They live in a shared library of their
+// own (libraven_cuda.so, built where nvcc is found), so that the program runs where no CUDA is.
+// No Torch here: pointers are device memory, `stream` is a cudaStream_t, and every call returns at
+// once. Shapes: R rows (positions of all utterances) x C channels in memory order (channels last).
+#pragma once
+
+#include <cstdint>
+
+namespace raven::nn::cuda {
+
+enum class Element : std::int32_t { kFloat32, kBfloat16 };
+
+/// What every kernel here is told. A lane of threads takes 16 bytes of a row.
+struct Rows {
+  std::int64_t rows = 0, channels = 0;
+  Element element = Element::kFloat32;
+  void* stream = nullptr;
+};
+
+/// Channels must be a multiple of the elements in 16 bytes, and at most this many of them.
+constexpr std::int64_t kMaxLanes = 256;
+constexpr bool takes_channels(std::int64_t channels, Element element) {
+  const std::int64_t lane = element == Element::kBfloat16 ? 8 : 4;
+  return channels > 0 && channels % lane == 0 && channels / lane <= kMaxLanes;
+}
+
+/// One channel's normalisation, each (C) float32: y = (x - mean) * scale + bias.
+struct Channels {
+  const float* mean = nullptr;
+  const float* scale = nullptr;  // weight / sqrt(variance + eps)
+  const float* bias = nullptr;
+};
+
+/// Moments and what follows from them. Running statistics: nullptr leaves them alone; else
+/// running += momentum * (batch's - running), the variance unbiased.
+struct MomentsOutput {
+  float *mean = nullptr, *variance = nullptr, *scale = nullptr;  // (C)
+  const float* weight = nullptr;                                 // (C)
+  double eps = 0;
+  float *running_mean = nullptr, *running_variance = nullptr;
+  double momentum = 0;
+};
+
+struct ImageSize {
+  std::int64_t height = 0, width = 0;
+};
+
+/// Gradients per channel (C) float32, and what the second pass needs.
+struct SumsOutput {
+  float *weight_grad = nullptr, *bias_grad = nullptr;
+  float *mean_grad = nullptr, *slope = nullptr;
+  const float* variance = nullptr;
+  double eps = 0;
+};
+
+struct Kernels {
+  /// Floats that moments and sums take as `workspace`.
+  std::int64_t (*workspace)(const Rows& rows);
+  void (*moments)(const Rows& rows, const void* x, float* workspace, const MomentsOutput& out);
+  /// y = silu?((x - mean) * scale + bias + residual?); y may be x.
+  void (*apply)(const Rows& rows, const void* x, const void* residual, const Channels& channels,
+                bool silu, void* y);
+  /// Sums over rows of the gradient with respect to what SiLU sees.
+  void (*backward_sums)(const Rows& rows, const void* grad, const void* x, const void* residual,
+                        const Channels& channels, bool silu, float* workspace,
+                        const SumsOutput& out);
+  /// grad_x = scale * (g - mean_grad - (x - mean) * slope), grad_residual = g, where g is the
+  /// gradient with respect to what SiLU sees. grad_residual: nullptr where nobody asks.
+  void (*backward_apply)(const Rows& rows, const void* grad, const void* x, const void* residual,
+                         const Channels& channels, bool silu, const float* mean_grad,
+                         const float* slope, void* grad_x, void* grad_residual);
+  /// Pooled rows (N ceil(h/2) ceil(w/2), C): the 3 x 3 maximum, stride 2, padding 1, of
+  /// silu((x - mean) * scale + bias) over rows of (N, h, w) images. winner: which of the nine won,
+  /// row by row, nullptr where nobody asks.
+  void (*apply_and_pool)(const Rows& rows, const ImageSize& size, const void* x,
+                         const Channels& channels, void* pooled, std::uint8_t* winner);
+  /// As the two above, with the gradient of the pooled rows.
+  void (*pool_backward_sums)(const Rows& rows, const ImageSize& size, const void* grad_pooled,
+                             const std::uint8_t* winner, const void* x, const Channels& channels,
+                             float* workspace, const SumsOutput& out);
+  void (*pool_backward_apply)(const Rows& rows, const ImageSize& size, const void* grad_pooled,
+                              const std::uint8_t* winner, const void* x, const Channels& channels,
+                              const float* mean_grad, const float* slope, void* grad_x);
+  /// Text of the last error of a launch, nullptr when all went well.
+  const char* (*last_error)();
+};
+
+}  // namespace raven::nn::cuda
+
+/// The library's only symbol.
+extern "C" const raven::nn::cuda::Kernels* raven_cuda_kernels();

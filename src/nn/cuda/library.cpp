@@ -1,0 +1,60 @@
+#include "nn/cuda/library.h"
+
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <dlfcn.h>
+
+#include <atomic>
+
+#include "raven/core/error.h"
+#include "raven/nn/cuda_library.h"
+
+namespace raven::nn {
+namespace {
+
+std::atomic<const cuda::Kernels*> loaded{nullptr};
+std::atomic<bool> enabled{true};
+
+}  // namespace
+
+std::string use_cuda_kernels(const std::filesystem::path& library) {
+  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    const char* reason = dlerror();
+    return fmt::format("cannot load {}: {}", library.string(),
+                       reason == nullptr ? "unknown" : reason);
+  }
+  const auto entry =
+      reinterpret_cast<const cuda::Kernels* (*)()>(dlsym(handle, "raven_cuda_kernels"));
+  if (entry == nullptr) return fmt::format("{} is not raven's library", library.string());
+  loaded = entry();
+  return "";
+}
+
+void enable_cuda_kernels(bool on) { enabled = on; }
+
+namespace cuda {
+
+const Kernels* kernels() { return enabled ? loaded.load() : nullptr; }
+
+Rows rows_of(const torch::Tensor& rows) {
+  const c10::impl::VirtualGuardImpl device(c10::DeviceType::CUDA);
+  return {
+      .rows = rows.size(0),
+      .channels = rows.size(1),
+      .element = rows.scalar_type() == torch::kBFloat16 ? Element::kBfloat16 : Element::kFloat32,
+      .stream = device.getStream(rows.device()).native_handle()};
+}
+
+bool takes(const torch::Tensor& x, std::int64_t channels) {
+  if (kernels() == nullptr || !x.is_cuda() || x.numel() == 0) return false;
+  if (x.scalar_type() == torch::kBFloat16) return takes_channels(channels, Element::kBfloat16);
+  return x.scalar_type() == torch::kFloat32 && takes_channels(channels, Element::kFloat32);
+}
+
+void check_launches() {
+  const char* problem = kernels()->last_error();
+  RAVEN_CHECK(problem == nullptr, "a CUDA kernel could not be started: {}", problem);
+}
+
+}  // namespace cuda
+}  // namespace raven::nn
