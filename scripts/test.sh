@@ -15,11 +15,19 @@ scripts/setup.sh --tests ${Torch_ROOT:+--torch "$Torch_ROOT"}
 scripts/build.sh "$preset"
 printf 'test: built in %d s\n' $((SECONDS - start))
 
-# TensorBoard's own reader judges our event files; a Python of its own keeps it away from the system's.
+# TensorBoard's own reader judges our event files; torch, safetensors and numpy our weights. A Python of its own keeps
+# them away from the system's; its torch is the one that raven is linked with.
 python=${XDG_CACHE_HOME:-$HOME/.cache}/raven/test-python
-if ! "$python/bin/python" -c 'import tensorboard' 2>/dev/null; then
-  python3 -m venv "$python"
-  "$python/bin/pip" install -q --disable-pip-version-check tensorboard==2.20.0 'setuptools<81'
+torch_lib=$(dirname "$(ldd "build/$preset/bin/raven" | sed -n 's/.*libtorch_cpu.so => \(.*\) (.*/\1/p')")
+site=$(dirname "$(dirname "$torch_lib")")
+packages=(tensorboard==2.20.0 'setuptools<81' safetensors==0.8.0 numpy sympy typing_extensions filelock networkx jinja2 fsspec)
+[ -e "$site/torch/__init__.py" ] || packages+=(torch==2.11.0)
+if [ "$(cat "$python/packages" 2>/dev/null)" != "$site ${packages[*]}" ]; then
+  python3 -m venv --clear "$python"
+  "$python/bin/pip" install -q --disable-pip-version-check "${packages[@]}"
+  [ ! -e "$site/torch/__init__.py" ] || printf '%s\n' "$site" >"$("$python/bin/python" -c 'import site; print(site.getsitepackages()[0])')/torch.pth"
+  [ ! -e "$site/torch/__init__.py" ] || python3 scripts/stand_in_cuda.py "$site" "$python/cuda"
+  printf '%s' "$site ${packages[*]}" >"$python/packages"
 fi
 export RAVEN_PYTHON=$python/bin/python
 

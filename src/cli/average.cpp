@@ -34,7 +34,8 @@ ExitCode average(const Arguments& arguments) {
   if (auto metadata = run_metadata(files.front()); !metadata.empty())
     mean.metadata = std::move(metadata);
   mean.metadata["averaged_checkpoints"] = fmt::format("{}", files.size());
-  weights::write_safetensors(arguments.path("--out"), mean);
+  mean.metadata.erase(weights::kTensorHashes);  // of one of the files
+  weights::write_safetensors(arguments.path("--out"), mean, {.hashes = true});
   log::info("{}: mean of {} checkpoints, {} tensors", arguments.text("--out"), files.size(),
             mean.tensors.size());
   return ExitCode::kDone;

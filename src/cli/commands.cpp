@@ -17,6 +17,7 @@ std::vector<Command> all_commands() {
       make_evaluate_command(),
       make_report_command(),
       make_import_command(),
+      make_export_command(),
       make_inspect_command(),
       make_bench_command(),
       make_config_command(),

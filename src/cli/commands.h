@@ -17,6 +17,7 @@ Command make_finetune_command();
 Command make_average_command();
 Command make_evaluate_command();
 Command make_report_command();
+Command make_export_command();
 Command make_import_command();
 Command make_inspect_command();
 Command make_bench_command();

@@ -22,8 +22,10 @@ using config::EvaluateConfig;
 
 constexpr const char* kDescription =
     "Decodes sets of utterances with one or several recognizers and scores them (docs/scoring.md). "
-    "model= names a recognizer .safetensors file, a run of `raven finetune`, or one of its "
-    "checkpoints. Each set's folder gets hyp.trn and ref.trn for sclite, alignments.txt, "
+    "model= names a recognizer (a .safetensors file, or a .pth that `raven import` would take), a "
+    "run of `raven finetune`, or one of its checkpoints. How it is decoded is what the file says, "
+    "unless decode.* is given. Each set's folder gets hyp.trn and ref.trn for sclite, "
+    "alignments.txt, "
     "utterances.jsonl, wer.json, and the worst utterances with pictures.\n"
     "The same command goes on after a stop, with the same result.";
 
@@ -41,17 +43,22 @@ fs::path results_folder(const EvaluateConfig& config, const fs::path& model,
 
 ExitCode evaluate(const Arguments& arguments) {
   const auto stop = watch_signals();
-  const auto [config, yaml] =
-      config::load<EvaluateConfig>(arguments.config_file(), arguments.overrides());
+  const auto load = [&](const std::vector<std::string>& defaults) {
+    return config::load<EvaluateConfig>(arguments.config_file(), arguments.overrides(),
+                                        {.defaults = defaults})
+        .config;
+  };
+  auto config = load({});
   load_cuda_library(config.device);
   train::set_threads(config.threads);
   const auto device = train::choose_device(config.device, cuda_library_problem());
   std::vector<data::Manifest> sets;
   for (const auto& file : config.data.manifest) sets.push_back(data::read_manifest(file));
-  const auto& models = config.model;
+  const auto models = config.model;
   std::set<fs::path> used;
   for (const auto& model : models) {
     auto loaded = evaluation::load_recognizer(model);
+    config = load(loaded.decoding);
     for (const auto& set : sets) {
       const auto folder =
           results_folder(config, model, loaded, models.size() > 1) / set.file.stem();

@@ -8,6 +8,7 @@
 #include "raven/core/files.h"
 #include "raven/text/units.h"
 #include "raven/weights/model_import.h"
+#include "raven/weights/weights_file.h"
 
 namespace raven::cli {
 namespace {
@@ -35,33 +36,39 @@ ExitCode run(const Arguments& arguments) {
   weights::ImportOptions options{.modality = arguments.text("--modality"),
                                  .licence = arguments.text("--licence"),
                                  .heads = arguments.integer("--heads")};
-  if (arguments.given("--units")) {
-    options.units = text::Units::read(arguments.path("--units")).text();
-  }
-  const auto model = weights::import_model(from, options);
+  auto units_file = arguments.path("--units");
+  if (units_file.empty()) units_file = text::Units::beside(from).value_or(fs::path());
+  if (!units_file.empty()) options.units = text::Units::read(units_file).text();
+  auto model = weights::import_model(from, options);
+  print(model.summary + "\n");
   const auto vocabulary = model.file.metadata.find("vocabulary");
   if (!options.units.empty() && vocabulary != model.file.metadata.end()) {
-    const auto units = text::Units::parse(options.units, arguments.text("--units"));
-    if (fmt::format("{}", units.size()) != vocabulary->second) {
-      throw ConfigError(fmt::format("--units {} has {} units, but the model has {}",
-                                    arguments.text("--units"), units.size(), vocabulary->second));
-    }
+    const auto units = text::Units::parse(options.units, units_file.string()).size();
+    const auto found = fmt::format("{} has {} units, but the model has {}", units_file.string(),
+                                   units, vocabulary->second);
+    const bool fits = fmt::format("{}", units) == vocabulary->second;
+    if (!fits && arguments.given("--units")) throw ConfigError("--units " + found);
+    if (!fits) model.file.metadata.erase("units");
+    model.notes.push_back(fits ? "units of " + units_file.string()
+                               : found + "; it was left out, name the right one with --units");
   }
-  print(model.summary + "\n");
   for (const auto& note : model.notes) print("  " + note + "\n");
-  print(fmt::format("  {} tensors, source sha256 {}\n", model.file.tensors.size(),
-                    model.file.metadata.at("source_sha256")));
   const auto to = target(out, model.kind);
   std::error_code ignored;
   if (fs::equivalent(from, to, ignored)) {
     throw ConfigError(fmt::format("{} is the file that is read; name another one", to.string()));
   }
+  const auto tell = [&](const std::string& source_hash) {
+    print(fmt::format("  {} tensors, source sha256 {}\n", model.file.tensors.size(), source_hash));
+  };
   if (arguments.flag("--dry-run")) {
+    tell(weights::sha256_and_verify(from));
     print(fmt::format("would write {}\n", to.string()));
     return ExitCode::kDone;
   }
   if (to.has_parent_path()) make_folders(to.parent_path());
-  weights::write_safetensors(to, model.file);
+  weights::write_imported(to, from, model);
+  tell(weights::read_safetensors_metadata(to).at(weights::kSourceHash));
   print(to.string() + "\n");
   return ExitCode::kDone;
 }
@@ -83,7 +90,8 @@ Command make_import_command() {
       .options = {{.name = "--dry-run", .value = "", .meaning = "tell, but write nothing"},
                   {.name = "--units",
                    .value = "FILE",
-                   .meaning = "units of a recognizer or language model, as published",
+                   .meaning = "units of a recognizer or language model, as published; else "
+                              "<FILE's name>.units.txt or units.txt beside it",
                    .kind = ValueKind::kFile},
                   {.name = "--modality",
                    .value = "NAME",

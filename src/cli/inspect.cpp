@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLongestValue = 80;
-constexpr const char* kHashesKey = "tensor_sha256";  // of metadata: hashes by name
 
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 void print(const Json& json) {
@@ -39,7 +38,7 @@ std::int64_t elements(const weights::TensorFacts& tensor) {
 std::vector<std::string> damaged(const weights::Inspection& inspection) {
   std::vector<std::string> names;
   for (const auto& [key, value] : inspection.metadata) {
-    if (key != kHashesKey || !inspection.numbers) continue;
+    if (key != weights::kTensorHashes || !inspection.numbers) continue;
     const auto hashes = Json::parse(value, nullptr, /*allow_exceptions=*/false);
     if (!hashes.is_object()) continue;
     for (const auto& tensor : inspection.tensors) {

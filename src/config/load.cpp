@@ -234,7 +234,10 @@ InputHandle read_input_text(std::string_view text, const std::string& name,
 }
 
 void fill(const Input& input, const Schema& schema, const LoadOptions& options) {
-  Node root = input.root;
+  Node root;
+  root.kind = Node::Kind::kMap;
+  for (const std::string& text : options.defaults) apply_override(root, text);
+  merge(root, Node(input.root));
   interpolate(root, schema);
   Filler filler(schema, input.name);
   filler.fill(root);

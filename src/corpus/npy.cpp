@@ -299,12 +299,7 @@ std::vector<double> npy_as_doubles(const NpyView& array, const std::string& name
   return values;
 }
 
-std::string npy_bytes(std::string_view descr, std::span<const std::int64_t> shape,
-                      std::span<const std::byte> data) {
-  const auto type = element_type(descr, "new array");
-  const auto count = count_elements(shape, type.size);
-  RAVEN_CHECK(count && static_cast<std::uint64_t>(*count) * type.size == data.size(),
-              "{} bytes do not fill the shape", data.size());
+std::string npy_header(std::string_view descr, std::span<const std::int64_t> shape) {
   std::string dimensions;
   for (const auto size : shape) dimensions += fmt::format("{}, ", size);
   if (shape.size() > 1) dimensions.resize(dimensions.size() - 2);
@@ -314,11 +309,19 @@ std::string npy_bytes(std::string_view descr, std::span<const std::int64_t> shap
   constexpr std::size_t kStart = 10;  // mark, version, length
   header.append(63 - (kStart + header.size()) % 64, ' ');
   header += '\n';
-
-  std::string file(kMagic);
-  file +=
+  std::string start(kMagic);
+  start +=
       {'\1', '\0', static_cast<char>(header.size() & 0xFF), static_cast<char>(header.size() >> 8)};
-  file += header;
+  return start + header;
+}
+
+std::string npy_bytes(std::string_view descr, std::span<const std::int64_t> shape,
+                      std::span<const std::byte> data) {
+  const auto type = element_type(descr, "new array");
+  const auto count = count_elements(shape, type.size);
+  RAVEN_CHECK(count && static_cast<std::uint64_t>(*count) * type.size == data.size(),
+              "{} bytes do not fill the shape", data.size());
+  auto file = npy_header(descr, shape);
   file.append(reinterpret_cast<const char*>(data.data()), data.size());
   return file;
 }

@@ -1,12 +1,12 @@
 #include "raven/evaluation/recognizer_file.h"
 
-#include <map>
-
+#include "raven/config/evaluate_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"
 #include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/finetune_task.h"
+#include "raven/weights/model_import.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::evaluation {
@@ -17,6 +17,11 @@ namespace fs = std::filesystem;
 struct Source {
   fs::path file, folder;
   weights::TensorFile content;  // with a recognizer's metadata
+
+  [[nodiscard]] std::string said(const std::string& key) const {
+    const auto found = content.metadata.find(key);
+    return found == content.metadata.end() ? "" : found->second;
+  }
 };
 
 Source read_source(const fs::path& given) {
@@ -33,7 +38,11 @@ Source read_source(const fs::path& given) {
   }
   Source source{.file = path, .folder = fs::absolute(path).parent_path(), .content = {}};
   if (!fs::is_directory(path)) {
-    source.content = weights::read_safetensors(path);
+    source.content = path.extension() == ".safetensors" ? weights::read_safetensors(path)
+                                                        : weights::import_model(path).file;
+    if (const auto units = text::Units::beside(path); units && source.said("units").empty()) {
+      source.content.metadata["units"] = text::Units::read(*units).text();
+    }
     return source;
   }
   const auto checkpoint = train::read_checkpoint(path);
@@ -50,31 +59,58 @@ Source read_source(const fs::path& given) {
   return source;
 }
 
-const std::string& required(const Source& source, const std::string& key) {
-  const auto found = source.content.metadata.find(key);
-  if (found != source.content.metadata.end()) return found->second;
+std::string required(const Source& source, const std::string& key) {
+  if (auto value = source.said(key); !value.empty()) return value;
+  if (key == "units" && !source.said("vocabulary").empty()) {
+    throw CheckpointError(fmt::format(
+        "{}: does not hold its {} units; import it with --units, or put its units file beside it "
+        "as {}{}",
+        source.file.string(), source.said("vocabulary"), source.file.stem().string(),
+        text::Units::kBeside));
+  }
   throw CheckpointError(fmt::format(
       "{}: says no '{}' of itself, so it is no recognizer that can be used by itself; `raven "
-      "finetune` and `raven average` write such files",
+      "finetune`, `raven average`, `raven import` and `raven export` write such files",
       source.file.string(), key));
 }
 
-/// Settings under configuration keys, as flatten() spells them.
-config::FinetuneConfig config_of(const Source& source) {
-  config::FinetuneConfig defaults;
+/// Settings of `Config` that a file's metadata hold under their keys, as overrides; those whose key
+/// begins with `prefix`.
+template <class Config>
+std::vector<std::string> settings(const Source& source, const std::string& prefix) {
+  Config defaults;
   const auto schema = config::bind(defaults);
-  std::vector<std::string> overrides = {"model.modality=" + required(source, "modality")};
+  std::vector<std::string> overrides;
   for (const auto& [key, value] : source.content.metadata) {
-    if (schema.find(key) != nullptr) overrides.push_back(key + "=" + value);
+    if (key.rfind(prefix, 0) == 0 && schema.find(key) != nullptr) {
+      overrides.push_back(key + "=" + value);
+    }
   }
+  return overrides;
+}
+
+template <class Config>
+Config with_settings(const Source& source, const std::vector<std::string>& overrides) {
   try {
-    return config::load_text<config::FinetuneConfig>("", source.file.string(), overrides,
-                                                     {.allow_missing = true})
+    return config::load_text<Config>("", source.file.string(), overrides, {.allow_missing = true})
         .config;
   } catch (const ConfigError& error) {
     throw CheckpointError(fmt::format("{}: settings in its metadata cannot be used: {}",
                                       source.file.string(), error.what()));
   }
+}
+
+config::FinetuneConfig config_of(const Source& source) {
+  auto overrides = settings<config::FinetuneConfig>(source, "");
+  std::erase_if(overrides, [](const auto& one) { return one.rfind("model.init=", 0) == 0; });
+  overrides.push_back("model.modality=" + required(source, "modality"));
+  return with_settings<config::FinetuneConfig>(source, overrides);
+}
+
+std::vector<std::string> decoding_of(const Source& source) {
+  auto overrides = settings<config::EvaluateConfig>(source, "decode.");
+  with_settings<config::EvaluateConfig>(source, overrides);  // refuses by the file's name
+  return overrides;
 }
 
 }  // namespace
@@ -89,6 +125,7 @@ LoadedRecognizer load_recognizer(const fs::path& path) {
   return {.recognizer = recognizer,
           .units = std::move(units),
           .config = std::move(config),
+          .decoding = decoding_of(source),
           .file = source.file,
           .folder = source.folder};
 }

@@ -133,6 +133,14 @@ Units Units::parse(std::string_view content, const std::string& name) {
   return Units(UnitsParser(content, name).parse());
 }
 
+std::optional<std::filesystem::path> Units::beside(const std::filesystem::path& model) {
+  for (const auto& name : {model.stem().string() + kBeside, std::string("units.txt")}) {
+    auto file = model.parent_path() / name;
+    if (std::filesystem::is_regular_file(file)) return file;
+  }
+  return std::nullopt;
+}
+
 Units::Units(const std::vector<std::string>& pieces) {
   pieces_.reserve(pieces.size() + 3);
   pieces_ = {kBlankName, kUnknownName};

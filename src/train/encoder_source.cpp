@@ -3,6 +3,7 @@
 #include "raven/core/error.h"
 #include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
+#include "raven/weights/model_import.h"
 
 namespace raven::train {
 namespace {
@@ -40,10 +41,27 @@ void check_modality(const weights::TensorFile& file, const std::string& modality
                                     said->second, modality));
 }
 
+weights::TensorFile read_any(const fs::path& path, const std::string& modality) {
+  if (fs::is_directory(path)) return read_checkpoint(path).model;
+  if (path.extension() == ".safetensors") return weights::read_safetensors(path);
+  return weights::import_model(path, {.modality = modality}).file;
+}
+
 }  // namespace
 
 std::string modality_name(models::Modality modality) {
   return modality == models::Modality::kVideo ? "video" : "audio";
+}
+
+weights::Metadata encoder_metadata(const FlatConfig& config, models::Modality modality) {
+  weights::Metadata metadata = {{"format", "raven-encoder"}, {"format_version", "1"}};
+  weights::describe_input(modality, metadata);
+  for (const auto& [key, value] : config) {
+    if (starts_with(key, "model.") || starts_with(key, "data.video.") || key == "data.waveform") {
+      metadata[key] = value;
+    }
+  }
+  return metadata;
 }
 
 weights::TensorFile read_encoder(const fs::path& given, models::Modality modality) {
@@ -54,8 +72,7 @@ weights::TensorFile read_encoder(const fs::path& given, models::Modality modalit
         "{}: no such file or folder; expected an encoder .safetensors, a checkpoint or a run",
         path.string()));
   }
-  const auto file =
-      fs::is_directory(path) ? read_checkpoint(path).model : weights::read_safetensors(path);
+  const auto file = read_any(path, name);
   check_modality(file, name, path);
   for (const auto& prefix : {"student_" + name + ".", std::string("encoder.")}) {
     auto part = without_prefix(file, prefix);

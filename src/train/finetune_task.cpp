@@ -16,6 +16,7 @@
 #include "raven/train/device.h"
 #include "raven/train/encoder_source.h"
 #include "raven/train/run_folder.h"
+#include "raven/weights/model_card.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
@@ -179,10 +180,13 @@ data::LoaderOptions finetune_options(const FinetuneConfig& config) {
 
 std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
                                                        const text::Units& units) {
-  std::map<std::string, std::string> metadata = {{"format", "raven-recognizer"},
-                                                 {"format_version", "1"},
-                                                 {"modality", config.at("model.modality")},
-                                                 {"units", units.text()}};
+  const bool video = config.at("model.modality") == "video";
+  weights::Metadata metadata = {{"format", "raven-recognizer"},
+                                {"format_version", "1"},
+                                {"units", units.text()},
+                                {"vocabulary", fmt::format("{}", units.size())}};
+  weights::describe_input(video ? models::Modality::kVideo : models::Modality::kAudio, metadata);
+  weights::describe_decoding(std::stod(config.at("loss.ctc_weight")), metadata);
   for (const auto& [key, value] : config) {
     for (const std::string prefix :
          {"model.encoder.", "model.decoder.", "model.video_frontend.", "model.audio_frontend.",
@@ -353,7 +357,7 @@ void FinetuneTask::export_results(const fs::path& run) {
   auto file = average_files(folders);
   file.metadata = recognizer_metadata(flatten(config_), units_);
   file.metadata["averaged_checkpoints"] = fmt::format("{}", folders.size());
-  weights::write_safetensors(run / "recognizer.safetensors", file);
+  weights::write_safetensors(run / "recognizer.safetensors", file, {.hashes = true});
   log::info("{}: mean of the checkpoints of steps {}", (run / "recognizer.safetensors").string(),
             fmt::join(steps, ", "));
 }

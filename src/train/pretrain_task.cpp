@@ -177,23 +177,17 @@ Numbers PretrainTask::evaluate(const std::stop_token& stop) {
 
 void PretrainTask::export_results(const fs::path& run) {
   make_folders(run / "encoders");
-  const auto write = [&](models::Encoder& student, const std::string& modality) {
+  const auto write = [&](models::Encoder& student, models::Modality modality) {
     if (student.is_empty()) return;
-    weights::TensorFile file;
+    weights::TensorFile file{.metadata = encoder_metadata(flatten(config_), modality)};
     for (const auto& [name, tensor] : nn::state_dict(*student)) {
       file.tensors.emplace_back("encoder." + name, tensor.detach());
     }
-    file.metadata = {{"format", "raven-encoder"}, {"format_version", "1"}, {"modality", modality}};
-    for (const auto& [key, value] : flatten(config_)) {
-      if (key.rfind("model.", 0) == 0 || key.rfind("data.video.", 0) == 0 ||
-          key == "data.waveform") {
-        file.metadata[key] = value;
-      }
-    }
-    weights::write_safetensors(run / "encoders" / (modality + ".safetensors"), file);
+    weights::write_safetensors(run / "encoders" / (modality_name(modality) + ".safetensors"), file,
+                               {.hashes = true});
   };
-  write(model_->student_video, "video");
-  write(model_->student_audio, "audio");
+  write(model_->student_video, models::Modality::kVideo);
+  write(model_->student_audio, models::Modality::kAudio);
 }
 
 }  // namespace raven::train

@@ -127,7 +127,7 @@ Inspection inspect(const std::filesystem::path& file, const InspectOptions& opti
   Inspection result{.file = file.string(), .format = format_name(weights.format)};
   result.file_bytes = std::filesystem::file_size(file);
   result.numbers = options.numbers;
-  if (options.numbers) result.sha256 = sha256_file(file);
+  if (options.numbers) result.sha256 = sha256_and_verify(file);
   for (const auto& [name, tensor] : weights.content.tensors) {
     if (!wanted(name, options)) continue;
     TensorFacts facts{.name = name,

@@ -1,8 +1,8 @@
 #include "raven/weights/model_import.h"
 
 #include <algorithm>
+#include <future>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "raven/config/schema.h"
@@ -12,7 +12,7 @@
 #include "raven/models/language_model.h"
 #include "raven/models/recognizer.h"
 #include "raven/nn/state_dict.h"
-#include "raven/weights/inspection.h"
+#include "raven/weights/model_card.h"
 #include "raven/weights/weights_file.h"
 
 namespace raven::weights {
@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 using Shape = std::vector<std::int64_t>;
 
 constexpr std::int64_t kPublishedHeadWidth = 64;
+constexpr double kPublishedCtcWeight = 0.1;  // of the training loss
 constexpr std::size_t kMaxListed = 8;
 constexpr const char* kFirstBlock = "encoders.0.feed_forward.w_1.weight";
 constexpr const char* kUsrPrefix = "model._orig_mod.model.backbone.encoder.";
@@ -217,16 +218,8 @@ void check_names(const Tensors& in, const torch::nn::Module& model,
 }
 
 template <class Config>
-void describe(const std::string& prefix, Config config, std::map<std::string, std::string>& into) {
-  for (const auto& field : config::bind(config).fields) {
-    const auto value = field.get();
-    std::vector<std::string> items;
-    for (const auto& item : value.items) {
-      items.push_back(std::visit([](const auto& one) { return fmt::format("{}", one); }, item));
-    }
-    const auto text = fmt::format("{}", fmt::join(items, ", "));
-    into[prefix + field.key] = field.list ? "[" + text + "]" : text;
-  }
+void describe(const std::string& prefix, Config config, Metadata& into) {
+  weights::describe(prefix, config::bind(config), into);
 }
 
 std::string size_name(std::int64_t dim, std::int64_t blocks) {
@@ -290,7 +283,7 @@ class Importer {
   void add_encoder(const models::RecognizerOptions& model) {
     auto& metadata = result_.file.metadata;
     const std::string modality = model.modality == models::Modality::kVideo ? "video" : "audio";
-    metadata["modality"] = modality;
+    describe_input(model.modality, metadata);
     describe("model.encoder.", model.encoder, metadata);
     describe("model." + modality + "_frontend.", model.frontend, metadata);
     metadata["data.waveform"] = "none";
@@ -298,8 +291,6 @@ class Importer {
     metadata["data.video.shrink"] = "1";
     metadata["data.video.crop"] = "88";
     metadata["data.video.flip"] = "0.5";
-    metadata["normalisation"] =
-        modality == "video" ? "(x / 255 - 0.421) / 0.165" : "samples in [-1, 1], as they are";
   }
 
   static std::string encoder_text(const models::RecognizerOptions& model) {
@@ -328,10 +319,7 @@ class Importer {
     add_encoder(model);
     describe("model.decoder.", model.decoder, metadata);
     metadata["vocabulary"] = fmt::format("{}", model.units);
-    metadata["decode.beam_size"] = "40";  // of all published numbers
-    metadata["decode.ctc_weight"] = "0.1";
-    metadata["decode.length_bonus"] = "0";
-    metadata["decode.lm_weight"] = "0";
+    describe_decoding(kPublishedCtcWeight, metadata);
     if (options_.units.empty()) {
       result_.notes.push_back("its units are not known; decoding needs them: import with --units");
     } else {
@@ -392,14 +380,10 @@ class Importer {
     metadata["format_version"] = "1";
     metadata["source"] = path_.filename().string();
     metadata["source_format"] = format_name(weights_.format);
-    metadata["source_sha256"] = sha256_file(path_);
     metadata["source_prefix"] = prefix;
     metadata["licence"] = options_.licence.empty()
                               ? "not told by the file; the terms of its publisher hold"
                               : options_.licence;
-    auto hashes = nlohmann::json::object();
-    for (const auto& [name, tensor] : result_.file.tensors) hashes[name] = tensor_sha256(tensor);
-    metadata["tensor_sha256"] = hashes.dump();
     result_.file.mapping = weights_.content.mapping;
   }
 
@@ -413,6 +397,16 @@ class Importer {
 
 ImportedModel import_model(const fs::path& file, const ImportOptions& options) {
   return Importer(file, options).run();
+}
+
+void write_imported(const fs::path& to, const fs::path& source, const ImportedModel& model) {
+  const auto hash = [&] { return sha256_and_verify(source); };
+  auto hashed = std::async(std::launch::async, hash);  // beside the writing
+  auto file = model.file;
+  file.metadata[kSourceHash] = std::string(kSha256Digits, '0');
+  write_safetensors(to, file, {.hashes = true, .forget = true, .complete = [&](Metadata& metadata) {
+                                 metadata[kSourceHash] = hashed.get();
+                               }});
 }
 
 }  // namespace raven::weights

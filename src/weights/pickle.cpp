@@ -10,6 +10,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
+#include "weights/pickle_opcodes.h"
 
 namespace raven::weights {
 namespace {
@@ -48,48 +49,6 @@ constexpr std::array kNames = {
 };
 
 // clang-format off: tables
-/// Instructions by their byte. The names are Python's (pickletools).
-enum Opcode : std::uint8_t {
-  kMark = '(',
-  kStop = '.',
-  kNone = 'N',
-  kNewTrue = 0x88,
-  kNewFalse = 0x89,
-  kBinInt = 'J',
-  kBinInt1 = 'K',
-  kBinInt2 = 'M',
-  kLong1 = 0x8A,
-  kBinFloat = 'G',
-  kBinUnicode = 'X',
-  kShortBinUnicode = 0x8C,
-  kBinUnicode8 = 0x8D,
-  kShortBinString = 'U',
-  kBinString = 'T',
-  kEmptyDict = '}',
-  kEmptyList = ']',
-  kEmptyTuple = ')',
-  kTuple = 't',
-  kTuple1 = 0x85,
-  kTuple2 = 0x86,
-  kTuple3 = 0x87,
-  kAppend = 'a',
-  kAppends = 'e',
-  kSetItem = 's',
-  kSetItems = 'u',
-  kBinGet = 'h',
-  kLongBinGet = 'j',
-  kBinPut = 'q',
-  kLongBinPut = 'r',
-  kMemoize = 0x94,
-  kGlobal = 'c',
-  kStackGlobal = 0x93,
-  kReduce = 'R',
-  kBuild = 'b',
-  kBinPersid = 'Q',
-  kProto = 0x80,
-  kFrame = 0x95,
-};
-
 /// Those that the machine does not have, for messages.
 constexpr std::pair<std::uint8_t, const char*> kRefused[] = {
     {'i', "INST"},

@@ -1,58 +1,21 @@
 #include "raven/weights/safetensors.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
 #include "raven/weights/mapped_file.h"
+#include "weights/new_file.h"
 #include "weights/safetensors_header.h"
 
 namespace raven::weights {
 namespace {
 
 namespace fs = std::filesystem;
-
-class NewFile {
- public:
-  explicit NewFile(const fs::path& file) : name_(file.string()) {
-    descriptor_ = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (descriptor_ < 0) fail("create");
-  }
-  ~NewFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-
-  void write(std::string_view bytes) const {
-    while (!bytes.empty()) {
-      const auto done = ::write(descriptor_, bytes.data(), bytes.size());
-      if (done < 0 && errno == EINTR) continue;
-      if (done < 0) fail("write");
-      bytes.remove_prefix(static_cast<std::size_t>(done));
-    }
-  }
-  void close() {
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail("write");
-  }
-
- private:
-  [[noreturn]] void fail(const char* action) const {
-    const int code = errno;
-    const bool full = code == ENOSPC || code == EDQUOT;
-    throw SystemError(fmt::format("cannot {} {}: {}{}", action, name_, std::strerror(code),
-                                  full ? "; free some space and run again" : ""));
-  }
-
-  std::string name_;
-  int descriptor_ = -1;
-};
 
 torch::Tensor empty_tensor(const TensorPlace& place) {
   return torch::empty(place.shape, torch::TensorOptions().dtype(place.type));
@@ -94,6 +57,20 @@ TensorFile read_tensors(std::string_view bytes, const std::string& source, Make 
 
 std::string_view bytes_of(const torch::Tensor& tensor) {
   return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+/// Returns the SHA-256, or nothing when it is not asked for. Each piece is hashed while it is in
+/// the processor's cache.
+std::string write_tensor(const torch::Tensor& contiguous, bool hash, NewFile& out) {
+  constexpr std::size_t kPiece = 1 << 18;
+  Sha256 sha256;
+  for (auto rest = bytes_of(contiguous); !rest.empty();) {
+    const auto piece = rest.substr(0, kPiece);
+    rest.remove_prefix(piece.size());
+    if (hash) sha256.update(piece);
+    out.write(piece);
+  }
+  return hash ? sha256.hex() : "";
 }
 
 /// Order of the data: large elements first, so that every tensor is aligned to its element.
@@ -159,12 +136,15 @@ std::map<std::string, std::string> read_safetensors_metadata(const fs::path& fil
   return read_header(mapping.bytes(), file.string(), start).metadata;
 }
 
-void write_safetensors(const fs::path& file, const TensorFile& content) {
+void write_safetensors(const fs::path& file, const TensorFile& content,
+                       const WriteOptions& options) {
   SafetensorsHeader header;
   header.metadata = content.metadata;
+  auto hashes = nlohmann::json::object();
   for (const auto& [name, tensor] : content.tensors) {
     header.places.push_back(
         {.name = name, .type = tensor.scalar_type(), .shape = tensor.sizes().vec()});
+    hashes[name] = std::string(kSha256Digits, '0');
   }
   const auto order = data_order(content);
   std::uint64_t next = 0;
@@ -172,6 +152,7 @@ void write_safetensors(const fs::path& file, const TensorFile& content) {
     header.places[i].begin = next;
     header.places[i].end = next += content.tensors[i].second.nbytes();
   }
+  if (options.hashes) header.metadata[kTensorHashes] = hashes.dump();
   const auto text = safetensors_header_text(header);
   const std::uint64_t length = text.size();
   std::string length_bytes(kLengthBytes, '\0');
@@ -180,7 +161,19 @@ void write_safetensors(const fs::path& file, const TensorFile& content) {
     NewFile out(temporary);
     out.write(length_bytes);
     out.write(text);
-    for (const auto i : order) out.write(bytes_of(content.tensors[i].second.cpu().contiguous()));
+    for (const auto i : order) {
+      const auto& [name, tensor] = content.tensors[i];
+      auto hash = write_tensor(tensor.cpu().contiguous(), options.hashes, out);
+      if (options.hashes) hashes[name] = std::move(hash);
+      if (options.forget && content.mapping)
+        content.mapping->forget(tensor.const_data_ptr(), tensor.nbytes());
+    }
+    if (options.hashes) header.metadata[kTensorHashes] = hashes.dump();
+    if (options.complete) options.complete(header.metadata);
+    const auto complete = safetensors_header_text(header);
+    RAVEN_CHECK(complete.size() == length,
+                "metadata changed their length while tensors were written");
+    if (complete != text) out.replace(kLengthBytes, complete);
     out.close();
   });
 }

@@ -58,13 +58,10 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool key(string_t& text) override {
     key_ = text;
     if (depth_ == 1) {
-      if (!names_.insert(text).second) {
+      in_metadata_ = text == kMetadataKey;
+      if (in_metadata_ && std::exchange(seen_metadata_, true)) {
         return fail(fmt::format("'{}' is listed twice", shown(text)));
       }
-      if (names_.size() > kMaxTensors) {
-        return fail(fmt::format("more than {} tensors", kMaxTensors));
-      }
-      in_metadata_ = text == kMetadataKey;
     } else if (in_metadata_) {
       if (header_.metadata.count(text) != 0) {
         return fail(fmt::format("metadata '{}' is listed twice", shown(text)));
@@ -152,10 +149,10 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   SafetensorsHeader& header_;
   std::string problem_;
   int depth_ = 0;
-  bool in_metadata_ = false;
+  bool in_metadata_ = false, seen_metadata_ = false;
   bool in_list_ = false;
   std::string key_;
-  std::set<std::string> names_, fields_;
+  std::set<std::string> fields_;  // of one tensor
   std::vector<std::uint64_t> offsets_;
 };
 
@@ -182,6 +179,27 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
+/// Pointers to the places, sorted: no name is copied.
+template <class Less>
+std::vector<const TensorPlace*> sorted(const SafetensorsHeader& header, Less less) {
+  std::vector<const TensorPlace*> places;
+  places.reserve(header.places.size());
+  for (const auto& place : header.places) places.push_back(&place);
+  std::stable_sort(places.begin(), places.end(),
+                   [&](const auto* a, const auto* b) { return less(*a, *b); });
+  return places;
+}
+
+void check_names(const SafetensorsHeader& header, const std::string& source) {
+  const auto by_name = sorted(header, [](const auto& a, const auto& b) { return a.name < b.name; });
+  const auto twice =
+      std::adjacent_find(by_name.begin(), by_name.end(),
+                         [](const auto* a, const auto* b) { return a->name == b->name; });
+  if (twice != by_name.end()) {
+    throw CheckpointError(fmt::format("{}: '{}' is listed twice", source, shown((*twice)->name)));
+  }
+}
+
 void check_places(const SafetensorsHeader& header, std::uint64_t data_bytes,
                   const std::string& source) {
   for (const auto& place : header.places) {
@@ -203,10 +221,8 @@ void check_places(const SafetensorsHeader& header, std::uint64_t data_bytes,
                       place.end - place.begin));
     }
   }
-  std::vector<const TensorPlace*> by_offset;
-  for (const auto& place : header.places) by_offset.push_back(&place);
-  std::stable_sort(by_offset.begin(), by_offset.end(), [](const auto* a, const auto* b) {
-    return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
+  const auto by_offset = sorted(header, [](const auto& a, const auto& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
   std::uint64_t next = 0;
   for (const auto* place : by_offset) {
@@ -260,25 +276,37 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
   if (!Json::sax_parse(json.begin(), json.end(), &reader)) {
     throw CheckpointError(fmt::format("{}: {}", source, reader.problem()));
   }
+  check_names(header, source);
   check_places(header, data_bytes, source);
   return header;
 }
 
 std::string safetensors_header_text(const SafetensorsHeader& header) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  if (!header.metadata.empty()) json[kMetadataKey] = header.metadata;
+  const auto quoted = [](const std::string& text) {
+    return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  std::string text = "{";
+  if (!header.metadata.empty()) {
+    text += quoted(kMetadataKey) + ":";
+    text += Json(header.metadata).dump(-1, ' ', false, Json::error_handler_t::replace) + ",";
+  }
+  std::set<std::string_view> names;
   for (const auto& place : header.places) {
     const auto type = std::find_if(kTypes.begin(), kTypes.end(),
                                    [&](const auto& known) { return known.second == place.type; });
     RAVEN_CHECK(type != kTypes.end(),
                 "tensor '{}' has type {}, which safetensors files do not hold", place.name,
                 c10::toString(place.type));
-    RAVEN_CHECK(!json.contains(place.name), "two tensors are called '{}'", place.name);
-    json[place.name] = {
-        {"dtype", type->first}, {"shape", place.shape}, {"data_offsets", {place.begin, place.end}}};
+    RAVEN_CHECK(names.insert(place.name).second, "two tensors are called '{}'", place.name);
+    text += fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}},)",
+                        quoted(place.name), type->first, fmt::join(place.shape, ","), place.begin,
+                        place.end);
   }
-  auto text = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  if (text.back() == ',') text.pop_back();
+  text += "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
+  RAVEN_CHECK(text.size() <= kMaxHeaderBytes, "a header of {} bytes, the format allows {}",
+              text.size(), kMaxHeaderBytes);
   return text;
 }
 

@@ -1,12 +1,16 @@
 #include "raven/weights/weights_file.h"
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <unordered_set>
 
+#include "raven/core/crc32.h"
 #include "raven/core/error.h"
+#include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
 #include "raven/weights/pytorch_archive.h"
+#include "weights/zip_directory.h"
 
 namespace raven::weights {
 namespace {
@@ -59,6 +63,48 @@ void refuse_double_names(const TensorFile& content, const std::string& source) {
   }
 }
 
+/// CRCs of a zip archive's entries while its bytes pass by.
+class EntryChecks {
+ public:
+  EntryChecks(std::vector<ZipEntry> entries, std::string source)
+      : entries_(std::move(entries)), source_(std::move(source)) {
+    std::sort(entries_.begin(), entries_.end(),
+              [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  }
+
+  /// The next bytes of the file.
+  void update(std::string_view bytes) {
+    const auto end = position_ + bytes.size();
+    while (next_ < entries_.size() && entries_[next_].begin < end) {
+      const auto& entry = entries_[next_];
+      const auto from = std::max(entry.begin, position_);
+      const auto to = std::min(entry.begin + entry.size, end);
+      crc_ = crc32(bytes.substr(from - position_, to - from), crc_);
+      if (entry.begin + entry.size > end) break;
+      check(entry);
+    }
+    position_ = end;
+  }
+
+ private:
+  void check(const ZipEntry& entry) {
+    if (entry.crc != 0 && entry.crc != crc_) {
+      throw CheckpointError(fmt::format(
+          "{}: entry '{}' is damaged: its CRC-32 is {:08x}, the archive says {:08x}; fetch or save "
+          "the file again",
+          source_, printable(entry.name.substr(0, 200)), crc_, entry.crc));
+    }
+    crc_ = 0;
+    ++next_;
+  }
+
+  std::vector<ZipEntry> entries_;
+  std::string source_;
+  std::uint64_t position_ = 0;
+  std::size_t next_ = 0;
+  std::uint32_t crc_ = 0;  // of the entry so far
+};
+
 }  // namespace
 
 std::string format_name(WeightsFormat format) {
@@ -97,6 +143,26 @@ WeightsFile open_weights(const std::filesystem::path& file) {
   values.add(archive.root, "");
   weights.values = std::move(values.found);
   return weights;
+}
+
+std::string sha256_and_verify(const std::filesystem::path& file) {
+  const MappedFile mapping(file);
+  std::vector<ZipEntry> entries;
+  if (mapping.bytes().substr(0, 2) == "PK") {
+    entries = read_zip_directory(mapping.bytes(), file.string());
+  }
+  EntryChecks checks(std::move(entries), file.string());
+  Sha256 hash;
+  std::vector<char> block(1 << 18);  // read, not mapped: pages would be counted as ours
+  for (std::uint64_t at = 0; at < mapping.bytes().size();) {
+    const auto count = std::min<std::uint64_t>(block.size(), mapping.bytes().size() - at);
+    mapping.copy(at, count, block.data());
+    at += count;
+    const std::string_view bytes(block.data(), count);
+    hash.update(bytes);
+    checks.update(bytes);
+  }
+  return hash.hex();
 }
 
 }  // namespace raven::weights

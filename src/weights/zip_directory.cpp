@@ -6,17 +6,11 @@
 
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
+#include "weights/zip_format.h"
 
 namespace raven::weights {
 namespace {
 
-constexpr std::uint32_t kLocalHeader = 0x04034B50, kCentralHeader = 0x02014B50;
-constexpr std::uint32_t kEnd = 0x06054B50, kEnd64 = 0x06064B50, kLocator64 = 0x07064B50;
-constexpr std::uint64_t kLocalBytes = 30, kCentralBytes = 46;
-constexpr std::uint64_t kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
-constexpr std::uint32_t kIn64 = 0xFFFFFFFF;  // "the value stands in the zip64 field"
-constexpr std::uint16_t kZip64Field = 1;
-constexpr std::uint16_t kEncrypted = 1 << 0, kSizesFollow = 1 << 3, kUtf8 = 1 << 11;
 constexpr std::uint64_t kMaxEntries = 100'000;
 
 /// Little-endian numbers of a checked piece of the file.
@@ -165,7 +159,9 @@ class Reader {
                                sizes.stored, sizes.content));
     }
     next += kCentralBytes + name_bytes + extra_bytes;
-    return locate(name, flags, sizes);
+    auto found = locate(name, flags, sizes);
+    found.entry.crc = header.u32(kCentralCrc);
+    return found;
   }
 
   void check_name(std::string_view name) {

@@ -4,7 +4,7 @@
 // general archive library does not offer, and the file comes from strangers. Everything that
 // torch.save does not write is refused: compression, encryption, comments, bytes before, between or
 // after the entries, names that climb out, and any disagreement between the directory and the
-// entries' own headers. Checksums are not compared: torch.save can be told to leave them out.
+// entries' own headers. Checksums are compared by sha256_and_verify, which reads the whole file.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ namespace raven::weights {
 struct ZipEntry {
   std::string_view name;              // in the given bytes
   std::uint64_t begin = 0, size = 0;  // of its content
+  std::uint32_t crc = 0;              // as the directory says; not compared
 };
 
 /// The entries in the order of the directory. `source` begins messages. Throws CheckpointError.

@@ -49,6 +49,18 @@ TEST(Load, KeepsDefaultsOfWhatIsNotGiven) {
   EXPECT_FALSE(config.inner.mask.length.has_value());
 }
 
+TEST(Load, GivenDefaultsHoldWhereNothingElseSetsTheKey) {
+  const LoadOptions options{.allow_missing = true,
+                            .defaults = {"seed=1", "lr=1e-3", "inner.mask.prob=0.7"}};
+  const auto config = load_text<TinyConfig>("seed: 2\ninner:\n  mask: {length: 5}\n", "a.yaml",
+                                            {"lr=1e-2"}, options)
+                          .config;
+  EXPECT_EQ(config.seed, 2);
+  EXPECT_DOUBLE_EQ(config.lr, 1e-2);
+  EXPECT_DOUBLE_EQ(config.inner.mask.prob, 0.7);
+  EXPECT_EQ(config.inner.mask.length, 5);
+}
+
 TEST(Load, TakesASingleValueAsAListOfOne) {
   EXPECT_EQ(tiny("files: a.tsv").files, (std::vector<std::string>{"a.tsv"}));
 }

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/golden.h"
+#include "support/golden_recognizer.h"
 #include "support/parity_tensors.h"
 #include "support/tolerance.h"
 
@@ -19,46 +19,16 @@ struct Case {
   torch::Tensor input, valid, labels;
 };
 
-/// Rows padded with -1 to the longest.
-torch::Tensor padded(const json& rows) {
-  std::size_t longest = 0;
-  for (const auto& row : rows) longest = std::max(longest, row.size());
-  auto labels =
-      torch::full({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(longest)},
-                  models::kNoLabel, torch::kInt64);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto row = rows[i].get<std::vector<std::int64_t>>();
-    labels[static_cast<std::int64_t>(i)].slice(0, 0, static_cast<std::int64_t>(row.size())) =
-        torch::tensor(row, torch::kInt64);
-  }
-  return labels;
-}
-
 Case make_case(const std::string& name, const std::string& salt, const json& content) {
-  const bool video = content.at("modality") == "video";
-  const auto& sizes = content.at("decoder");
-  models::Recognizer recognizer(models::RecognizerOptions{
-      .modality = video ? models::Modality::kVideo : models::Modality::kAudio,
-      .encoder = golden::encoder_options(content.at("encoder")),
-      .frontend = {},
-      .decoder = {.dim = sizes.at("dim"),
-                  .heads = sizes.at("heads"),
-                  .ffn_dim = sizes.at("ffn"),
-                  .blocks = sizes.at("blocks"),
-                  .dropout = 0},
-      .units = content.at("vocab")});
-  formula::fill(*recognizer, salt, content.at("weights_prefix"));
+  auto recognizer = golden::recognizer(content, salt);
   recognizer->train(content.at("mode").get<std::string>().rfind("train", 0) == 0);
-  const auto lengths = golden::lengths(content);
-  const auto frames = golden::longest(content);
-  const auto input = content.at("input").get<std::string>();
+  const auto [input, valid, labels] = golden::recognizer_input(content, salt);
   return {.name = name,
           .content = content,
           .recognizer = recognizer,
-          .input = video ? formula::video(salt, input, lengths, frames)
-                         : formula::audio(salt, input, lengths, frames),
-          .valid = formula::valid(lengths, frames),
-          .labels = padded(content.at("labels"))};
+          .input = input,
+          .valid = valid,
+          .labels = labels};
 }
 
 std::vector<Case> all_cases() {

@@ -7,13 +7,13 @@
 #include <nlohmann/json.hpp>
 
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/core/sha256.h"
 #include "raven/models/language_model.h"
 #include "raven/models/recognizer.h"
 #include "raven/weights/inspection.h"
-#include "support/archive_bytes.h"
-#include "support/formula.h"
-#include "support/golden.h"
+#include "raven/weights/pytorch_writer.h"
+#include "support/golden_recognizer.h"
 #include "support/parity.h"
 #include "support/temporary_folder.h"
 
@@ -23,25 +23,8 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-/// A .pth of a flat dict.
 void write_archive(const std::filesystem::path& file, const nn::StateDict& state) {
-  archive_bytes::Pickle pickle;
-  auto entries = archive_bytes::entries("");
-  entries.pop_back();
-  pickle.dict().mark();
-  for (const auto& [name, tensor] : state) {
-    const auto key = std::to_string(entries.size());
-    const auto plain = tensor.detach().contiguous();
-    pickle.text(name).global("torch._utils", "_rebuild_tensor_v2").mark();
-    pickle.storage(plain.scalar_type() == torch::kInt64 ? "LongStorage" : "FloatStorage", key,
-                   plain.numel());
-    pickle.view(0, plain.sizes().vec(), plain.strides().vec()).op('t').op('R');
-    entries.push_back(
-        {.name = "archive/data/" + key,
-         .content = {static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()}});
-  }
-  entries[0].content = pickle.op('u').stop();
-  std::ofstream(file, std::ios::binary) << archive_bytes::zip(entries);
+  write_pytorch_archive(file, {.tensors = state});
 }
 
 nn::StateDict prefixed(const nn::StateDict& state, const std::string& prefix) {
@@ -60,9 +43,9 @@ void expect_same_bits(const TensorFile& file, const nn::StateDict& state) {
 }
 
 models::Encoder small_encoder(models::Modality modality) {
-  return models::Encoder(
-      modality, config::EncoderConfig{.dim = 8, .heads = 2, .ffn_dim = 12, .blocks = 2},
-      config::FrontendConfig{.widths = {2, 3, 4, 5}});
+  return models::Encoder(modality,
+                         config::EncoderConfig{.dim = 8, .heads = 2, .ffn_dim = 12, .blocks = 2},
+                         config::FrontendConfig{.widths = {2, 3, 4, 5}});
 }
 
 TEST(ModelImport, TakesTheGoldenRecognizers) {
@@ -70,19 +53,8 @@ TEST(ModelImport, TakesTheGoldenRecognizers) {
   const auto listed = parity::cases(file);
   const TemporaryFolder folder;
   for (const auto& [name, content] : listed.items()) {
-    const bool video = content.at("modality") == "video";
     const auto& sizes = content.at("decoder");
-    models::Recognizer recognizer(models::RecognizerOptions{
-        .modality = video ? models::Modality::kVideo : models::Modality::kAudio,
-        .encoder = golden::encoder_options(content.at("encoder")),
-        .frontend = {},
-        .decoder = {.dim = sizes.at("dim"),
-                    .heads = sizes.at("heads"),
-                    .ffn_dim = sizes.at("ffn"),
-                    .blocks = sizes.at("blocks"),
-                    .dropout = 0},
-        .units = content.at("vocab")});
-    formula::fill(*recognizer, file.at("salt"), content.at("weights_prefix"));
+    const auto recognizer = golden::recognizer(content, file.at("salt"));
     const auto path = folder.path() / (name + ".pth");
     write_archive(path, nn::state_dict(*recognizer));
     const auto model = import_model(path, {.heads = sizes.at("heads")});
@@ -92,7 +64,6 @@ TEST(ModelImport, TakesTheGoldenRecognizers) {
     EXPECT_EQ(metadata.at("modality"), content.at("modality").get<std::string>());
     EXPECT_EQ(metadata.at("model.decoder.dim"), std::to_string(sizes.at("dim").get<int>()));
     EXPECT_EQ(metadata.at("vocabulary"), std::to_string(content.at("vocab").get<int>()));
-    EXPECT_EQ(metadata.at("source_sha256"), sha256_file(path));
     const auto guessed = import_model(path);  // as many heads as the small encoder has
     EXPECT_EQ(guessed.file.metadata.at("model.decoder.heads"),
               std::to_string(sizes.at("heads").get<int>()));
@@ -148,6 +119,41 @@ TEST(ModelImport, TakesALanguageModel) {
   EXPECT_EQ(imported.kind, ModelKind::kLanguageModel);
   expect_same_bits(imported.file, nn::state_dict(*model));
   EXPECT_EQ(imported.file.metadata.at("model.blocks"), "3");
+}
+
+TEST(ModelImport, WritesTheHashesOfSourceAndTensors) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "e.pth", out = folder.path() / "e.safetensors";
+  const auto state = nn::state_dict(*small_encoder(models::Modality::kVideo));
+  write_archive(path, state);
+  write_imported(out, path, import_model(path));
+  const auto written = read_safetensors(out);
+  EXPECT_EQ(written.metadata.at(kSourceHash), sha256_file(path));
+  const auto hashes = json::parse(written.metadata.at(kTensorHashes));
+  ASSERT_EQ(hashes.size(), state.size());
+  for (const auto& [name, tensor] : state) {
+    EXPECT_EQ(hashes.at("encoder." + name), tensor_sha256(tensor)) << name;
+  }
+}
+
+TEST(ModelImport, WritesNothingWhenTheSourceIsDamaged) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "e.pth", out = folder.path() / "e.safetensors";
+  write_archive(path, nn::state_dict(*small_encoder(models::Modality::kVideo)));
+  const auto model = import_model(path);
+  auto damaged = read_file(path);
+  const auto middle = damaged.size() / 2;  // within some tensor
+  damaged[middle] = static_cast<char>(damaged[middle] ^ 1);
+  std::ofstream(path, std::ios::binary) << damaged;
+  try {
+    write_imported(out, path, model);
+    FAIL() << "was written";
+  } catch (const CheckpointError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is damaged: its CRC-32 is"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(out));
+  EXPECT_THROW(inspect(path), CheckpointError);
+  EXPECT_NO_THROW(inspect(path, {.numbers = false}));
 }
 
 TEST(ModelImport, RefusesWhatDoesNotFit) {

@@ -50,8 +50,8 @@ struct EvaluateConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("model", &EvaluateConfig::model,
-            "recognizers, one or several: .safetensors files, runs of `raven finetune`, or their "
-            "checkpoints");
+            "recognizers, one or several: .safetensors or .pth files, runs of `raven finetune`, or "
+            "their checkpoints");
     v.field("out", &EvaluateConfig::out,
             "folder of the results, <out>/<set>; with several models <out>/<model>/<set>; empty: "
             "evaluate/ beside the model, in its run's folder");
@@ -59,7 +59,8 @@ struct EvaluateConfig {
     v.field("threads", &EvaluateConfig::threads, between(0, 4096),
             "CPU threads of the networks; 0: one per core");
     v.group("data", &EvaluateConfig::data, "what is decoded");
-    v.group("decode", &EvaluateConfig::decode, "how outputs become text");
+    v.group("decode", &EvaluateConfig::decode,
+            "how outputs become text; what is not given is what the model's file says");
     v.group("scoring", &EvaluateConfig::scoring, "error rates");
   }
 

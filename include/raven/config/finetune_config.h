@@ -70,8 +70,9 @@ struct RecognizerConfig {
   static void fields(Visitor& v) {
     v.field("modality", &RecognizerConfig::modality, "what is read: lips (video) or sound (audio)");
     v.field("init", &RecognizerConfig::init,
-            "where the encoder comes from: an encoder .safetensors, a checkpoint folder or a run's "
-            "folder of pre-training; its after_norm starts anew; empty: random weights");
+            "where the encoder comes from: a .safetensors or .pth of an encoder or a recognizer, a "
+            "checkpoint folder or a run's folder of pre-training; its after_norm starts anew; "
+            "empty: random weights");
     v.field("frozen", &RecognizerConfig::frozen,
             "none: all weights are trained (published); frontend: the convolutions stay as they "
             "are; encoder: only CTC head and decoder are trained. Running statistics of frozen "

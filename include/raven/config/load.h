@@ -22,6 +22,8 @@ namespace raven::config {
 struct LoadOptions {
   /// Values marked ??? may stay open, and rules across fields are not checked.
   bool allow_missing = false;
+  /// `a.b=c` that hold where neither the file nor an override sets the key.
+  std::vector<std::string> defaults = {};
 };
 
 template <class Config>

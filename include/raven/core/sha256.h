@@ -1,12 +1,15 @@
 // SHA-256: what published files and tensors are known by.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 
 namespace raven {
+
+inline constexpr std::size_t kSha256Digits = 64;
 
 class Sha256 {
  public:

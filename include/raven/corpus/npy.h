@@ -30,8 +30,11 @@ NpyView parse_npy(std::span<const std::byte> bytes, const std::string& name);
 /// ("corrupt") for others.
 std::vector<double> npy_as_doubles(const NpyView& array, const std::string& name);
 
-/// A whole version 1 file of row-major elements; `data` as they lie in memory. The data starts at a
-/// multiple of 64 bytes.
+/// What stands before the row-major elements of a version 1 file. They begin at a multiple of 64
+/// bytes.
+std::string npy_header(std::string_view descr, std::span<const std::int64_t> shape);
+
+/// A whole version 1 file of row-major elements; `data` as they lie in memory.
 std::string npy_bytes(std::string_view descr, std::span<const std::int64_t> shape,
                       std::span<const std::byte> data);
 

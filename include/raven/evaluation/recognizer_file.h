@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "raven/config/finetune_config.h"
 #include "raven/models/recognizer.h"
@@ -13,14 +14,18 @@ namespace raven::evaluation {
 struct LoadedRecognizer {
   models::Recognizer recognizer{nullptr};  // eval mode, on the CPU
   text::Units units;
-  config::FinetuneConfig config;  // shapes and input settings; the rest are defaults
-  std::filesystem::path file;     // what was read: a .safetensors file or a checkpoint folder
-  std::filesystem::path folder;   // where results belong: the run, or the file's folder
+  config::FinetuneConfig config;      // shapes and input settings; the rest are defaults
+  std::vector<std::string> decoding;  // "decode.beam_size=40": the settings that it was published
+                                      // with, for LoadOptions::defaults
+  std::filesystem::path file;         // what was read: a .safetensors file or a checkpoint folder
+  std::filesystem::path folder;       // where results belong: the run, or the file's folder
 };
 
-/// `path`: a recognizer .safetensors file, a run's folder (its finished recognizer, else its newest
-/// checkpoint) or a checkpoint folder of fine-tuning. Throws CheckpointError when it is none of
-/// these, lacks what it needs, or has tensors that do not fit its own settings.
+/// `path`: a recognizer .safetensors file, one that `raven import` would take (.pth), a run's
+/// folder (its finished recognizer, else its newest checkpoint) or a checkpoint folder of
+/// fine-tuning. Units that the file does not hold are read beside it (text::Units::beside). Throws
+/// CheckpointError when it is none of these, lacks what it needs, or has tensors that do not fit
+/// its own settings.
 LoadedRecognizer load_recognizer(const std::filesystem::path& path);
 
 }  // namespace raven::evaluation

@@ -21,6 +21,7 @@ class Units {
  public:
   static constexpr std::int64_t kBlank = 0;
   static constexpr std::int64_t kUnknown = 1;
+  static constexpr const char* kBeside = ".units.txt";  // ending of a units file beside a model
 
   /// Reads a units file as published: one `<piece> <index>` a line, index = line number from 1,
   /// `<unk> 1` first. Blank and end of utterance are not listed. CRLF ends and a byte-order mark
@@ -30,6 +31,10 @@ class Units {
 
   /// The content of a units file; `name` stands for the file in messages.
   static Units parse(std::string_view content, const std::string& name);
+
+  /// The units file that belongs to a model's file which does not hold its units:
+  /// `<stem>.units.txt` in the same folder, else `units.txt` there.
+  static std::optional<std::filesystem::path> beside(const std::filesystem::path& model);
 
   /// The pieces from id 2 on. Throws DataError ("units") naming a piece that is empty, no UTF-8,
   /// listed twice, reserved, or holds white space.

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "raven/models/encoder.h"
+#include "raven/train/run_folder.h"
+#include "raven/weights/model_card.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
@@ -13,8 +15,13 @@ namespace raven::train {
 /// "video" or "audio".
 std::string modality_name(models::Modality modality);
 
+/// What an encoder's file says of itself: format, modality, normalisation, and the settings of the
+/// model and its input under their configuration keys. `config`: of the run that made it.
+weights::Metadata encoder_metadata(const FlatConfig& config, models::Modality modality);
+
 /// An encoder's tensors, bare state-dict names, with the file's metadata. `path` is
 /// - a .safetensors file of an encoder or a recognizer (names with or without `encoder.`),
+/// - a .pth of either that `raven import` would take,
 /// - a checkpoint folder of pre-training (the student of that modality) or of fine-tuning,
 /// - a run's folder: its encoders/<modality>.safetensors when it is finished, else its newest
 ///   checkpoint.

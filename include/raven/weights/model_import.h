@@ -25,7 +25,7 @@ struct ImportedModel {
   ModelKind kind = ModelKind::kEncoder;
   std::string summary;             // one line: what it is
   std::vector<std::string> notes;  // what was left out or is not known
-  TensorFile file;                 // published names; with metadata; mapped
+  TensorFile file;                 // published names; with metadata but for hashes; mapped
 };
 
 /// Recognises a fine-tuned recognizer, an encoder (bare names, `encoder.`, or USR's prefix, nested
@@ -33,5 +33,13 @@ struct ImportedModel {
 /// configuration gives. Throws CheckpointError with the file and every name that does not fit, and
 /// as open_weights does.
 ImportedModel import_model(const std::filesystem::path& file, const ImportOptions& options = {});
+
+/// The metadata in which the SHA-256 of the source stands.
+inline constexpr const char* kSourceHash = "source_sha256";
+
+/// Writes a model with the SHA-256 of each tensor and of `source`, the file that it came from.
+/// Throws CheckpointError when `source` is damaged (sha256_and_verify); nothing is written then.
+void write_imported(const std::filesystem::path& to, const std::filesystem::path& source,
+                    const ImportedModel& model);
 
 }  // namespace raven::weights

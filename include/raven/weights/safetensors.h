@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,9 +40,25 @@ TensorFile parse_safetensors(std::string_view bytes, const std::string& source);
 /// Metadata alone, without reading any tensor. Checks the header as read_safetensors does.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& file);
 
+/// The metadata of WriteOptions::hashes.
+inline constexpr const char* kTensorHashes = "tensor_sha256";
+
+struct WriteOptions {
+  /// Adds the metadata kTensorHashes: a JSON object of each tensor's SHA-256, taken while it is
+  /// written.
+  bool hashes = false;
+  /// Gives back the memory of mapped tensors as they are written; changes made to them are lost
+  /// (MappedFile::forget).
+  bool forget = false;
+  /// Called when all tensors are written, for metadata that are known only then: it may replace
+  /// values by others of the same length. What it throws leaves no file.
+  std::function<void(std::map<std::string, std::string>&)> complete = {};
+};
+
 /// Writes atomically. Tensors may live anywhere; they are copied to the CPU one at a time. In the
 /// file they lie by falling element size, so each is aligned; the header keeps their order. Throws
 /// SystemError.
-void write_safetensors(const std::filesystem::path& file, const TensorFile& content);
+void write_safetensors(const std::filesystem::path& file, const TensorFile& content,
+                       const WriteOptions& options = {});
 
 }  // namespace raven::weights

@@ -28,4 +28,9 @@ struct WeightsFile {
 /// one name.
 WeightsFile open_weights(const std::filesystem::path& file);
 
+/// SHA-256 of a file, read once from front to back. In a zip archive of PyTorch each entry is
+/// compared with the CRC-32 that the archive lists for it; 0 there means that it was left out, as
+/// torch.save can be told. Throws CheckpointError for an entry that differs.
+std::string sha256_and_verify(const std::filesystem::path& file);
+
 }  // namespace raven::weights

@@ -1,0 +1,26 @@
+// What the file of a model says of itself (its metadata), so that the file alone suffices to use
+// it: settings under their configuration keys, and some words for people.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "raven/config/decode_config.h"
+#include "raven/config/schema.h"
+#include "raven/models/encoder.h"
+
+namespace raven::weights {
+
+using Metadata = std::map<std::string, std::string>;
+
+/// Each field of a configuration as `prefix` + key, spelled as on the command line.
+void describe(const std::string& prefix, const config::Schema& schema, Metadata& metadata);
+
+/// Adds "modality" and "normalisation": what an encoder reads, and how its numbers are prepared.
+void describe_input(models::Modality modality, Metadata& metadata);
+
+/// Adds "decode.*": the settings of all published numbers for a recognizer trained with both
+/// losses; what remains of them for one that was trained with one.
+void describe_decoding(double ctc_weight_of_training, Metadata& metadata);
+
+}  // namespace raven::weights

@@ -1,0 +1,121 @@
+#include "raven/train/model_export.h"
+
+#include "raven/core/error.h"
+#include "raven/text/units.h"
+#include "raven/train/checkpoint.h"
+#include "raven/train/encoder_source.h"
+#include "raven/train/finetune_task.h"
+#include "raven/weights/model_import.h"
+#include "raven/weights/weights_file.h"
+
+namespace raven::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kEncoder = "encoder.";
+constexpr models::Modality kModalities[] = {models::Modality::kVideo, models::Modality::kAudio};
+
+/// Tensors whose names begin with `from`, which becomes `to`.
+weights::TensorFile renamed(const weights::TensorFile& file, const std::string& from,
+                            const std::string& to) {
+  weights::TensorFile part{.mapping = file.mapping};
+  for (const auto& [name, tensor] : file.tensors) {
+    if (name.rfind(from, 0) == 0) part.tensors.emplace_back(to + name.substr(from.size()), tensor);
+  }
+  return part;
+}
+
+std::string said(const weights::TensorFile& file, const std::string& key) {
+  const auto found = file.metadata.find(key);
+  return found == file.metadata.end() ? "" : found->second;
+}
+
+ExportedModel read_model_file(const fs::path& path) {
+  weights::TensorFile file = weights::open_weights(path).content;
+  if (said(file, "format").empty()) file = weights::import_model(path).file;
+  const auto format = said(file, "format");
+  std::string name;
+  if (format == "raven-encoder") name = said(file, "modality");
+  if (format == "raven-recognizer") name = "recognizer";
+  if (format == "raven-language-model") name = "language_model";
+  if (name.empty()) {
+    throw CheckpointError(
+        fmt::format("{}: is a '{}', expected an encoder, a recognizer or a "
+                    "language model",
+                    path.string(), format));
+  }
+  return {.name = name, .file = std::move(file)};
+}
+
+std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
+  const auto checkpoint = read_checkpoint(folder);
+  std::vector<ExportedModel> models;
+  for (const auto modality : kModalities) {
+    const auto name = modality_name(modality);
+    auto file = renamed(checkpoint.model, "student_" + name + ".", kEncoder);
+    if (file.tensors.empty()) continue;
+    file.metadata = encoder_metadata(checkpoint.state.config, modality);
+    file.metadata["step"] = fmt::format("{}", checkpoint.state.step);
+    models.push_back({.name = name, .file = std::move(file)});
+  }
+  if (!models.empty()) return models;
+  const auto units = fs::canonical(folder).parent_path().parent_path() / kUnitsFile;
+  if (!fs::exists(units)) {
+    throw CheckpointError(
+        fmt::format("{}: has no students of pre-training, and no vocabulary of fine-tuning in {}",
+                    folder.string(), units.string()));
+  }
+  auto file = checkpoint.model;
+  file.metadata = recognizer_metadata(checkpoint.state.config, text::Units::read(units));
+  file.metadata["step"] = fmt::format("{}", checkpoint.state.step);
+  return {{.name = "recognizer", .file = std::move(file)}};
+}
+
+}  // namespace
+
+std::vector<ExportedModel> read_models(const fs::path& given) {
+  auto path = given;
+  if (fs::is_directory(path / "checkpoints")) {  // a run
+    std::vector<ExportedModel> finished;
+    for (const auto modality : kModalities) {
+      const auto file = path / "encoders" / (modality_name(modality) + ".safetensors");
+      if (fs::exists(file)) finished.push_back(read_model_file(file));
+    }
+    if (!finished.empty()) return finished;
+    const auto recognizer = path / "recognizer.safetensors";
+    path = fs::exists(recognizer) ? recognizer : path / "checkpoints" / "last";
+  }
+  if (!fs::exists(path)) {
+    throw CheckpointError(fmt::format(
+        "{}: no such file or folder; expected a run, a checkpoint folder or a file of weights",
+        path.string()));
+  }
+  if (fs::is_directory(path)) return read_checkpoint_models(path);
+  return {read_model_file(path)};
+}
+
+ExportedModel encoder_of(const ExportedModel& recognizer) {
+  const auto modality = said(recognizer.file, "modality");
+  if (recognizer.name != "recognizer" || modality.empty()) {
+    throw CheckpointError(
+        fmt::format("a model named '{}' has no encoder to take out", recognizer.name));
+  }
+  auto file = renamed(recognizer.file, kEncoder, kEncoder);
+  file.metadata = recognizer.file.metadata;
+  file.metadata["format"] = "raven-encoder";
+  for (auto item = file.metadata.begin(); item != file.metadata.end();) {
+    const auto& key = item->first;
+    const bool of_text = key == "units" || key == "vocabulary" || key.rfind("decode.", 0) == 0 ||
+                         key.rfind("model.decoder.", 0) == 0 || key.rfind("loss.", 0) == 0;
+    item = of_text ? file.metadata.erase(item) : std::next(item);
+  }
+  return {.name = modality, .file = std::move(file)};
+}
+
+weights::TensorFile published_names(const ExportedModel& model) {
+  if (model.name != "video" && model.name != "audio") return model.file;
+  return renamed(model.file, kEncoder, "");
+}
+
+}  // namespace raven::train

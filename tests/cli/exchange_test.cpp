@@ -1,0 +1,150 @@
+// `raven import` and `raven export` as a user runs them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "raven/core/files.h"
+#include "raven/models/recognizer.h"
+#include "raven/nn/state_dict.h"
+#include "raven/text/units.h"
+#include "raven/weights/inspection.h"
+#include "raven/weights/pytorch_writer.h"
+#include "support/shell.h"
+#include "support/temporary_folder.h"
+
+namespace raven::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const std::string kArchives = RAVEN_SOURCE_DIR "/tests/parity/data/archives/";
+
+class Exchange : public testing::Test {
+ protected:
+  static ShellResult raven(const std::string& arguments) {
+    return shell(std::string(RAVEN_BINARY_DIR) + "/bin/raven " + arguments + " 2>&1");
+  }
+  [[nodiscard]] std::string file(const std::string& name) const {
+    return (folder_.path() / name).string();
+  }
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder_.path())) {
+      names.push_back(entry.path().filename().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+  /// A recognizer of 5 units.
+  static models::Recognizer tiny(models::Modality modality) {
+    return models::Recognizer(
+        models::RecognizerOptions{.modality = modality,
+                                  .encoder = {.dim = 8, .heads = 2, .ffn_dim = 12, .blocks = 2},
+                                  .frontend = {.widths = {2, 3, 4, 5}},
+                                  .decoder = {.dim = 6, .heads = 2, .ffn_dim = 10, .blocks = 1},
+                                  .units = 5});
+  }
+  void write_pth(const std::string& name) const {
+    weights::write_pytorch_archive(file(name),
+                                   {.tensors = nn::state_dict(*tiny(models::Modality::kAudio))});
+  }
+  void write_units(const std::string& name, const std::vector<std::string>& pieces) const {
+    write_file_atomically(file(name), text::Units(pieces).text());
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+TEST_F(Exchange, ADryRunTellsAndWritesNothing) {
+  write_pth("a.pth");
+  const auto result = raven("import " + file("a.pth") + " " + file("out/") + " --dry-run");
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.output, HasSubstr("fine-tuned recognizer of audio (8 wide"));
+  EXPECT_THAT(result.output, HasSubstr("its units are not known"));
+  EXPECT_THAT(result.output, HasSubstr("would write " + file("out/recognizer.safetensors")));
+  EXPECT_THAT(files(), ElementsAre("a.pth"));
+}
+
+TEST_F(Exchange, AHostileFileIsRefusedAndNothingWritten) {
+  const auto result =
+      raven("import " + kArchives + "runs_a_command.pth " + file("out.safetensors"));
+  EXPECT_EQ(result.code, 1);
+  EXPECT_THAT(result.output, HasSubstr("posix.system"));
+  EXPECT_TRUE(files().empty());
+}
+
+TEST_F(Exchange, ImportFindsUnitsBesideTheFile) {
+  write_pth("a.pth");
+  write_units("units.txt", {"A"});  // of another model
+  auto result = raven("import " + file("a.pth") + " " + file("a.safetensors"));
+  EXPECT_EQ(result.code, 0) << result.output;
+  EXPECT_THAT(result.output, HasSubstr("has 4 units, but the model has 5; it was left out"));
+  EXPECT_EQ(weights::read_safetensors_metadata(file("a.safetensors")).count("units"), 0U);
+  EXPECT_EQ(raven("import " + file("a.pth") + " " + file("a.safetensors") + " --units " +
+                  file("units.txt"))
+                .code,
+            2);
+  write_units("a.units.txt", {"A", "B"});
+  EXPECT_EQ(raven("import " + file("a.pth") + " " + file("a.safetensors")).code, 0);
+  EXPECT_EQ(weights::read_safetensors_metadata(file("a.safetensors")).at("units"),
+            read_file(file("a.units.txt")));
+}
+
+TEST_F(Exchange, ExportAndImportKeepEveryBit) {
+  write_pth("a.pth");
+  write_units("a.units.txt", {"A", "B"});
+  ASSERT_EQ(raven("import " + file("a.pth") + " " + file("b.safetensors")).code, 0);
+  const auto out = raven("export " + file("b.safetensors") + " " + file("c.pth"));
+  ASSERT_EQ(out.code, 0) << out.output;
+  EXPECT_EQ(read_file(file("c.pth")), read_file(file("a.pth")));
+  EXPECT_EQ(read_file(file("c.units.txt")), read_file(file("a.units.txt")));
+  ASSERT_EQ(raven("import " + file("c.pth") + " " + file("d.safetensors")).code, 0);
+  const auto b = weights::read_safetensors_metadata(file("b.safetensors"));
+  auto d = weights::read_safetensors_metadata(file("d.safetensors"));
+  EXPECT_EQ(d.at("source"), "c.pth");
+  d["source"] = b.at("source");
+  EXPECT_EQ(b, d);
+}
+
+TEST_F(Exchange, ExportTakesTheEncoderOutUnderItsBareNames) {
+  write_pth("a.pth");
+  ASSERT_EQ(raven("export " + file("a.pth") + " " + file("e.pth") + " --part encoder").code, 0);
+  const auto encoder = weights::open_weights(file("e.pth")).content;
+  const auto state = nn::state_dict(*tiny(models::Modality::kAudio)->encoder);
+  ASSERT_EQ(encoder.tensors.size(), state.size());
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    EXPECT_EQ(encoder.tensors[i].first, state[i].first);
+  }
+  ASSERT_EQ(
+      raven("export " + file("a.pth") + " " + file("folder/") + " --part audio --format npz").code,
+      0);
+  EXPECT_TRUE(fs::exists(file("folder/audio.npz")));
+  ASSERT_EQ(raven("export " + file("e.pth") + " " + file("e.safetensors")).code, 0);
+  const auto metadata = weights::read_safetensors_metadata(file("e.safetensors"));
+  EXPECT_EQ(metadata.at("format"), "raven-encoder");
+  EXPECT_EQ(metadata.at("modality"), "audio");
+  EXPECT_EQ(metadata.count("model.decoder.dim"), 0U);
+}
+
+TEST_F(Exchange, ExportSaysWhatIsWrongWithItsArguments) {
+  write_pth("a.pth");
+  const auto refusal = [&](const std::string& arguments) {
+    const auto result = raven("export " + arguments);
+    EXPECT_NE(result.code, 0) << arguments;
+    return result.output;
+  };
+  EXPECT_THAT(refusal(file("a.pth") + " " + file("b.pth") + " --part video"),
+              HasSubstr("holds recognizer and audio"));
+  EXPECT_THAT(refusal(file("a.pth") + " " + file("b.pth") + " --format npz"),
+              HasSubstr("ends as a file of pth"));
+  EXPECT_THAT(refusal(file("a.pth") + " " + file("a.pth")), HasSubstr("is the file that is read"));
+  EXPECT_THAT(refusal(file("none") + " " + file("b.pth")), HasSubstr("no such file or folder"));
+  EXPECT_THAT(files(), ElementsAre("a.pth"));
+}
+
+}  // namespace
+}  // namespace raven::cli
