@@ -1,6 +1,7 @@
 // `raven evaluate`
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "commands.h"
@@ -10,8 +11,8 @@
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
-#include "raven/data/manifest.h"
 #include "raven/evaluation/decoding_run.h"
+#include "raven/evaluation/evaluation_set.h"
 #include "raven/train/device.h"
 
 namespace raven::cli {
@@ -25,9 +26,10 @@ constexpr const char* kDescription =
     "model= names a recognizer (a .safetensors file, or a .pth that `raven import` would take), a "
     "run of `raven finetune`, or one of its checkpoints. How it is decoded is what the file says, "
     "unless decode.* is given. Each set's folder gets hyp.trn and ref.trn for sclite, "
-    "alignments.txt, "
-    "utterances.jsonl, wer.json, and the worst utterances with pictures.\n"
-    "The same command goes on after a stop, with the same result.";
+    "alignments.txt, utterances.jsonl, wer.json, and the worst utterances with pictures. "
+    "noise.kind= repeats it with noise in the sound, each level as a set of its own.\n"
+    "The same command goes on after a stop, with the same result, and decodes nothing once it is "
+    "done; decoded.jsonl keeps the hypotheses.";
 
 std::string model_name(const fs::path& model) {
   const auto path = fs::absolute(model).lexically_normal();
@@ -41,6 +43,16 @@ fs::path results_folder(const EvaluateConfig& config, const fs::path& model,
   return several ? fs::path(config.out) / model_name(model) : fs::path(config.out);
 }
 
+void check_modality(const EvaluateConfig& config, const std::string& model,
+                    const evaluation::LoadedRecognizer& loaded) {
+  if (config.noise.kind == config::NoiseKind::kNone ||
+      loaded.recognizer->options().modality == models::Modality::kAudio)
+    return;
+  throw ConfigError(
+      fmt::format("noise.kind is {}, but {} reads lips and hears nothing; evaluate it by itself",
+                  config::enum_name(config.noise.kind), model));
+}
+
 ExitCode evaluate(const Arguments& arguments) {
   const auto stop = watch_signals();
   const auto load = [&](const std::vector<std::string>& defaults) {
@@ -52,38 +64,41 @@ ExitCode evaluate(const Arguments& arguments) {
   load_cuda_library(config.device);
   train::set_threads(config.threads);
   const auto device = train::choose_device(config.device, cuda_library_problem());
-  std::vector<data::Manifest> sets;
-  for (const auto& file : config.data.manifest) sets.push_back(data::read_manifest(file));
+  const auto sets = evaluation::evaluation_sets(config);
   const auto models = config.model;
   std::set<fs::path> used;
   for (const auto& model : models) {
     auto loaded = evaluation::load_recognizer(model);
     config = load(loaded.decoding);
+    check_modality(config, model, loaded);
+    std::map<std::string, std::vector<evaluation::Group>> levels;  // by list
     for (const auto& set : sets) {
-      const auto folder =
-          results_folder(config, model, loaded, models.size() > 1) / set.file.stem();
+      const auto folder = results_folder(config, model, loaded, models.size() > 1) / set.name;
       if (!used.insert(fs::weakly_canonical(folder)).second) {
         throw ConfigError(fmt::format(
             "results of {} on {} would replace those of an earlier model or set in {}; give them "
             "other file names, or evaluate them in calls of their own with other out= folders",
-            model, set.file.string(), folder.string()));
+            model, set.manifest.file.string(), folder.string()));
       }
-      std::optional<evaluation::DecodedSet> decoded;
+      std::optional<evaluation::Scores> scores;
       {
-        Progress progress(model_name(model) + " " + set.file.stem().string(), set.total_frames(),
+        Progress progress(model_name(model) + " " + set.name, set.manifest.total_frames(),
                           "frames");
-        decoded =
-            evaluation::decode_set(loaded, set, config, device, folder, stop,
-                                   [&](std::int64_t done, std::int64_t) { progress.update(done); });
+        scores = evaluation::evaluate_set(
+            loaded, set, config, device, folder, stop,
+            [&](std::int64_t done, std::int64_t) { progress.update(done); });
       }
-      if (!decoded) {
+      if (!scores) {
         log::warn("stopped by signal {}; the same command goes on from there", received_signal());
         return ExitCode::kStopped;
       }
-      const auto scores = evaluation::write_set(*decoded, set, config, folder);
-      fmt::print("{} on {}\n{}\n{}\n", model, set.file.string(), evaluation::to_text(scores),
+      fmt::print("{} on {}\n{}\n{}\n", model, set.name, evaluation::to_text(*scores),
                  folder.string());
+      levels[set.manifest.file.string()].push_back(
+          {.name = set.name, .from = set.snr_db, .to = {}, .totals = scores->totals});
     }
+    for (const auto& [list, groups] : levels)
+      fmt::print("{}", evaluation::to_text("noise, " + model_name(model), groups));
   }
   return ExitCode::kDone;
 }
@@ -100,7 +115,10 @@ Command make_evaluate_command() {
                     "beam 40 with CTC weight 0.1, as all published numbers"},
                    {"evaluate model=[a.safetensors,b.safetensors] data.manifest=[test.tsv,val.tsv] "
                     "decode.kind=greedy_ctc out=scores",
-                    "two models on two sets, the best unit of every frame"}},
+                    "two models on two sets, the best unit of every frame"},
+                   {"evaluate model=runs/asr30 data.manifest=data/lrs3/test.tsv noise.kind=babble "
+                    "noise.snr_db=[-5,0,5]",
+                    "clean, and with other speakers' voices at three levels"}},
       .run = evaluate};
 }
 

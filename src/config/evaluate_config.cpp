@@ -17,6 +17,7 @@ void EvaluateConfig::check() const {
                                 "set it to 0",
                                 decode.lm_weight));
   }
+  noise.check("noise");
   decode.check();
 }
 

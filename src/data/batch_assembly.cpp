@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/data/span_mask.h"
 #include "raven/media/media.h"
 
@@ -37,6 +38,12 @@ Random BatchAssembly::stream(std::int64_t item, Draw draw) const {
           static_cast<std::uint64_t>(item), draw};
 }
 
+Random BatchAssembly::noise_stream(std::int64_t item) const {
+  if (options_.training) return stream(item, Draw::kNoise);
+  const auto& id = manifest_.utterances[static_cast<std::size_t>(item)].id;
+  return {options_.seed, 0, checksum(id), Draw::kNoise};
+}
+
 // Null for a modality that is not read.
 std::uint8_t* BatchAssembly::video_row(std::size_t row, std::int64_t num_frames) const {
   if (!options_.read_video) return nullptr;
@@ -56,8 +63,10 @@ void BatchAssembly::fill(std::size_t row, const SampleReader& reader) {
   auto random = stream(item, Draw::kCrop);
   const auto placement =
       options_.training ? draw_placement(options_.video, random) : centre_placement(options_.video);
+  auto noise = noise_stream(item);
   try {
-    reader.read(utterance, placement, video_row(row, num_frames_), audio_row(row, num_frames_));
+    reader.read(utterance, placement, video_row(row, num_frames_), audio_row(row, num_frames_),
+                &noise);
     const auto missing = num_frames_ - utterance.frames;
     const auto frame_bytes = options_.video.crop * options_.video.crop;
     if (auto* video = video_row(row, num_frames_)) {

@@ -58,6 +58,7 @@ class BatchAssembly {
   [[nodiscard]] torch::Tensor time_masks() const;
   [[nodiscard]] torch::Tensor labels() const;
   [[nodiscard]] Random stream(std::int64_t item, Draw draw) const;
+  [[nodiscard]] Random noise_stream(std::int64_t item) const;
 
   const Manifest& manifest_;
   const LoaderOptions& options_;

@@ -134,7 +134,9 @@ struct Loader::State {
   }
 
   [[nodiscard]] SampleReader reader() const {
-    return {{.video = options.video, .waveform = options.waveform}, shards, manifest.file};
+    return {{.video = options.video, .waveform = options.waveform, .noise = options.noise},
+            shards,
+            manifest.file};
   }
 
   [[nodiscard]] bool at_end(const LoaderPosition& position) const {

@@ -27,6 +27,27 @@ std::vector<float> looped(std::span<const float> from, std::size_t start, std::s
   return out;
 }
 
+bool is_sound(float x) { return static_cast<double>(x) * x >= kSilentPower; }
+
+/// Samples of a recording that can serve as noise.
+std::vector<float> read_recording(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) {
+    throw ConfigError(fmt::format("{}: no such file; noise.file names a recording", file.string()));
+  }
+  auto samples = media::read_audio(file).samples;
+  const auto refuse = [&](const std::string& why) {
+    throw ConfigError(fmt::format("{}: cannot serve as noise, it {}", file.string(), why));
+  };
+  if (std::ssize(samples) < kLeastRecording) {
+    refuse(fmt::format("lasts {:.2f} s, expected at least {} s",
+                       static_cast<double>(samples.size()) / media::kSampleRateHz,
+                       kLeastRecording / media::kSampleRateHz));
+  }
+  if (std::ranges::none_of(samples, is_sound)) refuse("is silent");
+  if (!std::isfinite(mean_power(samples))) refuse("holds samples that are no numbers");
+  return samples;
+}
+
 std::size_t draw_index(std::size_t size, Random& random) {
   return static_cast<std::size_t>(random.below(static_cast<std::int64_t>(size)));
 }
@@ -90,9 +111,9 @@ class Voices {
 
 struct NoiseSource::State {
   config::NoiseConfig config;
-  std::vector<float> recording;    // kind file
-  std::size_t first_sound = 0;     // of the recording
-  std::unique_ptr<Voices> voices;  // kind babble
+  std::shared_ptr<const std::vector<float>> recording;  // kind file
+  std::size_t first_sound = 0;                          // of the recording
+  std::shared_ptr<const Voices> voices;                 // kind babble
 
   [[nodiscard]] std::vector<float> stretch(std::size_t count, Random& random) const;
   [[nodiscard]] std::vector<float> babble(const Utterance& utterance, std::size_t count,
@@ -152,22 +173,24 @@ NoiseSource::NoiseSource(const config::NoiseConfig& config, const Manifest& spee
   auto state = std::make_unique<State>();
   state->config = config;
   if (config.kind == NoiseKind::kFile) {
-    state->recording = media::read_audio(std::filesystem::path(config.file)).samples;
-    const auto sound = std::find_if(state->recording.begin(), state->recording.end(), [](float x) {
-      return static_cast<double>(x) * x >= kSilentPower;
-    });
-    if (sound == state->recording.end() || !std::isfinite(mean_power(state->recording))) {
-      throw ConfigError(
-          fmt::format("{}: cannot serve as noise, it is silent or holds samples that "
-                      "are no numbers",
-                      config.file));
-    }
-    state->first_sound = static_cast<std::size_t>(sound - state->recording.begin());
+    state->recording = std::make_shared<const std::vector<float>>(read_recording(config.file));
+    state->first_sound = static_cast<std::size_t>(
+        std::ranges::find_if(*state->recording, is_sound) - state->recording->begin());
   } else if (config.kind == NoiseKind::kBabble) {
-    state->voices = std::make_unique<Voices>(
+    state->voices = std::make_shared<const Voices>(
         config.babble_manifest.empty() ? speech : read_manifest(config.babble_manifest));
   }
   state_ = std::move(state);
+}
+
+NoiseSource::NoiseSource(std::unique_ptr<const State> state) : state_(std::move(state)) {}
+
+NoiseSource NoiseSource::at(double snr_db) const {
+  auto state = std::make_unique<State>(*state_);
+  state->config.snr_db = snr_db;
+  state->config.max_snr_db = {};
+  state->config.prob = 1;
+  return NoiseSource(std::move(state));
 }
 
 NoiseSource::~NoiseSource() = default;
@@ -178,10 +201,10 @@ NoiseSource& NoiseSource::operator=(NoiseSource&&) noexcept = default;
 std::vector<float> NoiseSource::State::stretch(std::size_t count, Random& random) const {
   constexpr int kDraws = 8;
   for (int draw = 0; draw < kDraws; ++draw) {
-    auto noise = looped(recording, draw_index(recording.size(), random), count);
+    auto noise = looped(*recording, draw_index(recording->size(), random), count);
     if (mean_power(noise) >= kSilentPower) return noise;
   }
-  return looped(recording, first_sound, count);
+  return looped(*recording, first_sound, count);
 }
 
 std::vector<float> NoiseSource::State::babble(const Utterance& utterance, std::size_t count,

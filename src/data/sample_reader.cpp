@@ -135,7 +135,7 @@ SampleReader::SampleReader(const SampleOptions& options, std::shared_ptr<ShardCa
 }
 
 void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
-                        float* audio) const {
+                        float* audio, Random* noise_draws) const {
   if (video != nullptr) {
     const FrameCutter cutter(options_.video, placement);
     const auto frame_bytes = cutter.side() * cutter.side();
@@ -147,6 +147,8 @@ void SampleReader::read(const Utterance& utterance, const Placement& placement, 
   const std::span samples(audio,
                           static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
   read_audio(utterance, samples);
+  if (options_.noise != nullptr && noise_draws != nullptr)
+    mix_noise(utterance, samples, *noise_draws);
   if (options_.waveform == config::Waveform::kClip) normalise_waveform(samples);
 }
 
@@ -212,6 +214,15 @@ void SampleReader::read_audio(const Utterance& utterance, std::span<float> sampl
         "no-audio");
   }
   read_media_audio(utterance.video, *shards_, samples);
+}
+
+void SampleReader::mix_noise(const Utterance& utterance, std::span<float> samples,
+                             Random& draws) const {
+  options_.noise->mix(utterance, samples, draws, [this](const Utterance& voice) {
+    std::vector<float> clean(static_cast<std::size_t>(voice.frames * media::kSamplesPerFrame));
+    read_audio(voice, clean);
+    return clean;
+  });
 }
 
 void SampleReader::wrong_frame_count(const Utterance& utterance, std::int64_t found) const {

@@ -1,100 +1,269 @@
 #include "raven/evaluation/decoding_run.h"
 
 #include <algorithm>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
-#include "raven/config/load.h"
+#include "evaluation/alignment_picture.h"
+#include "evaluation/decoded_file.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/data/batching.h"
 #include "raven/data/labels.h"
 #include "raven/data/loader.h"
 #include "raven/data/sample_reader.h"
 #include "raven/decode/decode.h"
 #include "raven/media/image_writer.h"
-#include "raven/train/checkpoint.h"
 #include "raven/train/finetune_task.h"
 
 namespace raven::evaluation {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
+using config::EvaluateConfig;
 
 constexpr const char* kDecoded = "decoded.jsonl";
+constexpr const char* kAttention = "attention.json";
 constexpr std::int64_t kPicturedFrames = 12;
+constexpr std::size_t kAttentionPictures = 6;  // as many as a report shows unfolded
 
-/// What the hypotheses depend on, in one line.
-std::string identity(const LoadedRecognizer& loaded, const data::Manifest& manifest,
-                     const config::EvaluateConfig& config) {
-  const auto weights =
-      fs::is_directory(loaded.file) ? loaded.file / "model.safetensors" : loaded.file;
-  return checksum_text(checksum_file(weights)) + " " + train::data_hash(manifest) + " " +
-         checksum_text(checksum(config::to_yaml(config)));
+std::string checksum_of(const std::string& text) { return checksum_text(checksum(text)); }
+
+std::string lines_of(const data::Manifest& manifest) {
+  std::string lines;
+  for (const auto& u : manifest.utterances) {
+    lines += fmt::format("{}\t{}\t{}\t{}\t{}\n", u.id, u.frames, u.video.text(), u.audio.text(),
+                         u.speaker);
+  }
+  return lines;
 }
 
-/// Lines that are whole JSON objects; what follows the first damaged one is dropped.
-class DecodedFile {
- public:
-  DecodedFile(const fs::path& folder, const std::string& identity) : path_(folder / kDecoded) {
-    make_folders(folder);
-    std::string kept = Json{{"identity", identity}}.dump() + "\n";
-    std::ifstream in(path_);
-    std::string line;
-    bool first = true;
-    while (std::getline(in, line)) {
-      const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (!json.is_object() || in.eof()) break;  // a line without its end was cut short
-      const auto is = [&](const char* key, auto kind) {
-        return json.contains(key) && kind(json[key]);
-      };
-      const auto text = [](const Json& value) { return value.is_string(); };
-      const auto number = [](const Json& value) { return value.is_number(); };
-      if (first && (!is("identity", text) || json["identity"] != identity)) break;
-      if (!first) {
-        if (!is("id", text) || !is("hyp", text) || !is("score", number)) break;
-        done_[json.at("id")] = {json.at("hyp"), json.at("score")};
-        kept += line + "\n";
-      }
-      first = false;
-    }
-    in.close();
-    write_file_atomically(path_, kept);
-    out_.open(path_, std::ios::app);
+std::string noise_identity(const EvaluationSet& set, const config::NoiseLevelsConfig& noise) {
+  if (!set.snr_db) return "none";
+  auto text = fmt::format("{} {} {}", config::enum_name(noise.kind), *set.snr_db, noise.seed);
+  if (noise.kind == config::NoiseKind::kFile) {
+    text += " " + checksum_text(checksum_file(noise.file));
+  } else if (noise.kind == config::NoiseKind::kBabble) {
+    text += fmt::format(" {} {}", noise.babble_speakers,
+                        noise.babble_manifest.empty()
+                            ? "set"
+                            : checksum_of(lines_of(data::read_manifest(noise.babble_manifest))));
   }
+  return text;
+}
 
-  struct Decoded {
-    std::string hypothesis;
-    double score = 0;
+/// Settings that hypotheses follow from; the number of threads and where results go are none.
+std::string settings(const EvaluateConfig& config) {
+  std::string text;
+  for (const auto& [key, value] : train::flatten(config)) {
+    if (key.starts_with("decode.") || key == "data.max_frames") text += key + "=" + value + "\n";
+  }
+  return text;
+}
+
+DecodedFile::Identity identity(const LoadedRecognizer& loaded, const EvaluationSet& set,
+                               const EvaluateConfig& config, const torch::Device& device) {
+  const auto weights =
+      fs::is_directory(loaded.file) ? loaded.file / "model.safetensors" : loaded.file;
+  std::string shape = loaded.units.text();
+  for (const auto& [key, value] : train::flatten(loaded.config)) shape += key + "=" + value + "\n";
+  return {
+      {"recognizer", checksum_text(checksum_file(weights)) + " " + checksum_of(shape)},
+      {"list of utterances", checksum_of(lines_of(set.manifest))},
+      {"noise", noise_identity(set, config.noise)},
+      {"search", checksum_of(settings(config))},
+      {"device", device.is_cuda() ? "cuda" : "cpu"},
   };
-  [[nodiscard]] const std::map<std::string, Decoded>& done() const { return done_; }
+}
 
-  void add(const std::string& id, const Decoded& decoded) {
-    out_ << Json{{"id", id}, {"hyp", decoded.hypothesis}, {"score", decoded.score}}.dump(
-                -1, ' ', false, Json::error_handler_t::replace)
-         << '\n'
-         << std::flush;
-    if (!out_) throw SystemError(fmt::format("cannot write {}", path_.string()));
-    done_[id] = decoded;
+/// What scores follow from beside the hypotheses.
+std::string scoring_identity(const std::vector<UtteranceResult>& results,
+                             const config::ScoringConfig& scoring) {
+  std::string text = fmt::format("{} {}\n", scoring.bootstrap, scoring.seed);
+  for (const auto& result : results)
+    text += fmt::format("{}\t{}\t{}\n", result.id, result.speaker, result.reference);
+  return checksum_of(text);
+}
+
+/// Reads utterances as a recognizer hears or sees them, and encodes each alone, without padding.
+class UtteranceEncoder {
+ public:
+  UtteranceEncoder(LoadedRecognizer& loaded, const EvaluationSet& set, const EvaluateConfig& config,
+                   const torch::Device& device)
+      : loaded_(loaded), set_(set), config_(config), device_(device) {}
+
+  /// frames (1, T, D).
+  using See = std::function<void(const std::string& id, const torch::Tensor& frames)>;
+
+  /// Calls `see` for the readable ones of `utterances`, in their order. Returns the others by
+  /// reason; empty when `stop` was asked for before the end.
+  std::optional<std::map<std::string, std::int64_t>> encode(std::vector<data::Utterance> utterances,
+                                                            const std::stop_token& stop,
+                                                            const See& see) {
+    if (utterances.empty()) return std::map<std::string, std::int64_t>{};
+    const data::Manifest manifest{.file = set_.manifest.file, .utterances = std::move(utterances)};
+    const auto modality = loaded_.recognizer->options().modality;
+    auto options = data::held_out_options(loaded_.config.data, config_.noise.seed, manifest);
+    options.workers = config_.data.workers;
+    options.max_skipped = config_.data.max_skipped;
+    options.read_video = modality == models::Modality::kVideo;
+    options.read_audio = !options.read_video;
+    options.noise = set_.noise;
+    data::Loader loader(manifest, options);
+    while (const auto batch = loader.next()) {
+      for (std::int64_t b = 0; b < std::ssize(batch->ids); ++b) {
+        if (stop.stop_requested()) return std::nullopt;
+        const auto one = batch->row(b).to(device_);
+        see(one.ids.front(), loaded_.recognizer->encode(train::encoder_input(one, modality)));
+      }
+    }
+    return loader.skipped();
   }
 
  private:
-  fs::path path_;
-  std::map<std::string, Decoded> done_;
-  std::ofstream out_;
+  LoadedRecognizer& loaded_;
+  const EvaluationSet& set_;
+  const EvaluateConfig& config_;
+  torch::Device device_;
 };
 
-DecodedFile::Decoded decode_one(LoadedRecognizer& loaded, const data::Batch& one,
-                                const config::DecodeConfig& config) {
-  const auto modality = loaded.recognizer->options().modality;
-  const auto frames = loaded.recognizer->encode(train::encoder_input(one, modality));
-  const auto best =
-      decode::decode(loaded.recognizer, {.frames = frames, .valid = {}, .ids = one.ids}, config)
-          .front();
-  if (best.empty()) return {};
-  return {loaded.units.detokenise(best.front().units), best.front().score};
+// Note [Searched together]
+// Several utterances at once share the decoder's weights while they are in the cache. What a matrix
+// product rounds to depends on how many rows it has, so the last digits of a score depend on which
+// utterances are searched together. Groups therefore follow from the whole list and data.max_frames
+// alone: utterances of like length, padded and hidden behind a mask. A group that a stop has cut is
+// searched again whole.
+
+/// Encoded utterances until they are searched.
+struct SearchGroup {
+  std::vector<std::string> ids;
+  std::vector<torch::Tensor> frames;  // (1, T, D) each
+
+  /// The best hypothesis of each; the group is empty afterwards.
+  std::vector<std::pair<std::string, Decoded>> search(LoadedRecognizer& loaded,
+                                                      const config::DecodeConfig& config);
+
+ private:
+  [[nodiscard]] decode::Encoded padded() const;
+};
+
+decode::Encoded SearchGroup::padded() const {
+  if (frames.size() == 1) return {.frames = frames.front(), .valid = {}, .ids = ids};
+  std::int64_t longest = 0;
+  for (const auto& one : frames) longest = std::max(longest, one.size(1));
+  const auto count = std::ssize(frames);
+  const auto& first = frames.front();
+  auto all = torch::zeros({count, longest, first.size(2)}, first.options());
+  auto valid = torch::zeros({count, longest}, first.options().dtype(torch::kBool));
+  for (std::int64_t b = 0; b < count; ++b) {
+    const auto& one = frames[static_cast<std::size_t>(b)];
+    all[b].narrow(0, 0, one.size(1)).copy_(one[0]);
+    valid[b].narrow(0, 0, one.size(1)).fill_(true);
+  }
+  return {.frames = all, .valid = valid, .ids = ids};
+}
+
+std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
+    LoadedRecognizer& loaded, const config::DecodeConfig& config) {
+  std::vector<std::pair<std::string, Decoded>> found;
+  if (ids.empty()) return found;
+  const auto hypotheses = decode::decode(loaded.recognizer, padded(), config);
+  for (std::size_t b = 0; b < ids.size(); ++b) {
+    Decoded decoded;
+    if (!hypotheses[b].empty()) {
+      const auto& best = hypotheses[b].front();
+      decoded = {.hypothesis = loaded.units.detokenise(best.units),
+                 .score = best.score,
+                 .units = best.units};
+    }
+    found.emplace_back(ids[b], std::move(decoded));
+  }
+  ids.clear(), frames.clear();
+  return found;
+}
+
+/// Note [Searched together]; the longest come first.
+data::BatchList search_groups(const data::Manifest& manifest, std::int64_t max_frames) {
+  std::vector<std::int64_t> sizes;
+  for (const auto& utterance : manifest.utterances)
+    sizes.push_back(std::min(utterance.frames, max_frames));
+  return data::pack_by_length(sizes, max_frames);
+}
+
+/// Decodes what `decoded` lacks. False when `stop` was asked for before the end.
+bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
+                    const EvaluateConfig& config, UtteranceEncoder& encoder,
+                    const std::stop_token& stop, const DecodingProgress& progress,
+                    DecodedFile& decoded, std::map<std::string, std::int64_t>& skipped) {
+  std::vector<data::Utterance> missing;
+  std::map<std::string, std::size_t> group_of;
+  std::map<std::string, std::int64_t> frames_of;
+  std::int64_t frames_done = 0;
+  const auto groups = search_groups(set.manifest, config.data.max_frames);
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const auto utterance = [&](std::int64_t i) -> const data::Utterance& {
+      return set.manifest.utterances[static_cast<std::size_t>(i)];
+    };
+    const bool whole = std::ranges::all_of(
+        groups[g], [&](std::int64_t i) { return decoded.done().contains(utterance(i).id); });
+    for (const auto i : groups[g]) {
+      if (whole) {
+        frames_done += utterance(i).frames;
+        continue;
+      }
+      missing.push_back(utterance(i));
+      group_of[utterance(i).id] = g;
+      frames_of[utterance(i).id] = utterance(i).frames;
+    }
+  }
+  if (frames_done > 0) {
+    log::info("{}: goes on after {} utterances", decoded.path().parent_path().string(),
+              std::ssize(set.manifest.utterances) - std::ssize(missing));
+  }
+  SearchGroup group;
+  const auto search = [&] {
+    for (auto& [id, one] : group.search(loaded, config.decode)) {
+      decoded.add(id, std::move(one));
+      progress(frames_done += frames_of.at(id), set.manifest.total_frames());
+    }
+  };
+  const auto unreadable =
+      encoder.encode(std::move(missing), stop, [&](const auto& id, const auto& frames) {
+        if (!group.ids.empty() && group_of.at(group.ids.front()) != group_of.at(id)) search();
+        group.ids.push_back(id);
+        group.frames.push_back(frames);
+      });
+  if (!unreadable) return false;
+  search();
+  skipped = *unreadable;
+  return true;
+}
+
+/// What the utterances say, in the list's order; the hypotheses are empty.
+std::vector<UtteranceResult> references_of(const EvaluationSet& set, const text::Units& units) {
+  std::vector<UtteranceResult> results;
+  for (const auto& utterance : set.manifest.utterances) {
+    results.push_back({.id = utterance.id,
+                       .speaker = utterance.speaker,
+                       .frames = utterance.frames,
+                       .snr_db = set.snr_db,
+                       .reference = data::reference_text(utterance, units),
+                       .hypothesis = {}});
+  }
+  return results;
+}
+
+/// With the hypotheses of those that were decoded, without the others.
+std::vector<UtteranceResult> with_hypotheses(std::vector<UtteranceResult> results,
+                                             const DecodedFile& decoded) {
+  std::erase_if(results, [&](const auto& one) { return !decoded.done().contains(one.id); });
+  for (auto& one : results) {
+    const auto& found = decoded.done().at(one.id);
+    one.hypothesis = found.hypothesis;
+    one.score = found.score;
+  }
+  return results;
 }
 
 /// Frames of a clip side by side, grey, 96 x 96 each, as a PNG; empty when the clip cannot be read.
@@ -118,83 +287,111 @@ std::string mouth_row(const data::SampleReader& reader, const data::Utterance& u
   }
 }
 
-}  // namespace
-
-std::optional<DecodedSet> decode_set(LoadedRecognizer& loaded, const data::Manifest& manifest,
-                                     const config::EvaluateConfig& config,
-                                     const torch::Device& device, const fs::path& folder,
-                                     const std::stop_token& stop,
-                                     const DecodingProgress& progress) {
-  torch::NoGradGuard no_grad;
-  loaded.recognizer->to(device);
-  loaded.recognizer->eval();
-  DecodedFile decoded(folder, identity(loaded, manifest, config));
-  data::Manifest missing{.file = manifest.file, .utterances = {}};
-  std::int64_t frames_done = 0;
-  for (const auto& utterance : manifest.utterances) {
-    if (decoded.done().contains(utterance.id)) {
-      frames_done += utterance.frames;
-    } else {
-      missing.utterances.push_back(utterance);
-    }
-  }
-  if (frames_done > 0)
-    log::info("{}: goes on after {} utterances", folder.string(), decoded.done().size());
-  DecodedSet set;
-  if (!missing.utterances.empty()) {
-    auto options = data::held_out_options(loaded.config.data, 0, missing);
-    options.workers = config.data.workers;
-    options.max_skipped = config.data.max_skipped;
-    options.read_video = loaded.recognizer->options().modality == models::Modality::kVideo;
-    options.read_audio = !options.read_video;
-    data::Loader loader(missing, options);
-    while (const auto batch = loader.next()) {
-      for (std::int64_t b = 0; b < std::ssize(batch->ids); ++b) {
-        if (stop.stop_requested()) return std::nullopt;
-        const auto one = batch->row(b).to(device);
-        decoded.add(one.ids.front(), decode_one(loaded, one, config.decode));
-        progress(frames_done += one.num_frames_of.front(), manifest.total_frames());
-      }
-    }
-    set.skipped = loader.skipped();
-  }
-  for (const auto& utterance : manifest.utterances) {
-    const auto found = decoded.done().find(utterance.id);
-    if (found == decoded.done().end()) continue;
-    set.results.push_back({.id = utterance.id,
-                           .speaker = utterance.speaker,
-                           .frames = utterance.frames,
-                           .snr_db = {},
-                           .reference = data::reference_text(utterance, loaded.units),
-                           .hypothesis = found->second.hypothesis,
-                           .score = found->second.score});
-  }
-  return set;
+/// The listed utterances, in the order of `ids`.
+std::vector<data::Utterance> select(const data::Manifest& manifest,
+                                    const std::vector<std::string>& ids) {
+  std::map<std::string, const data::Utterance*> known;
+  for (const auto& utterance : manifest.utterances) known[utterance.id] = &utterance;
+  std::vector<data::Utterance> utterances;
+  for (const auto& id : ids) utterances.push_back(*known.at(id));
+  return utterances;
 }
 
-Scores write_set(const DecodedSet& decoded, const data::Manifest& manifest,
-                 const config::EvaluateConfig& config, const fs::path& folder) {
-  const auto scores = score(decoded.results,
-                            {.bootstrap = {.resamples = config.scoring.bootstrap,
-                                           .seed = static_cast<std::uint64_t>(config.scoring.seed)},
-                             .confidence = config.scoring.bootstrap > 0},
-                            decoded.skipped);
-  write_scores(folder, scores);
-  const auto worst = worst_utterances(scores, kWorst);
-  std::map<std::string, const data::Utterance*> utterances;
-  for (const auto& utterance : manifest.utterances) utterances[utterance.id] = &utterance;
+void write_crops(const EvaluationSet& set, const Scores& scores,
+                 const std::vector<std::size_t>& worst,
+                 const std::vector<data::Utterance>& utterances, const fs::path& folder) {
   const data::SampleReader reader({.video = {.window = 96, .shrink = 1, .crop = 96}},
-                                  std::make_shared<data::ShardCache>(), manifest.file);
+                                  std::make_shared<data::ShardCache>(), set.manifest.file);
   std::vector<std::string> crops;
   make_folders(folder / "worst");
   for (std::size_t k = 0; k < worst.size(); ++k) {
-    const auto png = mouth_row(reader, *utterances.at(scores.utterances[worst[k]].result.id));
+    const auto png = mouth_row(reader, utterances[k]);
     crops.push_back(png.empty() ? "" : fmt::format("worst/{}.png", k));
     if (!png.empty()) write_file_atomically(folder / crops.back(), png);
   }
   write_worst(folder, scores, worst, crops);
-  std::error_code ignored;
-  fs::remove(folder / kDecoded, ignored);
+}
+
+void write_attention(LoadedRecognizer& loaded, const EvaluateConfig& config,
+                     UtteranceEncoder& encoder, const DecodedFile& decoded,
+                     std::vector<data::Utterance> utterances, const fs::path& folder) {
+  utterances.resize(std::min(utterances.size(), kAttentionPictures));
+  auto pictures = nlohmann::ordered_json::array();
+  encoder.encode(std::move(utterances), {}, [&](const auto& id, const auto& frames) {
+    pictures.push_back(
+        alignment_picture(loaded, id, frames, decoded.done().at(id).units, config.decode));
+  });
+  if (!pictures.empty()) {
+    write_file_atomically(folder / kAttention, pictures.dump(1) + "\n");
+    return;
+  }
+  std::error_code ignored;  // of other results
+  fs::remove(folder / kAttention, ignored);
+}
+
+void write_results(LoadedRecognizer& loaded, const EvaluationSet& set, const EvaluateConfig& config,
+                   UtteranceEncoder& encoder, const DecodedFile& decoded, const Scores& scores,
+                   const fs::path& folder) {
+  write_scores(folder, scores);
+  const auto worst = worst_utterances(scores, kWorst);
+  std::vector<std::string> ids;
+  for (const auto k : worst) ids.push_back(scores.utterances[k].result.id);
+  const auto utterances = select(set.manifest, ids);
+  write_crops(set, scores, worst, utterances, folder);
+  write_attention(loaded, config, encoder, decoded, utterances, folder);
+}
+
+Scores score_all(std::vector<UtteranceResult> results, const EvaluationSet& set,
+                 const config::ScoringConfig& scoring,
+                 const std::map<std::string, std::int64_t>& skipped) {
+  auto scores = score(std::move(results),
+                      {.bootstrap = {.resamples = scoring.bootstrap,
+                                     .seed = static_cast<std::uint64_t>(scoring.seed)},
+                       .confidence = scoring.bootstrap > 0},
+                      skipped);
+  if (!scores.utterances.empty()) return scores;
+  std::vector<std::string> why;
+  for (const auto& [reason, count] : scores.skipped)
+    why.push_back(fmt::format("{} {}", count, reason));
+  throw DataError(
+      fmt::format("{}: none of {} utterances can be scored ({}); a set needs transcripts and "
+                  "readable files",
+                  set.manifest.file.string(), set.manifest.utterances.size(), fmt::join(why, ", ")),
+      "no-text");
+}
+
+}  // namespace
+
+std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet& set,
+                                   const EvaluateConfig& config, const torch::Device& device,
+                                   const fs::path& folder, const std::stop_token& stop,
+                                   const DecodingProgress& progress) {
+  const torch::NoGradGuard no_grad;
+  auto references = references_of(set, loaded.units);
+  loaded.recognizer->to(device);
+  loaded.recognizer->eval();
+  make_folders(folder);
+  const FolderLock lock(folder);
+  DecodedFile decoded(folder / kDecoded, identity(loaded, set, config, device));
+  UtteranceEncoder encoder(loaded, set, config, device);
+  std::map<std::string, std::int64_t> skipped;
+  const auto finished = decoded.finished();
+  if (finished) {
+    skipped = finished->skipped;
+    log::info("{}: was decoded before; hypotheses are those of {}; delete it to decode anew",
+              folder.string(), decoded.path().string());
+  } else if (!decode_missing(loaded, set, config, encoder, stop, progress, decoded, skipped)) {
+    return std::nullopt;
+  }
+  auto results = with_hypotheses(std::move(references), decoded);
+  const auto scoring = scoring_identity(results, config.scoring);
+  auto scores = score_all(std::move(results), set, config.scoring, skipped);
+  const bool is_written =
+      finished && finished->scoring == scoring && fs::exists(folder / "wer.json");
+  if (!is_written) {
+    write_results(loaded, set, config, encoder, decoded, scores, folder);
+    decoded.finish({.skipped = skipped, .scoring = scoring});
+  }
   return scores;
 }
 

@@ -186,13 +186,6 @@ std::string head_text(const std::string& title) {
                      "utterances", "words", "WER", "CER", "S", "D", "I", "sentences");
 }
 
-std::string table_text(const std::string& title, const std::vector<Group>& groups) {
-  if (groups.size() < 2) return "";
-  auto out = "\n" + head_text(title);
-  for (const auto& group : groups) out += row_text(group.name, group.totals);
-  return out;
-}
-
 }  // namespace
 
 Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options,
@@ -301,6 +294,13 @@ void write_scores(const std::filesystem::path& folder, const Scores& scores) {
   write_file_atomically(folder / "wer.json", wer_json(scores));  // last: its presence says "whole"
 }
 
+std::string to_text(const std::string& title, const std::vector<Group>& groups) {
+  if (groups.size() < 2) return "";
+  auto out = "\n" + head_text(title);
+  for (const auto& group : groups) out += row_text(group.name, group.totals);
+  return out;
+}
+
 std::string to_text(const Scores& scores) {
   auto out = head_text("") + row_text("all", scores.totals);
   if (!std::isnan(scores.confidence.low)) {
@@ -313,9 +313,9 @@ std::string to_text(const Scores& scores) {
   }
   for (const auto& [reason, count] : scores.skipped)
     out += fmt::format("{} utterances skipped: {}\n", count, reason);
-  out += table_text("length", scores.by_length);
-  out += table_text("speaker", scores.by_speaker);
-  out += table_text("noise", scores.by_snr);
+  out += to_text("length", scores.by_length);
+  out += to_text("speaker", scores.by_speaker);
+  out += to_text("noise", scores.by_snr);
   return out;
 }
 

@@ -1,10 +1,29 @@
 #include "raven/nn/decoder.h"
 
 #include <cmath>
+#include <limits>
 
 #include "raven/core/error.h"
 
 namespace raven::nn {
+namespace {
+
+/// What an attention multiplies its values with, (B, H, U, T); visible as in its forward().
+torch::Tensor weights_of(MultiHeadAttentionImpl& attention, const torch::Tensor& query,
+                         const torch::Tensor& memory, const torch::Tensor& visible) {
+  const auto keys = attention.project(memory).keys;  // (B, H, T, d)
+  const auto parameters = attention.named_parameters();
+  const auto q = torch::linear(query, parameters["linear_q.weight"], parameters["linear_q.bias"])
+                     .unflatten(-1, {keys.size(1), -1})
+                     .transpose(1, 2);  // (B, H, U, d)
+  auto scores = torch::matmul(q, keys.transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
+  if (visible.defined()) {
+    scores = scores.masked_fill(visible.logical_not(), -std::numeric_limits<float>::infinity());
+  }
+  return scores.softmax(-1);
+}
+
+}  // namespace
 
 torch::Tensor absolute_positions(std::int64_t first, std::int64_t count, std::int64_t dim,
                                  torch::Device device) {
@@ -35,6 +54,14 @@ torch::Tensor DecoderBlockImpl::forward(const torch::Tensor& x, const torch::Ten
   auto h = x + branch_dropout(self_attn(normed, normed, causal));
   h = h + branch_dropout(src_attn(norm2(h), memory, valid));
   return h + branch_dropout(feed_forward(norm3(h)));
+}
+
+torch::Tensor DecoderBlockImpl::memory_weights(const torch::Tensor& x, const torch::Tensor& memory,
+                                               const torch::Tensor& causal,
+                                               const torch::Tensor& valid) {
+  const auto normed = norm1(x);
+  const auto h = x + branch_dropout(self_attn(normed, normed, causal));
+  return weights_of(*src_attn, norm2(h), memory, valid).mean(1);
 }
 
 KeysValues DecoderBlockImpl::project(const torch::Tensor& memory) {
@@ -88,21 +115,43 @@ torch::Tensor TransformerDecoderImpl::projected(const torch::Tensor& encoded) {
   return proj_decoder.is_empty() ? encoded : proj_decoder(encoded);
 }
 
+TransformerDecoderImpl::Inputs TransformerDecoderImpl::inputs(const torch::Tensor& units,
+                                                              const torch::Tensor& encoded,
+                                                              const torch::Tensor& valid) {
+  const auto length = units.size(1);
+  const auto memory = projected(encoded);  // (B, T, D)
+  const auto positions = absolute_positions(0, length, memory.size(2), units.device());
+  return {.x = embedded(units, positions),  // (B, U, D)
+          .memory = memory,
+          .causal = torch::ones({length, length},
+                                torch::TensorOptions(torch::kBool).device(units.device()))
+                        .tril(),
+          .valid = valid.defined() ? valid.unsqueeze(1).unsqueeze(1) : valid};
+}
+
 torch::Tensor TransformerDecoderImpl::forward(const torch::Tensor& units,
                                               const torch::Tensor& encoded,
                                               const torch::Tensor& valid) {
-  const auto length = units.size(1);
-  const auto memory = projected(encoded);  // (B, T, D)
-  const auto seen = valid.defined() ? valid.unsqueeze(1).unsqueeze(1) : valid;
-  const auto causal =
-      torch::ones({length, length}, torch::TensorOptions(torch::kBool).device(units.device()))
-          .tril();
-  const auto dim = memory.size(2);
-  auto h = embedded(units, absolute_positions(0, length, dim, units.device()));  // (B, U, D)
+  const auto given = inputs(units, encoded, valid);
+  auto h = given.x;
   for (const auto& block : *decoders) {
-    h = block->as<DecoderBlock>()->forward(h, memory, causal, seen);
+    h = block->as<DecoderBlock>()->forward(h, given.memory, given.causal, given.valid);
   }
   return output_layer(after_norm(h));
+}
+
+torch::Tensor TransformerDecoderImpl::memory_weights(const torch::Tensor& units,
+                                                     const torch::Tensor& encoded,
+                                                     const torch::Tensor& valid) {
+  const auto given = inputs(units, encoded, valid);
+  auto h = given.x;
+  std::vector<torch::Tensor> of_blocks;
+  for (const auto& each : *decoders) {
+    auto* block = each->as<DecoderBlock>();
+    of_blocks.push_back(block->memory_weights(h, given.memory, given.causal, given.valid));
+    h = block->forward(h, given.memory, given.causal, given.valid);
+  }
+  return torch::stack(of_blocks).mean(0);
 }
 
 DecoderState TransformerDecoderImpl::start(const torch::Tensor& encoded,

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kMaxJsonBytes = 64ULL << 20, kMaxPictureBytes = 2ULL << 20;
 constexpr std::size_t kMaxUtterances = 20'000, kMaxWorst = 20, kMaxTableRows = 500;
 constexpr std::size_t kMaxLineBytes = 1 << 20;
-constexpr std::size_t kMaxAttentionUnits = 400, kMaxAttentionFrames = 4000;
+constexpr std::size_t kMaxAttentionUnits = 400, kMaxAttentionFrames = 4000, kMaxPictures = 20;
 
 /// Where the reader may find it: "evaluate/test/wer.json".
 std::string place(const fs::path& file) {
@@ -224,6 +224,26 @@ std::optional<AttentionPicture> attention_picture(const Json& json) {
   return picture;
 }
 
+/// One picture, or a list of them.
+void read_attention(const fs::path& folder, EvaluationRecord& record,
+                    std::vector<std::string>& problems) {
+  const auto file = folder / "attention.json";
+  const auto json = read_json(file, /*required=*/false, problems);
+  if (!json) return;
+  const auto pictures = json->is_array() ? *json : Json::array({*json});
+  std::size_t damaged = 0;
+  for (const auto& one : pictures) {
+    if (record.attention.size() == kMaxPictures) break;
+    auto picture = attention_picture(one);
+    damaged += picture ? 0 : 1;
+    if (picture) record.attention.push_back(std::move(*picture));
+  }
+  if (damaged > 0 || pictures.empty()) {
+    problems.push_back(place(file) +
+                       ": expected units, and attention as one row of numbers for each");
+  }
+}
+
 }  // namespace
 
 std::optional<Json> read_json(const fs::path& file, bool required,
@@ -272,14 +292,7 @@ EvaluationRecord read_evaluation(const fs::path& folder, std::vector<std::string
   }
   record.worst = read_worst(folder, problems);
   read_utterances(folder, record, problems);
-  if (auto json = read_json(folder / "attention.json", /*required=*/false, problems)) {
-    if (json->is_array() && !json->empty()) json = Json(json->front());
-    record.attention = attention_picture(*json);
-    if (!record.attention) {
-      problems.push_back(place(folder / "attention.json") +
-                         ": expected units, and attention as one row of numbers for each");
-    }
-  }
+  read_attention(folder, record, problems);
   return record;
 }
 

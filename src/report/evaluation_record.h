@@ -67,7 +67,7 @@ struct EvaluationRecord {
   std::vector<WorstUtterance> worst;
   std::vector<UtteranceResult> utterances;  // a sample of them when there are very many
   std::int64_t num_utterances = 0;
-  std::optional<AttentionPicture> attention;
+  std::vector<AttentionPicture> attention;  // of the worst utterances
 };
 
 /// Reads `folder` (`<run>/evaluate/<set>`); adds what is missing or damaged to `problems`.

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "raven/media/media.h"
 #include "report/html.h"
 
 namespace raven::report {
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::array<const char*, 4> kTerms = {"v2v", "v2a", "a2a", "a2v"};
 constexpr double kNothingGained = 0.02;  // docs/monitoring.md
-constexpr double kFramesPerSecond = 25;
+constexpr auto kFramesPerSecond = static_cast<double>(media::kFrameRateHz);
 
 std::string text_or(const std::map<std::string, std::string>& map, const std::string& key) {
   const auto found = map.find(key);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "raven/media/image_writer.h"
+#include "raven/media/media.h"
 #include "report/html.h"
 #include "report/sections.h"
 
@@ -13,7 +14,7 @@ namespace raven::report {
 namespace {
 
 constexpr std::size_t kOpenAtFirst = 6, kUtterancesListed = 200;
-constexpr double kFramesPerSecond = 25;
+constexpr auto kFramesPerSecond = static_cast<double>(media::kFrameRateHz);
 
 const char* kind_name(char kind) {
   return kind == 'S' ? "heard as" : kind == 'D' ? "missing" : kind == 'I' ? "added" : "";
@@ -268,17 +269,30 @@ std::string attention_figure(const AttentionPicture& picture) {
       frames, svg, attention_table(picture));
 }
 
+namespace {
+
+/// The worst utterance's at once, the others folded.
+std::string attention_figures(const std::vector<AttentionPicture>& pictures) {
+  std::string first, others;
+  for (const auto& picture : pictures)
+    (first.empty() ? first : others) += attention_figure(picture);
+  if (others.empty()) return first;
+  return first + details(fmt::format("attention and CTC of {} more", pictures.size() - 1), others);
+}
+
+}  // namespace
+
 std::string worst_section(const Runs& runs) {
   std::string first, others;
   for (const auto& run : runs) {
     for (const auto& evaluation : run.record.evaluations) {
-      if (evaluation.worst.empty() && evaluation.utterances.empty() && !evaluation.attention)
+      if (evaluation.worst.empty() && evaluation.utterances.empty() && evaluation.attention.empty())
         continue;
       auto name = escaped(evaluation.name, 120);
       if (runs.size() > 1) name += " \xC2\xB7 " + escaped(run.label, 120);
       std::string content;
       if (!evaluation.worst.empty()) content += worst_cards(evaluation);
-      if (evaluation.attention) content += attention_figure(*evaluation.attention);
+      content += attention_figures(evaluation.attention);
       if (!evaluation.utterances.empty()) {
         content += "<div class=\"tables gap-above\"><div class=\"card\">" +
                    spread_of_errors(evaluation) + "</div></div>" + utterance_list(evaluation);

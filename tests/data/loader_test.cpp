@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cmath>
+#include <map>
 #include <set>
 
 #include "data/corpus_fixture.h"
@@ -427,6 +429,97 @@ TEST_F(LoaderTest, TimeMasksZeroRunsOfSamplesAndMarkFrames) {
   Loader evaluating(manifest, options);
   const auto batch = evaluating.next();
   EXPECT_FALSE(batch->masked_video.defined());
+}
+
+/// 10 log10 of the power of `clean` over that of what `noisy` has more.
+double ratio_db(const torch::Tensor& clean, const torch::Tensor& noisy) {
+  const auto power = [](const torch::Tensor& x) {
+    return x.to(torch::kFloat64).square().mean().item<double>();
+  };
+  return 10 * std::log10(power(clean) / power(noisy - clean));
+}
+
+class NoisyLoaderTest : public LoaderTest {
+ protected:
+  /// Listed order, sound alone, with noise at 5 dB.
+  LoaderOptions noisy_options(const Manifest& manifest, config::NoiseKind kind) const {
+    LoaderOptions options;
+    options.max_frames = 40;
+    options.workers = 2;
+    options.training = false;
+    options.read_video = false;
+    options.noise = std::make_shared<const NoiseSource>(
+        config::NoiseConfig{.kind = kind, .snr_db = 5}, manifest);
+    return options;
+  }
+  /// Sound by id.
+  static std::map<std::string, torch::Tensor> heard(const Manifest& manifest,
+                                                    const LoaderOptions& options) {
+    std::map<std::string, torch::Tensor> sounds;
+    Loader loader(manifest, options);
+    while (const auto batch = loader.next()) {
+      for (std::int64_t b = 0; b < std::ssize(batch->ids); ++b)
+        sounds[batch->ids[static_cast<std::size_t>(b)]] = batch->row(b).audio.clone();
+    }
+    return sounds;
+  }
+};
+
+TEST_F(NoisyLoaderTest, HeldOutUtterancesHearTheSameWhateverElseIsListed) {
+  const auto manifest = corpus();
+  for (const auto kind : {config::NoiseKind::kWhite, config::NoiseKind::kBabble}) {
+    auto options = noisy_options(manifest, kind);
+    const auto all = heard(manifest, options);
+    options.noise = nullptr;
+    const auto clean = heard(manifest, options);
+    ASSERT_EQ(all.size(), kLengths.size());
+    for (const auto& [id, sound] : all) EXPECT_NEAR(ratio_db(clean.at(id), sound), 5, 0.01) << id;
+    EXPECT_FALSE(
+        torch::equal((all.at(clip_id(2)) - clean.at(clip_id(2))),
+                     (all.at(clip_id(3)) - clean.at(clip_id(3)))));  // as long, not as noisy
+
+    auto part = manifest;
+    std::reverse(part.utterances.begin(), part.utterances.end());
+    part.utterances.erase(part.utterances.begin() + 3, part.utterances.begin() + 6);
+    options = noisy_options(manifest, kind);
+    options.max_frames = 25;
+    options.workers = 0;
+    for (const auto& [id, sound] : heard(part, options))
+      EXPECT_TRUE(torch::equal(sound, all.at(id))) << id;
+    options.seed = 7;
+    EXPECT_FALSE(torch::equal(heard(part, options).at(clip_id(0)), all.at(clip_id(0))));
+  }
+}
+
+TEST_F(NoisyLoaderTest, NoiseComesBeforeNormalisation) {
+  const auto manifest = corpus();
+  auto options = noisy_options(manifest, config::NoiseKind::kWhite);
+  const auto plain = heard(manifest, options);
+  options.waveform = config::Waveform::kClip;
+  for (const auto& [id, sound] : heard(manifest, options)) {
+    EXPECT_NEAR(sound.mean().item<double>(), 0, 1e-4) << id;
+    EXPECT_NEAR(sound.std(/*unbiased=*/false).item<double>(), 1, 1e-3) << id;
+    const auto expected = (plain.at(id) - plain.at(id).mean()) / plain.at(id).std(false);
+    EXPECT_LE((sound - expected).abs().max().item<double>(), 1e-3) << id;
+  }
+}
+
+TEST_F(NoisyLoaderTest, TrainingHearsOtherNoiseInEveryEpochForAnyNumberOfWorkers) {
+  const auto manifest = corpus(std::vector<std::int64_t>(4, 10));
+  auto options = noisy_options(manifest, config::NoiseKind::kWhite);
+  options.training = true;
+  Loader loader(manifest, options);
+  options.workers = 0;
+  Loader again(manifest, options);
+  std::map<std::string, std::vector<torch::Tensor>> sounds;
+  for (std::int64_t k = 0; k < 2 * loader.batches_per_epoch(); ++k) {
+    const auto batch = loader.next(), same = again.next();
+    EXPECT_TRUE(torch::equal(batch->audio, same->audio));
+    for (std::int64_t b = 0; b < std::ssize(batch->ids); ++b)
+      sounds[batch->ids[static_cast<std::size_t>(b)]].push_back(batch->row(b).audio.clone());
+  }
+  for (const auto& [id, of_epochs] : sounds)
+    EXPECT_FALSE(torch::equal(of_epochs[0], of_epochs[1])) << id;
 }
 
 }  // namespace

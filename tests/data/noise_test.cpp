@@ -119,13 +119,13 @@ TEST(WhiteNoise, IsEquallyStrongEverywhere) {
 TEST(NoiseSource, EveryKindHoldsTheRatio) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "hum.wav";
-  std::ofstream(file) << media::encode_wav(sine(900, 0.3, 17));  // shorter than the utterance
+  std::ofstream(file) << media::encode_wav(sine(16000, 0.3, 17));  // shorter than the utterance
   for (const auto kind :
        {NoiseKind::kWhite, NoiseKind::kPink, NoiseKind::kBabble, NoiseKind::kFile}) {
     for (const double snr : {-10.0, 0.0, 20.0}) {
       const NoiseSource source({.kind = kind, .snr_db = snr, .file = file.string()},
                                speakers("abc", 2));
-      const auto clean = sine(6400, 0.1);
+      const auto clean = sine(19200, 0.1);
       auto noisy = clean;
       Random random(1, 0, 0, Draw::kNoise);
       source.mix(utterance("a1", "a"), noisy, random, own_sound);
@@ -266,10 +266,21 @@ TEST(NoiseSource, OnlyAShareOfUtterancesGetsNoise) {
 TEST(NoiseSource, RefusesWhatCannotServe) {
   const TemporaryFolder folder;
   const auto silent = folder.path() / "silent.wav";
-  std::ofstream(silent) << media::encode_wav(std::vector<float>(1600, 0.0F));
-  EXPECT_THROW(NoiseSource({.kind = NoiseKind::kFile, .file = silent.string()}, {}), ConfigError);
+  std::ofstream(silent) << media::encode_wav(std::vector<float>(16000, 0.0F));
+  const auto brief = folder.path() / "brief.wav";
+  std::ofstream(brief) << media::encode_wav(sine(8000, 0.3));
   const auto missing = (folder.path() / "none.wav").string();
-  EXPECT_THROW(NoiseSource({.kind = NoiseKind::kFile, .file = missing}, {}), MediaError);
+  const auto refusal = [](const std::string& file) -> std::string {
+    try {
+      NoiseSource({.kind = NoiseKind::kFile, .file = file}, {});
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refusal(silent.string()), HasSubstr("silent.wav: cannot serve as noise, it is sil"));
+  EXPECT_THAT(refusal(brief.string()), HasSubstr("lasts 0.50 s, expected at least 1 s"));
+  EXPECT_THAT(refusal(missing), HasSubstr("none.wav: no such file"));
   EXPECT_THROW(NoiseSource({.kind = NoiseKind::kBabble}, speakers("a", 1)), ConfigError);
   EXPECT_THROW(NoiseSource({.kind = NoiseKind::kBabble, .babble_manifest = missing}, {}),
                ConfigError);
@@ -291,6 +302,22 @@ TEST(NoiseSource, ARecordingWithLongPausesIsHeard) {
   }
 }
 
+TEST(NoiseSource, LevelsDifferInStrengthOnly) {
+  const NoiseSource source({.kind = NoiseKind::kPink, .snr_db = 0, .max_snr_db = 20, .prob = 0.5},
+                           {});
+  const auto clean = sine(6400, 0.1);
+  const auto noise_at = [&](double snr_db) {
+    auto samples = clean;
+    Random random(1, 0, 7, Draw::kNoise);
+    source.at(snr_db).mix(utterance("a1", "a"), samples, random, no_sound);
+    EXPECT_NEAR(ratio_db(clean, samples), snr_db, 0.01);
+    for (std::size_t n = 0; n < samples.size(); ++n) samples[n] -= clean[n];
+    return samples;
+  };
+  const auto loud = noise_at(-20), soft = noise_at(0);
+  for (std::size_t n = 0; n < loud.size(); ++n) EXPECT_NEAR(loud[n], 10 * soft[n], 1e-4);
+}
+
 TEST(NoiseConfig, RulesNameTheField) {
   EXPECT_NO_THROW(config::NoiseConfig{}.check("noise"));
   try {
@@ -301,6 +328,23 @@ TEST(NoiseConfig, RulesNameTheField) {
   }
   const config::NoiseConfig reversed{.snr_db = 5, .max_snr_db = 0};
   EXPECT_THROW(reversed.check("noise"), config::RuleError);
+}
+
+TEST(NoiseLevelsConfig, RulesNameTheField) {
+  const auto broken_key = [](const config::NoiseLevelsConfig& config) -> std::string {
+    try {
+      config.check("noise");
+    } catch (const config::RuleError& error) {
+      return error.key();
+    }
+    return "";
+  };
+  EXPECT_EQ(broken_key({}), "");
+  EXPECT_EQ(broken_key({.kind = NoiseKind::kFile}), "noise.file");
+  EXPECT_EQ(broken_key({.kind = NoiseKind::kWhite, .snr_db = {}}), "noise.snr_db");
+  EXPECT_EQ(broken_key({.kind = NoiseKind::kWhite, .snr_db = {5, 0, 5}}), "noise.snr_db");
+  EXPECT_EQ(broken_key({.clean = false}), "noise.clean");
+  EXPECT_EQ(broken_key({.kind = NoiseKind::kWhite, .clean = false}), "");
 }
 
 }  // namespace

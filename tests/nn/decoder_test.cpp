@@ -72,6 +72,28 @@ TEST(TransformerDecoder, ProjectsEncodersOfAnotherWidth) {
   EXPECT_EQ(small_decoder(8)->named_parameters().keys().front(), "embed.0.weight");
 }
 
+TEST(TransformerDecoder, TellsWhereItLooks) {
+  torch::manual_seed(4);
+  torch::NoGradGuard no_grad;
+  auto decoder = small_decoder();
+  const auto encoded = torch::randn({2, 5, 6});
+  const auto units = torch::tensor({{10, 3, 4}, {10, 7, 7}});
+  const auto valid = torch::tensor({{1, 1, 1, 1, 1}, {1, 1, 1, 0, 0}}, torch::kBool);
+  const auto weights = decoder->memory_weights(units, encoded, valid);
+  ASSERT_EQ(weights.sizes(), (std::vector<std::int64_t>{2, 3, 5}));
+  EXPECT_LE(tolerance::distance(weights.sum(2), torch::ones({2, 3})), 1e-6);
+  EXPECT_EQ(weights[1].slice(1, 3).abs().sum().item<float>(), 0);
+  EXPECT_GT(tolerance::distance(weights[0], torch::full({3, 5}, 0.2)), 1e-3);
+  // Frames that are alike are looked at alike, and later units change nothing.
+  const auto same = encoded[0][0].expand({1, 5, 6});
+  EXPECT_LE(tolerance::distance(decoder->memory_weights(units.slice(0, 0, 1), same, {}),
+                                torch::full({1, 3, 5}, 0.2)),
+            1e-6);
+  EXPECT_LE(tolerance::distance(decoder->memory_weights(units.slice(1, 0, 2), encoded, valid),
+                                weights.slice(1, 0, 2)),
+            1e-6);
+}
+
 TEST(TransformerDecoder, SeesNoLaterUnit) {
   torch::manual_seed(2);
   torch::NoGradGuard no_grad;

@@ -109,7 +109,9 @@ void make_evaluation(const fs::path& folder, const RunOptions& options) {
     }
     attention["attention"].push_back(weights);
   }
-  write(folder / "attention.json", attention.dump());
+  Json second = attention;
+  second["id"] = "s1/00006" + options.text;
+  write(folder / "attention.json", Json::array({attention, second}).dump());
 }
 
 }  // namespace

@@ -48,8 +48,9 @@ TEST_F(Records, AWholeRunHasNoProblems) {
   EXPECT_EQ(test.worst[0].words[2].kind, 'D');
   EXPECT_THAT(test.worst[0].crops_png, HasSubstr("PNG"));
   EXPECT_EQ(test.num_utterances, 40);
-  EXPECT_EQ(test.attention->weights.size(), 3U);
-  EXPECT_EQ(test.attention->ctc[1].second, "BLUE");
+  ASSERT_EQ(test.attention.size(), 2U);
+  EXPECT_EQ(test.attention[0].weights.size(), 3U);
+  EXPECT_EQ(test.attention[0].ctc[1].second, "BLUE");
 }
 
 TEST_F(Records, AnEmptyFolderIsARunWithProblems) {

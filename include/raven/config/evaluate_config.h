@@ -7,6 +7,7 @@
 
 #include "raven/config/decode_config.h"
 #include "raven/config/fields.h"
+#include "raven/config/noise_config.h"
 #include "raven/config/run_config.h"
 
 namespace raven::config {
@@ -14,6 +15,7 @@ namespace raven::config {
 struct EvaluationDataConfig {
   std::vector<std::string> manifest = {kRequired};
   std::int64_t workers = 2;
+  std::int64_t max_frames = 800;
   std::int64_t max_skipped = 200;
 
   template <class Visitor>
@@ -21,6 +23,9 @@ struct EvaluationDataConfig {
     v.field("manifest", &EvaluationDataConfig::manifest,
             "lists of utterances with transcripts, each a set of its own, named after its file");
     v.field("workers", &EvaluationDataConfig::workers, between(0, 256), "loader threads");
+    v.field("max_frames", &EvaluationDataConfig::max_frames, at_least(1),
+            "budget of utterances that are searched together, in padded video frames; a longer one "
+            "is searched alone. Follows from the list alone, so that a stopped run ends the same");
     v.field("max_skipped", &EvaluationDataConfig::max_skipped, at_least(0),
             "unusable utterances to leave out before it ends with exit code 3");
   }
@@ -44,6 +49,7 @@ struct EvaluateConfig {
   Device device = Device::kAuto;
   std::int64_t threads = 0;
   EvaluationDataConfig data;
+  NoiseLevelsConfig noise;
   DecodeConfig decode;
   ScoringConfig scoring;
 
@@ -59,6 +65,7 @@ struct EvaluateConfig {
     v.field("threads", &EvaluateConfig::threads, between(0, 4096),
             "CPU threads of the networks; 0: one per core");
     v.group("data", &EvaluateConfig::data, "what is decoded");
+    v.group("noise", &EvaluateConfig::noise, "what is mixed into the sound; for models that hear");
     v.group("decode", &EvaluateConfig::decode,
             "how outputs become text; what is not given is what the model's file says");
     v.group("scoring", &EvaluateConfig::scoring, "error rates");

@@ -10,6 +10,7 @@
 
 #include "raven/config/pretrain_config.h"
 #include "raven/data/manifest.h"
+#include "raven/data/noise.h"
 #include "raven/data/sample.h"
 
 namespace raven::data {
@@ -26,6 +27,9 @@ struct LoaderOptions {
   config::Waveform waveform = config::Waveform::kAsIs;
   std::optional<config::MaskConfig> mask;  // none: no masks are drawn
   bool read_video = true, read_audio = true;
+  /// Mixed into the sound. In training it follows from (seed, epoch, item), otherwise from (seed,
+  /// id): an utterance then hears the same whatever else is listed.
+  std::shared_ptr<const NoiseSource> noise;
   bool labels = false;  // batches carry the utterances' labels
   /// Adaptive time masks, in training: frames of the video are marked in Batch::masked_video,
   /// samples of the audio are zeroed. Not together with `mask`.

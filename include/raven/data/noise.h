@@ -15,11 +15,16 @@
 #include "raven/config/noise_config.h"
 #include "raven/core/random.h"
 #include "raven/data/manifest.h"
+#include "raven/media/media.h"
 
 namespace raven::data {
 
 /// Below this mean power, -100 dB of full scale and less than a 16-bit step, a waveform is silent.
 inline constexpr double kSilentPower = 1e-10;
+
+/// A recording shorter than this second of samples does not serve as noise: it would be repeated so
+/// often that it sounds like a tone.
+inline constexpr std::int64_t kLeastRecording = media::kSampleRateHz;
 
 /// (1 / N) sum of squares; 0 for none.
 double mean_power(std::span<const float> samples);
@@ -43,12 +48,15 @@ class NoiseSource {
 
   /// `speech`: what babble is made from when `config.babble_manifest` is empty; otherwise not
   /// looked at. Reads the noise file, which stays in memory. Throws ConfigError (no second
-  /// utterance for babble, a silent or empty recording), DataError and MediaError (unreadable
-  /// files).
+  /// utterance for babble, a recording that is missing, too short or silent), DataError and
+  /// MediaError (unreadable files).
   NoiseSource(const config::NoiseConfig& config, const Manifest& speech);
   ~NoiseSource();
   NoiseSource(NoiseSource&&) noexcept;
   NoiseSource& operator=(NoiseSource&&) noexcept;
+
+  /// The same noise at one level in every utterance; both share recording and list.
+  [[nodiscard]] NoiseSource at(double snr_db) const;
 
   /// Adds noise to an utterance's samples; a silent utterance stays as it is. Babble is made from
   /// other utterances, of other speakers where there are any; voices that cannot be read or are
@@ -58,6 +66,8 @@ class NoiseSource {
 
  private:
   struct State;
+  explicit NoiseSource(std::unique_ptr<const State> state);
+
   std::unique_ptr<const State> state_;
 };
 

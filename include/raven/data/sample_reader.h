@@ -9,6 +9,7 @@
 
 #include "raven/config/run_config.h"
 #include "raven/data/manifest.h"
+#include "raven/data/noise.h"
 #include "raven/data/sample.h"
 #include "raven/data/shard.h"
 #include "raven/data/transforms.h"
@@ -34,6 +35,7 @@ class ShardCache {
 struct SampleOptions {
   config::VideoInputConfig video;
   config::Waveform waveform = config::Waveform::kAsIs;
+  std::shared_ptr<const NoiseSource> noise = nullptr;  // mixed in before the waveform is normalised
 };
 
 /// Reads utterances. One for each thread; any number may share a ShardCache.
@@ -48,9 +50,10 @@ class SampleReader {
                std::filesystem::path manifest);
 
   /// video: room for frames x crop x crop bytes; audio: for 640 x frames floats; what is null is
-  /// not read.
+  /// not read. noise_draws: what the noise follows from, if there is any; null: the sound stays
+  /// clean.
   void read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
-            float* audio) const;
+            float* audio, Random* noise_draws = nullptr) const;
 
   [[nodiscard]] Sample read(const Utterance& utterance, const Placement& placement) const;
 
@@ -62,6 +65,7 @@ class SampleReader {
   void read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
                       const FrameSink& sink) const;
   void read_audio(const Utterance& utterance, std::span<float> samples) const;
+  void mix_noise(const Utterance& utterance, std::span<float> samples, Random& draws) const;
   [[noreturn]] void wrong_frame_count(const Utterance& utterance, std::int64_t found) const;
 
   SampleOptions options_;

@@ -76,6 +76,9 @@ inline constexpr std::int64_t kWorst = 20;  // utterances in worst.json
 void write_worst(const std::filesystem::path& folder, const Scores& scores,
                  const std::vector<std::size_t>& worst, const std::vector<std::string>& crops = {});
 
+/// A table for a terminal; empty for fewer than two rows.
+std::string to_text(const std::string& title, const std::vector<Group>& groups);
+
 /// Tables for a terminal: the set, then by length, speaker and SNR.
 std::string to_text(const Scores& scores);
 

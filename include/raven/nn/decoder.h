@@ -34,6 +34,10 @@ class DecoderBlockImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& memory,
                         const torch::Tensor& causal, const torch::Tensor& valid);
 
+  /// Weights of the attention to the memory in `forward`, mean over the heads, (B, U, T).
+  torch::Tensor memory_weights(const torch::Tensor& x, const torch::Tensor& memory,
+                               const torch::Tensor& causal, const torch::Tensor& valid);
+
   /// The encoder's output as `step` needs it.
   KeysValues project(const torch::Tensor& memory);
   /// The newest position alone: x (B, S, D) -> (B, S, D), with `past` extended by it.
@@ -72,6 +76,11 @@ class TransformerDecoderImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& units, const torch::Tensor& encoded,
                         const torch::Tensor& valid);
 
+  /// Where each position looks: weights of the attention to the encoder's output in `forward`, mean
+  /// over heads and blocks, (B, U, T). Rows sum to 1.
+  torch::Tensor memory_weights(const torch::Tensor& units, const torch::Tensor& encoded,
+                               const torch::Tensor& valid);
+
   /// encoded (B, T, E), valid (B, T) bool or undefined: a state that has read no unit.
   DecoderState start(const torch::Tensor& encoded, const torch::Tensor& valid);
   /// Reads one more unit of each hypothesis, units (B, S) int64, sos first. Returns the
@@ -79,6 +88,12 @@ class TransformerDecoderImpl : public torch::nn::Module {
   torch::Tensor step(const torch::Tensor& units, DecoderState& state);
 
  private:
+  /// What `forward` and `memory_weights` give to the blocks.
+  struct Inputs {
+    torch::Tensor x, memory, causal, valid;
+  };
+  Inputs inputs(const torch::Tensor& units, const torch::Tensor& encoded,
+                const torch::Tensor& valid);
   torch::Tensor embedded(const torch::Tensor& units, const torch::Tensor& positions);
   torch::Tensor projected(const torch::Tensor& encoded);
 

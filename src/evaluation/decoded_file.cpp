@@ -1,0 +1,120 @@
+#include "evaluation/decoded_file.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/log.h"
+
+namespace raven::evaluation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string line_of(const Json& json) {  // bytes that are no UTF-8 become U+FFFD
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string first_line(const DecodedFile::Identity& identity) {
+  Json json;
+  json["identity"] = identity;
+  return line_of(json);
+}
+
+Json line_of_utterance(const std::string& id, const Decoded& decoded) {
+  return {
+      {"id", id}, {"hyp", decoded.hypothesis}, {"score", decoded.score}, {"units", decoded.units}};
+}
+
+bool is_whole_number(const Json& json) { return json.is_number_integer(); }
+
+const Json* member(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() ? nullptr : &*found;
+}
+
+std::optional<std::pair<std::string, Decoded>> utterance_of(const Json& json) {
+  const auto *id = member(json, "id"), *hypothesis = member(json, "hyp"),
+             *score = member(json, "score"), *units = member(json, "units");
+  if (id == nullptr || hypothesis == nullptr || score == nullptr || units == nullptr) return {};
+  if (!id->is_string() || !hypothesis->is_string() || !score->is_number()) return {};
+  if (!units->is_array() || !std::ranges::all_of(*units, is_whole_number)) return {};
+  return std::pair(id->get<std::string>(),
+                   Decoded{.hypothesis = hypothesis->get<std::string>(),
+                           .score = score->get<double>(),
+                           .units = units->get<std::vector<std::int64_t>>()});
+}
+
+std::optional<Finish> finish_of(const Json& json) {
+  const auto *scoring = member(json, "finished"), *skipped = member(json, "skipped");
+  if (scoring == nullptr || !scoring->is_string() || skipped == nullptr || !skipped->is_object() ||
+      !std::ranges::all_of(*skipped, is_whole_number))
+    return {};
+  return Finish{.skipped = skipped->get<std::map<std::string, std::int64_t>>(),
+                .scoring = scoring->get<std::string>()};
+}
+
+/// Parts of `here` that `there` (a file's first line) has otherwise or not at all.
+std::vector<std::string> differing_parts(const Json& there, const DecodedFile::Identity& here) {
+  std::vector<std::string> parts;
+  const auto* identity = member(there, "identity");
+  const bool known = identity != nullptr && identity->is_object();
+  for (const auto& [part, value] : here) {
+    const auto* other = known ? member(*identity, part.c_str()) : nullptr;
+    if (other == nullptr || *other != Json(value)) parts.push_back(part);
+  }
+  return parts;
+}
+
+}  // namespace
+
+DecodedFile::DecodedFile(std::filesystem::path file, const Identity& identity)
+    : path_(std::move(file)), kept_(first_line(identity)) {
+  read(identity);
+  write_file_atomically(path_, kept_);
+  out_.open(path_, std::ios::app);
+}
+
+void DecodedFile::read(const Identity& identity) {
+  std::ifstream in(path_);
+  std::string line;
+  for (bool first = true; std::getline(in, line); first = false) {
+    const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || in.eof()) return;  // a line without its end was cut short
+    if (first) {
+      const auto parts = differing_parts(json, identity);
+      if (parts.empty()) continue;
+      log::warn("{}: is of another {}; what was decoded is replaced", path_.string(),
+                fmt::join(parts, ", "));
+      return;
+    }
+    if (auto finish = finish_of(json)) {
+      finished_ = std::move(finish);
+    } else if (auto utterance = utterance_of(json)) {
+      done_.insert_or_assign(std::move(utterance->first), std::move(utterance->second));
+    } else {
+      return;
+    }
+    kept_ += line + "\n";
+  }
+}
+
+void DecodedFile::append(const std::string& line) {
+  out_ << line << std::flush;
+  if (!out_) throw SystemError(fmt::format("cannot write {}", path_.string()));
+}
+
+void DecodedFile::add(const std::string& id, Decoded decoded) {
+  append(line_of(line_of_utterance(id, decoded)));
+  done_.insert_or_assign(id, std::move(decoded));
+}
+
+void DecodedFile::finish(Finish finish) {
+  const Json line = {{"finished", finish.scoring}, {"skipped", finish.skipped}};
+  append(line_of(line));
+  flush_to_disk(path_);
+  finished_ = std::move(finish);
+}
+
+}  // namespace raven::evaluation

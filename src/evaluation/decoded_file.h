@@ -1,0 +1,58 @@
+// What has been decoded of a set, on disk: `decoded.jsonl` in the folder of its results.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace raven::evaluation {
+
+struct Decoded {
+  std::string hypothesis;
+  double score = 0;                 // as the search gave it
+  std::vector<std::int64_t> units;  // as Hypothesis::units
+};
+
+/// How a set ended.
+struct Finish {
+  std::map<std::string, std::int64_t> skipped;  // utterances that could not be read, by reason
+  std::string scoring;                          // what the scores depend on beside the hypotheses
+};
+
+/// The first line says what the hypotheses depend on, then come utterances, and at the end a line
+/// that says that none is missing.
+class DecodedFile {
+ public:
+  /// What the hypotheses depend on: part -> checksum.
+  using Identity = std::map<std::string, std::string>;
+
+  /// Reads what is there of the same identity; hypotheses of another one are dropped, with a
+  /// warning that names the parts that differ, and so is everything from the first damaged line on.
+  /// Throws SystemError.
+  DecodedFile(std::filesystem::path file, const Identity& identity);
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const std::map<std::string, Decoded>& done() const { return done_; }
+  [[nodiscard]] const std::optional<Finish>& finished() const { return finished_; }
+
+  /// Throws SystemError when the disk refuses.
+  void add(const std::string& id, Decoded decoded);
+  void finish(Finish finish);
+
+ private:
+  void read(const Identity& identity);
+  void append(const std::string& line);
+
+  std::filesystem::path path_;
+  std::map<std::string, Decoded> done_;
+  std::optional<Finish> finished_;
+  std::string kept_;  // lines that the file starts with
+  std::ofstream out_;
+};
+
+}  // namespace raven::evaluation

@@ -1,0 +1,43 @@
+#include "raven/evaluation/evaluation_set.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace raven::evaluation {
+namespace {
+
+using config::NoiseKind;
+
+/// A report takes what follows the last @ for it.
+std::string noise_name(const config::NoiseLevelsConfig& noise) {
+  if (noise.kind != NoiseKind::kFile) return std::string(config::enum_name(noise.kind));
+  auto name = std::filesystem::path(noise.file).stem().string();
+  std::ranges::replace(name, '@', '-');
+  return name;
+}
+
+}  // namespace
+
+std::vector<EvaluationSet> evaluation_sets(const config::EvaluateConfig& config) {
+  const auto& noise = config.noise;
+  std::vector<EvaluationSet> sets;
+  for (const auto& file : config.data.manifest) {
+    const auto manifest = data::read_manifest(file);
+    const auto name = manifest.file.stem().string();
+    if (noise.clean) sets.push_back({.manifest = manifest, .name = name, .snr_db = {}});
+    if (noise.kind == NoiseKind::kNone) continue;
+    const data::NoiseSource source(noise.at(noise.snr_db.front()), manifest);
+    for (const double level : noise.snr_db) {
+      const double snr_db = level + 0.0;  // -0 becomes 0
+      sets.push_back({.manifest = manifest,
+                      .name = fmt::format("{}@{}_{}dB", name, noise_name(noise), snr_db),
+                      .noise = std::make_shared<const data::NoiseSource>(source.at(snr_db)),
+                      .snr_db = snr_db});
+    }
+  }
+  return sets;
+}
+
+}  // namespace raven::evaluation

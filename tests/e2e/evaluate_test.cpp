@@ -1,0 +1,271 @@
+// `raven evaluate` itself: what it repeats, goes on with, mixes in and shows.
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "e2e/tiny_recognizers.h"
+#include "raven/weights/safetensors.h"
+#include "support/sclite.h"
+
+namespace raven {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+class Evaluate : public TinyRecognizers {
+ protected:
+  static void SetUpTestSuite() {
+    TinyRecognizers::SetUpTestSuite();
+    runs_ = new TemporaryFolder;
+  }
+  static void TearDownTestSuite() {
+    delete runs_;
+    runs_ = nullptr;
+    TinyRecognizers::TearDownTestSuite();
+  }
+
+  /// The recognizer of a modality, trained once for all tests.
+  std::string recognizer_of(const std::string& modality) const {
+    const auto file = runs_->path() / (modality + ".safetensors");
+    if (fs::exists(file)) return file.string();
+    EXPECT_EQ(finetune(modality, {"model.modality=" + modality, "data.waveform=clip"}), 0)
+        << read_file(log(modality));
+    fs::copy_file(folder(modality) / "recognizer.safetensors", file);
+    return file.string();
+  }
+
+  std::vector<std::string> command_to(const std::string& out, const std::string& modality,
+                                      const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words = {kRaven,
+                                      "evaluate",
+                                      "device=cpu",
+                                      "threads=1",
+                                      "data.max_frames=50",
+                                      "decode.beam_size=4",
+                                      "model=" + recognizer_of(modality),
+                                      "data.manifest=" + test(),
+                                      "out=" + folder(out).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  int evaluate(const std::string& out, const std::string& modality,
+               const std::vector<std::string>& more = {}) const {
+    return Process(command_to(out, modality, more), log(out)).wait();
+  }
+
+  /// All files of the results below a folder, by name, but for what is kept to go on from.
+  [[nodiscard]] std::map<std::string, std::string> results(const std::string& out) const {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(folder(out))) {
+      const auto name = fs::relative(entry.path(), folder(out)).string();
+      const auto file = entry.path().filename();
+      if (entry.is_regular_file() && file != "decoded.jsonl" && file != ".lock")
+        files[name] = read_file(entry.path());
+    }
+    return files;
+  }
+
+  [[nodiscard]] std::vector<nlohmann::json> utterances(const fs::path& results) const {
+    std::istringstream lines(read_file(folder("") / results / "utterances.jsonl"));
+    std::vector<nlohmann::json> utterances;
+    for (std::string line; std::getline(lines, line);)
+      utterances.push_back(nlohmann::json::parse(line));
+    return utterances;
+  }
+
+  static inline TemporaryFolder* runs_ = nullptr;
+};
+
+const std::vector<std::string> kTwoLevels = {"noise.kind=white", "noise.snr_db=[0,10]"};
+
+TEST_F(Evaluate, WritesTheSameBytesAtEveryRunForAnyNumberOfWorkers) {
+  for (const auto& [modality, more] :
+       std::map<std::string, std::vector<std::string>>{{"video", {}}, {"audio", kTwoLevels}}) {
+    ASSERT_EQ(evaluate(modality + "1", modality, more), 0) << read_file(log(modality + "1"));
+    auto other = more;
+    other.insert(other.end(), {"data.workers=0"});
+    ASSERT_EQ(evaluate(modality + "2", modality, other), 0);
+    EXPECT_GE(results(modality + "1").size(), 7U);
+    EXPECT_EQ(results(modality + "1"), results(modality + "2"));
+  }
+}
+
+TEST_F(Evaluate, EachNoiseLevelIsASetOfItsOwn) {
+  ASSERT_EQ(evaluate("out", "audio", kTwoLevels), 0) << read_file(log("out"));
+  for (const auto& [set, snr_db] : std::map<std::string, nlohmann::json>{
+           {"manifest", nullptr}, {"manifest@white_0dB", 0.0}, {"manifest@white_10dB", 10.0}}) {
+    const auto all = utterances(fs::path("out") / set);
+    ASSERT_EQ(all.size(), 12U) << set;
+    for (const auto& one : all) EXPECT_EQ(one.at("snr_db"), snr_db) << set;
+    const auto rates = nlohmann::json::parse(read_file(folder("out") / set / "wer.json"));
+    EXPECT_EQ(rates.at("by_snr").at(0).at("snr_db"), snr_db);
+  }
+  EXPECT_NE(utterances("out/manifest@white_0dB"), utterances("out/manifest@white_10dB"));
+  EXPECT_THAT(read_file(log("out")), HasSubstr("\nnoise, audio "));
+  ASSERT_EQ(
+      evaluate("noisy", "audio", {"noise.kind=white", "noise.snr_db=10", "noise.clean=false"}), 0);
+  EXPECT_FALSE(fs::exists(folder("noisy") / "manifest"));
+  EXPECT_EQ(read_file(folder("noisy") / "manifest@white_10dB" / "utterances.jsonl"),
+            read_file(folder("out") / "manifest@white_10dB" / "utterances.jsonl"));
+  ASSERT_EQ(evaluate("seed", "audio", {"noise.kind=white", "noise.snr_db=10", "noise.seed=2"}), 0);
+  EXPECT_NE(read_file(folder("seed") / "manifest@white_10dB" / "utterances.jsonl"),
+            read_file(folder("out") / "manifest@white_10dB" / "utterances.jsonl"));
+}
+
+TEST_F(Evaluate, ScliteCountsTheSameErrorsInNoise) {
+  ASSERT_EQ(evaluate("out", "audio", {"noise.kind=pink", "noise.snr_db=5"}), 0);
+  const auto set = folder("out") / "manifest@pink_5dB";
+  const auto rates = nlohmann::json::parse(read_file(set / "wer.json"));
+  const auto counted = run_sclite(set);
+  EXPECT_EQ(counted.total.substitutions, rates.at("substitutions"));
+  EXPECT_EQ(counted.total.deletions, rates.at("deletions"));
+  EXPECT_EQ(counted.total.insertions, rates.at("insertions"));
+  EXPECT_EQ(counted.words, rates.at("words"));
+  EXPECT_EQ(counted.sentences, rates.at("utterances"));
+}
+
+TEST_F(Evaluate, KilledAtAnyMomentItEndsWithTheSameBytes) {
+  ASSERT_EQ(evaluate("undisturbed", "audio", kTwoLevels), 0) << read_file(log("undisturbed"));
+  for (const int delay_ms : {0, 5, 20, 60}) {
+    Process process(command_to("killed", "audio", kTwoLevels), log("killed"));
+    for (int i = 0; i < 20000 && !fs::exists(folder("killed") / "manifest" / "decoded.jsonl"); ++i)
+      std::this_thread::sleep_for(std::chrono::microseconds(500));
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+    process.signal(SIGKILL);
+    process.wait();
+  }
+  ASSERT_EQ(evaluate("killed", "audio", kTwoLevels), 0) << read_file(log("killed"));
+  EXPECT_EQ(results("undisturbed"), results("killed"));
+}
+
+// A stop between any two bytes leaves a beginning of decoded.jsonl and no results.
+TEST_F(Evaluate, GoesOnFromAnyBeginningOfWhatWasDecoded) {
+  for (const std::string modality : {"video", "audio"}) {
+    const auto whole = modality + "_whole", cut = modality + "_cut";
+    ASSERT_EQ(evaluate(whole, modality), 0) << read_file(log(whole));
+    const auto decoded = read_file(folder(whole) / "manifest" / "decoded.jsonl");
+    ASSERT_EQ(std::ranges::count(decoded, '\n'), 14);  // what it is, 12 utterances, the end
+    for (const double share : {0.05, 0.3, 0.55, 0.8, 0.95}) {
+      fs::remove_all(folder(cut));
+      fs::create_directories(folder(cut) / "manifest");
+      write_file_atomically(
+          folder(cut) / "manifest" / "decoded.jsonl",
+          decoded.substr(0, static_cast<std::size_t>(share * static_cast<double>(decoded.size()))));
+      ASSERT_EQ(evaluate(cut, modality), 0) << read_file(log(cut));
+      EXPECT_EQ(results(whole), results(cut)) << share;
+    }
+  }
+}
+
+TEST_F(Evaluate, OneThatIsDoneDecodesNothing) {
+  ASSERT_EQ(evaluate("out", "video"), 0) << read_file(log("out"));
+  const auto set = folder("out") / "manifest";
+  const auto before = results("out");
+  const auto written = fs::last_write_time(set / "wer.json");
+  // Where results go, threads and workers change nothing; where the clips are gone, nothing is
+  // read.
+  const auto clips = fs::path(test()).parent_path() / "clip0.mp4", away = folder("clip0.mp4");
+  fs::rename(clips, away);
+  ASSERT_EQ(evaluate("out", "video", {"threads=2", "data.workers=0"}), 0) << read_file(log("out"));
+  EXPECT_THAT(read_file(log("out")), HasSubstr("was decoded before"));
+  EXPECT_THAT(read_file(log("out")), HasSubstr("manifest/decoded.jsonl"));
+  EXPECT_THAT(read_file(log("out")), HasSubstr("95 % interval"));
+  EXPECT_EQ(fs::last_write_time(set / "wer.json"), written);
+  EXPECT_EQ(results("out"), before);
+  // Another interval is worked out from the same hypotheses.
+  ASSERT_EQ(evaluate("out", "video", {"scoring.bootstrap=10"}), 0) << read_file(log("out"));
+  EXPECT_THAT(read_file(log("out")), HasSubstr("was decoded before"));
+  EXPECT_NE(read_file(set / "wer.json"), before.at("manifest/wer.json"));
+  EXPECT_EQ(read_file(set / "hyp.trn"), before.at("manifest/hyp.trn"));
+  fs::rename(away, clips);
+  // Another search is another evaluation.
+  ASSERT_EQ(evaluate("out", "video", {"decode.kind=greedy_ctc"}), 0) << read_file(log("out"));
+  EXPECT_THAT(read_file(log("out")), HasSubstr("is of another search"));
+  EXPECT_THAT(read_file(log("out")), Not(HasSubstr("was decoded before")));
+  ASSERT_EQ(evaluate("out", "video"), 0);
+  EXPECT_EQ(results("out"), before);
+}
+
+TEST_F(Evaluate, SearchingTogetherIsSearchingAlone) {
+  for (const std::string kind : {"hybrid", "attention", "greedy_ctc"}) {
+    ASSERT_EQ(evaluate("alone" + kind, "video", {"decode.kind=" + kind, "data.max_frames=1"}), 0);
+    ASSERT_EQ(evaluate("all" + kind, "video", {"decode.kind=" + kind, "data.max_frames=5000"}), 0);
+    const auto alone = utterances("alone" + kind + "/manifest"),
+               all = utterances("all" + kind + "/manifest");
+    ASSERT_EQ(alone.size(), all.size());
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      EXPECT_EQ(alone[i].at("hyp"), all[i].at("hyp"));
+      EXPECT_NEAR(alone[i].at("score"), all[i].at("score"), 1e-4) << alone[i].at("id");
+    }
+  }
+}
+
+TEST_F(Evaluate, AnUnreadableClipIsCountedAndChangesNoOtherResult) {
+  auto manifest = data::read_manifest(test());
+  manifest.file = folder("") / "hole.tsv";
+  manifest.utterances[3].video.file = "/nowhere/clip.mp4";
+  data::write_manifest(manifest);
+  const std::vector<std::string> more = {"data.manifest=" + manifest.file.string()};
+  ASSERT_EQ(evaluate("whole", "video", more), 0) << read_file(log("whole"));
+  const auto rates = nlohmann::json::parse(read_file(folder("whole") / "hole" / "wer.json"));
+  EXPECT_EQ(rates.at("skipped").at("missing"), 1);
+  EXPECT_EQ(rates.at("utterances"), 11);
+  const auto decoded = read_file(folder("whole") / "hole" / "decoded.jsonl");
+  fs::create_directories(folder("cut") / "hole");
+  write_file_atomically(folder("cut") / "hole" / "decoded.jsonl",
+                        decoded.substr(0, decoded.rfind("{\"finished\"")));
+  ASSERT_EQ(evaluate("cut", "video", more), 0) << read_file(log("cut"));
+  EXPECT_EQ(results("whole"), results("cut"));
+  const auto budget = evaluate("budget", "video",
+                               {"data.manifest=" + manifest.file.string(), "data.max_skipped=0"});
+  EXPECT_EQ(budget, 3);
+}
+
+TEST_F(Evaluate, TheReportShowsWhereTheWorstUtterancesWereLookedAt) {
+  ASSERT_EQ(finetune("run", {"model.modality=audio"}), 0) << read_file(log("run"));
+  auto recognizer = weights::read_safetensors(folder("run") / "recognizer.safetensors");
+  for (auto& [name, tensor] : recognizer.tensors) {
+    if (name == "ctc.ctc_lo.bias") tensor[0] -= 20;  // so that CTC says more than blanks
+  }
+  weights::write_safetensors(folder("run") / "recognizer.safetensors", recognizer);
+  ASSERT_EQ(raven("evaluate", {"evaluate", "device=cpu", "threads=1", "decode.beam_size=4",
+                               "model=" + folder("run").string(), "data.manifest=" + test(),
+                               "noise.kind=babble", "noise.snr_db=[0,10]"}),
+            0)
+      << read_file(log("evaluate"));
+  const auto set = folder("run") / "evaluate" / "manifest";
+  const auto worst = nlohmann::json::parse(read_file(set / "worst.json"));
+  const auto pictures = nlohmann::json::parse(read_file(set / "attention.json"));
+  ASSERT_EQ(pictures.size(), std::min<std::size_t>(worst.size(), 6));
+  ASSERT_FALSE(pictures.empty());
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    EXPECT_EQ(pictures[i].at("id"), worst[i].at("id"));
+    ASSERT_EQ(pictures[i].at("attention").size(), pictures[i].at("units").size());
+    EXPECT_EQ(pictures[i].at("units").back(), "<eos>");
+    for (const auto& row : pictures[i].at("attention")) {
+      EXPECT_EQ(row.size(), worst[i].at("frames"));
+      double sum = 0;
+      for (const double weight : row) sum += weight;
+      EXPECT_NEAR(sum, 1, 0.01);
+    }
+    EXPECT_FALSE(pictures[i].at("ctc").empty());
+    for (const auto& spike : pictures[i].at("ctc"))
+      EXPECT_LT(spike.at(0), worst[i].at("frames").get<int>());
+  }
+  ASSERT_EQ(raven("report", {"report", folder("run").string()}), 0) << read_file(log("report"));
+  const auto html = read_file(folder("run") / "report.html");
+  const auto shows = [&](const std::string& what) { return html.find(what) != html.npos; };
+  EXPECT_TRUE(shows("<b>Attention and CTC: " + worst[0].at("id").get<std::string>()));
+  EXPECT_TRUE(shows(">CTC</text>"));
+  EXPECT_TRUE(shows("manifest@babble_0dB"));
+  EXPECT_TRUE(shows("WER and noise"));
+  EXPECT_FALSE(shows("attention.json: expected"));
+}
+
+}  // namespace
+}  // namespace raven
