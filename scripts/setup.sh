@@ -4,7 +4,8 @@
 #   scripts/setup.sh                     packages and LibTorch (about 3 minutes, 1.3 GB)
 #   scripts/setup.sh --torch DIR         packages only; use the LibTorch, or the Python package torch, in DIR
 #   scripts/setup.sh --no-packages       LibTorch only (no root needed)
-#   scripts/setup.sh --tests             also what tests alone need: sclite (sctk) and Chromium
+#   scripts/setup.sh --gpu               LibTorch with its CUDA libraries as well (some 6 GB on disk)
+#   scripts/setup.sh --tests             also what tests alone need: sclite (sctk), Chromium, clang-format, clang-tidy
 #
 # Debian 12, Ubuntu 22.04 and 24.04; root or sudo for the packages. LibTorch goes to
 # ${XDG_CACHE_HOME:-~/.cache}/raven, outside the source tree.
@@ -16,6 +17,7 @@ torch_folder=$cache/libtorch-$torch_version
 named_torch=${Torch_ROOT:-}
 packages=yes
 for_tests=no
+for_gpu=no
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -25,7 +27,8 @@ while [ $# -gt 0 ]; do
     --torch) [ $# -ge 2 ] || fail "--torch needs a folder"; named_torch=$2; shift 2 ;;
     --no-packages) packages=no; shift ;;
     --tests) for_tests=yes; shift ;;
-    -h|--help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --gpu) for_gpu=yes; shift ;;
+    -h|--help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "unknown option $1; see $0 --help" ;;
   esac
 done
@@ -38,7 +41,7 @@ wanted=(
   libespeak-ng-dev espeak-ng-data libgtest-dev libgmock-dev
 )
 
-wanted_by_tests=(sctk chromium)
+wanted_by_tests=(sctk chromium clang-format-14 clang-tidy-14)
 
 is_installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
 
@@ -84,10 +87,12 @@ has_torch() {
   [ -e "$1/include/torch/csrc/api/include/torch/torch.h" ] || [ -e "$1/torch/include/torch/csrc/api/include/torch/torch.h" ]
 }
 
+has_cuda_libraries() { compgen -G "$1/nvidia/*/lib/libcudnn*" >/dev/null; }
+
 if [ -n "$named_torch" ]; then
   has_torch "$named_torch" || fail "no LibTorch in $named_torch (expected include/torch/csrc/api/include/torch/torch.h there)"
   say "using the LibTorch in $named_torch; configure with -DTorch_ROOT=$named_torch"
-elif has_torch "$torch_folder"; then
+elif has_torch "$torch_folder" && { [ "$for_gpu" = no ] || has_cuda_libraries "$torch_folder"; }; then
   say "LibTorch $torch_version is in $torch_folder"
 else
   say "downloading LibTorch $torch_version to $torch_folder"
@@ -95,10 +100,12 @@ else
   partial=$(mktemp -d "$cache/libtorch.XXXXXX")
   trap 'rm -rf "$partial"' EXIT
   # The PyPI wheel is LibTorch with headers. --no-deps: of the CUDA packages, libtorch_cpu.so wants these two alone.
-  python3 -m pip install -q --no-deps --no-compile --root-user-action=ignore --target "$partial" \
-    "torch==$torch_version" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85 ||
+  packages_of_torch=("torch==$torch_version")
+  [ "$for_gpu" = yes ] || packages_of_torch+=(--no-deps nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
+  python3 -m pip install -q --no-compile --root-user-action=ignore --target "$partial" "${packages_of_torch[@]}" ||
     fail "pip could not fetch LibTorch; check the network, or name an existing one with --torch"
   has_torch "$partial" || fail "the downloaded package holds no LibTorch"
+  [ "$for_gpu" = no ] || has_cuda_libraries "$partial" || fail "the downloaded packages hold no CUDA libraries"
   chmod 755 "$partial"
   rm -rf "$torch_folder"
   mv "$partial" "$torch_folder"

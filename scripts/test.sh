@@ -32,7 +32,7 @@ fi
 export RAVEN_PYTHON=$python/bin/python
 
 missing=()
-for program in sctk chromium; do command -v "$program" >/dev/null || missing+=("$program"); done
+for program in sctk chromium clang-format-14; do command -v "$program" >/dev/null || missing+=("$program"); done
 tell_missing() {
   [ ${#missing[@]} -eq 0 ] || printf 'test: NOT INSTALLED: %s. The tests that need it FAIL; scripts/setup.sh --tests installs it.\n' "${missing[*]}" >&2
 }

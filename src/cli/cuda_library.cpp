@@ -3,10 +3,12 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <spdlog/fmt/fmt.h>
+#include <torch/cuda.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <mutex>
+#include <string_view>
 
 #include "raven/core/error.h"
 #include "raven/core/log.h"
@@ -16,6 +18,8 @@ namespace raven::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kNoDriver = "no NVIDIA driver was found on this machine";
 
 std::once_flag loaded_once;
 std::string problem = "it was not asked for";  // written once, under loaded_once
@@ -40,7 +44,7 @@ fs::path torch_folder() {
 }
 
 std::string load() {
-  if (!has_driver()) return "no NVIDIA driver was found on this machine";
+  if (!has_driver()) return std::string(kNoDriver);
   const fs::path library = torch_folder() / "libtorch_cuda.so";
   if (!fs::exists(library)) {
     return fmt::format("{} does not exist: this LibTorch is built without CUDA", library.string());
@@ -49,6 +53,10 @@ std::string load() {
     const char* reason = dlerror();
     return fmt::format("cannot load {}: {}", library.string(),
                        reason == nullptr ? "unknown" : reason);
+  }
+  if (!torch::cuda::is_available()) {
+    return "LibTorch finds no usable GPU (CUDA_VISIBLE_DEVICES hides all, or the driver is too "
+           "old for CUDA 13)";
   }
   return "";
 }
@@ -68,12 +76,23 @@ void load_own_kernels() {
 
 }  // namespace
 
+std::string unused_gpu_warning(const std::string& found) {
+  if (found.empty() || found == kNoDriver) return "";
+  return fmt::format(
+      "an NVIDIA driver is here, but no GPU can be used: {}; device=auto takes the CPU. "
+      "`scripts/setup.sh --gpu` installs a LibTorch with all that CUDA needs; device=cpu says that "
+      "no GPU is wanted",
+      found);
+}
+
 void load_cuda_library(config::Device device) {
   if (device == config::Device::kCpu) return;
   std::call_once(loaded_once, [] {
     problem = load();
     if (problem.empty()) load_own_kernels();
     log::debug("CUDA library: {}", problem.empty() ? "loaded" : problem);
+    if (const auto warning = unused_gpu_warning(problem); !warning.empty())
+      log::warn("{}", warning);
   });
   if (device == config::Device::kCuda && !problem.empty()) {
     throw ConfigError(

@@ -16,4 +16,8 @@ void load_cuda_library(config::Device device);
 /// Why CUDA cannot be used, as the end of a message; empty when the library is loaded.
 std::string cuda_library_problem();
 
+/// What to tell a user whose machine has a driver, but whose runs use the CPU because of `problem`;
+/// empty when there is nothing to tell.
+std::string unused_gpu_warning(const std::string& problem);
+
 }  // namespace raven::cli

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "raven/core/error.h"
+#include "raven/core/log.h"
 
 namespace raven {
 namespace {
@@ -25,7 +26,8 @@ namespace fs = std::filesystem;
                      : code == EROFS || code == EACCES || code == EPERM
                          ? "; choose a folder that you may write to"
                          : "";
-  throw SystemError(fmt::format("cannot {} {}: {}{}", action, path.string(), std::strerror(code), hint));
+  throw SystemError(
+      fmt::format("cannot {} {}: {}{}", action, path.string(), std::strerror(code), hint));
 }
 
 class Descriptor {
@@ -165,10 +167,16 @@ std::uint64_t checksum_file(const fs::path& file) {
 std::string checksum_text(std::uint64_t value) { return fmt::format("{:016x}", value); }
 
 FolderLock::FolderLock(const fs::path& folder) {
+  const auto has_no_locks = [&](int code) {  // some network file systems
+    if (code != ENOSYS && code != ENOLCK && code != EOPNOTSUPP) return false;
+    log::warn("{} cannot be locked ({}): see to it yourself that no other process uses it",
+              folder.string(), std::strerror(code));
+    return true;
+  };
   const auto path = folder / ".lock";
   Descriptor file(path, O_RDWR | O_CREAT);
   if (file.value() < 0) system_error("lock", path, errno);
-  if (::flock(file.value(), LOCK_EX | LOCK_NB) != 0) {
+  if (::flock(file.value(), LOCK_EX | LOCK_NB) != 0 && !has_no_locks(errno)) {
     if (errno != EWOULDBLOCK) system_error("lock", path, errno);
     std::array<char, 512> owner{};
     const auto count = ::read(file.value(), owner.data(), owner.size() - 1);

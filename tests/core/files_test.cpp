@@ -1,9 +1,16 @@
 #include "raven/core/files.h"
 
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
 #include <fstream>
 
 #include "raven/core/error.h"
@@ -63,8 +70,8 @@ TEST(FolderLock, RefusesASecondOwnerByName) {
       const FolderLock second(folder.path());
       _exit(1);
     } catch (const ConfigError& error) {
-      const bool named =
-          std::string(error.what()).find("process " + std::to_string(getppid())) != std::string::npos;
+      const bool named = std::string(error.what()).find("process " + std::to_string(getppid())) !=
+                         std::string::npos;
       _exit(named ? 0 : 2);
     }
   }
@@ -77,6 +84,33 @@ TEST(FolderLock, EndsWithItsOwner) {
   const TemporaryFolder folder;
   { const FolderLock lock(folder.path()); }
   EXPECT_NO_THROW(FolderLock{folder.path()});
+}
+
+/// In this process flock() now fails as on a file system without locks.
+void take_locks_away(int code) {
+  const sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_flock, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(code)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog filter{.len = std::size(program), .filter = const_cast<sock_filter*>(program)};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+    std::abort();
+  }
+}
+
+TEST(FolderLock, WarnsAndGoesOnWhereThereAreNoLocks) {
+  const TemporaryFolder folder;
+  for (const int code : {ENOSYS, ENOLCK, EOPNOTSUPP}) {
+    EXPECT_EXIT(
+        {
+          take_locks_away(code);
+          const FolderLock lock(folder.path());
+          std::_Exit(0);
+        },
+        testing::ExitedWithCode(0), "");
+  }
 }
 
 }  // namespace
