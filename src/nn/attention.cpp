@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "nn/attention_cuda.h"
 #include "nn/kernels/prefix_attention_kernels.h"
 #include "nn/parallel.h"
+#include "nn/working_precision.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -77,10 +79,22 @@ torch::Tensor RelativeAttentionImpl::forward(const torch::Tensor& x, const torch
                                              const torch::Tensor& valid) {
   RAVEN_CHECK(positions.size(0) == 2 * x.size(1) - 1, "{} relative positions for {} frames",
               positions.size(0), x.size(1));
-  const auto q = heads_of(linear_q(x));                                     // (B, T, H, d)
-  const auto k = heads_of(linear_k(x)).permute({0, 2, 3, 1});               // (B, H, d, T)
-  const auto v = heads_of(linear_v(x)).transpose(1, 2);                     // (B, H, T, d)
-  const auto p = heads_of(linear_pos(positions)).permute({1, 2, 0});        // (H, d, 2T-1)
+  const auto input = in_working_precision(x);
+  const CudaAttention projected{
+      .q = linear_q(input),
+      .k = linear_k(input),
+      .v = linear_v(input),
+      .positions = linear_pos(positions),
+      .content_bias = pos_bias_u,
+      .position_bias = pos_bias_v,
+      .valid = valid,
+      .heads = heads_,
+      .dropout = attention_dropout->is_training() ? attention_dropout->options.p() : 0};
+  if (cuda_kernels_take(projected)) return linear_out(attend_on_cuda(projected));
+  const auto q = heads_of(projected.q);                                     // (B, T, H, d)
+  const auto k = heads_of(projected.k).permute({0, 2, 3, 1});               // (B, H, d, T)
+  const auto v = heads_of(projected.v).transpose(1, 2);                     // (B, H, T, d)
+  const auto p = heads_of(projected.positions).permute({1, 2, 0});          // (H, d, 2T-1)
   const auto content = torch::matmul((q + pos_bias_u).transpose(1, 2), k);  // (B, H, T, T)
   const auto position = by_key(torch::matmul((q + pos_bias_v).transpose(1, 2), p));
   const auto scores = (content + position) / std::sqrt(static_cast<double>(k.size(2)));

@@ -64,12 +64,13 @@ CudaNormalisation BatchNormImpl::on_cuda(const torch::Tensor& rows, bool silu) {
                           .residual = {},
                           .running_mean = {},
                           .running_variance = {},
+                          .batches_tracked = {},
                           .momentum = momentum,
                           .eps = kEpsilon,
                           .silu = silu};
   if (statistics_fixed) return input;
   input.running_mean = running_mean, input.running_variance = running_var;
-  num_batches_tracked.add_(1);
+  input.batches_tracked = num_batches_tracked;
   return input;
 }
 

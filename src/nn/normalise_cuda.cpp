@@ -15,7 +15,7 @@ float* floats(torch::Tensor& x) { return x.defined() ? x.mutable_data_ptr<float>
 void* data_of(const torch::Tensor& x) { return x.defined() ? x.data_ptr() : nullptr; }
 
 torch::Tensor workspace_for(const torch::Tensor& rows) {
-  return torch::empty({cuda::kernels()->workspace(cuda::rows_of(rows))},
+  return torch::empty({cuda::kernels()->batch_norm.workspace(cuda::rows_of(rows))},
                       rows.options().dtype(torch::kFloat32));
 }
 
@@ -38,23 +38,28 @@ Saved measure(const CudaNormalisation& input) {
   auto moments = torch::empty({3, channels}, input.rows.options().dtype(torch::kFloat32));
   auto workspace = workspace_for(input.rows);
   auto running_mean = input.running_mean, running_variance = input.running_variance;
+  auto batches_tracked = input.batches_tracked;
   auto* data = moments.mutable_data_ptr<float>();
-  cuda::kernels()->moments(cuda::rows_of(input.rows), data_of(input.rows), floats(workspace),
-                           {.mean = data,
-                            .variance = data + channels,
-                            .scale = data + 2 * channels,
-                            .weight = input.weight.const_data_ptr<float>(),
-                            .eps = input.eps,
-                            .running_mean = floats(running_mean),
-                            .running_variance = floats(running_variance),
-                            .momentum = input.momentum});
+  cuda::kernels()->batch_norm.moments(
+      cuda::rows_of(input.rows), data_of(input.rows), floats(workspace),
+      {.mean = data,
+       .variance = data + channels,
+       .scale = data + 2 * channels,
+       .weight = input.weight.const_data_ptr<float>(),
+       .eps = input.eps,
+       .running_mean = floats(running_mean),
+       .running_variance = floats(running_variance),
+       .momentum = input.momentum,
+       .batches_tracked =
+           batches_tracked.defined() ? batches_tracked.mutable_data_ptr<std::int64_t>() : nullptr});
   return {.rows = input.rows, .residual = input.residual, .bias = input.bias, .moments = moments};
 }
 
 torch::Tensor apply_to(const Saved& saved, bool silu, bool in_place) {
   auto y = in_place ? saved.rows : torch::empty_like(saved.rows);
-  cuda::kernels()->apply(cuda::rows_of(saved.rows), data_of(saved.rows), data_of(saved.residual),
-                         saved.channels(), silu, y.mutable_data_ptr());
+  cuda::kernels()->batch_norm.apply(cuda::rows_of(saved.rows), data_of(saved.rows),
+                                    data_of(saved.residual), saved.channels(), silu,
+                                    y.mutable_data_ptr());
   cuda::check_launches();
   return y;
 }
@@ -67,7 +72,7 @@ torch::Tensor apply_and_pool(const Saved& saved, const cuda::ImageSize& size,
   if (winner != nullptr) {
     *winner = torch::empty(pooled.sizes(), pooled.options().dtype(torch::kUInt8));
   }
-  cuda::kernels()->apply_and_pool(
+  cuda::kernels()->batch_norm.apply_and_pool(
       cuda::rows_of(saved.rows), size, data_of(saved.rows), saved.channels(),
       pooled.mutable_data_ptr(),
       winner != nullptr ? winner->mutable_data_ptr<std::uint8_t>() : nullptr);
@@ -119,13 +124,13 @@ class NormaliseOnCuda : public torch::autograd::Function<NormaliseOnCuda> {
     const auto rows = cuda::rows_of(saved.rows);
     auto workspace = workspace_for(saved.rows);
     Sums sums(saved);
-    cuda::kernels()->backward_sums(
+    cuda::kernels()->batch_norm.backward_sums(
         rows, data_of(grad), data_of(saved.rows), data_of(saved.residual), saved.channels(), silu,
         floats(workspace), sums.output(saved, context->saved_data["eps"].toDouble()));
     auto grad_rows = torch::empty_like(saved.rows);
     const bool asks_residual = saved.residual.defined();
     auto grad_residual = asks_residual ? torch::empty_like(saved.rows) : torch::Tensor();
-    cuda::kernels()->backward_apply(
+    cuda::kernels()->batch_norm.backward_apply(
         rows, data_of(grad), data_of(saved.rows), data_of(saved.residual), saved.channels(), silu,
         sums.row(2), sums.row(3), grad_rows.mutable_data_ptr(), data_of(grad_residual));
     cuda::check_launches();
@@ -162,13 +167,13 @@ class NormaliseAndPoolOnCuda : public torch::autograd::Function<NormaliseAndPool
     const auto rows = cuda::rows_of(saved.rows);
     auto workspace = workspace_for(saved.rows);
     Sums sums(saved);
-    cuda::kernels()->pool_backward_sums(rows, size, data_of(grad), winner, data_of(saved.rows),
-                                        saved.channels(), floats(workspace),
-                                        sums.output(saved, context->saved_data["eps"].toDouble()));
+    cuda::kernels()->batch_norm.pool_backward_sums(
+        rows, size, data_of(grad), winner, data_of(saved.rows), saved.channels(), floats(workspace),
+        sums.output(saved, context->saved_data["eps"].toDouble()));
     auto grad_rows = torch::empty_like(saved.rows);
-    cuda::kernels()->pool_backward_apply(rows, size, data_of(grad), winner, data_of(saved.rows),
-                                         saved.channels(), sums.row(2), sums.row(3),
-                                         grad_rows.mutable_data_ptr());
+    cuda::kernels()->batch_norm.pool_backward_apply(
+        rows, size, data_of(grad), winner, data_of(saved.rows), saved.channels(), sums.row(2),
+        sums.row(3), grad_rows.mutable_data_ptr());
     cuda::check_launches();
     return {grad_rows, sums.all[0], sums.all[1], torch::Tensor(), torch::Tensor()};
   }

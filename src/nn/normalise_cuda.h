@@ -11,6 +11,7 @@ struct CudaNormalisation {
   torch::Tensor weight, bias;                    // (C) float32
   torch::Tensor residual;                        // (R, C) or undefined
   torch::Tensor running_mean, running_variance;  // (C) float32, updated; undefined: left alone
+  torch::Tensor batches_tracked;                 // () int64, counts one more; undefined: left alone
   double momentum = 0.1;
   double eps = 1e-5;
   bool silu = false;

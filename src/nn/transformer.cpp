@@ -2,14 +2,19 @@
 
 #include <cmath>
 
+#include "nn/branch_cuda.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
 
+torch::Tensor DropPathImpl::keep(std::int64_t utterances, const torch::TensorOptions& options) {
+  if (!is_training() || rate_ == 0) return {};
+  return torch::empty({utterances}, options).bernoulli_(1 - rate_).div_(1 - rate_);
+}
+
 torch::Tensor DropPathImpl::forward(const torch::Tensor& branch) {
-  if (!is_training() || rate_ == 0) return branch;
-  const auto keep = torch::empty({branch.size(0), 1, 1}, branch.options()).bernoulli_(1 - rate_);
-  return branch * keep.div_(1 - rate_);
+  const auto factors = keep(branch.size(0), branch.options());
+  return factors.defined() ? branch * factors.view({-1, 1, 1}) : branch;
 }
 
 InputEmbeddingImpl::InputEmbeddingImpl(const Options& options)
@@ -67,15 +72,25 @@ EncoderBlockImpl::EncoderBlockImpl(const Options& options) {
   drop_path = register_module("drop_path", DropPath(options.drop_path));
 }
 
-torch::Tensor EncoderBlockImpl::branch(const torch::Tensor& output, const torch::Tensor& gamma) {
-  return drop_path(branch_dropout(gamma.defined() ? gamma * output : output));
+torch::Tensor EncoderBlockImpl::add_branch(const torch::Tensor& x, const torch::Tensor& output,
+                                           const torch::Tensor& gamma) {
+  CudaBranch branch{.x = x,
+                    .output = output,
+                    .gamma = gamma,
+                    .keep = {},
+                    .dropout = branch_dropout->is_training() ? branch_dropout->options.p() : 0};
+  if (cuda_kernels_take(branch)) {
+    branch.keep = drop_path->keep(x.size(0), x.options().dtype(torch::kFloat32));
+    return add_branch_on_cuda(branch);
+  }
+  return x + drop_path(branch_dropout(gamma.defined() ? gamma * output : output));
 }
 
 torch::Tensor EncoderBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& positions,
                                         const torch::Tensor& valid) {
-  const auto attended = x + branch(self_attn(norm_mha(x), positions, valid), gamma_mha);
+  const auto attended = add_branch(x, self_attn(norm_mha(x), positions, valid), gamma_mha);
   const auto normed = norm_ff_layer.is_empty() ? norm_ff_batch(attended) : norm_ff_layer(attended);
-  return attended + branch(feed_forward(normed), gamma_ff);
+  return add_branch(attended, feed_forward(normed), gamma_ff);
 }
 
 }  // namespace raven::nn

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "nn/working_precision.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -15,13 +16,13 @@ struct WeightImpl : torch::nn::Module {
 };
 TORCH_MODULE(Weight);
 
-/// Each frame with its two neighbours on both sides as channels, zeros beyond the ends:
-/// (B, T, h, w) -> (B T, 5, h, w) in channels-last memory.
-torch::Tensor stack_neighbours(const torch::Tensor& x) {
+/// Each frame with its two neighbours before it and `channels` - 3 behind it as channels, zeros
+/// beyond the ends: (B, T, h, w) -> (B T, channels, h, w) in channels-last memory.
+torch::Tensor stack_neighbours(const torch::Tensor& x, std::int64_t channels) {
   constexpr auto kReach = kStemFrames / 2;
-  const auto padded = torch::constant_pad_nd(x, {0, 0, 0, 0, kReach, kReach});
+  const auto padded = torch::constant_pad_nd(x, {0, 0, 0, 0, kReach, channels - 1 - kReach});
   return padded
-      .unfold(1, kStemFrames, 1)  // (B, T, h, w, 5)
+      .unfold(1, channels, 1)  // (B, T, h, w, channels)
       .flatten(0, 1)
       .contiguous()
       .permute({0, 3, 1, 2});
@@ -48,7 +49,15 @@ VideoFrontendImpl::VideoFrontendImpl(const config::FrontendConfig& options) {
 torch::Tensor VideoFrontendImpl::stem(const torch::Tensor& x) {
   // One channel and five frames: as a 2-D convolution over five channels it is the same sum, and
   // twice as fast as a 3-D convolution.
-  const auto y = torch::conv2d(stack_neighbours(x), stem_weight.squeeze(1), {}, 2, kStemPixels / 2);
+  const auto weight = stem_weight.squeeze(1);
+  if (x.is_cuda()) {
+    // Tensor cores want eight channels: three more frames, with weights of 0.
+    constexpr auto kChannels = 8;
+    const auto widened = torch::constant_pad_nd(weight, {0, 0, 0, 0, 0, kChannels - kStemFrames});
+    return stem_norm->after_stem(torch::conv2d(stack_neighbours(in_working_precision(x), kChannels),
+                                               widened, {}, 2, kStemPixels / 2));
+  }
+  const auto y = torch::conv2d(stack_neighbours(x, kStemFrames), weight, {}, 2, kStemPixels / 2);
   return stem_norm->after_stem(y);
 }
 

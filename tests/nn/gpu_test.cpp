@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "nn/branch_cuda.h"
 #include "nn/normalise_cuda.h"
+#include "raven/nn/attention.h"
 #include "raven/nn/batch_norm.h"
 #include "raven/nn/cuda_library.h"
+#include "raven/nn/transformer.h"
 #include "support/gpu.h"
 #include "support/tolerance.h"
 
@@ -135,6 +138,160 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "stem_even", .shape = {3, 64, 44, 44}, .pool = true},
         Case{.name = "stem_odd", .shape = {2, 16, 23, 9}, .pool = true}),
     [](const auto& info) { return info.param.name; });
+
+/// Largest relative distances of the output and of all gradients between two runs of `module`.
+struct Outcome {
+  torch::Tensor y;
+  std::vector<std::pair<std::string, torch::Tensor>> gradients;
+};
+
+template <class Module, class Forward>
+Outcome outcome(Module module, const torch::Tensor& x, const Forward& forward) {
+  module->zero_grad();
+  const auto input = x.detach().clone().requires_grad_();
+  const auto y = forward(module, input);
+  torch::manual_seed(9);
+  y.backward(torch::randn(y.sizes()).to(y.device(), y.scalar_type()));
+  Outcome result{.y = y.detach().to(torch::kCPU, torch::kFloat32), .gradients = {}};
+  result.gradients.emplace_back("x", input.grad().to(torch::kCPU, torch::kFloat32));
+  for (const auto& item : module->named_parameters()) {
+    result.gradients.emplace_back(item.key(), item.value().grad().to(torch::kCPU, torch::kFloat32));
+  }
+  return result;
+}
+
+void expect_near(const Outcome& found, const Outcome& expected, double tolerance) {
+  EXPECT_LE(tolerance::relative_distance(found.y, expected.y), tolerance);
+  ASSERT_EQ(found.gradients.size(), expected.gradients.size());
+  for (std::size_t i = 0; i < found.gradients.size(); ++i) {
+    const auto& [name, gradient] = expected.gradients[i];
+    // A softmax does not see what all keys share, so the key bias has a gradient of rounding alone.
+    const double least = name.find("linear_k.bias") == std::string::npos ? 1e-30 : 1;
+    const auto largest = std::max(gradient.abs().max().item<double>(), least);
+    EXPECT_LE(tolerance::distance(found.gradients[i].second, gradient), tolerance * largest)
+        << name;
+  }
+}
+
+torch::Tensor valid_of(const std::vector<std::int64_t>& lengths, std::int64_t frames) {
+  auto valid = torch::zeros({std::ssize(lengths), frames}, torch::kBool);
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    valid[static_cast<std::int64_t>(i)].slice(0, 0, lengths[i]).fill_(true);
+  }
+  return valid;
+}
+
+class BlockOnGpu : public testing::TestWithParam<std::int64_t> {  // frames
+ protected:
+  static EncoderBlock block(double dropout, double layer_scale) {
+    torch::manual_seed(3);
+    EncoderBlock block(EncoderBlockImpl::Options{.dim = 64,
+                                                 .heads = 4,
+                                                 .ffn_dim = 96,
+                                                 .dropout = dropout,
+                                                 .drop_path = 0,
+                                                 .ffn_norm = config::FfnNorm::kBatch,
+                                                 .layer_scale = layer_scale});
+    return block;
+  }
+
+  Outcome run(double layer_scale, torch::Device device, bool autocast = false) {
+    auto block = BlockOnGpu::block(/*dropout=*/0, layer_scale);
+    block->to(device);
+    const auto frames = GetParam();
+    torch::manual_seed(4);
+    const auto x = torch::randn({3, frames, 64}).to(device);
+    const auto positions = relative_positions(frames, 64, device);
+    const auto valid =
+        valid_of({frames, std::max<std::int64_t>(frames - 5, 0), 0}, frames).to(device);
+    return outcome(block, x, [&](EncoderBlock& module, const torch::Tensor& input) {
+      const train::Autocast scope(device,
+                                  autocast ? config::Precision::kBf16 : config::Precision::kFp32);
+      return module->forward(input, positions, valid);
+    });
+  }
+};
+
+TEST_P(BlockOnGpu, IsTheCpusInFloat32) {
+  for (const double layer_scale : {0.1, 0.0}) {
+    expect_near(run(layer_scale, gpu::device()), run(layer_scale, torch::kCPU), 1e-4);
+  }
+}
+
+// Where a ReLU's input is near 0, rounding decides whether it passes: a few elements of w_1's
+// gradients then differ by themselves, and only norms can be compared.
+class BlockInBfloat16 : public BlockOnGpu {};
+
+TEST_P(BlockInBfloat16, StaysNearFloat32) {
+  constexpr double kTolerance = 0.1;
+  for (const double layer_scale : {0.1, 0.0}) {
+    const auto found = run(layer_scale, gpu::device(), /*autocast=*/true);
+    const auto expected = run(layer_scale, torch::kCPU);
+    EXPECT_LE(tolerance::relative_distance(found.y, expected.y), 2e-2);
+    for (std::size_t i = 0; i < expected.gradients.size(); ++i) {
+      const auto& [name, gradient] = expected.gradients[i];
+      if (name.find("linear_k.bias") != std::string::npos) continue;  // rounding alone
+      EXPECT_LE((found.gradients[i].second - gradient).norm().item<double>(),
+                kTolerance * gradient.norm().item<double>())
+          << name;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Frames, BlockInBfloat16, testing::Values(32, 33, 150, 301));
+INSTANTIATE_TEST_SUITE_P(Frames, BlockOnGpu, testing::Values(1, 2, 31, 32, 33, 150, 301));
+
+TEST(DropoutOnGpu, DropsAtItsRateAndTheSameAgain) {
+  constexpr double kRate = 0.25;
+  const auto x = torch::zeros({8, 500, 256}, gpu::device()), output = torch::ones_like(x);
+  const auto once = [&](std::uint64_t seed) {
+    torch::manual_seed(seed);
+    return add_branch_on_cuda(
+        {.x = x, .output = output, .gamma = {}, .keep = {}, .dropout = kRate});
+  };
+  const auto y = once(1);
+  EXPECT_NEAR((y == 0).to(torch::kDouble).mean().item<double>(), kRate, 0.002);
+  EXPECT_NEAR(y.mean().item<double>(), 1, 0.003);
+  EXPECT_TRUE(torch::equal(y, once(1)));
+  EXPECT_FALSE(torch::equal(y, once(2)));
+}
+
+TEST(DropoutOnGpu, GradientsPassWhereValuesPassed) {
+  torch::manual_seed(1);
+  const auto x = torch::zeros({4, 50, 64}, gpu::device());
+  const auto output = torch::ones_like(x).requires_grad_();
+  const auto keep = torch::tensor({0.0F, 2.0F, 1.0F, 1.0F}).to(gpu::device());
+  const auto y =
+      add_branch_on_cuda({.x = x, .output = output, .gamma = {}, .keep = keep, .dropout = 0.5});
+  y.sum().backward();
+  EXPECT_TRUE(torch::equal(output.grad(), y.detach()));
+  EXPECT_EQ(y[0].abs().max().item<double>(), 0);
+  EXPECT_EQ(y[1].max().item<double>(), 4);
+}
+
+TEST(AttentionOnGpu, DropoutKeepsTheMeanAndItsGradientIsThatOfTheSameWeights) {
+  torch::manual_seed(2);
+  RelativeAttention attention(64, 4, 0.2);
+  attention->to(gpu::device());
+  const auto x = torch::randn({2, 70, 64}, gpu::device());
+  const auto positions = relative_positions(70, 64, gpu::device());
+  const auto forward = [&](const torch::Tensor& input) {
+    torch::manual_seed(7);
+    return attention->forward(input, positions, {});
+  };
+  // Along one direction, the derivative of the same dropped weights by central differences.
+  attention->to(torch::kFloat32);
+  const auto direction = torch::randn_like(x), input = x.clone().requires_grad_();
+  forward(input).sum().backward();
+  constexpr double kStep = 1e-2;
+  const torch::NoGradGuard no_grad;
+  const auto slope = (forward(x + kStep * direction).to(torch::kDouble).sum() -
+                      forward(x - kStep * direction).to(torch::kDouble).sum()) /
+                     (2 * kStep);
+  const auto expected = (input.grad() * direction).to(torch::kDouble).sum();
+  EXPECT_NEAR(slope.item<double>(), expected.item<double>(),
+              2e-2 * std::max(1.0, std::abs(expected.item<double>())));
+}
 
 TEST(CudaKernels, WidthsThatDoNotFitAreLeftToTheLibrary) {
   EXPECT_FALSE(cuda_kernels_take(torch::zeros({2, 6, 3, 3}, gpu::device()), 6));

@@ -16,6 +16,8 @@ class DropPathImpl : public torch::nn::Module {
  public:
   explicit DropPathImpl(double rate) : rate_(rate) {}
   torch::Tensor forward(const torch::Tensor& branch);  // (B, T, D)
+  /// Factors 0 or 1 / (1 - rate) of (utterances) branches; undefined where all stay.
+  torch::Tensor keep(std::int64_t utterances, const torch::TensorOptions& options);
 
  private:
   double rate_;
@@ -86,7 +88,9 @@ class EncoderBlockImpl : public torch::nn::Module {
                         const torch::Tensor& valid);
 
  private:
-  torch::Tensor branch(const torch::Tensor& output, const torch::Tensor& gamma);
+  /// x + drop_path(dropout(gamma * output)).
+  torch::Tensor add_branch(const torch::Tensor& x, const torch::Tensor& output,
+                           const torch::Tensor& gamma);
 
   torch::Tensor gamma_ff, gamma_mha;  // (D)
   RelativeAttention self_attn{nullptr};

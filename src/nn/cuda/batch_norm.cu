@@ -1,118 +1,10 @@
 // Batch normalisation with SiLU, a residual and the stem's pooling in as few passes over memory as
 // the method allows: two to normalise (moments, then values), two backwards. Sums are taken in
 // float32 over short runs of rows and finished in float64, in a fixed order.
-#include <cuda_bf16.h>
-#include <cuda_runtime.h>
-
-#include <algorithm>
-
-#include "nn/cuda/cuda_kernels.h"
+#include "nn/cuda/lanes.cuh"
 
 namespace raven::nn::cuda {
 namespace {
-
-constexpr int kThreads = 256;
-constexpr int kFinishRows = 8;  // threads that share a channel's partial sums
-
-/// 16 bytes of a row.
-template <class T>
-struct Lane {
-  static constexpr int kWidth = 16 / sizeof(T);
-  float value[kWidth];
-};
-
-__device__ inline Lane<float> load(const float* from) {
-  const float4 raw = *reinterpret_cast<const float4*>(from);
-  return {{raw.x, raw.y, raw.z, raw.w}};
-}
-
-__device__ inline Lane<__nv_bfloat16> load(const __nv_bfloat16* from) {
-  const uint4 raw = *reinterpret_cast<const uint4*>(from);
-  const unsigned words[4] = {raw.x, raw.y, raw.z, raw.w};
-  Lane<__nv_bfloat16> lane;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    lane.value[2 * i] = __uint_as_float(words[i] << 16);
-    lane.value[2 * i + 1] = __uint_as_float(words[i] & 0xFFFF0000U);
-  }
-  return lane;
-}
-
-__device__ inline void store(float* to, const Lane<float>& lane) {
-  *reinterpret_cast<float4*>(to) =
-      make_float4(lane.value[0], lane.value[1], lane.value[2], lane.value[3]);
-}
-
-__device__ inline void store(__nv_bfloat16* to, const Lane<__nv_bfloat16>& lane) {
-  union {
-    uint4 raw;
-    __nv_bfloat162 pairs[4];
-  } packed;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    packed.pairs[i] = __floats2bfloat162_rn(lane.value[2 * i], lane.value[2 * i + 1]);
-  }
-  *reinterpret_cast<uint4*>(to) = packed.raw;
-}
-
-/// A lane of per-channel numbers, float32 whatever the rows hold.
-template <class T>
-__device__ inline Lane<T> load_channels(const float* from, int channel) {
-  Lane<T> lane;
-#pragma unroll
-  for (int i = 0; i < Lane<T>::kWidth; i += 4) {
-    const float4 raw = *reinterpret_cast<const float4*>(from + channel + i);
-    lane.value[i] = raw.x;
-    lane.value[i + 1] = raw.y;
-    lane.value[i + 2] = raw.z;
-    lane.value[i + 3] = raw.w;
-  }
-  return lane;
-}
-
-__device__ inline float sigmoid(float x) { return 1.0F / (1.0F + __expf(-x)); }
-
-/// Where a thread works: its lane of channels, and rows first, first + stride, ...
-template <class T>
-struct Place {
-  int channel;
-  std::int64_t first, stride;
-  bool active;
-
-  __device__ explicit Place(int channels) {
-    const int lanes = channels / Lane<T>::kWidth;
-    const int rows_each = kThreads / lanes;
-    const int row = static_cast<int>(threadIdx.x) / lanes;
-    channel = (static_cast<int>(threadIdx.x) % lanes) * Lane<T>::kWidth;
-    active = row < rows_each;
-    first = static_cast<std::int64_t>(blockIdx.x) * rows_each + row;
-    stride = static_cast<std::int64_t>(gridDim.x) * rows_each;
-  }
-};
-
-/// Adds the lanes of all rows of a block, and writes (2, C) sums of this block.
-template <class T>
-__device__ inline void write_block_sums(const Place<T>& place, const Lane<T>& a, const Lane<T>& b,
-                                        int channels, float* partial) {
-  extern __shared__ float shared[];  // (rows of a block, 2, C)
-  constexpr int kWidth = Lane<T>::kWidth;
-  const int lanes = channels / kWidth, rows_each = kThreads / lanes;
-  const int row = static_cast<int>(threadIdx.x) / lanes;
-  if (place.active) {
-    float* mine = shared + row * 2 * channels + place.channel;
-#pragma unroll
-    for (int i = 0; i < kWidth; ++i) {
-      mine[i] = a.value[i];
-      mine[channels + i] = b.value[i];
-    }
-  }
-  __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < 2 * channels; i += kThreads) {
-    float sum = 0;
-    for (int r = 0; r < rows_each; ++r) sum += shared[r * 2 * channels + i];
-    partial[static_cast<std::int64_t>(blockIdx.x) * 2 * channels + i] = sum;
-  }
-}
 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
@@ -134,29 +26,6 @@ __global__ void __launch_bounds__(kThreads)
   write_block_sums(place, sum, square, channels, partial);
 }
 
-/// Sums of channel threadIdx.x over all blocks, valid in threads of row 0.
-__device__ inline double2 total(const float* partial, int blocks, int channels) {
-  __shared__ double2 sums[kFinishRows][32];
-  const int channel = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x);
-  double2 sum = {0, 0};
-  if (channel < channels) {
-    for (int block = static_cast<int>(threadIdx.y); block < blocks; block += kFinishRows) {
-      const auto at = static_cast<std::int64_t>(block) * 2 * channels + channel;
-      sum.x += partial[at];
-      sum.y += partial[at + channels];
-    }
-  }
-  sums[threadIdx.y][threadIdx.x] = sum;
-  __syncthreads();
-  if (threadIdx.y == 0) {
-    for (int row = 1; row < kFinishRows; ++row) {
-      sum.x += sums[row][threadIdx.x].x;
-      sum.y += sums[row][threadIdx.x].y;
-    }
-  }
-  return sum;
-}
-
 template <class T>
 __global__ void finish_moments_kernel(const T* x, const float* partial, int blocks,
                                       std::int64_t rows, int channels, MomentsOutput out) {
@@ -170,6 +39,7 @@ __global__ void finish_moments_kernel(const T* x, const float* partial, int bloc
   out.mean[c] = static_cast<float>(mean);
   out.variance[c] = static_cast<float>(variance);
   out.scale[c] = static_cast<float>(static_cast<double>(out.weight[c]) / sqrt(variance + out.eps));
+  if (out.batches_tracked != nullptr && c == 0) ++*out.batches_tracked;
   if (out.running_mean != nullptr) {
     const double unbiased = variance * count / fmax(count - 1, 1.0);
     const double old_mean = out.running_mean[c], old_variance = out.running_variance[c];
@@ -374,45 +244,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-cudaStream_t stream_of(const Rows& rows) { return static_cast<cudaStream_t>(rows.stream); }
-
-int multiprocessors() {
-  int device = 0, count = 0;
-  cudaGetDevice(&device);
-  cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device);
-  return std::max(count, 1);
-}
-
-std::int64_t rows_of_block(const Rows& rows) {
-  const std::int64_t width = rows.element == Element::kBfloat16 ? 8 : 4;
-  return kThreads / (rows.channels / width);
-}
-
-/// Blocks so that the device is full and each thread has several rows.
-int blocks_for(const Rows& rows, std::int64_t count) {
-  static const int processors = multiprocessors();
-  const auto wanted = (count + rows_of_block(rows) * 4 - 1) / (rows_of_block(rows) * 4);
-  return static_cast<int>(std::clamp<std::int64_t>(wanted, 1, processors * 8));
-}
-
-std::size_t shared_bytes(const Rows& rows) {
-  return static_cast<std::size_t>(rows_of_block(rows) * 2 * rows.channels) * sizeof(float);
-}
-
 std::int64_t workspace(const Rows& rows) { return blocks_for(rows, rows.rows) * 2 * rows.channels; }
-
-dim3 finish_grid(const Rows& rows) { return {static_cast<unsigned>((rows.channels + 31) / 32)}; }
-constexpr dim3 kFinishBlock{32, kFinishRows};
-
-/// body(T{}) with the element's type.
-template <class Body>
-void with_type(const Rows& rows, const Body& body) {
-  if (rows.element == Element::kBfloat16) {
-    body(__nv_bfloat16{});
-  } else {
-    body(float{});
-  }
-}
 
 template <bool kValue>
 struct Flag {
@@ -541,24 +373,18 @@ void pool_backward_apply(const Rows& rows, const ImageSize& size, const void* gr
   });
 }
 
-const char* last_error() {
-  const auto error = cudaGetLastError();
-  return error == cudaSuccess ? nullptr : cudaGetErrorString(error);
-}
-
-constexpr Kernels kKernels{workspace,
-                           moments,
-                           apply,
-                           backward_sums,
-                           backward_apply,
-                           apply_and_pool,
-                           pool_backward_sums,
-                           pool_backward_apply,
-                           last_error};
-
 }  // namespace
-}  // namespace raven::nn::cuda
 
-extern "C" const raven::nn::cuda::Kernels* raven_cuda_kernels() {
-  return &raven::nn::cuda::kKernels;
+const BatchNormKernels& batch_norm_kernels() {
+  static constexpr BatchNormKernels kKernels{workspace,
+                                             moments,
+                                             apply,
+                                             backward_sums,
+                                             backward_apply,
+                                             apply_and_pool,
+                                             pool_backward_sums,
+                                             pool_backward_apply};
+  return kKernels;
 }
+
+}  // namespace raven::nn::cuda

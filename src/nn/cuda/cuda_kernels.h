@@ -39,6 +39,7 @@ struct MomentsOutput {
   double eps = 0;
   float *running_mean = nullptr, *running_variance = nullptr;
   double momentum = 0;
+  std::int64_t* batches_tracked = nullptr;  // () counts one more batch
 };
 
 struct ImageSize {
@@ -53,7 +54,7 @@ struct SumsOutput {
   double eps = 0;
 };
 
-struct Kernels {
+struct BatchNormKernels {
   /// Floats that moments and sums take as `workspace`.
   std::int64_t (*workspace)(const Rows& rows);
   void (*moments)(const Rows& rows, const void* x, float* workspace, const MomentsOutput& out);
@@ -81,9 +82,69 @@ struct Kernels {
   void (*pool_backward_apply)(const Rows& rows, const ImageSize& size, const void* grad_pooled,
                               const std::uint8_t* winner, const void* x, const Channels& channels,
                               const float* mean_grad, const float* slope, void* grad_x);
+};
+
+/// rate 0: none. What is dropped depends on the seed and the place alone.
+struct DropoutOptions {
+  double rate = 0;
+  std::uint64_t seed = 0;
+};
+
+/// B utterances of T frames, H heads of width d. Contiguous tensors of one type.
+struct Heads {
+  std::int64_t utterances = 0, frames = 0, heads = 0, width = 0;
+  Element element = Element::kFloat32;
+  void* stream = nullptr;
+};
+
+struct AttentionKernels {
+  /// q, k, v (B, T, H, d) -> q + u and k, v as (B, H, T, d), q + w as (H, B, T, d). u, w (H, d)
+  /// float32: the biases of content and position.
+  void (*split)(const Heads& heads, const void* q, const void* k, const void* v, const float* u,
+                const float* w, void* q_content, void* q_position, void* keys, void* values);
+  /// Softmax over keys of (content (B, H, T, T) + position (H, B, T, 2T-1)) * scale, where position
+  /// (i, T-1-i+j) belongs to key j; keys that are not `valid` (B, T; nullptr: all are) get 0.
+  /// dropped: the weights after dropout; nullptr without it.
+  void (*softmax)(const Heads& heads, const void* content, const void* position, const bool* valid,
+                  float scale, const DropoutOptions& dropout, void* weights, void* dropped);
+  /// The gradient of `dropped` to those of content and position; all of both is written.
+  void (*softmax_backward)(const Heads& heads, const void* grad, const void* weights, float scale,
+                           const DropoutOptions& dropout, void* grad_content, void* grad_position);
+  /// Back from what `split` made; the gradient of q is the sum of both.
+  void (*merge)(const Heads& heads, const void* q_content, const void* q_position, const void* keys,
+                const void* values, void* q, void* k, void* v);
+};
+
+/// x + keep * dropout(gamma * branch), rows of C channels; `keep` is one number for every
+/// `rows_each` rows, nullptr: 1; gamma (C), nullptr: 1.
+struct Branch {
+  Rows rows;  // its element is the branch's
+  Element x = Element::kFloat32, y = Element::kFloat32;
+  const float *gamma = nullptr, *keep = nullptr;
+  std::int64_t rows_each = 1;
+  DropoutOptions dropout;
+};
+
+struct BranchKernels {
+  /// Floats that `backward` takes as `workspace`.
+  std::int64_t (*workspace)(const Rows& rows);
+  void (*forward)(const Branch& branch, const void* x, const void* output, void* y);
+  /// grad has y's element; gamma_grad (C): nullptr without gamma.
+  void (*backward)(const Branch& branch, const void* grad, const void* output, float* workspace,
+                   void* grad_output, float* gamma_grad);
+};
+
+struct Kernels {
+  BatchNormKernels batch_norm;
+  AttentionKernels attention;
+  BranchKernels branch;
   /// Text of the last error of a launch, nullptr when all went well.
   const char* (*last_error)();
 };
+
+const BatchNormKernels& batch_norm_kernels();
+const AttentionKernels& attention_kernels();
+const BranchKernels& branch_kernels();
 
 }  // namespace raven::nn::cuda
 

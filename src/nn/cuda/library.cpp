@@ -1,5 +1,6 @@
 #include "nn/cuda/library.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
@@ -36,19 +37,33 @@ namespace cuda {
 
 const Kernels* kernels() { return enabled ? loaded.load() : nullptr; }
 
-Rows rows_of(const torch::Tensor& rows) {
+Element element_of(const torch::Tensor& x) {
+  return x.scalar_type() == torch::kBFloat16 ? Element::kBfloat16 : Element::kFloat32;
+}
+
+void* stream_of(const torch::Tensor& x) {
   const c10::impl::VirtualGuardImpl device(c10::DeviceType::CUDA);
-  return {
-      .rows = rows.size(0),
-      .channels = rows.size(1),
-      .element = rows.scalar_type() == torch::kBFloat16 ? Element::kBfloat16 : Element::kFloat32,
-      .stream = device.getStream(rows.device()).native_handle()};
+  return device.getStream(x.device()).native_handle();
+}
+
+DropoutOptions draw_dropout(double rate) {
+  if (rate <= 0) return {};
+  auto generator = at::detail::getDefaultCPUGenerator();
+  const std::lock_guard<std::mutex> lock(generator.mutex());
+  return {.rate = rate, .seed = at::check_generator<at::CPUGeneratorImpl>(generator)->random64()};
+}
+
+Rows rows_of(const torch::Tensor& rows) {
+  return {.rows = rows.size(0),
+          .channels = rows.size(1),
+          .element = element_of(rows),
+          .stream = stream_of(rows)};
 }
 
 bool takes(const torch::Tensor& x, std::int64_t channels) {
   if (kernels() == nullptr || !x.is_cuda() || x.numel() == 0) return false;
-  if (x.scalar_type() == torch::kBFloat16) return takes_channels(channels, Element::kBfloat16);
-  return x.scalar_type() == torch::kFloat32 && takes_channels(channels, Element::kFloat32);
+  const bool known = x.scalar_type() == torch::kBFloat16 || x.scalar_type() == torch::kFloat32;
+  return known && takes_channels(channels, element_of(x));
 }
 
 void check_launches() {

@@ -10,6 +10,14 @@ namespace raven::nn::cuda {
 /// nullptr until nn::use_cuda_kernels (raven/nn/cuda_library.h) was called.
 const Kernels* kernels();
 
+Element element_of(const torch::Tensor& x);
+
+/// The current stream of its device, a cudaStream_t.
+void* stream_of(const torch::Tensor& x);
+
+/// With a seed from LibTorch's CPU generator, where anything is dropped at all.
+DropoutOptions draw_dropout(double rate);
+
 /// Rows (R, C) of a contiguous CUDA tensor, on the current stream.
 Rows rows_of(const torch::Tensor& rows);
 
