@@ -61,9 +61,9 @@ fs::path find_config(const fs::path& name) {
   auto bare = name;
   if (bare.extension() == ".yaml") bare.replace_extension();
   const auto best = nearest(bare.string(), known);
-  throw ConfigError(fmt::format("{}: no such configuration file (looked {}){}", name.string(),
-                                fmt::join(searched, " and "),
-                                best.empty() ? "" : fmt::format("; did you mean '{}.yaml'?", best)));
+  throw ConfigError(fmt::format(
+      "{}: no such configuration file (looked {}){}", name.string(), fmt::join(searched, " and "),
+      best.empty() ? "" : fmt::format("; did you mean '{}.yaml'?", best)));
 }
 
 }  // namespace raven::config

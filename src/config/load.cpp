@@ -248,15 +248,15 @@ void fill(const Input& input, const Schema& schema, const LoadOptions& options) 
 
 std::int64_t unknown_keys(const Input& input, const Schema& schema) {
   std::int64_t unknown = 0;
-  const std::function<void(const Node&, const std::string&)> walk =
-      [&](const Node& group, const std::string& prefix) {
-        for (const Node::Entry& entry : group.entries) {
-          const std::string key = prefix + entry.key;
-          if (schema.find(key) != nullptr) continue;
-          if (!schema.has_group(key)) ++unknown;
-          if (entry.value.kind == Node::Kind::kMap) walk(entry.value, key + ".");
-        }
-      };
+  const std::function<void(const Node&, const std::string&)> walk = [&](const Node& group,
+                                                                        const std::string& prefix) {
+    for (const Node::Entry& entry : group.entries) {
+      const std::string key = prefix + entry.key;
+      if (schema.find(key) != nullptr) continue;
+      if (!schema.has_group(key)) ++unknown;
+      if (entry.value.kind == Node::Kind::kMap) walk(entry.value, key + ".");
+    }
+  };
   walk(input.root, "");
   return unknown;
 }

@@ -19,8 +19,9 @@ std::string full_message(const std::exception& error) {
 namespace detail {
 
 void check_failed(const char* condition, const char* file, int line, const std::string& message) {
-  throw InternalError(fmt::format("{}:{}: {} (expected {}); this is a bug in raven, please report it",
-                                  file, line, message, condition));
+  throw InternalError(
+      fmt::format("{}:{}: {} (expected {}); this is a bug in raven, please report it", file, line,
+                  message, condition));
 }
 
 }  // namespace detail

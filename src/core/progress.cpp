@@ -49,11 +49,15 @@ void Progress::update(std::int64_t done, const std::string& note) {
 void Progress::print(const std::string& note) {
   const double elapsed = seconds_since(start_);
   const double rate = elapsed > 0 ? static_cast<double>(done_) / elapsed : 0;
-  std::string line = fmt::format("{}  {}/{}{}", title_, done_, total_, unit_.empty() ? "" : " " + unit_);
-  if (total_ > 0) line += fmt::format("  {:.0f} %", 100.0 * static_cast<double>(done_) / static_cast<double>(total_));
+  std::string line =
+      fmt::format("{}  {}/{}{}", title_, done_, total_, unit_.empty() ? "" : " " + unit_);
+  if (total_ > 0)
+    line +=
+        fmt::format("  {:.0f} %", 100.0 * static_cast<double>(done_) / static_cast<double>(total_));
   if (rate > 0) {
-    line += fmt::format("  {:.1f}/s  {} {}", rate, done_ < total_ ? "left" : "took",
-                        duration_text(done_ < total_ ? static_cast<double>(total_ - done_) / rate : elapsed));
+    line += fmt::format(
+        "  {:.1f}/s  {} {}", rate, done_ < total_ ? "left" : "took",
+        duration_text(done_ < total_ ? static_cast<double>(total_ - done_) / rate : elapsed));
   }
   if (!note.empty()) line += "  " + note;
   if (terminal_) {

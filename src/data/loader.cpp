@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -122,7 +121,8 @@ struct Loader::State {
             options.read_video ? plan.most_frames() * options.video.crop * options.video.crop : 0,
             options.read_audio ? plan.most_frames() * media::kSamplesPerFrame : 0,
             options.pin_memory)),
-        shards(std::make_shared<ShardCache>()) {}
+        shards(std::make_shared<ShardCache>()),
+        skips(options.skips ? options.skips : std::make_shared<SkipRecord>()) {}
 
   ~State() {
     {
@@ -160,11 +160,9 @@ struct Loader::State {
   EpochPlan plan;
   const std::shared_ptr<BatchMemoryPool> memory;
   const std::shared_ptr<ShardCache> shards;
+  const std::shared_ptr<SkipRecord> skips;
 
   LoaderPosition next_out, next_in;  // batches to hand out and to start
-  std::set<std::int64_t> skipped_items;
-  std::map<std::string, std::int64_t> skipped_by_reason;
-  std::vector<std::string> skipped_lines;
   Clock::duration waited{};
 
   std::mutex mutex;  // guards the jobs' counters and all below
@@ -237,16 +235,16 @@ void Loader::State::drop_first() {
 
 void Loader::State::count(const std::vector<SkippedItem>& skipped) {
   for (const auto& [item, reason, message] : skipped) {
-    if (!skipped_items.insert(item).second) continue;  // counted in an earlier epoch
     const auto& id = manifest.utterances[static_cast<std::size_t>(item)].id;
+    if (!skips->ids.insert(id).second) continue;  // counted in an earlier epoch
     log::warn("skipped '{}' ({}): {}", id, reason, message);
-    ++skipped_by_reason[reason];
-    skipped_lines.push_back(id + "\t" + reason + "\t" + message);
+    ++skips->by_reason[reason];
+    skips->lines.push_back(id + "\t" + reason + "\t" + message);
   }
-  if (std::ssize(skipped_items) > options.max_skipped) {
+  if (std::ssize(skips->ids) > options.max_skipped) {
     throw SkipBudgetError(fmt::format(
         "{}: {} utterances are unusable, data.max_skipped allows {}; the last one: {}",
-        manifest.file.string(), skipped_items.size(), options.max_skipped, skipped_lines.back()));
+        manifest.file.string(), skips->ids.size(), options.max_skipped, skips->lines.back()));
   }
 }
 
@@ -291,7 +289,7 @@ std::optional<Batch> Loader::next() {
     if (empty_batches == state.plan.num_batches()) {
       throw SkipBudgetError(fmt::format(
           "{}: not one utterance is usable; the last one: {}", state.manifest.file.string(),
-          state.skipped_lines.empty() ? "" : state.skipped_lines.back()));
+          state.skips->lines.empty() ? "" : state.skips->lines.back()));
     }
     state.start_jobs();
     const auto job = state.first_filled();
@@ -331,9 +329,9 @@ void Loader::seek(const LoaderPosition& position) {
 
 std::int64_t Loader::batches_per_epoch() const { return state_->plan.num_batches(); }
 
-std::map<std::string, std::int64_t> Loader::skipped() const { return state_->skipped_by_reason; }
+std::map<std::string, std::int64_t> Loader::skipped() const { return state_->skips->by_reason; }
 
-std::vector<std::string> Loader::skipped_lines() const { return state_->skipped_lines; }
+std::vector<std::string> Loader::skipped_lines() const { return state_->skips->lines; }
 
 double Loader::waited_s() const { return std::chrono::duration<double>(state_->waited).count(); }
 

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -150,6 +151,13 @@ void SampleReader::read(const Utterance& utterance, const Placement& placement, 
   if (options_.noise != nullptr && noise_draws != nullptr)
     mix_noise(utterance, samples, *noise_draws);
   if (options_.waveform == config::Waveform::kClip) normalise_waveform(samples);
+}
+
+void SampleReader::check(const Utterance& utterance) const {
+  read_video(utterance, [](std::int64_t, const std::uint8_t*, std::int64_t) {});
+  // The video does hold as many frames as are listed.
+  std::vector<float> samples(static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
+  read_audio(utterance, samples);
 }
 
 Sample SampleReader::read(const Utterance& utterance, const Placement& placement) const {

@@ -23,7 +23,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kIndexHeader = "member\toffset\tsize\tchecksum";
 constexpr std::uint64_t kMaxIndexBytes = 1ULL << 30;
-constexpr std::uint64_t kPrefaultFrom = 1 << 16;  // bytes; smaller members are not worth a call
 
 fs::path index_of(const fs::path& tar) {
   auto index = tar;
@@ -69,13 +68,12 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// Pages that `bytes` touch, as madvise wants them.
-void advise(std::span<const std::byte> bytes, int advice) {
+/// For the pages that `bytes` touch; false, with errno, when the kernel refuses.
+bool advise(std::span<const std::byte> bytes, int advice) {
   static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
   const auto end = reinterpret_cast<std::uintptr_t>(bytes.data()) + bytes.size();
-  ::madvise(reinterpret_cast<void*>(begin), end - begin,
-            advice);  // only a hint: errors do not matter
+  return ::madvise(reinterpret_cast<void*>(begin), end - begin, advice) == 0;
 }
 
 template <class Number>
@@ -128,10 +126,6 @@ std::vector<ShardMember> parse_shard_index(std::string_view content, const fs::p
 struct Shard::State {
   explicit State(const fs::path& tar) : file(tar), mapped(tar) {}
 
-  [[nodiscard]] std::span<const std::byte> content(const ShardMember& member) const {
-    return mapped.bytes().subspan(member.offset, member.size);
-  }
-
   [[noreturn]] void does_not_fit(const ShardMember& member) const {
     throw DataError(fmt::format(
         "{}: the index places '{}' at byte {} ({} bytes), where the tar does not hold it; "
@@ -177,13 +171,19 @@ std::span<const std::byte> Shard::read(std::string_view name) const {
   if (member == nullptr) {
     throw DataError(fmt::format("{}: no member '{}'", state_->file.string(), name), "missing");
   }
-  const auto header = state_->mapped.bytes().subspan(member->offset - kTarBlock, kTarBlock);
-  if (tar_content_size(header) != member->size) state_->does_not_fit(*member);
-  const auto bytes = state_->content(*member);
+  const auto block =
+      state_->mapped.bytes().subspan(member->offset - kTarBlock, kTarBlock + member->size);
 #ifdef MADV_POPULATE_READ
-  if (bytes.size() >= kPrefaultFrom) advise(bytes, MADV_POPULATE_READ);
+  // All pages are read here, where a file cut short or a broken disk is an error and no SIGBUS.
+  // Kernels before 5.14 do not know this (EINVAL).
+  if (!advise(block, MADV_POPULATE_READ) && errno != EINVAL) {
+    throw DataError(fmt::format("{}: cannot read '{}': {}; was the file cut short while in use?",
+                                state_->file.string(), name, std::strerror(errno)),
+                    "unreadable");
+  }
 #endif
-  return bytes;
+  if (tar_content_size(block.first(kTarBlock)) != member->size) state_->does_not_fit(*member);
+  return block.subspan(kTarBlock);
 }
 
 void Shard::verify(const ShardMember& member) const {

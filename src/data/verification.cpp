@@ -11,7 +11,6 @@
 
 #include "raven/core/error.h"
 #include "raven/data/sample_reader.h"
-#include "raven/media/media.h"
 
 namespace raven::data {
 namespace {
@@ -46,9 +45,6 @@ void check_member(const Location& location, ShardCache& shards) {
 
 void check_utterances(Work& work) {
   const SampleReader reader({}, work.shards, work.manifest.file);
-  const auto side = config::VideoInputConfig{}.crop;
-  std::vector<std::uint8_t> video;
-  std::vector<float> audio;
   while (!work.stopped) {
     const auto number = work.claimed++;
     if (number >= work.manifest.utterances.size()) return;
@@ -56,9 +52,7 @@ void check_utterances(Work& work) {
     try {
       check_member(utterance.video, *work.shards);
       check_member(utterance.audio, *work.shards);
-      video.resize(static_cast<std::size_t>(utterance.frames * side * side));
-      audio.resize(static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
-      reader.read(utterance, centre_placement({}), video.data(), audio.data());
+      reader.check(utterance);
     } catch (const DataError& error) {
       work.outcomes[number] =
           Problem{.id = utterance.id, .reason = error.reason(), .message = full_message(error)};

@@ -32,11 +32,11 @@ Pairs pair_by_name(const Items& teacher, const Items& student) {
   return pairs;
 }
 
-nn::StateDict parameters_of(const torch::nn::Module& module) {
-  nn::StateDict parameters;
-  for (const auto& item : module.named_parameters())
-    parameters.emplace_back(item.key(), item.value());
-  return parameters;
+template <class Items>
+nn::StateDict by_name(const Items& items) {
+  nn::StateDict named;
+  for (const auto& item : items) named.emplace_back(item.key(), item.value());
+  return named;
 }
 
 }  // namespace
@@ -48,10 +48,31 @@ void start_as_copy(torch::nn::Module& teacher, const torch::nn::Module& student)
   for (auto& parameter : teacher.parameters()) parameter.requires_grad_(false);
 }
 
-void follow(torch::nn::Module& teacher, const torch::nn::Module& student, double momentum) {
+void follow(torch::nn::Module& teacher, const torch::nn::Module& student, double momentum,
+            const torch::Tensor& bad) {
   torch::NoGradGuard no_grad;
-  const auto pairs = pair_by_name(parameters_of(teacher), parameters_of(student));
-  at::_foreach_lerp_(pairs.teacher, pairs.student, 1 - momentum);
+  const auto pairs =
+      pair_by_name(by_name(teacher.named_parameters()), by_name(student.named_parameters()));
+  if (!bad.defined() || bad.is_cpu()) {
+    if (bad.defined() && bad.item<float>() != 0) return;
+    at::_foreach_lerp_(pairs.teacher, pairs.student, 1 - momentum);
+    return;
+  }
+  // The host does not know the flag: a share of 0 leaves the teacher's bits as they are.
+  const auto difference = at::_foreach_sub(pairs.student, pairs.teacher);
+  at::_foreach_mul_(difference, (1 - bad) * (1 - momentum));
+  at::_foreach_add_(pairs.teacher, difference);
+}
+
+void take_statistics(torch::nn::Module& teacher, const torch::nn::Module& student,
+                     const torch::Tensor& bad) {
+  torch::NoGradGuard no_grad;
+  const auto pairs =
+      pair_by_name(by_name(teacher.named_buffers()), by_name(student.named_buffers()));
+  for (std::size_t i = 0; i < pairs.teacher.size(); ++i) {
+    const auto& own = pairs.teacher[i];
+    own.copy_(bad.defined() ? torch::where(bad > 0, own, pairs.student[i]) : pairs.student[i]);
+  }
 }
 
 void set_teacher_mode(torch::nn::Module& teacher, const config::TeacherConfig& options) {

@@ -184,10 +184,12 @@ std::vector<torch::Tensor> RavenImpl::audio_parameters() const {
   return parameters;
 }
 
-void RavenImpl::update_teachers(double momentum) {
+void RavenImpl::update_teachers(double momentum, const torch::Tensor& bad) {
   const auto update = [&](Encoder& teacher, Encoder& student, const std::string& own_weights) {
     if (teacher.is_empty() || student.is_empty() || !own_weights.empty()) return;
-    follow(*teacher, *student, momentum);
+    follow(*teacher, *student, momentum, bad);
+    if (teacher_.batch_norm == config::BatchNormMode::kEval)
+      take_statistics(*teacher, *student, bad);
   };
   update(teacher_video, student_video, teacher_.video_weights);
   update(teacher_audio, student_audio, teacher_.audio_weights);

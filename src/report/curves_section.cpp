@@ -96,7 +96,7 @@ const std::vector<ChartGroup>& chart_groups() {
                   {"seconds a step", "", one_of({"step_s"})},
                   {"memory in bytes", "of the process, and of tensors on the GPU",
                    holding({"_bytes"})},
-                  {"skipped utterances", "", one_of({"skipped"})}}},
+                  {"skipped utterances", "by reason", holding({"skipped"})}}},
       {.id = "other",
        .title = "Other numbers",
        .meaning = "",
@@ -147,7 +147,7 @@ std::set<std::string> keys_of(const Runs& runs) {
   for (const auto& run : runs) {
     for (const auto& [key, track] : run.record.metrics.tracks) {
       if (key == "epoch" || track.empty()) continue;
-      if (key == "skipped" && track.highest().value == 0) continue;
+      if (key.ends_with("skipped") && track.highest().value == 0) continue;
       keys.insert(key);
     }
   }

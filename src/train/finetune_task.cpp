@@ -329,6 +329,7 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
   options.labels = true;
   options.read_video = modality_ == models::Modality::kVideo;
   options.read_audio = !options.read_video;
+  options.skips = held_out_skips_;
   data::Loader loader(held_out_, options);
   HeldOutSums sums(units_, config_.loss.ctc_weight);
   bool stopped = false;
@@ -343,7 +344,10 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
     sums.add_errors(*next, recognizer_, {.frames = encoded, .valid = valid, .ids = batch.ids});
   }
   set_training_modes();
-  return stopped ? Numbers{} : sums.numbers();
+  if (stopped) return {};
+  auto numbers = sums.numbers();
+  count_skipped(held_out_skips_->by_reason, "valid_", numbers);
+  return numbers;
 }
 
 void FinetuneTask::export_results(const fs::path& run) {

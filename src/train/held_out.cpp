@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "raven/core/files.h"
-#include "raven/data/loader.h"
 #include "raven/data/subset.h"
 #include "raven/media/media.h"
 #include "raven/train/device.h"
@@ -129,6 +128,7 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
   const EvaluationMode mode(*model);
   auto options = data::held_out_options(config_.data, config_.run.seed, manifest_);
   options.mask = config_.mask;
+  options.skips = skips_;
   data::Loader loader(manifest_, options);
   Losses losses;
   ProbeData video, audio;
@@ -155,6 +155,7 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
   }
   Numbers numbers;
   losses.write(numbers);
+  count_skipped(skips_->by_reason, "valid_", numbers);
   if (video.usable()) numbers["probe_r2_video"] = video.r2();
   if (audio.usable()) numbers["probe_r2_audio"] = audio.r2();
   return numbers;

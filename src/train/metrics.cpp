@@ -53,6 +53,16 @@ void append(const fs::path& file, const std::string& line) {
 
 }  // namespace
 
+void count_skipped(const std::map<std::string, std::int64_t>& by_reason, const std::string& prefix,
+                   Numbers& numbers) {
+  double total = 0;
+  for (const auto& [reason, count] : by_reason) {
+    numbers[prefix + "skipped_" + reason] = static_cast<double>(count);
+    total += static_cast<double>(count);
+  }
+  numbers[prefix + "skipped"] = total;
+}
+
 Metrics::Metrics(const fs::path& run, std::int64_t step)
     : file_(run / "metrics.jsonl"), events_(run / "tensorboard", step) {
   // A new run keeps nothing: its first lines are those of step 0.

@@ -165,7 +165,9 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
   return part;
 }
 
-void PretrainTask::after_update(std::int64_t step) { model_->update_teachers(momentum_.at(step)); }
+void PretrainTask::after_update(std::int64_t step, const torch::Tensor& bad) {
+  model_->update_teachers(momentum_.at(step), bad);
+}
 
 Numbers PretrainTask::settings_at(std::int64_t step) const {
   return {{"momentum", momentum_.at(step)}};

@@ -18,11 +18,12 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-/// May differ when a run goes on. A group ends in a dot.
-constexpr std::array<std::string_view, 13> kFreeKeys = {
-    "run.dir",      "train.steps",         "train.epochs",         "device", "threads",
-    "data.workers", "data.prefetch",       "data.max_skipped",     "log.",   "checkpoint.",
-    "monitor.",     "data.valid_manifest", "data.valid_max_frames"};
+/// May differ when a run goes on. A group ends in a dot. Of the data, data_hash() guards what they
+/// hold; where their lists lie does not matter.
+constexpr std::array<std::string_view, 14> kFreeKeys = {
+    "run.dir",      "train.steps",         "train.epochs",          "device",       "threads",
+    "data.workers", "data.prefetch",       "data.max_skipped",      "log.",         "checkpoint.",
+    "monitor.",     "data.valid_manifest", "data.valid_max_frames", "data.manifest"};
 
 bool is_free(const std::string& key) {
   for (const auto free : kFreeKeys) {
@@ -77,8 +78,16 @@ std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& 
 
 RunFolder::RunFolder(fs::path dir) : path_(std::move(dir)), lock_(lock_new(path_)) {
   std::ifstream lines(path_ / "skipped.tsv");
-  for (std::string line; std::getline(lines, line);)
-    skipped_.insert(line.substr(0, line.find('\t')));
+  for (std::string line; std::getline(lines, line);) count_skipped(line);
+}
+
+/// False for an utterance that is known already, and for a line that names none.
+bool RunFolder::count_skipped(const std::string& line) {
+  const auto id_end = line.find('\t');
+  if (id_end == std::string::npos || !skipped_.insert(line.substr(0, id_end)).second) return false;
+  const auto reason_end = line.find('\t', id_end + 1);
+  ++skipped_by_reason_[line.substr(id_end + 1, reason_end - id_end - 1)];
+  return true;
 }
 
 void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
@@ -119,7 +128,7 @@ void RunFolder::write_environment(const std::map<std::string, std::string>& fact
 void RunFolder::add_skipped(const std::vector<std::string>& lines) {
   std::string text;
   for (const auto& line : lines) {
-    if (skipped_.insert(line.substr(0, line.find('\t'))).second) text += line + "\n";
+    if (count_skipped(line)) text += line + "\n";
   }
   if (text.empty()) return;
   std::ofstream out(path_ / "skipped.tsv", std::ios::app);

@@ -40,9 +40,9 @@ bool Trainer::run(const std::stop_token& stop) {
     train_step(/*measure=*/reports);
     if (reports) report();
     if (settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every))) evaluate(stop);
-    if (every(settings_.checkpoint.every)) save();
+    if (every(settings_.checkpoint.every)) save(loader_.position());
   }
-  if (saved_step_ != step_) save();
+  if (saved_step_ != step_) save(loader_.position());
   log::repeated();
   return step_ >= settings_.length.steps && !look_due_;
 }
@@ -55,7 +55,7 @@ void Trainer::start(const std::stop_token& stop) {
   if (settings_.evaluate_every > 0 && (step_ == 0 || look_due_)) {
     const bool was_due = look_due_;
     evaluate(stop);
-    if (was_due && !look_due_) save();  // else the next start would make it again
+    if (was_due && !look_due_) save(loader_.position());  // else the next start would make it again
   }
   reported_step_ = step_;
   reported_at_ = Clock::now();
@@ -105,14 +105,39 @@ void Trainer::compare_data(const TrainState& saved, const std::string& where) co
       settings_.manifest, where, problem));
 }
 
-void Trainer::train_step(bool measure) {
-  std::vector<data::Batch> batches;
-  for (std::int64_t i = 0; i < settings_.train.accumulate; ++i) {
-    auto batch = loader_.next();
-    RAVEN_CHECK(batch.has_value(), "the training data came to an end");
-    frames_ += batch->num_frames();
-    batches.push_back(std::move(*batch));
+/// When reading data fails after some steps: a checkpoint at the position before, so that no step
+/// is lost, and what was skipped on the way.
+template <class Action>
+auto Trainer::save_when_failing(const Action& action) {
+  const auto position = loader_.position();
+  try {
+    return action();
+  } catch (...) {
+    try {
+      folder_.add_skipped(loader_.skipped_lines());
+      if (step_ > 0 && saved_step_ != step_) save(position);
+    } catch (const std::exception& error) {
+      log::warn("the steps since the last checkpoint could not be saved: {}", error.what());
+    }
+    throw;
   }
+}
+
+std::vector<data::Batch> Trainer::next_batches() {
+  return save_when_failing([&] {
+    std::vector<data::Batch> batches;
+    for (std::int64_t i = 0; i < settings_.train.accumulate; ++i) {
+      auto batch = loader_.next();
+      RAVEN_CHECK(batch.has_value(), "the training data came to an end");
+      frames_ += batch->num_frames();
+      batches.push_back(std::move(*batch));
+    }
+    return batches;
+  });
+}
+
+void Trainer::train_step(bool measure) {
+  auto batches = next_batches();
   seed_step(step_);
   const auto gradients = updater_.gradients(batches, measure);
   stop_if_bad();  // the step before this one, on a GPU; its update was skipped there
@@ -140,10 +165,8 @@ void Trainer::report() {
   numbers["epoch"] = static_cast<double>(step_ * settings_.train.accumulate) /
                      static_cast<double>(loader_.batches_per_epoch());
   for (const auto& [name, value] : speed_since_last_report()) numbers[name] = value;
-  double skipped = 0;
-  for (const auto& [reason, count] : loader_.skipped()) skipped += static_cast<double>(count);
-  numbers["skipped"] = skipped;
   folder_.add_skipped(loader_.skipped_lines());
+  count_skipped(folder_.skipped(), "", numbers);
   metrics_->write(step_, "train", numbers);
   log::info("{}", report_line(step_, settings_.length.steps, numbers));
   if (first_measures_.empty()) first_measures_ = measures_;
@@ -174,7 +197,8 @@ Numbers Trainer::speed_since_last_report() {
 void Trainer::evaluate(const std::stop_token& stop) {
   stop_if_bad();
   const auto begin = Clock::now();
-  const auto numbers = task_.evaluate(stop);
+  look_due_ = true;  // until it is made
+  const auto numbers = save_when_failing([&] { return task_.evaluate(stop); });
   look_due_ = numbers.empty() && stop.stop_requested();
   if (!numbers.empty()) {
     metrics_->write(step_, "held_out", numbers);
@@ -183,11 +207,11 @@ void Trainer::evaluate(const std::stop_token& stop) {
   reported_at_ += Clock::now() - begin;  // speed is that of training
 }
 
-void Trainer::save() {
+void Trainer::save(const data::LoaderPosition& position) {
   stop_if_bad();
   const auto begin = Clock::now();
   TrainState state{.step = step_,
-                   .position = loader_.position(),
+                   .position = position,
                    .seed = settings_.seed,
                    .config = settings_.config,
                    .numbers = means_.save(),

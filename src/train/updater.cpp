@@ -65,7 +65,7 @@ void Updater::apply(const StepValues& gradients, std::int64_t step) {
       optimizers_[i].step(rates, value, gradients.bad);
     }
   }
-  task_.after_update(step);
+  task_.after_update(step, gradients.bad);
 }
 
 Numbers Updater::rates_at(std::int64_t step) const {

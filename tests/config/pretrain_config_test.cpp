@@ -57,6 +57,9 @@ TEST(PretrainConfig, ChecksRulesAcrossFields) {
   EXPECT_THAT(broken_rule({"train.steps=10", "optimizer.warmup_steps=10"}),
               HasSubstr("less than train.steps 10"));
   EXPECT_THAT(broken_rule({"train.epochs=30"}), HasSubstr("optimizer.warmup_epochs is 40"));
+  EXPECT_THAT(broken_rule({"train.epochs=1e300"}), HasSubstr("train.epochs=1e300, expected"));
+  EXPECT_THAT(broken_rule({"mask.length=9223372036854775807"}), HasSubstr("in [1, 90000]"));
+  EXPECT_THAT(broken_rule({"mask.audio_length=90001"}), HasSubstr("in [1, 90000]"));
   EXPECT_THAT(broken_rule({"device=cpu", "train.precision=tf32"}),
               HasSubstr("which CPUs do not have"));
 }

@@ -116,6 +116,27 @@ TEST(Shard, RefusesATruncatedTar) {
   }
 }
 
+TEST(Shard, SaysWhenItsFileIsCutShortWhileInUse) {
+  const TemporaryFolder folder;
+  const auto tar = folder.path() / "0.tar";
+  ShardWriter writer(tar);
+  writer.add("large", std::string(200'000, 'x'));
+  writer.add("small", "y");
+  writer.finish();
+  const Shard shard(tar);
+  EXPECT_EQ(shard.read("small").size(), 1U);
+  fs::resize_file(tar, 512);
+  for (const char* name : {"large", "small"}) {
+    try {
+      (void)shard.read(name);
+      FAIL() << name;
+    } catch (const DataError& error) {
+      EXPECT_EQ(error.reason(), "unreadable");
+      EXPECT_THAT(error.what(), HasSubstr(name));
+    }
+  }
+}
+
 TEST(Shard, RefusesAnIndexOfAnotherTar) {
   const TemporaryFolder folder;
   const auto tar = write_shard(folder.path());

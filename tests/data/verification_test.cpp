@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "data/corpus_fixture.h"
+#include "support/resident.h"
 #include "support/temporary_folder.h"
 
 namespace raven::data {
@@ -48,6 +49,16 @@ TEST(Verification, FindsWhatOnlyChecksumsShowAndWhatDoesNotDecode) {
     EXPECT_EQ(result.problems[2].reason, "missing");
     EXPECT_EQ(result.by_reason.at("missing"), 1);
   }
+}
+
+TEST(Verification, CountsFramesBeforeItMakesRoomForThem) {
+  const TemporaryFolder folder;
+  auto manifest = write_corpus(folder.path(), {5, 9});
+  for (auto& utterance : manifest.utterances) utterance.frames = kMaxListedFrames;
+  const ResidentPeak peak;
+  const auto result = verify(manifest, 1);
+  EXPECT_EQ(result.by_reason.at("frame-count"), 2);
+  EXPECT_LT(peak.growth(), 50 << 20);  // 90,000 frames of 88 x 88 pixels are 700 MB
 }
 
 TEST(Verification, StopsWhenAsked) {

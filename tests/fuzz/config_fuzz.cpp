@@ -1,5 +1,5 @@
-// A configuration of foreign bytes, and the same bytes as an override: read or refused by name; what is read
-// gives a resolved file that reads back to the same bytes.
+// A configuration of foreign bytes, and the same bytes as an override: read or refused by name;
+// what is read gives a resolved file that reads back to the same bytes.
 #include <cstdint>
 #include <string>
 #include <string_view>

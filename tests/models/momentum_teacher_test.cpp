@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "models/small_models.h"
 #include "raven/core/error.h"
 #include "raven/nn/state_dict.h"
@@ -59,6 +61,31 @@ TEST(MomentumTeacher, FollowsParametersExactlyAndKeepsItsOwnStatistics) {
   for (const auto& item : pair.teacher->named_parameters()) {
     EXPECT_TRUE(torch::equal(item.value(), pair.student->named_parameters()[item.key()]));
   }
+}
+
+TEST(MomentumTeacher, StandsStillAfterABadStep) {
+  auto pair = make_pair();
+  torch::NoGradGuard no_grad;
+  for (auto& tensor : pair.student->parameters()) tensor.add_(1);
+  for (auto& [name, tensor] : nn::state_dict(*pair.student)) {
+    if (name.ends_with("running_mean")) tensor.fill_(std::numeric_limits<float>::quiet_NaN());
+  }
+  const auto differs = [&] {
+    std::int64_t differing = 0;
+    const auto fresh = make_pair();  // other weights: only statistics compare
+    for (const auto& item : pair.teacher->named_buffers())
+      differing += torch::equal(item.value(), fresh.teacher->named_buffers()[item.key()]) ? 0 : 1;
+    return differing;
+  };
+  const auto weight = pair.teacher->parameters()[0].clone();
+  follow(*pair.teacher, *pair.student, 0.5, torch::ones({}));
+  take_statistics(*pair.teacher, *pair.student, torch::ones({}));
+  EXPECT_TRUE(torch::equal(pair.teacher->parameters()[0], weight));
+  EXPECT_EQ(differs(), 0);
+  follow(*pair.teacher, *pair.student, 0.5, torch::zeros({}));
+  take_statistics(*pair.teacher, *pair.student, torch::zeros({}));
+  EXPECT_FALSE(torch::equal(pair.teacher->parameters()[0], weight));
+  EXPECT_GT(differs(), 0);
 }
 
 TEST(MomentumTeacher, RefusesAStudentOfAnotherShape) {

@@ -114,7 +114,7 @@ TEST(Face, GrainHasTheSensorsStrength) {
 
 TEST(Picture, ColoursSurviveTheEncodersFormat) {
   for (const cv::Vec3b& colour : {cv::Vec3b(0, 0, 0), cv::Vec3b(255, 255, 255),
-                                 cv::Vec3b(40, 90, 200), cv::Vec3b(200, 120, 30)}) {
+                                  cv::Vec3b(40, 90, 200), cv::Vec3b(200, 120, 30)}) {
     cv::Mat bgr(kFaceSize, kFaceSize, CV_8UC3, cv::Scalar(colour[0], colour[1], colour[2]));
     Picture picture;
     cv::Mat chroma(kFaceSize / 2, kFaceSize / 2, CV_8UC2);

@@ -152,7 +152,8 @@ TEST_F(GpuTest, CheckpointsLoadOnACpu) {
   expect_same(loaded.updater.state(), saved.updater.state());
 }
 
-/// Hears NaN in the third batch; keeps the trained weights as they were before that step.
+/// Hears NaN in the third batch; keeps all weights, the teachers' too, as they were before that
+/// step.
 class PoisonedTask : public PretrainTask {
  public:
   explicit PoisonedTask(const torch::Device& device)
@@ -166,16 +167,14 @@ class PoisonedTask : public PretrainTask {
     poisoned.audio = batch.audio * std::numeric_limits<double>::quiet_NaN();
     return PretrainTask::backward(poisoned, counts, measure);
   }
-  void after_update(std::int64_t step) override {
-    PretrainTask::after_update(step);
-    if (step == 1) before = trained();
+  void after_update(std::int64_t step, const torch::Tensor& bad) override {
+    PretrainTask::after_update(step, bad);
+    if (step == 1) before = weights();
   }
-  std::vector<torch::Tensor> trained() {
+  std::vector<torch::Tensor> weights() {
     std::vector<torch::Tensor> copies;
-    for (const auto& set : parameter_sets()) {
-      for (const auto& [name, parameter] : set.parameters())
-        copies.push_back(parameter.detach().clone());
-    }
+    for (const auto& parameter : module().parameters())
+      copies.push_back(parameter.detach().clone());
     return copies;
   }
 
@@ -200,7 +199,7 @@ TEST_F(GpuTest, ABatchWithNaNIsNamedAndChangesNoWeight) {
   }
   EXPECT_THAT(message, HasSubstr("step 3: NaN or Inf in loss v2a"));
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "nan" / "step_00000003" / "report.txt"));
-  const auto after = task.trained();
+  const auto after = task.weights();
   ASSERT_EQ(task.before.size(), after.size());
   for (std::size_t i = 0; i < after.size(); ++i)
     EXPECT_TRUE(torch::equal(task.before[i], after[i]));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "raven/core/error.h"
@@ -122,10 +123,31 @@ TEST_F(PretrainTaskTest, TeachersFollowByTheScheduledMomentum) {
   auto teacher = task.model()->teacher_video->parameters().front();
   student.fill_(1.0);
   teacher.zero_();
-  task.after_update(0);
+  task.after_update(0, torch::zeros({}));
   EXPECT_FLOAT_EQ(teacher.flatten()[0].item<float>(), 0.5F);
-  task.after_update(50);  // half-way: momentum 0.75
+  task.after_update(50, torch::zeros({}));  // half-way: momentum 0.75
   EXPECT_FLOAT_EQ(teacher.flatten()[0].item<float>(), 0.5F * 0.75F + 0.25F);
+}
+
+TEST_F(PretrainTaskTest, ABadStepChangesNoWeightOfStudentsOrTeachers) {
+  auto config = tiny_config();
+  config.teacher.momentum = 0.5;
+  PretrainTask task(config, torch::kCPU, kLength, {});
+  {
+    torch::NoGradGuard no_grad;
+    for (auto& parameter : task.model()->student_audio->parameters()) parameter.add_(0.01);
+  }
+  std::vector<torch::Tensor> before;
+  for (const auto& parameter : task.module().parameters())
+    before.push_back(parameter.detach().clone());
+  Updater updater(task, config.optimizer, kLength, torch::kCPU);
+  auto bad = batch(config);
+  bad.audio = bad.audio * std::numeric_limits<double>::quiet_NaN();
+  updater.apply(updater.gradients({bad}, /*measure=*/false), 0);
+  const auto after = task.module().parameters();
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(torch::equal(before[i], after[i]));
+  updater.apply(updater.gradients({batch(config)}, /*measure=*/false), 1);
+  EXPECT_FALSE(torch::equal(before[0], after[0]));
 }
 
 TEST_F(PretrainTaskTest, FixedTeacherKeepsTheWeightsOfItsFile) {
@@ -144,7 +166,7 @@ TEST_F(PretrainTaskTest, FixedTeacherKeepsTheWeightsOfItsFile) {
     return true;
   };
   EXPECT_TRUE(matches());
-  task.after_update(0);
+  task.after_update(0, torch::zeros({}));
   EXPECT_TRUE(matches());
   EXPECT_EQ(saved.metadata.at("modality"), "audio");
   EXPECT_EQ(saved.metadata.at("model.encoder.dim"), "16");

@@ -55,8 +55,13 @@ TEST(RunFolder, RefusesAnotherConfigurationByKey) {
 TEST(RunFolder, GoesOnWithAnotherLengthOrMachine) {
   const TemporaryFolder folder;
   RunFolder run(folder.path());
-  run.claim({{"train.steps", "10"}, {"data.workers", "0"}, {"log.every", "1"}}, "a: 1\n", {});
-  run.claim({{"train.steps", "20"}, {"data.workers", "4"}, {"log.every", "5"}}, "a: 2\n", {"x=1"});
+  const auto config = [](const std::string& steps, const std::string& workers,
+                         const std::string& manifest) {
+    return FlatConfig{
+        {"train.steps", steps}, {"data.workers", workers}, {"data.manifest", manifest}};
+  };
+  run.claim(config("10", "0", "[data/train.tsv]"), "a: 1\n", {});
+  run.claim(config("20", "4", "[/mnt/train.tsv]"), "a: 2\n", {"x=1"});
   EXPECT_EQ(read_file(folder.path() / "config.yaml"), "a: 2\n");
   EXPECT_EQ(read_file(folder.path() / "overrides.txt"), "x=1\n");
 }
@@ -70,6 +75,7 @@ TEST(RunFolder, ListsASkippedUtteranceOnce) {
   }
   RunFolder again(folder.path());
   again.add_skipped({"b\tshort\ty"});
+  EXPECT_EQ(again.skipped(), (std::map<std::string, std::int64_t>{{"corrupt", 1}, {"short", 1}}));
   EXPECT_EQ(read_file(folder.path() / "skipped.tsv"), "a\tcorrupt\tx\nb\tshort\ty\n");
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -66,8 +67,10 @@ class ToyTask : public Task {
     if (measure) part.measures["weight"] = model->out->weight.norm().item<double>();
     return part;
   }
-  void after_update(std::int64_t step) override {
+  void after_update(std::int64_t step, const torch::Tensor& bad) override {
+    if (bad.item<float>() != 0) return;
     model->seen += 1;
+    if (at_update) at_update();
     if (step + 1 == stop_after) stop.request_stop();
   }
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override {
@@ -75,14 +78,17 @@ class ToyTask : public Task {
   }
   Numbers evaluate(const std::stop_token& token) override {
     if (token.stop_requested()) return {};
+    if (model->seen.item<std::int64_t>() == failing_look) throw SystemError("cannot read a clip");
     return {{"valid_error", model->seen.item<double>()}};
   }
   void export_results(const fs::path&) override {}
 
   ToyModule model;
+  std::function<void()> at_update;
   std::stop_source stop;
-  std::int64_t stop_after = -1;  // asks for a stop during this step
-  int bad_call = -1, calls = 0;  // which backward gives NaN
+  std::int64_t stop_after = -1;    // asks for a stop during this step
+  int bad_call = -1, calls = 0;    // which backward gives NaN
+  std::int64_t failing_look = -1;  // after how many updates
 
  private:
   double dropout_;
@@ -115,8 +121,12 @@ class TrainerTest : public testing::Test {
 
   /// One process' worth of a run; true when it reached its end.
   bool run(const std::string& name, ToyTask& task, std::int64_t workers = 0,
-           TrainerSettings given = settings()) {
-    data::Loader loader(manifest(), loader_options(workers));
+           const TrainerSettings& given = settings()) {
+    return run_on(manifest(), loader_options(workers), name, task, given);
+  }
+  bool run_on(const data::Manifest& data, const data::LoaderOptions& options,
+              const std::string& name, ToyTask& task, const TrainerSettings& given = settings()) {
+    data::Loader loader(data, options);
     RunFolder folder(temporary_.path() / name);
     Trainer trainer(task, loader, folder, given);
     return trainer.run(task.stop.get_token());
@@ -175,6 +185,55 @@ TEST_F(TrainerTest, RunKilledAfterACheckpointEqualsUndisturbedExactly) {
   ASSERT_TRUE(run("b", rest));
   EXPECT_EQ(last_file("a", "model.safetensors"), last_file("b", "model.safetensors"));
   EXPECT_EQ(lines("a"), lines("b"));
+}
+
+TEST_F(TrainerTest, SavesWhatItLearnedWhenTheDataFail) {
+  ToyTask undisturbed, broken, rest;
+  ASSERT_TRUE(run("a", undisturbed));
+  // A clip that disappears while the run is under way, and comes back.
+  const auto video = corpus_->path() / "clip7.mp4", away = temporary_.path() / "clip7.mp4";
+  auto options = loader_options(0);
+  options.max_skipped = 0;
+  broken.at_update = [&, updates = 0]() mutable {
+    if (++updates == 8) fs::rename(video, away);
+  };
+  EXPECT_THROW(run_on(manifest(), options, "b", broken), SkipBudgetError);
+  fs::rename(away, video);
+  const auto saved = read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.step;
+  EXPECT_GE(saved, 8);
+  EXPECT_NE(saved % 5, 0) << "a checkpoint that would have been there anyway";
+  EXPECT_THAT(read_file(temporary_.path() / "b" / "skipped.tsv"), HasSubstr("clip7\tmissing\t"));
+  ASSERT_TRUE(run("b", rest));
+  EXPECT_EQ(last_file("a", "model.safetensors"), last_file("b", "model.safetensors"));
+  EXPECT_EQ(last_file("a", "optimizer.safetensors"), last_file("b", "optimizer.safetensors"));
+}
+
+TEST_F(TrainerTest, SavesWhenALookFailsAndMakesItLater) {
+  ToyTask undisturbed, broken, rest;
+  ASSERT_TRUE(run("a", undisturbed));
+  broken.failing_look = 8;
+  EXPECT_THROW(run("b", broken), SystemError);
+  EXPECT_EQ(read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.step, 8);
+  ASSERT_TRUE(run("b", rest));
+  EXPECT_EQ(lines("a"), lines("b"));
+}
+
+TEST_F(TrainerTest, CountsSkippedUtterancesByReasonAcrossStarts) {
+  auto data = manifest();
+  data.utterances[2].frames += 1;
+  data.utterances[5].video.file = corpus_->path() / "none.mp4";
+  ToyTask first, second;
+  auto given = settings();
+  given.length.steps = 9;
+  ASSERT_TRUE(run_on(data, loader_options(0), "a", first, given));
+  data.utterances[2].frames -= 1;  // mended; the run did skip it
+  given.length.steps = 12;
+  ASSERT_TRUE(run_on(data, loader_options(0), "a", second, given));
+  const auto last = nlohmann::json::parse(lines("a").at(lines("a").size() - 2));
+  EXPECT_EQ(last.at("step"), 12);
+  EXPECT_EQ(last.at("skipped"), 2);
+  EXPECT_EQ(last.at("skipped_frame-count"), 1);
+  EXPECT_EQ(last.at("skipped_missing"), 1);
 }
 
 TEST_F(TrainerTest, FinishedRunHasNothingLeftToDo) {

@@ -52,6 +52,10 @@ struct Range {
 inline Range any_number() { return {}; }
 inline Range between(double low, double high) { return {.low = low, .high = high}; }
 inline Range at_least(double low) { return {.low = low}; }
+/// (low, high]
+inline Range above_up_to(double low, double high) {
+  return {.low = low, .high = high, .low_open = true};
+}
 inline Range above(double low) { return {.low = low, .low_open = true}; }
 inline Range below_one() { return {.low = 0, .high = 1, .high_open = true}; }
 

@@ -161,7 +161,7 @@ struct ValidationConfig {
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field("every_epochs", &ValidationConfig::every_epochs, at_least(0),
+    v.field("every_epochs", &ValidationConfig::every_epochs, between(0, kMostEpochs),
             "passes over the training data between looks at data.valid_manifest: losses, accuracy, "
             "word error rates of greedy decoding; 0: never");
     v.field("utterances", &ValidationConfig::utterances, at_least(1),

@@ -41,6 +41,9 @@ struct EnumNames<MomentumSchedule> {
       {MomentumSchedule::kCosine, "cosine"}, {MomentumSchedule::kConstant, "constant"}};
 };
 
+/// Video frames of an hour, the longest clip.
+inline constexpr double kLongestSpan = 90000;
+
 struct MaskConfig {
   MaskSampler sampler = MaskSampler::kSpans;
   double prob = 0.2;
@@ -55,11 +58,14 @@ struct MaskConfig {
             "words, every frame starts a span with chance prob");
     v.field("prob", &MaskConfig::prob, between(0, 1),
             "how much is masked, see sampler; 0: nothing, losses must then cover all frames");
-    v.field("length", &MaskConfig::length, at_least(1), "video frames per span, 40 ms each");
+    v.field("length", &MaskConfig::length, between(1, kLongestSpan),
+            "video frames per span, 40 ms each");
     v.field("video_prob", &MaskConfig::video_prob, between(0, 1), "for video; null: prob");
     v.field("audio_prob", &MaskConfig::audio_prob, between(0, 1), "for audio; null: prob");
-    v.field("video_length", &MaskConfig::video_length, at_least(1), "for video; null: length");
-    v.field("audio_length", &MaskConfig::audio_length, at_least(1), "for audio; null: length");
+    v.field("video_length", &MaskConfig::video_length, between(1, kLongestSpan),
+            "for video; null: length");
+    v.field("audio_length", &MaskConfig::audio_length, between(1, kLongestSpan),
+            "for audio; null: length");
   }
 };
 
@@ -104,7 +110,8 @@ struct TeacherConfig {
     v.field("drop_path", &TeacherConfig::drop_path,
             "drop-path stays on in the teacher (the released code's behaviour for Large)");
     v.field("batch_norm", &TeacherConfig::batch_norm,
-            "train: the teacher's BatchNorm uses the batch's statistics; eval: its running ones");
+            "train: the teacher's BatchNorm uses the batch's statistics (published); eval: the "
+            "student's running ones, or those of the teacher's weights file");
     v.field("video_weights", &TeacherConfig::video_weights,
             "checkpoint or encoder file of a fixed video teacher (ablation A3); empty: momentum");
     v.field("audio_weights", &TeacherConfig::audio_weights,
@@ -120,10 +127,13 @@ struct MonitorConfig {
   static void fields(Visitor& v) {
     v.field(
         "every", &MonitorConfig::every, at_least(0),
-        "steps between looks at held-out clips (data.valid_manifest): losses, collapse measures, "
-        "and the probe, R2 of log-mel energies predicted linearly from frozen features; 0: never");
+        "steps between looks at held-out clips (data.valid_manifest): losses, their gain over the "
+        "targets' mean direction, and the probe, R2 of log-mel energies predicted linearly from "
+        "frozen features; 0: never");
     v.field("probe_utterances", &MonitorConfig::probe_utterances, at_least(4),
-            "held-out clips that the probe uses, half to fit and half to score");
+            "held-out clips that a look uses, for the losses and for the probe, which is fitted on "
+            "half "
+            "of them and scored on the others");
   }
 };
 

@@ -11,6 +11,9 @@
 
 namespace raven::config {
 
+/// More would overflow the count of steps.
+inline constexpr double kMostEpochs = 1e6;
+
 enum class Device { kAuto, kCpu, kCuda };
 template <>
 struct EnumNames<Device> {
@@ -126,7 +129,7 @@ struct OptimizerConfig {
             "decoupled decay, applied to every parameter");
     v.field("max_grad_norm", &OptimizerConfig::max_grad_norm, above(0),
             "gradients are scaled down to this L2 norm; in pre-training each modality by itself");
-    v.field("warmup_epochs", &OptimizerConfig::warmup_epochs, at_least(0),
+    v.field("warmup_epochs", &OptimizerConfig::warmup_epochs, between(0, kMostEpochs),
             "epochs of linear warm-up");
     v.field("warmup_steps", &OptimizerConfig::warmup_steps, at_least(0),
             "the same in steps; null: from warmup_epochs");
@@ -141,11 +144,12 @@ struct TrainConfig {
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field("epochs", &TrainConfig::epochs, above(0), "passes over the training data");
+    v.field("epochs", &TrainConfig::epochs, above_up_to(0, kMostEpochs),
+            "passes over the training data");
     v.field("steps", &TrainConfig::steps, at_least(1), "optimiser steps; null: from epochs");
     v.field("precision", &TrainConfig::precision,
             "fp32, tf32 (CUDA: matrix products in TF32) or bf16 (autocast; weights stay fp32)");
-    v.field("accumulate", &TrainConfig::accumulate, at_least(1),
+    v.field("accumulate", &TrainConfig::accumulate, between(1, 100000),
             "batches per optimiser step; equals one large batch but for BatchNorm's statistics");
   }
 };
@@ -159,7 +163,7 @@ struct CheckpointConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("every", &CheckpointConfig::every, at_least(1), "steps between checkpoints");
-    v.field("every_epochs", &CheckpointConfig::every_epochs, above(0),
+    v.field("every_epochs", &CheckpointConfig::every_epochs, above_up_to(0, kMostEpochs),
             "the same in passes over the training data; null: every");
     v.field("keep", &CheckpointConfig::keep, at_least(2),
             "newest checkpoints kept; two at least, so that a damaged one has a whole predecessor");

@@ -74,9 +74,9 @@ namespace detail {
 }  // namespace raven
 
 /// Throws InternalError with place, condition and a formatted message when `condition` is false.
-#define RAVEN_CHECK(condition, ...)                                                            \
-  do {                                                                                         \
-    if (!(condition)) {                                                                        \
+#define RAVEN_CHECK(condition, ...)                                                              \
+  do {                                                                                           \
+    if (!(condition)) {                                                                          \
       ::raven::detail::check_failed(#condition, __FILE__, __LINE__, ::fmt::format(__VA_ARGS__)); \
-    }                                                                                          \
+    }                                                                                            \
   } while (false)

@@ -15,9 +15,9 @@ namespace raven {
 /// ("too-large") beyond `max_bytes`.
 std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes = 1ULL << 32);
 
-/// Replaces `file` in one step: written beside it as `<file>.tmp`, flushed to disk, renamed. Readers
-/// see the old content or the new one, never a part. Throws SystemError (disk full, read-only, ...);
-/// the old file then stands and the .tmp is gone.
+/// Replaces `file` in one step: written beside it as `<file>.tmp`, flushed to disk, renamed.
+/// Readers see the old content or the new one, never a part. Throws SystemError (disk full,
+/// read-only, ...); the old file then stands and the .tmp is gone.
 void write_file_atomically(const std::filesystem::path& file, std::string_view content);
 
 /// The same for content made by a library that wants a path: `write` fills the temporary file.
@@ -30,7 +30,8 @@ void flush_to_disk(const std::filesystem::path& path);
 /// Creates a folder and its parents. Throws SystemError with the reason.
 void make_folders(const std::filesystem::path& folder);
 
-/// xxh3 (64 bit) of bytes, and of a file read in blocks; as 16 hexadecimal digits where text is needed.
+/// xxh3 (64 bit) of bytes, and of a file read in blocks; as 16 hexadecimal digits where text is
+/// needed.
 std::uint64_t checksum(std::string_view bytes) noexcept;
 std::uint64_t checksum_file(const std::filesystem::path& file);
 std::string checksum_text(std::uint64_t value);

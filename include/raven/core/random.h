@@ -12,13 +12,13 @@ namespace raven {
 
 /// What a stream is for; the number is part of its name, so values are never reused.
 enum class Draw : std::uint64_t {
-  kOrder = 1,      // order of utterances in an epoch
-  kBatchOrder = 2, // order of batches in an epoch
-  kCrop = 3,       // crop offset and flip
+  kOrder = 1,       // order of utterances in an epoch
+  kBatchOrder = 2,  // order of batches in an epoch
+  kCrop = 3,        // crop offset and flip
   kVideoMask = 4,
   kAudioMask = 5,
-  kStep = 6,       // dropout within one training step
-  kInit = 7,       // initial weights
+  kStep = 6,  // dropout within one training step
+  kInit = 7,  // initial weights
   kProbe = 8,
   kSynth = 9,
   kTimeMask = 10,  // runs zeroed in fine-tuning
@@ -35,11 +35,11 @@ class Random {
   Random(std::uint64_t seed, std::uint64_t epoch, std::uint64_t item, Draw draw) noexcept
       : state_(mix_seed({seed, epoch, item, static_cast<std::uint64_t>(draw)})) {}
 
-  std::uint64_t bits() noexcept;                        // 64 random bits
-  double uniform() noexcept;                            // [0, 1), 53 bits
-  double uniform(double low, double high) noexcept;     // [low, high)
-  double normal() noexcept;                             // mean 0, deviation 1 (Box-Muller)
-  std::int64_t below(std::int64_t n) noexcept;          // {0, ..., n - 1}, unbiased; n > 0
+  std::uint64_t bits() noexcept;                     // 64 random bits
+  double uniform() noexcept;                         // [0, 1), 53 bits
+  double uniform(double low, double high) noexcept;  // [low, high)
+  double normal() noexcept;                          // mean 0, deviation 1 (Box-Muller)
+  std::int64_t below(std::int64_t n) noexcept;       // {0, ..., n - 1}, unbiased; n > 0
   bool chance(double probability) noexcept { return uniform() < probability; }
 
   /// A uniformly random permutation of 0 .. n-1 (Fisher-Yates).

@@ -10,7 +10,7 @@
 namespace raven::data {
 
 struct LabelledManifest {
-  Manifest manifest;                // of utterances that can be trained on, with `labels`
+  Manifest manifest;                 // of utterances that can be trained on, with `labels`
   std::vector<std::string> skipped;  // "id<TAB>reason<TAB>message" of the others
 };
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,14 @@
 #include "raven/data/sample.h"
 
 namespace raven::data {
+
+/// Utterances that could not be used, each once. Loaders that read the same list again and again
+/// share one, so that an utterance is warned of and counted once.
+struct SkipRecord {
+  std::set<std::string> ids;
+  std::map<std::string, std::int64_t> by_reason;
+  std::vector<std::string> lines;  // "id<TAB>reason<TAB>message"
+};
 
 struct LoaderOptions {
   std::int64_t max_frames = 2400;
@@ -37,6 +46,7 @@ struct LoaderOptions {
     std::int64_t window = 0, stride = 0;  // frames or samples
   };
   std::optional<TimeMask> video_time_mask, audio_time_mask;
+  std::shared_ptr<SkipRecord> skips;  // null: the loader has its own
 };
 
 /// What `data` asks of a loader for training.

@@ -37,8 +37,9 @@ struct Manifest {
   [[nodiscard]] std::int64_t total_frames() const;
 };
 
-/// Longest clip that a manifest may list: ten hours at 25 frames a second.
-inline constexpr std::int64_t kMaxListedFrames = media::kFrameRateHz * 36000;
+/// Longest clip that a manifest may list: an hour at 25 frames a second, as much as media files may
+/// hold (media::Limits).
+inline constexpr std::int64_t kMaxListedFrames = media::kFrameRateHz * 3600;
 
 /// Reads a manifest. TSV: first line names the columns (id, video, audio, frames and, where known,
 /// text, speaker, subset, source; order free, others ignored); paths are relative to the manifest's

@@ -23,12 +23,12 @@ struct Batch {
   std::vector<std::string> ids;  // B
   // Of each utterance, for the host, which then need not wait for the device to know them:
   std::vector<std::int64_t> num_frames_of, num_labels_of;  // the latter with labels only
-  torch::Tensor video;           // (B, T, H, W) uint8, 0 beyond an utterance's end
-  torch::Tensor audio;           // (B, N) float32, 0 beyond the end
-  torch::Tensor lengths;         // (B) int64, frames
-  torch::Tensor masked_video;    // (B, T) bool, true = the video network does not see it
-  torch::Tensor masked_audio;    // (B, T) bool; undefined tensors when the loader draws no masks
-  torch::Tensor labels;  // (B, U) int64 unit ids, -1 beyond the end; undefined without labels
+  torch::Tensor video;         // (B, T, H, W) uint8, 0 beyond an utterance's end
+  torch::Tensor audio;         // (B, N) float32, 0 beyond the end
+  torch::Tensor lengths;       // (B) int64, frames
+  torch::Tensor masked_video;  // (B, T) bool, true = the video network does not see it
+  torch::Tensor masked_audio;  // (B, T) bool; undefined tensors when the loader draws no masks
+  torch::Tensor labels;        // (B, U) int64 unit ids, -1 beyond the end; undefined without labels
   std::int64_t epoch = 0, index = 0;  // which batch of which epoch
 
   /// The same on another device; pinned memory travels without waiting.

@@ -55,6 +55,10 @@ class SampleReader {
   void read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
             float* audio, Random* noise_draws = nullptr) const;
 
+  /// Reads everything and keeps nothing: throws what read() would. Memory follows what the files
+  /// hold, not what is listed.
+  void check(const Utterance& utterance) const;
+
   [[nodiscard]] Sample read(const Utterance& utterance, const Placement& placement) const;
 
  private:

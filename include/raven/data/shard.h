@@ -34,8 +34,8 @@ class Shard {
   [[nodiscard]] const std::vector<ShardMember>& members() const;  // in file order
   /// Null when there is none of that name.
   [[nodiscard]] const ShardMember* find(std::string_view name) const;
-  /// Throws DataError naming shard and member: "missing", or "corrupt" when the tar does not hold
-  /// the member where the index says.
+  /// Throws DataError naming shard and member: "missing", "corrupt" when the tar does not hold the
+  /// member where the index says, or "unreadable" when the disk fails or the tar was cut short.
   [[nodiscard]] std::span<const std::byte> read(std::string_view name) const;
   /// Throws DataError ("corrupt") when the bytes do not have the index's checksum.
   void verify(const ShardMember& member) const;

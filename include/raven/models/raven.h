@@ -59,10 +59,11 @@ class RavenImpl : public torch::nn::Module {
   /// What each modality's optimiser trains: student and predictors.
   std::vector<torch::Tensor> video_parameters() const;
   std::vector<torch::Tensor> audio_parameters() const;
-  /// teacher <- momentum * teacher + (1 - momentum) * student, learnable parameters only. On
-  /// device. A teacher with weights of its own (TeacherConfig::video_weights, audio_weights) stands
-  /// still.
-  void update_teachers(double momentum);
+  /// teacher <- momentum * teacher + (1 - momentum) * student for learnable parameters; with
+  /// TeacherConfig::batch_norm eval also the student's running statistics. On device; nothing
+  /// changes where `bad`, () float32 there, is 1. A teacher with weights of its own
+  /// (TeacherConfig::video_weights, audio_weights) stands still.
+  void update_teachers(double momentum, const torch::Tensor& bad = {});
 
   Encoder student_video{nullptr}, student_audio{nullptr}, teacher_video{nullptr},
       teacher_audio{nullptr};

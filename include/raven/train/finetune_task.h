@@ -66,7 +66,7 @@ class FinetuneTask : public Task {
   std::vector<ParameterSet> parameter_sets() override;
   [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
   StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override;
-  void after_update(std::int64_t step) override {}
+  void after_update(std::int64_t step, const torch::Tensor& bad) override {}
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override { return {}; }
   /// valid_loss, valid_ctc, valid_attention, valid_accuracy, valid_wer_ctc, valid_wer_attention.
   Numbers evaluate(const std::stop_token& stop) override;
@@ -89,6 +89,7 @@ class FinetuneTask : public Task {
   text::Units units_;
   models::Recognizer recognizer_;
   data::Manifest held_out_;
+  std::shared_ptr<data::SkipRecord> held_out_skips_ = std::make_shared<data::SkipRecord>();
   std::optional<FrozenFeatures> frozen_;
 };
 

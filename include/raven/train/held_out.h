@@ -4,12 +4,14 @@
 #include <torch/torch.h>
 
 #include <map>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "raven/config/pretrain_config.h"
+#include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/models/raven.h"
 #include "raven/train/metrics.h"
@@ -38,7 +40,8 @@ class HeldOut {
 
   [[nodiscard]] bool empty() const { return manifest_.utterances.empty(); }
 
-  /// `valid_loss`, `valid_v2a`, ..., `valid_gain_v2a`, ..., `probe_r2_video`, `probe_r2_audio`.
+  /// `valid_loss`, `valid_v2a`, ..., `valid_gain_v2a`, ..., `probe_r2_video`, `probe_r2_audio`,
+  /// `valid_skipped`, `valid_skipped_<reason>` (over all looks, each clip once).
   /// The probe is fitted on one half of the speakers and scored on the others; it is absent when
   /// there is only one. Masks and crops are the same at every look. Empty when `stop` was asked for
   /// before the end.
@@ -50,6 +53,7 @@ class HeldOut {
  private:
   config::PretrainConfig config_;
   data::Manifest manifest_;
+  std::shared_ptr<data::SkipRecord> skips_ = std::make_shared<data::SkipRecord>();
   std::map<std::string, bool> fits_;  // by utterance id: the probe is fitted on it, not scored
 };
 

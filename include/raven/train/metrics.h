@@ -14,6 +14,11 @@ namespace raven::train {
 /// Numbers by name. In metrics.jsonl a number that is not finite becomes null.
 using Numbers = std::map<std::string, double>;
 
+/// Adds "<prefix>skipped", utterances that could not be used, and of these
+/// "<prefix>skipped_<reason>".
+void count_skipped(const std::map<std::string, std::int64_t>& by_reason, const std::string& prefix,
+                   Numbers& numbers);
+
 class Metrics {
  public:
   /// Continues a run at `step` (0: a new run): lines of later steps, and a last line cut short by a

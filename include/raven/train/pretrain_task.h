@@ -34,7 +34,7 @@ class PretrainTask : public Task {
   std::vector<ParameterSet> parameter_sets() override;
   [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
   StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override;
-  void after_update(std::int64_t step) override;
+  void after_update(std::int64_t step, const torch::Tensor& bad) override;
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override;
   Numbers evaluate(const std::stop_token& stop) override;
   /// The student encoders as `<run>/encoders/video.safetensors` and `audio.safetensors`: names

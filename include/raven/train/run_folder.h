@@ -23,8 +23,9 @@ FlatConfig flatten(Config config) {
 }
 
 /// Keys whose values differ, without those that a run may change when it goes on: its length, the
-/// machine's settings (device, threads, data.workers, data.prefetch), reports and checkpoints. One
-/// line each: "optimizer.lr: 0.003 there, 0.001 here".
+/// machine's settings (device, threads, data.workers, data.prefetch), reports and checkpoints, and
+/// where the data's lists lie (their content is compared by data_hash). One line each:
+/// "optimizer.lr: 0.003 there, 0.001 here".
 std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& here);
 
 class RunFolder {
@@ -47,11 +48,18 @@ class RunFolder {
 
   /// Adds lines to skipped.tsv ("id<TAB>reason<TAB>message"); an utterance appears once.
   void add_skipped(const std::vector<std::string>& lines);
+  /// How many utterances skipped.tsv lists, by reason; those of earlier starts count.
+  [[nodiscard]] const std::map<std::string, std::int64_t>& skipped() const {
+    return skipped_by_reason_;
+  }
 
  private:
+  bool count_skipped(const std::string& line);
+
   std::filesystem::path path_;
   FolderLock lock_;
   std::set<std::string> skipped_;  // ids written so far
+  std::map<std::string, std::int64_t> skipped_by_reason_;
 };
 
 }  // namespace raven::train

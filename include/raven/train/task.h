@@ -56,8 +56,9 @@ class Task {
   /// Forward and backward of one batch on the device: adds its share of the gradients. With
   /// `measure` it also looks at the features, which waits for the device.
   virtual StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) = 0;
-  /// After the optimisers' update number `step`, counted from 0.
-  virtual void after_update(std::int64_t step) = 0;
+  /// After the optimisers' update number `step`, counted from 0. `bad`: () float32 on the device, 1
+  /// when that update was skipped; no weight may change then, and nothing may wait to learn it.
+  virtual void after_update(std::int64_t step, const torch::Tensor& bad) = 0;
   /// Numbers of its own that belong to a report of `step` (momentum, ...). Does not wait.
   [[nodiscard]] virtual Numbers settings_at(std::int64_t step) const = 0;
   /// A look at held-out data; changes nothing that training depends on. Ends early, with no

@@ -49,7 +49,8 @@ class Trainer {
   /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
   /// end of the step in which `stop` was asked for, and saves; a held-out look is then cut short
   /// and made when the run goes on. True when the last step and its look are done. Throws Error
-  /// naming the tensor when a step has NaN or Inf.
+  /// naming the tensor when a step has NaN or Inf. When the data fail (SkipBudgetError, ...), what
+  /// was learned before is saved first.
   bool run(const std::stop_token& stop);
 
   [[nodiscard]] std::int64_t step() const { return step_; }
@@ -58,11 +59,14 @@ class Trainer {
   void start(const std::stop_token& stop);
   void go_on_from(const Checkpoint& checkpoint);
   void compare_data(const TrainState& saved, const std::string& where) const;
+  std::vector<data::Batch> next_batches();
   void train_step(bool measure);
   void stop_if_bad();
   void report();
   void evaluate(const std::stop_token& stop);
-  void save();
+  void save(const data::LoaderPosition& position);
+  template <class Action>
+  auto save_when_failing(const Action& action);
   [[nodiscard]] Numbers speed_since_last_report();
   [[nodiscard]] bool every(std::int64_t steps) const;
   void seed_step(std::int64_t step) const;
