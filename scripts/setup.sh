@@ -4,7 +4,7 @@
 #   scripts/setup.sh                     packages and LibTorch (about 3 minutes, 1.3 GB)
 #   scripts/setup.sh --torch DIR         packages only; use the LibTorch, or the Python package torch, in DIR
 #   scripts/setup.sh --no-packages       LibTorch only (no root needed)
-#   scripts/setup.sh --gpu               LibTorch with its CUDA libraries as well (some 6 GB on disk)
+#   scripts/setup.sh --gpu               LibTorch with its CUDA libraries as well (4.5 GB on disk)
 #   scripts/setup.sh --tests             also what tests alone need: sclite (sctk), Chromium, clang-format, clang-tidy
 #
 # Debian 12, Ubuntu 22.04 and 24.04; root or sudo for the packages. LibTorch goes to
@@ -37,7 +37,7 @@ wanted=(
   build-essential clang lld ninja-build cmake ccache patchelf pkg-config git ca-certificates python3 python3-pip python3-venv
   libopencv-core-dev libopencv-imgproc-dev
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev
-  libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libssl-dev libsentencepiece-dev
+  libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libssl-dev zlib1g-dev libsentencepiece-dev
   libespeak-ng-dev espeak-ng-data libgtest-dev libgmock-dev
 )
 

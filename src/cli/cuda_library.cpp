@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/nn/cuda_library.h"
 
@@ -64,8 +65,7 @@ std::string load() {
 // raven's own kernels, beside the program's folder; without them LibTorch's operators do the work.
 void load_own_kernels() {
   std::error_code error;
-  const auto program = fs::read_symlink("/proc/self/exe", error);
-  const auto library = program.parent_path().parent_path() / "lib" / "libraven_cuda.so";
+  const auto library = program_folder().parent_path() / "lib" / "libraven_cuda.so";
   if (!fs::exists(library, error)) {
     log::info("{} does not exist: a GPU runs without raven's own kernels", library.string());
     return;

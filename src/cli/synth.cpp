@@ -14,6 +14,7 @@
 
 #include "commands.h"
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "synth/options.h"
 
 namespace raven::cli {
@@ -29,9 +30,8 @@ bool is_program(const fs::path& file) {
 
 // Beside this program, else on PATH; empty when there is none.
 fs::path find_program(const std::string& name) {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (!error && is_program(self.parent_path() / name)) return self.parent_path() / name;
+  const auto beside = program_folder();
+  if (!beside.empty() && is_program(beside / name)) return beside / name;
   const char* path = std::getenv("PATH");
   std::string rest = path == nullptr ? "" : path;
   while (!rest.empty()) {

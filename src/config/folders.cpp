@@ -6,6 +6,7 @@
 #include "raven/config/load.h"
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 
 namespace raven::config {
 namespace {
@@ -37,10 +38,8 @@ std::vector<fs::path> config_folders() {
   if (const char* named = std::getenv("RAVEN_CONFIGS"); named != nullptr && *named != '\0') {
     folders.emplace_back(named);
   }
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) {
-    folders.push_back((program.parent_path() / "../share/raven/configs").lexically_normal());
+  if (const auto programs = program_folder(); !programs.empty()) {
+    folders.push_back((programs / "../share/raven/configs").lexically_normal());
   }
   return folders;
 }

@@ -131,6 +131,11 @@ void write_file_atomically(const fs::path& file, std::string_view content) {
   });
 }
 
+fs::path program_folder() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path();
+}
+
 void make_folders(const fs::path& folder) {
   std::error_code code;
   fs::create_directories(folder, code);

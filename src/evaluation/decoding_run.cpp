@@ -30,27 +30,10 @@ constexpr std::size_t kAttentionPictures = 6;  // as many as a report shows unfo
 
 std::string checksum_of(const std::string& text) { return checksum_text(checksum(text)); }
 
-std::string lines_of(const data::Manifest& manifest) {
-  std::string lines;
-  for (const auto& u : manifest.utterances) {
-    lines += fmt::format("{}\t{}\t{}\t{}\t{}\n", u.id, u.frames, u.video.text(), u.audio.text(),
-                         u.speaker);
-  }
-  return lines;
-}
-
 std::string noise_identity(const EvaluationSet& set, const config::NoiseLevelsConfig& noise) {
   if (!set.snr_db) return "none";
   auto text = fmt::format("{} {} {}", config::enum_name(noise.kind), *set.snr_db, noise.seed);
-  if (noise.kind == config::NoiseKind::kFile) {
-    text += " " + checksum_text(checksum_file(noise.file));
-  } else if (noise.kind == config::NoiseKind::kBabble) {
-    text += fmt::format(" {} {}", noise.babble_speakers,
-                        noise.babble_manifest.empty()
-                            ? "set"
-                            : checksum_of(lines_of(data::read_manifest(noise.babble_manifest))));
-  }
-  return text;
+  return set.noise_source.empty() ? text : text + " " + set.noise_source;
 }
 
 /// Settings that hypotheses follow from; the number of threads and where results go are none.
@@ -64,13 +47,11 @@ std::string settings(const EvaluateConfig& config) {
 
 DecodedFile::Identity identity(const LoadedRecognizer& loaded, const EvaluationSet& set,
                                const EvaluateConfig& config, const torch::Device& device) {
-  const auto weights =
-      fs::is_directory(loaded.file) ? loaded.file / "model.safetensors" : loaded.file;
   std::string shape = loaded.units.text();
   for (const auto& [key, value] : train::flatten(loaded.config)) shape += key + "=" + value + "\n";
   return {
-      {"recognizer", checksum_text(checksum_file(weights)) + " " + checksum_of(shape)},
-      {"list of utterances", checksum_of(lines_of(set.manifest))},
+      {"recognizer", loaded.checksum + " " + checksum_of(shape)},
+      {"list of utterances", content_checksum(set.manifest)},
       {"noise", noise_identity(set, config.noise)},
       {"search", checksum_of(settings(config))},
       {"device", device.is_cuda() ? "cuda" : "cpu"},

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "raven/core/files.h"
+
 namespace raven::evaluation {
 namespace {
 
@@ -18,10 +20,29 @@ std::string noise_name(const config::NoiseLevelsConfig& noise) {
   return name;
 }
 
+/// The same at all levels: read once.
+std::string noise_source(const config::NoiseLevelsConfig& noise) {
+  if (noise.kind == NoiseKind::kFile) return checksum_text(checksum_file(noise.file));
+  if (noise.kind != NoiseKind::kBabble) return "";
+  const auto& list = noise.babble_manifest;
+  return fmt::format("{} {}", noise.babble_speakers,
+                     list.empty() ? "set" : content_checksum(data::read_manifest(list)));
+}
+
 }  // namespace
+
+std::string content_checksum(const data::Manifest& manifest) {
+  std::string lines;
+  for (const auto& u : manifest.utterances) {
+    lines += fmt::format("{}\t{}\t{}\t{}\t{}\n", u.id, u.frames, u.video.text(), u.audio.text(),
+                         u.speaker);
+  }
+  return checksum_text(checksum(lines));
+}
 
 std::vector<EvaluationSet> evaluation_sets(const config::EvaluateConfig& config) {
   const auto& noise = config.noise;
+  std::string made_from;
   std::vector<EvaluationSet> sets;
   for (const auto& file : config.data.manifest) {
     const auto manifest = data::read_manifest(file);
@@ -29,12 +50,14 @@ std::vector<EvaluationSet> evaluation_sets(const config::EvaluateConfig& config)
     if (noise.clean) sets.push_back({.manifest = manifest, .name = name, .snr_db = {}});
     if (noise.kind == NoiseKind::kNone) continue;
     const data::NoiseSource source(noise.at(noise.snr_db.front()), manifest);
+    if (made_from.empty()) made_from = noise_source(noise);
     for (const double level : noise.snr_db) {
       const double snr_db = level + 0.0;  // -0 becomes 0
       sets.push_back({.manifest = manifest,
                       .name = fmt::format("{}@{}_{}dB", name, noise_name(noise), snr_db),
                       .noise = std::make_shared<const data::NoiseSource>(source.at(snr_db)),
-                      .snr_db = snr_db});
+                      .snr_db = snr_db,
+                      .noise_source = made_from});
     }
   }
   return sets;

@@ -17,11 +17,6 @@ namespace fs = std::filesystem;
 struct Source {
   fs::path file, folder;
   weights::TensorFile content;  // with a recognizer's metadata
-
-  [[nodiscard]] std::string said(const std::string& key) const {
-    const auto found = content.metadata.find(key);
-    return found == content.metadata.end() ? "" : found->second;
-  }
 };
 
 Source read_source(const fs::path& given) {
@@ -40,7 +35,8 @@ Source read_source(const fs::path& given) {
   if (!fs::is_directory(path)) {
     source.content = path.extension() == ".safetensors" ? weights::read_safetensors(path)
                                                         : weights::import_model(path).file;
-    if (const auto units = text::Units::beside(path); units && source.said("units").empty()) {
+    if (const auto units = text::Units::beside(path);
+        units && source.content.said("units").empty()) {
       source.content.metadata["units"] = text::Units::read(*units).text();
     }
     return source;
@@ -60,12 +56,12 @@ Source read_source(const fs::path& given) {
 }
 
 std::string required(const Source& source, const std::string& key) {
-  if (auto value = source.said(key); !value.empty()) return value;
-  if (key == "units" && !source.said("vocabulary").empty()) {
+  if (auto value = source.content.said(key); !value.empty()) return value;
+  if (key == "units" && !source.content.said("vocabulary").empty()) {
     throw CheckpointError(fmt::format(
         "{}: does not hold its {} units; import it with --units, or put its units file beside it "
         "as {}{}",
-        source.file.string(), source.said("vocabulary"), source.file.stem().string(),
+        source.file.string(), source.content.said("vocabulary"), source.file.stem().string(),
         text::Units::kBeside));
   }
   throw CheckpointError(fmt::format(
@@ -122,11 +118,14 @@ LoadedRecognizer load_recognizer(const fs::path& path) {
   auto recognizer = train::make_recognizer(config, units.size());
   train::load_strictly(source.content, nn::state_dict(*recognizer), source.file.string());
   recognizer->eval();
+  const auto weights =
+      fs::is_directory(source.file) ? source.file / "model.safetensors" : source.file;
   return {.recognizer = recognizer,
           .units = std::move(units),
           .config = std::move(config),
           .decoding = decoding_of(source),
           .file = source.file,
+          .checksum = checksum_text(checksum_file(weights)),
           .folder = source.folder};
 }
 

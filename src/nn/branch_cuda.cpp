@@ -10,16 +10,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-const float* floats(const torch::Tensor& x) {
-  return x.defined() ? x.const_data_ptr<float>() : nullptr;
-}
-
 cuda::Branch branch_of(const torch::Tensor& output, const torch::Tensor& gamma,
                        const torch::Tensor& keep, const cuda::DropoutOptions& dropout) {
   cuda::Branch branch;
   branch.rows = cuda::rows_of(output.view({-1, output.size(2)}));
-  branch.gamma = floats(gamma);
-  branch.keep = floats(keep);
+  branch.gamma = cuda::floats_of(gamma);
+  branch.keep = cuda::floats_of(keep);
   branch.rows_each = output.size(1);
   branch.dropout = dropout;
   return branch;
@@ -75,8 +71,7 @@ class AddBranchOnCuda : public torch::autograd::Function<AddBranchOnCuda> {
     auto grad_output = torch::empty_like(output);
     auto gamma_grad = gamma.defined() ? torch::empty_like(gamma) : torch::Tensor();
     kernels.backward(branch, whole.data_ptr(), output.data_ptr(), workspace.data_ptr<float>(),
-                     grad_output.mutable_data_ptr(),
-                     gamma.defined() ? gamma_grad.data_ptr<float>() : nullptr);
+                     grad_output.mutable_data_ptr(), cuda::floats_of(gamma_grad));
     cuda::check_launches();
     const auto x_type = static_cast<torch::ScalarType>(context->saved_data["x"].toInt());
     return {grad.to(x_type), grad_output, gamma_grad, torch::Tensor(), torch::Tensor()};

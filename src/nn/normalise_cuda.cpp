@@ -10,9 +10,8 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-float* floats(torch::Tensor& x) { return x.defined() ? x.mutable_data_ptr<float>() : nullptr; }
-
-void* data_of(const torch::Tensor& x) { return x.defined() ? x.data_ptr() : nullptr; }
+using cuda::data_of;
+using cuda::floats_of;
 
 torch::Tensor workspace_for(const torch::Tensor& rows) {
   return torch::empty({cuda::kernels()->batch_norm.workspace(cuda::rows_of(rows))},
@@ -37,21 +36,20 @@ Saved measure(const CudaNormalisation& input) {
   const auto channels = input.rows.size(1);
   auto moments = torch::empty({3, channels}, input.rows.options().dtype(torch::kFloat32));
   auto workspace = workspace_for(input.rows);
-  auto running_mean = input.running_mean, running_variance = input.running_variance;
-  auto batches_tracked = input.batches_tracked;
   auto* data = moments.mutable_data_ptr<float>();
   cuda::kernels()->batch_norm.moments(
-      cuda::rows_of(input.rows), data_of(input.rows), floats(workspace),
+      cuda::rows_of(input.rows), data_of(input.rows), floats_of(workspace),
       {.mean = data,
        .variance = data + channels,
        .scale = data + 2 * channels,
        .weight = input.weight.const_data_ptr<float>(),
        .eps = input.eps,
-       .running_mean = floats(running_mean),
-       .running_variance = floats(running_variance),
+       .running_mean = floats_of(input.running_mean),
+       .running_variance = floats_of(input.running_variance),
        .momentum = input.momentum,
-       .batches_tracked =
-           batches_tracked.defined() ? batches_tracked.mutable_data_ptr<std::int64_t>() : nullptr});
+       .batches_tracked = input.batches_tracked.defined()
+                              ? input.batches_tracked.data_ptr<std::int64_t>()
+                              : nullptr});
   return {.rows = input.rows, .residual = input.residual, .bias = input.bias, .moments = moments};
 }
 
@@ -126,7 +124,7 @@ class NormaliseOnCuda : public torch::autograd::Function<NormaliseOnCuda> {
     Sums sums(saved);
     cuda::kernels()->batch_norm.backward_sums(
         rows, data_of(grad), data_of(saved.rows), data_of(saved.residual), saved.channels(), silu,
-        floats(workspace), sums.output(saved, context->saved_data["eps"].toDouble()));
+        floats_of(workspace), sums.output(saved, context->saved_data["eps"].toDouble()));
     auto grad_rows = torch::empty_like(saved.rows);
     const bool asks_residual = saved.residual.defined();
     auto grad_residual = asks_residual ? torch::empty_like(saved.rows) : torch::Tensor();
@@ -168,8 +166,8 @@ class NormaliseAndPoolOnCuda : public torch::autograd::Function<NormaliseAndPool
     auto workspace = workspace_for(saved.rows);
     Sums sums(saved);
     cuda::kernels()->batch_norm.pool_backward_sums(
-        rows, size, data_of(grad), winner, data_of(saved.rows), saved.channels(), floats(workspace),
-        sums.output(saved, context->saved_data["eps"].toDouble()));
+        rows, size, data_of(grad), winner, data_of(saved.rows), saved.channels(),
+        floats_of(workspace), sums.output(saved, context->saved_data["eps"].toDouble()));
     auto grad_rows = torch::empty_like(saved.rows);
     cuda::kernels()->batch_norm.pool_backward_apply(
         rows, size, data_of(grad), winner, data_of(saved.rows), saved.channels(), sums.row(2),

@@ -26,17 +26,12 @@ weights::TensorFile renamed(const weights::TensorFile& file, const std::string& 
   return part;
 }
 
-std::string said(const weights::TensorFile& file, const std::string& key) {
-  const auto found = file.metadata.find(key);
-  return found == file.metadata.end() ? "" : found->second;
-}
-
 ExportedModel read_model_file(const fs::path& path) {
   weights::TensorFile file = weights::open_weights(path).content;
-  if (said(file, "format").empty()) file = weights::import_model(path).file;
-  const auto format = said(file, "format");
+  if (file.said("format").empty()) file = weights::import_model(path).file;
+  const auto format = file.said("format");
   std::string name;
-  if (format == "raven-encoder") name = said(file, "modality");
+  if (format == "raven-encoder") name = file.said("modality");
   if (format == "raven-recognizer") name = "recognizer";
   if (format == "raven-language-model") name = "language_model";
   if (name.empty()) {
@@ -96,7 +91,7 @@ std::vector<ExportedModel> read_models(const fs::path& given) {
 }
 
 ExportedModel encoder_of(const ExportedModel& recognizer) {
-  const auto modality = said(recognizer.file, "modality");
+  const auto modality = recognizer.file.said("modality");
   if (recognizer.name != "recognizer" || modality.empty()) {
     throw CheckpointError(
         fmt::format("a model named '{}' has no encoder to take out", recognizer.name));

@@ -92,6 +92,11 @@ const torch::Tensor& TensorFile::at(const std::string& name) const {
   throw CheckpointError(fmt::format("no tensor '{}' among {}", name, tensors.size()));
 }
 
+std::string TensorFile::said(const std::string& key) const {
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? "" : found->second;
+}
+
 TensorFile read_safetensors(const fs::path& file) {
   const MappedFile mapping(file);
   return read_tensors(mapping.bytes(), file.string(), [&](const auto& place, std::uint64_t begin) {

@@ -20,6 +20,7 @@ std::uint32_t slow(std::string_view bytes) {
 TEST(Crc32, GivesTheKnownValue) {  // the "check" of CRC-32/ISO-HDLC in the catalogue of CRCs
   EXPECT_EQ(crc32("123456789"), 0xCBF43926U);
   EXPECT_EQ(crc32(""), 0U);
+  EXPECT_EQ(crc32({}, 0xCBF43926U), 0xCBF43926U);
 }
 
 TEST(Crc32, OfAnyLengthInAnyPartsIsThatOfTheBits) {

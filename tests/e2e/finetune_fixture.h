@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "e2e/process.h"
+#include "e2e/tiny_settings.h"
 #include "raven/core/files.h"
 #include "raven/data/manifest.h"
 #include "support/temporary_folder.h"
@@ -51,29 +52,14 @@ class Finetune : public testing::Test {
     std::vector<std::string> words = {
         kRaven,
         "finetune",
-        "device=cpu",
-        "threads=1",
-        "data.workers=0",
-        "data.max_frames=64",
-        "data.video.shrink=4",
-        "data.video.crop=20",
-        "model.encoder.dim=16",
-        "model.encoder.heads=2",
-        "model.encoder.ffn_dim=32",
-        "model.encoder.blocks=1",
-        "model.video_frontend.widths=[4,4,8,8]",
-        "model.audio_frontend.widths=[4,4,8,8]",
         "model.decoder={dim: 16, heads: 2, ffn_dim: 32, blocks: 1}",
-        "optimizer.warmup_steps=3",
-        "train.steps=24",
-        "log.every=4",
         "checkpoint.every_epochs=null",
-        "checkpoint.every=3",
         "checkpoint.average=3",
         "run.dir=" + folder(run).string(),
         "data.manifest=" + train(),
         "data.valid_manifest=" + (corpus_->path() / "test" / "manifest.tsv").string(),
         "text.model=" + (corpus_->path() / "words.model").string()};
+    words.insert(words.begin() + 2, kTinySettings.begin(), kTinySettings.end());
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }

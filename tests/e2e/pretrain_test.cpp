@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "e2e/process.h"
+#include "e2e/tiny_settings.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
 #include "support/temporary_folder.h"
@@ -19,35 +20,19 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const std::vector<std::string> kTiny = {"device=cpu",
-                                        "threads=1",
-                                        "data.workers=0",
-                                        "data.max_frames=64",
-                                        "data.video.shrink=4",
-                                        "data.video.crop=20",
-                                        "model.encoder.dim=16",
-                                        "model.encoder.heads=2",
-                                        "model.encoder.ffn_dim=32",
-                                        "model.encoder.blocks=1",
-                                        "model.video_frontend.widths=[4,4,8,8]",
-                                        "model.audio_frontend.widths=[4,4,8,8]",
-                                        "model.predictors.v2a.dim=16",
-                                        "model.predictors.v2a.heads=2",
-                                        "model.predictors.v2a.ffn_dim=32",
-                                        "model.predictors.a2a.dim=16",
-                                        "model.predictors.a2a.heads=2",
-                                        "model.predictors.a2a.ffn_dim=32",
-                                        "model.predictors.a2v.dim=16",
-                                        "model.predictors.a2v.heads=2",
-                                        "model.predictors.a2v.ffn_dim=32",
-                                        "teacher.momentum=0.99",
-                                        "optimizer.warmup_steps=3",
-                                        "optimizer.lr=0.003",
-                                        "train.steps=24",
-                                        "log.every=4",
-                                        "checkpoint.every=3",
-                                        "monitor.every=10",
-                                        "monitor.probe_utterances=6"};
+const std::vector<std::string> kTinyPretraining = {"model.predictors.v2a.dim=16",
+                                                   "model.predictors.v2a.heads=2",
+                                                   "model.predictors.v2a.ffn_dim=32",
+                                                   "model.predictors.a2a.dim=16",
+                                                   "model.predictors.a2a.heads=2",
+                                                   "model.predictors.a2a.ffn_dim=32",
+                                                   "model.predictors.a2v.dim=16",
+                                                   "model.predictors.a2v.heads=2",
+                                                   "model.predictors.a2v.ffn_dim=32",
+                                                   "teacher.momentum=0.99",
+                                                   "optimizer.lr=0.003",
+                                                   "monitor.every=10",
+                                                   "monitor.probe_utterances=6"};
 
 class Pretrain : public testing::Test {
  protected:
@@ -66,7 +51,8 @@ class Pretrain : public testing::Test {
   std::vector<std::string> command(const std::string& run,
                                    const std::vector<std::string>& more) const {
     std::vector<std::string> words = {RAVEN_BINARY_DIR "/bin/raven", "pretrain"};
-    words.insert(words.end(), kTiny.begin(), kTiny.end());
+    words.insert(words.end(), kTinySettings.begin(), kTinySettings.end());
+    words.insert(words.end(), kTinyPretraining.begin(), kTinyPretraining.end());
     words.push_back("run.dir=" + folder(run).string());
     words.push_back("data.manifest=" + (corpus_->path() / "train" / "manifest.tsv").string());
     words.push_back("data.valid_manifest=" + (corpus_->path() / "test" / "manifest.tsv").string());

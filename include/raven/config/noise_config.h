@@ -21,6 +21,12 @@ struct EnumNames<NoiseKind> {
       {NoiseKind::kFile, "file"}};
 };
 
+inline constexpr const char* kNoiseKindMeaning =
+    "white; pink (3 dB less each octave); babble: other speakers' utterances at once; file: "
+    "stretches of a recording; none";
+inline constexpr const char* kBabbleSpeakersMeaning =
+    "voices of kind babble, each as loud as the others";
+
 struct NoiseConfig {
   NoiseKind kind = NoiseKind::kNone;
   double snr_db = 0;
@@ -32,17 +38,14 @@ struct NoiseConfig {
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field(
-        "kind", &NoiseConfig::kind,
-        "white; pink (3 dB less each octave); babble: other speakers' utterances at once; file: "
-        "stretches of a recording; none");
+    v.field("kind", &NoiseConfig::kind, kNoiseKindMeaning);
     v.field("snr_db", &NoiseConfig::snr_db, between(-60, 100),
             "mean power of the whole utterance over that of the noise, in decibels");
     v.field("max_snr_db", &NoiseConfig::max_snr_db, between(-60, 100),
             "each utterance's ratio is drawn between snr_db and this; null: it is snr_db");
     v.field("prob", &NoiseConfig::prob, between(0, 1), "chance that an utterance gets noise");
     v.field("babble_speakers", &NoiseConfig::babble_speakers, between(1, 64),
-            "voices of kind babble, each as loud as the others");
+            kBabbleSpeakersMeaning);
     v.field("babble_manifest", &NoiseConfig::babble_manifest,
             "list of the utterances that babble is made from; empty: those that are read anyway");
     v.field("file", &NoiseConfig::file,
@@ -76,10 +79,7 @@ struct NoiseLevelsConfig {
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field(
-        "kind", &NoiseLevelsConfig::kind,
-        "white; pink (3 dB less each octave); babble: other speakers' utterances at once; file: "
-        "stretches of a recording; none");
+    v.field("kind", &NoiseLevelsConfig::kind, kNoiseKindMeaning);
     v.field("snr_db", &NoiseLevelsConfig::snr_db, between(-60, 100),
             "mean power of the whole utterance over that of the noise, in decibels; one set of "
             "results, <set>@<noise>_<level>dB, for each");
@@ -87,7 +87,7 @@ struct NoiseLevelsConfig {
     v.field("seed", &NoiseLevelsConfig::seed, at_least(0),
             "what an utterance hears follows from this and its id, at every level and run");
     v.field("babble_speakers", &NoiseLevelsConfig::babble_speakers, between(1, 64),
-            "voices of kind babble, each as loud as the others");
+            kBabbleSpeakersMeaning);
     v.field("babble_manifest", &NoiseLevelsConfig::babble_manifest,
             "list of the utterances that babble is made from; empty: those of the set");
     v.field("file", &NoiseLevelsConfig::file,

@@ -27,6 +27,9 @@ void replace_file(const std::filesystem::path& file,
 /// Flushes a file or folder to disk (fsync). Throws SystemError.
 void flush_to_disk(const std::filesystem::path& path);
 
+/// Where the program that runs lies; empty when the system does not tell.
+std::filesystem::path program_folder();
+
 /// Creates a folder and its parents. Throws SystemError with the reason.
 void make_folders(const std::filesystem::path& folder);
 

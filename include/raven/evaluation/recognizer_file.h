@@ -18,6 +18,7 @@ struct LoadedRecognizer {
   std::vector<std::string> decoding;  // "decode.beam_size=40": the settings that it was published
                                       // with, for LoadOptions::defaults
   std::filesystem::path file;         // what was read: a .safetensors file or a checkpoint folder
+  std::string checksum;               // of the file of weights
   std::filesystem::path folder;       // where results belong: the run, or the file's folder
 };
 

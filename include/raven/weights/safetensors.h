@@ -23,6 +23,8 @@ struct TensorFile {
 
   /// The tensor of that name; throws CheckpointError naming it.
   [[nodiscard]] const torch::Tensor& at(const std::string& name) const;
+  /// What the metadata say under `key`; empty when they say nothing.
+  [[nodiscard]] std::string said(const std::string& key) const;
 };
 
 /// Throws CheckpointError with file, tensor and reason for anything malformed: sizes, offsets,

@@ -99,6 +99,23 @@ struct Query {
   }
 };
 
+/// body(key, dropout's factor) for this lane's share of a query's keys.
+template <class Body>
+__device__ inline void each_key(const Query& query, int frames, const Dropout& dropout,
+                                const Body& body) {
+  const auto quads = static_cast<std::uint64_t>((frames + 3) / 4);
+  for (int first = 4 * (static_cast<int>(threadIdx.x) % 32); first < frames; first += 128) {
+    float kept[4] = {1, 1, 1, 1};
+    if (dropout.active()) {
+      const auto place =
+          static_cast<std::uint64_t>(query.row) * quads + static_cast<unsigned>(first / 4);
+      const float4 factors = dropout.factors(place);
+      kept[0] = factors.x, kept[1] = factors.y, kept[2] = factors.z, kept[3] = factors.w;
+    }
+    for (int i = 0; i < 4 && first + i < frames; ++i) body(first + i, kept[i]);
+  }
+}
+
 __device__ inline float sum_of_warp(float x) {
   for (int distance = 16; distance > 0; distance /= 2)
     x += __shfl_xor_sync(kWholeWarp, x, distance);
@@ -138,23 +155,12 @@ __global__ void __launch_bounds__(32 * kRowsOfBlock)
   const float inverse = most == -INFINITY ? 0 : 1 / sum;
   T* weights_row = weights + query.row * frames;
   T* dropped_row = dropped + query.row * frames;
-  const auto quads = static_cast<std::uint64_t>((frames + 3) / 4);
-  for (int first = 4 * lane; first < frames; first += 128) {
-    float kept[4] = {1, 1, 1, 1};
-    if (dropout.active()) {
-      const auto place =
-          static_cast<std::uint64_t>(query.row) * quads + static_cast<unsigned>(first / 4);
-      const float4 factors = dropout.factors(place);
-      kept[0] = factors.x, kept[1] = factors.y, kept[2] = factors.z, kept[3] = factors.w;
-    }
-    for (int i = 0; i < 4 && first + i < frames; ++i) {
-      const int key = first + i;
-      const bool seen = visible == nullptr || visible[key];
-      const float weight = seen ? __expf(score(key) - most) * inverse : 0.0F;
-      put(weights_row + key, weight);
-      if (dropout.active()) put(dropped_row + key, weight * kept[i]);
-    }
-  }
+  each_key(query, frames, dropout, [=](int key, float kept) {
+    const bool seen = visible == nullptr || visible[key];
+    const float weight = seen ? __expf(score(key) - most) * inverse : 0.0F;
+    put(weights_row + key, weight);
+    if (dropout.active()) put(dropped_row + key, weight * kept);
+  });
 }
 
 template <class T>
@@ -166,20 +172,9 @@ __global__ void __launch_bounds__(32 * kRowsOfBlock)
   const int frames = sizes.frames, lane = static_cast<int>(threadIdx.x) % 32;
   const T* grad_row = grad + query.row * frames;
   const T* weights_row = weights + query.row * frames;
-  const auto quads = static_cast<std::uint64_t>((frames + 3) / 4);
   const auto each = [&](const auto& body) {  // body(key, gradient of the weight before dropout)
-    for (int first = 4 * lane; first < frames; first += 128) {
-      float kept[4] = {1, 1, 1, 1};
-      if (dropout.active()) {
-        const auto place =
-            static_cast<std::uint64_t>(query.row) * quads + static_cast<unsigned>(first / 4);
-        const float4 factors = dropout.factors(place);
-        kept[0] = factors.x, kept[1] = factors.y, kept[2] = factors.z, kept[3] = factors.w;
-      }
-      for (int i = 0; i < 4 && first + i < frames; ++i) {
-        body(first + i, as_float(grad_row[first + i]) * kept[i]);
-      }
-    }
+    each_key(query, frames, dropout,
+             [&](int key, float kept) { body(key, as_float(grad_row[key]) * kept); });
   };
   float product = 0;
   each([&](int key, float g) { product += g * as_float(weights_row[key]); });
@@ -202,15 +197,6 @@ Sizes sizes_of(const Heads& heads) {
           static_cast<int>(heads.heads), static_cast<int>(heads.width)};
 }
 
-template <class Body>
-void with_type(const Heads& heads, const Body& body) {
-  if (heads.element == Element::kBfloat16) {
-    body(__nv_bfloat16{});
-  } else {
-    body(float{});
-  }
-}
-
 template <class T>
 unsigned blocks_of_lanes(const Heads& heads) {
   const auto lanes = sizes_of(heads).elements() / Lane<T>::kWidth;
@@ -222,11 +208,9 @@ unsigned blocks_of_queries(const Heads& heads) {
   return static_cast<unsigned>((rows + kRowsOfBlock - 1) / kRowsOfBlock);
 }
 
-cudaStream_t stream_of(const Heads& heads) { return static_cast<cudaStream_t>(heads.stream); }
-
 void split(const Heads& heads, const void* q, const void* k, const void* v, const float* u,
            const float* w, void* q_content, void* q_position, void* keys, void* values) {
-  with_type(heads, [&](auto type) {
+  with_type(heads.element, [&](auto type) {
     using T = decltype(type);
     split_kernel<T><<<blocks_of_lanes<T>(heads), kThreads, 0, stream_of(heads)>>>(
         sizes_of(heads), static_cast<const T*>(q), static_cast<const T*>(k),
@@ -237,7 +221,7 @@ void split(const Heads& heads, const void* q, const void* k, const void* v, cons
 
 void merge(const Heads& heads, const void* q_content, const void* q_position, const void* keys,
            const void* values, void* q, void* k, void* v) {
-  with_type(heads, [&](auto type) {
+  with_type(heads.element, [&](auto type) {
     using T = decltype(type);
     merge_kernel<T><<<blocks_of_lanes<T>(heads), kThreads, 0, stream_of(heads)>>>(
         sizes_of(heads), static_cast<const T*>(q_content), static_cast<const T*>(q_position),
@@ -248,7 +232,7 @@ void merge(const Heads& heads, const void* q_content, const void* q_position, co
 
 void softmax(const Heads& heads, const void* content, const void* position, const bool* valid,
              float scale, const DropoutOptions& dropout, void* weights, void* dropped) {
-  with_type(heads, [&](auto type) {
+  with_type(heads.element, [&](auto type) {
     using T = decltype(type);
     softmax_kernel<T><<<blocks_of_queries(heads), 32 * kRowsOfBlock, 0, stream_of(heads)>>>(
         sizes_of(heads), static_cast<const T*>(content), static_cast<const T*>(position), valid,
@@ -258,7 +242,7 @@ void softmax(const Heads& heads, const void* content, const void* position, cons
 
 void softmax_backward(const Heads& heads, const void* grad, const void* weights, float scale,
                       const DropoutOptions& dropout, void* grad_content, void* grad_position) {
-  with_type(heads, [&](auto type) {
+  with_type(heads.element, [&](auto type) {
     using T = decltype(type);
     softmax_backward_kernel<T>
         <<<blocks_of_queries(heads), 32 * kRowsOfBlock, 0, stream_of(heads)>>>(

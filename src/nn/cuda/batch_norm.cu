@@ -261,7 +261,7 @@ void with_flags(bool silu, bool residual, const Body& body) {
 }
 
 void moments(const Rows& rows, const void* x, float* partial, const MomentsOutput& out) {
-  with_type(rows, [&](auto type) {
+  with_type(rows.element, [&](auto type) {
     using T = decltype(type);
     const int blocks = blocks_for(rows, rows.rows), channels = static_cast<int>(rows.channels);
     const auto* values = static_cast<const T*>(x);
@@ -274,7 +274,7 @@ void moments(const Rows& rows, const void* x, float* partial, const MomentsOutpu
 
 void apply(const Rows& rows, const void* x, const void* residual, const Channels& norm, bool silu,
            void* y) {
-  with_type(rows, [&](auto type) {
+  with_type(rows.element, [&](auto type) {
     using T = decltype(type);
     with_flags(silu, residual != nullptr, [&](auto with_silu, auto with_residual) {
       apply_kernel<T, decltype(with_silu)::value, decltype(with_residual)::value>
@@ -315,7 +315,7 @@ void launch_apply(const Rows& rows, const Gradient& gradient, const void* x, con
 
 void backward_sums(const Rows& rows, const void* grad, const void* x, const void* residual,
                    const Channels& norm, bool silu, float* partial, const SumsOutput& out) {
-  with_type(rows, [&](auto type) {
+  with_type(rows.element, [&](auto type) {
     using T = decltype(type);
     const PlainGradient<T> gradient{static_cast<const T*>(grad), static_cast<int>(rows.channels)};
     launch_sums<T>(rows, gradient, x, residual, norm, silu, partial, out);
@@ -325,7 +325,7 @@ void backward_sums(const Rows& rows, const void* grad, const void* x, const void
 void backward_apply(const Rows& rows, const void* grad, const void* x, const void* residual,
                     const Channels& norm, bool silu, const float* mean_grad, const float* slope,
                     void* grad_x, void* grad_residual) {
-  with_type(rows, [&](auto type) {
+  with_type(rows.element, [&](auto type) {
     using T = decltype(type);
     const PlainGradient<T> gradient{static_cast<const T*>(grad), static_cast<int>(rows.channels)};
     launch_apply<T>(rows, gradient, x, residual, norm, silu, mean_grad, slope, grad_x,
@@ -337,7 +337,7 @@ void apply_and_pool(const Rows& rows, const ImageSize& size, const void* x, cons
                     void* pooled, std::uint8_t* winner) {
   const auto images = rows.rows / (size.height * size.width);
   const auto pooled_rows = images * ((size.height + 1) / 2) * ((size.width + 1) / 2);
-  with_type(rows, [&](auto type) {
+  with_type(rows.element, [&](auto type) {
     using T = decltype(type);
     pool_kernel<T><<<blocks_for(rows, pooled_rows), kThreads, 0, stream_of(rows)>>>(
         static_cast<const T*>(x), norm, pooled_rows, static_cast<int>(rows.channels),
@@ -356,7 +356,7 @@ PooledGradient<T> pooled_gradient(const Rows& rows, const ImageSize& size, const
 void pool_backward_sums(const Rows& rows, const ImageSize& size, const void* grad_pooled,
                         const std::uint8_t* winner, const void* x, const Channels& norm,
                         float* partial, const SumsOutput& out) {
-  with_type(rows, [&](auto type) {
+  with_type(rows.element, [&](auto type) {
     using T = decltype(type);
     launch_sums<T>(rows, pooled_gradient<T>(rows, size, grad_pooled, winner), x, nullptr, norm,
                    true, partial, out);
@@ -366,7 +366,7 @@ void pool_backward_sums(const Rows& rows, const ImageSize& size, const void* gra
 void pool_backward_apply(const Rows& rows, const ImageSize& size, const void* grad_pooled,
                          const std::uint8_t* winner, const void* x, const Channels& norm,
                          const float* mean_grad, const float* slope, void* grad_x) {
-  with_type(rows, [&](auto type) {
+  with_type(rows.element, [&](auto type) {
     using T = decltype(type);
     launch_apply<T>(rows, pooled_gradient<T>(rows, size, grad_pooled, winner), x, nullptr, norm,
                     true, mean_grad, slope, grad_x, nullptr);

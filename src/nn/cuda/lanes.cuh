@@ -175,7 +175,11 @@ inline Dropout dropout_of(const DropoutOptions& options) {
   return {static_cast<unsigned>(bits), static_cast<float>(1 / (1 - options.rate)), options.seed};
 }
 
-cudaStream_t stream_of(const Rows& rows) { return static_cast<cudaStream_t>(rows.stream); }
+/// Of Rows or Heads.
+template <class Sizes>
+cudaStream_t stream_of(const Sizes& sizes) {
+  return static_cast<cudaStream_t>(sizes.stream);
+}
 
 int multiprocessors() {
   int device = 0, count = 0;
@@ -205,8 +209,8 @@ constexpr dim3 kFinishBlock{32, kFinishRows};
 
 /// body(T{}) with the element's type.
 template <class Body>
-void with_type(const Rows& rows, const Body& body) {
-  if (rows.element == Element::kBfloat16) {
+void with_type(Element element, const Body& body) {
+  if (element == Element::kBfloat16) {
     body(__nv_bfloat16{});
   } else {
     body(float{});

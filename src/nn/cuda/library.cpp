@@ -46,6 +46,10 @@ void* stream_of(const torch::Tensor& x) {
   return device.getStream(x.device()).native_handle();
 }
 
+void* data_of(const torch::Tensor& x) { return x.defined() ? x.data_ptr() : nullptr; }
+
+float* floats_of(const torch::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
+
 DropoutOptions draw_dropout(double rate) {
   if (rate <= 0) return {};
   auto generator = at::detail::getDefaultCPUGenerator();

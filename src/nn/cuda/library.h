@@ -15,6 +15,10 @@ Element element_of(const torch::Tensor& x);
 /// The current stream of its device, a cudaStream_t.
 void* stream_of(const torch::Tensor& x);
 
+/// Device memory of a tensor, nullptr where it is undefined.
+void* data_of(const torch::Tensor& x);
+float* floats_of(const torch::Tensor& x);
+
 /// With a seed from LibTorch's CPU generator, where anything is dropped at all.
 DropoutOptions draw_dropout(double rate);
 
