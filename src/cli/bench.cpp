@@ -19,7 +19,9 @@
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
 #include "raven/models/encoder.h"
+#include "raven/text/units.h"
 #include "raven/train/device.h"
+#include "raven/train/finetune_task.h"
 #include "raven/train/flops.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/run_folder.h"
@@ -28,11 +30,17 @@
 namespace raven::cli {
 namespace {
 
+using config::FinetuneConfig;
 using config::PretrainConfig;
+
+/// With which the random labels of `bench finetune` are drawn, as many as published.
+constexpr std::int64_t kUnits = 1049;
 
 constexpr const char* kDescription =
     "step: a pre-training step on a random batch, with targets, forward, backward, clipping, both "
-    "optimisers and the teachers' update. encode: one student encoder, inference only, on a random "
+    "optimisers and the teachers' update. finetune: a fine-tuning step on a random batch with half "
+    "as many labels as frames; its --config is one of fine-tuning. encode: one student encoder, "
+    "inference only, on a random "
     "batch. loader: batches of a manifest through the data pipeline, without networks. decode: the "
     "search alone, over random encoder outputs, with random weights that do not end a sentence "
     "early, so that it yields about as many units as frames.\n"
@@ -83,16 +91,42 @@ nlohmann::ordered_json summary(const Timing& timing) {
 }
 
 /// Random pixels and samples: `frames` frames in utterances of `length`.
-data::Batch random_batch(const PretrainConfig& config, std::int64_t frames, std::int64_t length) {
+data::Batch random_batch(const config::DataConfig& config, std::int64_t frames,
+                         std::int64_t length) {
   torch::manual_seed(0);
   const std::int64_t utterances = std::max<std::int64_t>(frames / length, 1);
-  const auto side = config.data.video.crop;
+  const auto side = config.video.crop;
   data::Batch batch;
   batch.ids.assign(static_cast<std::size_t>(utterances), "random");
   batch.video = torch::randint(0, 256, {utterances, length, side, side}, torch::kUInt8);
   batch.audio = 0.1 * torch::randn({utterances, media::kSamplesPerFrame * length});
   batch.lengths = torch::full({utterances}, length, torch::kInt64);
+  batch.num_frames_of.assign(batch.ids.size(), length);
   return batch;
+}
+
+/// One for each two frames, drawn from all units but blank, unknown and end.
+void add_random_labels(data::Batch& batch) {
+  const auto count = std::max<std::int64_t>(batch.video.size(1) / 2, 1);
+  batch.labels =
+      torch::randint(text::Units::kUnknown + 1, kUnits - 1, {batch.video.size(0), count});
+  batch.num_labels_of.assign(batch.ids.size(), count);
+}
+
+/// Pieces without meaning.
+text::Units numbered_units() {
+  std::string content = "<unk> 1\n";
+  for (std::int64_t i = 2; i < kUnits - 1; ++i) content += fmt::format("{0} {0}\n", i);
+  return text::Units::parse(content, "random units");
+}
+
+/// In pinned memory where a GPU computes, as the loader's batches, so that copies do not wait.
+void pin(data::Batch& batch, const torch::Device& device) {
+  if (!device.is_cuda()) return;
+  for (auto* part : {&batch.video, &batch.audio, &batch.lengths, &batch.masked_video,
+                     &batch.masked_audio, &batch.labels}) {
+    if (part->defined()) *part = part->pin_memory();
+  }
 }
 
 torch::Tensor random_mask(const data::SpanOptions& options, const data::Batch& batch,
@@ -127,16 +161,13 @@ nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments&
   const train::RunLength run{.steps = 1000, .warmup_steps = 0};
   train::PretrainTask task(config, device, run, {});
   train::Updater updater(task, config.optimizer, run, device);
-  auto batch = random_batch(config, arguments.integer("--frames"), length);
+  auto batch = random_batch(config.data, arguments.integer("--frames"), length);
   Random random(1);
-  const auto pinned = [&](const torch::Tensor& x) { return device.is_cuda() ? x.pin_memory() : x; };
-  batch.video = pinned(batch.video);  // as the loader's, so that copies do not wait
-  batch.audio = pinned(batch.audio);
-  batch.lengths = pinned(batch.lengths);
   std::int64_t step = 0;
   const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
-    batch.masked_video = pinned(random_mask(data::video_spans(config.mask), batch, random));
-    batch.masked_audio = pinned(random_mask(data::audio_spans(config.mask), batch, random));
+    batch.masked_video = random_mask(data::video_spans(config.mask), batch, random);
+    batch.masked_audio = random_mask(data::audio_spans(config.mask), batch, random);
+    pin(batch, device);
     updater.apply(updater.gradients({batch}, /*measure=*/false), step++);
     train::synchronise(device);
     return static_cast<double>(batch.num_frames());
@@ -144,6 +175,27 @@ nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments&
   auto result = summary(timing);
   add_device(result, device, train::pretrain_flops(config, length, batch.video.size(0)),
              config.train.precision);
+  return result;
+}
+
+nlohmann::ordered_json bench_finetune(const FinetuneConfig& config, const Arguments& arguments) {
+  const auto device = train::choose_device(config.device, cuda_library_problem());
+  const train::RunLength run{.steps = 1000, .warmup_steps = 0};
+  train::FinetuneTask task(config, device, numbered_units(), {});
+  train::Updater updater(task, config.optimizer, run, device);
+  auto batch = random_batch(config.data, arguments.integer("--frames"),
+                            arguments.integer("--utterance-length"));
+  add_random_labels(batch);
+  pin(batch, device);
+  std::int64_t step = 0;
+  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
+    updater.apply(updater.gradients({batch}, /*measure=*/false), step++);
+    train::synchronise(device);
+    return static_cast<double>(batch.num_frames());
+  });
+  auto result = summary(timing);
+  add_device(result, device, 0, config.train.precision);
+  result["modality"] = config::enum_name(config.model.modality);
   return result;
 }
 
@@ -156,7 +208,7 @@ nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Argument
                           video ? config.model.video_frontend : config.model.audio_frontend);
   encoder->to(device);
   encoder->eval();
-  const auto batch = random_batch(config, arguments.integer("--frames"), length);
+  const auto batch = random_batch(config.data, arguments.integer("--frames"), length);
   const auto input = train::pretrain_input(batch.to(device));
   const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
     const c10::InferenceMode inference;
@@ -257,24 +309,34 @@ void print_table(const nlohmann::ordered_json& result) {
   }
 }
 
-ExitCode bench(const Arguments& arguments) {
-  const auto what = arguments.text("WHAT");
-  const auto [config, yaml] = config::load<PretrainConfig>(
-      arguments.config_file(), arguments.overrides(), {.allow_missing = true});
+/// One measurement with the configuration of its stage, and what to say of it.
+template <class Config, class Measure>
+nlohmann::ordered_json measured(const Arguments& arguments, const Measure& measure) {
+  const auto [config, yaml] =
+      config::load<Config>(arguments.config_file(), arguments.overrides(), {.allow_missing = true});
   load_cuda_library(config.device);
   train::set_threads(arguments.given("--threads") ? arguments.integer("--threads")
                                                   : config.threads);
   train::set_precision(config.train.precision);
-  nlohmann::ordered_json result{{"what", what}};
-  const auto measured = what == "loader"   ? bench_loader(config, arguments)
-                        : what == "encode" ? bench_encode(config, arguments)
-                        : what == "decode" ? bench_decode(config, arguments)
-                                           : bench_step(config, arguments);
-  result.update(measured);
+  nlohmann::ordered_json result = measure(config, arguments);
   result["precision"] = config::enum_name(config.train.precision);
   result["frames"] = arguments.integer("--frames");
   result["utterance_length"] = arguments.integer("--utterance-length");
   result["config"] = train::flatten(config);
+  return result;
+}
+
+ExitCode bench(const Arguments& arguments) {
+  const auto what = arguments.text("WHAT");
+  nlohmann::ordered_json result{{"what", what}};
+  if (what == "finetune") {
+    result.update(measured<FinetuneConfig>(arguments, bench_finetune));
+  } else {
+    result.update(measured<PretrainConfig>(arguments, what == "loader"   ? bench_loader
+                                                      : what == "encode" ? bench_encode
+                                                      : what == "decode" ? bench_decode
+                                                                         : bench_step));
+  }
   if (arguments.flag("--json")) {
     fmt::print("{}\n", result.dump());
   } else {
@@ -295,49 +357,48 @@ Option count_option(const std::string& name, const std::string& meaning, const s
 }  // namespace
 
 Command make_bench_command() {
-  return {
-      .name = "bench",
-      .summary = "measures the speed of the loader, a pre-training step, an encoder or the search",
-      .description = kDescription,
-      .positionals = {{.name = "WHAT",
-                       .meaning = "loader, step, encode or decode",
-                       .kind = ValueKind::kText,
-                       .choices = {"loader", "step", "encode", "decode"}}},
-      .options = {{.name = "--json", .value = "", .meaning = "print one JSON object"},
-                  count_option("--frames", "video frames of the random batch", "100"),
-                  count_option("--utterance-length", "frames of each utterance in it", "50"),
-                  count_option("--warmup", "rounds before timing", "2"),
-                  count_option("--steps", "rounds timed", "5"),
-                  count_option("--threads", "CPU threads of the networks", ""),
-                  {.name = "--modality",
-                   .value = "NAME",
-                   .meaning = "for encode",
-                   .default_value = "video",
-                   .choices = {"video", "audio"}},
-                  {.name = "--beam-size",
-                   .value = "N",
-                   .meaning = "for decode",
-                   .kind = ValueKind::kInteger,
-                   .default_value = "40",
-                   .range = config::at_least(1)},
-                  {.name = "--ctc-weight",
-                   .value = "W",
-                   .meaning = "for decode",
-                   .kind = ValueKind::kNumber,
-                   .default_value = "0.1",
-                   .range = config::between(0, 1)},
-                  {.name = "--manifest",
-                   .value = "FILE",
-                   .meaning = "for loader; else data.manifest",
-                   .kind = ValueKind::kFile}},
-      .config_keys = keys_of<PretrainConfig>(),
-      .examples = {{"bench step --config lrs3.yaml --json device=cpu",
-                    "a RAVEn Base step on this machine's CPU"},
-                   {"bench loader --manifest data/lrs3/manifest.tsv --steps 50 data.workers=8",
-                    "how fast eight workers read and decode"},
-                   {"bench decode --frames 60 --utterance-length 60 --threads 1",
-                    "the search of one utterance, on one core, with a Base decoder"}},
-      .run = bench};
+  return {.name = "bench",
+          .summary = "measures the speed of the loader, a training step, an encoder or the search",
+          .description = kDescription,
+          .positionals = {{.name = "WHAT",
+                           .meaning = "loader, step, finetune, encode or decode",
+                           .kind = ValueKind::kText,
+                           .choices = {"loader", "step", "finetune", "encode", "decode"}}},
+          .options = {{.name = "--json", .value = "", .meaning = "print one JSON object"},
+                      count_option("--frames", "video frames of the random batch", "100"),
+                      count_option("--utterance-length", "frames of each utterance in it", "50"),
+                      count_option("--warmup", "rounds before timing", "2"),
+                      count_option("--steps", "rounds timed", "5"),
+                      count_option("--threads", "CPU threads of the networks", ""),
+                      {.name = "--modality",
+                       .value = "NAME",
+                       .meaning = "for encode",
+                       .default_value = "video",
+                       .choices = {"video", "audio"}},
+                      {.name = "--beam-size",
+                       .value = "N",
+                       .meaning = "for decode",
+                       .kind = ValueKind::kInteger,
+                       .default_value = "40",
+                       .range = config::at_least(1)},
+                      {.name = "--ctc-weight",
+                       .value = "W",
+                       .meaning = "for decode",
+                       .kind = ValueKind::kNumber,
+                       .default_value = "0.1",
+                       .range = config::between(0, 1)},
+                      {.name = "--manifest",
+                       .value = "FILE",
+                       .meaning = "for loader; else data.manifest",
+                       .kind = ValueKind::kFile}},
+          .config_keys = keys_of<PretrainConfig>(),
+          .examples = {{"bench step --config lrs3.yaml --json device=cpu",
+                        "a RAVEn Base step on this machine's CPU"},
+                       {"bench loader --manifest data/lrs3/manifest.tsv --steps 50 data.workers=8",
+                        "how fast eight workers read and decode"},
+                       {"bench decode --frames 60 --utterance-length 60 --threads 1",
+                        "the search of one utterance, on one core, with a Base decoder"}},
+          .run = bench};
 }
 
 }  // namespace raven::cli

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "nn/convolution_cpu.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -18,10 +19,12 @@ torch::Tensor ConvolutionImpl::forward(const torch::Tensor& x) {
   const auto stride = options_.stride;
   if (options_.kernel == 1 && x.device().is_cpu()) return of_single_pixels(x);
   const auto padding = (options_.kernel - 1) / 2;
-  if (options_.dimensions == Dimensions::kTwo) {
-    return torch::conv2d(x, weight, {}, stride, padding);
-  }
-  return torch::conv2d(x, weight.unsqueeze(2), {}, {1, stride}, torch::IntArrayRef{0, padding});
+  const bool images = options_.dimensions == Dimensions::kTwo;
+  const auto kernels = images ? weight : weight.unsqueeze(2);  // (C', C, 1 | k, k)
+  const ConvolutionSteps steps{.stride = {images ? stride : 1, stride},
+                               .padding = {images ? padding : 0, padding}};
+  if (products_take_gradient(x, kernels)) return convolve(x, kernels, steps);
+  return torch::conv2d(x, kernels, {}, steps.stride, torch::IntArrayRef(steps.padding));
 }
 
 // A matrix product over pixels. oneDNN's 1 x 1 convolution (LibTorch 2.11, AVX-512) writes beyond

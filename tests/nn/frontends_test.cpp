@@ -135,5 +135,42 @@ TEST(Convolution, GivesSinglePixelGradientsOfEightChannels) {
   }
 }
 
+// Where matrix products compute the weight gradient: one dimension, and many channels in two.
+TEST(Convolution, HasTheGradientsOfTheLibraryInDoublePrecision) {
+  torch::manual_seed(0);
+  for (const auto dimensions : {Dimensions::kOne, Dimensions::kTwo}) {
+    const bool images = dimensions == Dimensions::kTwo;
+    for (const std::int64_t stride : {1, 2}) {
+      for (const std::int64_t width : {1, 2, 5, 300}) {
+        SCOPED_TRACE(
+            fmt::format("{} dimensions, stride {}, {} wide", images ? 2 : 1, stride, width));
+        const std::int64_t channels = images ? 128 : 3, height = images ? 3 : 1;
+        Convolution convolution(ConvolutionImpl::Options{.dimensions = dimensions,
+                                                         .in_channels = channels,
+                                                         .out_channels = 6,
+                                                         .stride = stride});
+        const auto x = torch::randn({5, channels, height, width})
+                           .contiguous(torch::MemoryFormat::ChannelsLast)
+                           .requires_grad_();
+        const auto y = convolution(x);
+        const auto of_y = torch::randn_like(y);
+        y.backward(of_y);
+
+        const auto exact_x = x.detach().to(torch::kFloat64).requires_grad_();
+        const auto exact_weight = convolution->weight.detach().to(torch::kFloat64).requires_grad_();
+        const auto exact_y =
+            images ? torch::conv2d(exact_x, exact_weight, {}, stride, 1)
+                   : torch::conv1d(exact_x.squeeze(2), exact_weight, {}, stride, 1).unsqueeze(2);
+        exact_y.backward(of_y.to(torch::kFloat64));
+        EXPECT_LE(tolerance::relative_distance(y, exact_y), tolerance::relative(torch::kFloat32));
+        EXPECT_LE(tolerance::relative_distance(x.grad(), exact_x.grad()),
+                  tolerance::relative(torch::kFloat32));
+        EXPECT_LE(tolerance::relative_distance(convolution->weight.grad(), exact_weight.grad()),
+                  tolerance::relative(torch::kFloat32));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace raven::nn
