@@ -6,7 +6,7 @@
 
 include(FindTorchCpu)
 
-set(RAVEN_LAYERS core config media text corpus report data distributed nn models weights decode train evaluation cli)
+set(RAVEN_LAYERS core config media text corpus report doctor data distributed nn models weights decode train evaluation cli)
 set(RAVEN_TORCH_LAYERS data distributed nn models weights decode train evaluation cli)
 
 add_library(raven_options INTERFACE)

@@ -22,6 +22,7 @@ Command make_import_command();
 Command make_inspect_command();
 Command make_bench_command();
 Command make_data_command();
+Command make_doctor_command();
 Command make_completion_command();
 Command make_man_command();
 

@@ -1,6 +1,5 @@
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "commands.h"
@@ -124,12 +123,7 @@ Command diff_command() {
 }  // namespace
 
 Command make_config_command() {
-  std::vector<std::string> keys;  // of all stages, each once
-  for (const auto& stage : config::stages()) {
-    for (const auto& field : stage.defaults().schema.fields) {
-      if (std::find(keys.begin(), keys.end(), field.key) == keys.end()) keys.push_back(field.key);
-    }
-  }
+  const auto keys = config::all_keys();
   return {
       .name = "config",
       .summary = "shows, describes, checks and compares configurations",

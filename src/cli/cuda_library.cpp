@@ -22,8 +22,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kNoDriver = "no NVIDIA driver was found on this machine";
 
-std::once_flag loaded_once;
-std::string problem = "it was not asked for";  // written once, under loaded_once
+std::once_flag loaded_once, told_once;
+CudaLibraries libraries;  // written once, under loaded_once
 
 bool has_driver() {
   if (access("/dev/nvidiactl", R_OK | W_OK) == 0) return true;
@@ -65,13 +65,24 @@ std::string load() {
 // raven's own kernels, beside the program's folder; without them LibTorch's operators do the work.
 void load_own_kernels() {
   std::error_code error;
-  const auto library = program_folder().parent_path() / "lib" / "libraven_cuda.so";
-  if (!fs::exists(library, error)) {
-    log::info("{} does not exist: a GPU runs without raven's own kernels", library.string());
-    return;
+  libraries.kernels = program_folder().parent_path() / "lib" / "libraven_cuda.so";
+  libraries.kernels_problem = fs::exists(libraries.kernels, error)
+                                  ? nn::use_cuda_kernels(libraries.kernels)
+                                  : libraries.kernels.string() + " does not exist";
+}
+
+// What a user should know of it, once.
+void tell() {
+  log::debug("CUDA library: {}", libraries.problem.empty() ? "loaded" : libraries.problem);
+  if (const auto warning = unused_gpu_warning(libraries.problem); !warning.empty())
+    log::warn("{}", warning);
+  std::error_code error;
+  if (libraries.kernels_problem.empty()) return;
+  if (fs::exists(libraries.kernels, error)) {
+    log::warn("raven's own CUDA kernels are not used: {}", libraries.kernels_problem);
+  } else {
+    log::info("{}: a GPU runs without raven's own kernels", libraries.kernels_problem);
   }
-  const auto reason = nn::use_cuda_kernels(library);
-  if (!reason.empty()) log::warn("raven's own CUDA kernels are not used: {}", reason);
 }
 
 }  // namespace
@@ -85,21 +96,24 @@ std::string unused_gpu_warning(const std::string& found) {
       found);
 }
 
+const CudaLibraries& try_cuda_libraries() {
+  std::call_once(loaded_once, [] {
+    libraries.problem = load();
+    if (libraries.problem.empty()) load_own_kernels();
+  });
+  return libraries;
+}
+
 void load_cuda_library(config::Device device) {
   if (device == config::Device::kCpu) return;
-  std::call_once(loaded_once, [] {
-    problem = load();
-    if (problem.empty()) load_own_kernels();
-    log::debug("CUDA library: {}", problem.empty() ? "loaded" : problem);
-    if (const auto warning = unused_gpu_warning(problem); !warning.empty())
-      log::warn("{}", warning);
-  });
+  const auto& problem = try_cuda_libraries().problem;
+  std::call_once(told_once, tell);
   if (device == config::Device::kCuda && !problem.empty()) {
     throw ConfigError(
         fmt::format("device is cuda, but {}; device=cpu runs without a GPU", problem));
   }
 }
 
-std::string cuda_library_problem() { return problem; }
+std::string cuda_library_problem() { return libraries.problem; }
 
 }  // namespace raven::cli

@@ -2,6 +2,7 @@
 // LibTorch's CUDA library at run time where an NVIDIA driver is present.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "raven/config/run_config.h"
@@ -15,6 +16,15 @@ void load_cuda_library(config::Device device);
 
 /// Why CUDA cannot be used, as the end of a message; empty when the library is loaded.
 std::string cuda_library_problem();
+
+struct CudaLibraries {
+  std::string problem = "it was not asked for";  // why CUDA cannot be used; empty: it can
+  std::filesystem::path kernels;                 // raven's own, whether or not they are there
+  std::string kernels_problem;  // why they are not used; empty: they are, or CUDA is not
+};
+
+/// Does what load_cuda_library does for device=auto, without a word in the log.
+const CudaLibraries& try_cuda_libraries();
 
 /// What to tell a user whose machine has a driver, but whose runs use the CPU because of `problem`;
 /// empty when there is nothing to tell.

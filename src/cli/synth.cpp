@@ -2,46 +2,23 @@
 // them.
 #include <fcntl.h>
 #include <spdlog/fmt/fmt.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <type_traits>
 
 #include "commands.h"
+#include "find_program.h"
 #include "raven/core/error.h"
-#include "raven/core/files.h"
 #include "synth/options.h"
 
 namespace raven::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_program(const fs::path& file) {
-  struct stat status {};
-  return stat(file.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-         access(file.c_str(), X_OK) == 0;
-}
-
-// Beside this program, else on PATH; empty when there is none.
-fs::path find_program(const std::string& name) {
-  const auto beside = program_folder();
-  if (!beside.empty() && is_program(beside / name)) return beside / name;
-  const char* path = std::getenv("PATH");
-  std::string rest = path == nullptr ? "" : path;
-  while (!rest.empty()) {
-    const auto end = std::min(rest.find(':'), rest.size());
-    const fs::path folder = rest.substr(0, end);
-    if (folder.is_absolute() && is_program(folder / name)) return folder / name;
-    rest.erase(0, std::min(end + 1, rest.size()));
-  }
-  return {};
-}
 
 ExitCode run(const Arguments& arguments) {
   const fs::path program = find_program("raven-synth");

@@ -2,6 +2,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+
 #include "raven/config/evaluate_config.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/pretrain_config.h"
@@ -32,6 +34,16 @@ const std::vector<Stage>& stages() {
       stage<EvaluateConfig>("evaluate", "decoding and scoring"),
   };
   return all;
+}
+
+std::vector<std::string> all_keys() {
+  std::vector<std::string> keys;
+  for (const auto& stage : stages()) {
+    for (const auto& field : stage.defaults().schema.fields) {
+      if (std::find(keys.begin(), keys.end(), field.key) == keys.end()) keys.push_back(field.key);
+    }
+  }
+  return keys;
 }
 
 const Stage& stage_named(const std::string& name) {

@@ -33,6 +33,9 @@ struct Stage {
 /// In the order of a study: pre-training first.
 const std::vector<Stage>& stages();
 
+/// Every key of every stage, each once.
+std::vector<std::string> all_keys();
+
 /// The stage of that name. Throws ConfigError listing the names.
 const Stage& stage_named(const std::string& name);
 

@@ -1,0 +1,221 @@
+// `raven doctor`
+#include "raven/doctor/finding.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "commands.h"
+#include "cuda_library.h"
+#include "find_program.h"
+#include "raven/config/stages.h"
+#include "raven/core/files.h"
+#include "raven/doctor/clock.h"
+#include "raven/doctor/codecs.h"
+#include "raven/doctor/control_group.h"
+#include "raven/doctor/folder.h"
+#include "raven/doctor/gpu.h"
+#include "raven/doctor/launcher.h"
+#include "raven/doctor/libraries.h"
+#include "raven/doctor/limits.h"
+#include "raven/doctor/memory.h"
+#include "raven/doctor/named_files.h"
+#include "raven/doctor/processor.h"
+#include "raven/media/codecs.h"
+
+namespace raven::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using doctor::Findings;
+
+constexpr const char* kDescription =
+    "Looks at CPU, memory, disks, limits, libraries, codecs, GPU, the variables of launchers "
+    "(torchrun, SLURM) and the clock. Each "
+    "finding is ok, a warning (raven runs, but badly or not on all it could have) or a failure (it "
+    "cannot run), says what follows "
+    "from it and how to mend it; docs/troubleshooting.md lists them. The exit code is 0 when there "
+    "is no failure, else 1.\n"
+    "With --config or keys, the device, files and folders of that configuration are looked at. Up "
+    "to 64 MiB are written to the "
+    "folder of runs and read again, in a file that has no name; nothing stays there.";
+
+/// What a configuration asks of the machine.
+struct Plan {
+  config::Device device = config::Device::kAuto;
+  fs::path run_folder;
+  std::vector<doctor::NamedFile> files;
+  bool given = false;
+};
+
+/// Texts of a key that are set; none for a key that the stage does not have.
+std::vector<std::string> texts_of(const config::Schema& schema, const std::string& key) {
+  const auto* field = schema.find(key);
+  std::vector<std::string> texts;
+  if (field == nullptr || field->missing()) return texts;
+  for (const auto& item : field->get().items) {
+    const auto* text = std::get_if<std::string>(&item);
+    if (text != nullptr && !text->empty()) texts.push_back(*text);
+  }
+  return texts;
+}
+
+Plan plan_of(const Arguments& arguments) {
+  Plan plan;
+  const auto file = arguments.config_file();
+  const auto overrides = arguments.overrides();
+  plan.given = !file.empty() || !overrides.empty();
+  if (!plan.given) return plan;
+  const auto config =
+      config::stage_of(file, overrides).load(file, overrides, {.allow_missing = true});
+  for (const auto& text : texts_of(config.schema, "device")) {
+    for (const auto& [device, name] : config::EnumNames<config::Device>::kNames) {
+      if (name == text) plan.device = device;
+    }
+  }
+  for (const auto* key : {"run.dir", "out"}) {
+    for (const auto& text : texts_of(config.schema, key)) plan.run_folder = text;
+  }
+  for (const auto* key : {"data.manifest", "data.valid_manifest", "model", "model.init",
+                          "text.model", "text.units"}) {
+    for (const auto& text : texts_of(config.schema, key))
+      plan.files.push_back(doctor::try_file(key, text));
+  }
+  return plan;
+}
+
+/// An option, else what the configuration says, else the folder that other commands use by default.
+doctor::Folder runs_folder(const Arguments& arguments, const Plan& plan) {
+  const auto path = arguments.given("--runs") || plan.run_folder.empty() ? arguments.path("--runs")
+                                                                         : plan.run_folder;
+  return doctor::try_runs_folder(path);
+}
+
+doctor::Folder data_folder(const Arguments& arguments, const Plan& plan) {
+  auto path = arguments.path("--data");
+  const auto list = std::find_if(plan.files.begin(), plan.files.end(),
+                                 [](const auto& file) { return file.key == "data.manifest"; });
+  if (!arguments.given("--data") && list != plan.files.end())
+    path = list->path.has_parent_path() ? list->path.parent_path() : fs::path(".");
+  auto folder = doctor::try_data_folder(path);
+  folder.named = arguments.given("--data");
+  return folder;
+}
+
+fs::path library_named(const std::vector<fs::path>& loaded, const std::string& beginning) {
+  const auto found = std::find_if(loaded.begin(), loaded.end(), [&](const fs::path& file) {
+    return file.filename().string().rfind(beginning, 0) == 0;
+  });
+  return found == loaded.end() ? fs::path() : *found;
+}
+
+doctor::TorchVersions torch_versions(const std::vector<fs::path>& loaded) {
+  doctor::TorchVersions versions;
+  versions.built = TORCH_VERSION;
+  doctor::parse_torch_config(at::show_config(), versions);
+  versions.package = doctor::read_package_version(library_named(loaded, "libtorch_cpu.so"));
+  return versions;
+}
+
+std::vector<doctor::LibraryVersion> libav_versions() {
+  std::vector<doctor::LibraryVersion> versions;
+  for (auto& [name, built, running] : media::libav_versions())
+    versions.push_back({name, built, running});
+  return versions;
+}
+
+void add(Findings& findings, Findings more) {
+  std::move(more.begin(), more.end(), std::back_inserter(findings));
+}
+
+Findings examine(const Arguments& arguments) {
+  const auto plan = plan_of(arguments);
+  const auto variables = doctor::read_variables();
+  const auto variable = [&](const char* name) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+  const auto processes = doctor::world_size(variables);
+  const auto group = doctor::read_control_group();
+
+  doctor::CudaUse cuda{.wanted = plan.device, .visible_devices = variable("CUDA_VISIBLE_DEVICES")};
+  doctor::GpuDriver driver;
+  if (plan.device != config::Device::kCpu) {
+    driver = doctor::read_gpu_driver();
+    const auto& libraries = try_cuda_libraries();
+    cuda.library_problem = libraries.problem;
+    cuda.kernels_problem = libraries.kernels_problem;
+    cuda.nccl = doctor::loaded_nccl();
+  }
+  const auto loaded = doctor::loaded_libraries();
+  const auto torch = torch_versions(loaded);
+  cuda.torch_cuda = torch.cuda;
+  const bool gpu = plan.device == config::Device::kCuda ||
+                   (plan.device == config::Device::kAuto && cuda.library_problem.empty());
+
+  Findings findings = doctor::check_processor(doctor::read_processor(group),
+                                              {.capability = at::get_cpu_capability(),
+                                               .threads = at::get_num_threads(),
+                                               .omp_threads = variable("OMP_NUM_THREADS")});
+  add(findings, doctor::check_memory(doctor::read_memory(group), gpu));
+  const auto runs = runs_folder(arguments, plan);
+  add(findings, doctor::check_runs_folder(runs));
+  add(findings, doctor::check_data_folder(data_folder(arguments, plan)));
+  add(findings,
+      doctor::check_limits(doctor::read_limits(), {.gpu = gpu, .processes = processes > 1}));
+  add(findings, doctor::check_torch(torch, loaded));
+  add(findings, doctor::check_libraries(libav_versions(), loaded));
+  add(findings,
+      doctor::check_codecs(doctor::read_missing_codecs(), library_named(loaded, "libavcodec.so")));
+  add(findings,
+      doctor::check_synth_program(doctor::try_synth_program(find_program("raven-synth"))));
+  add(findings, doctor::check_gpu(driver, cuda, processes));
+  add(findings, doctor::check_launcher(
+                    variables, gpu ? doctor::num_visible(driver, cuda.visible_devices) : 0));
+  add(findings, doctor::check_clock(doctor::read_clock("/proc/self/exe")));
+  add(findings, doctor::check_folder_clock(runs));
+  if (plan.given) add(findings, doctor::check_named_files(plan.files));
+  return findings;
+}
+
+ExitCode run(const Arguments& arguments) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is found as an error of the trial file
+  const auto findings = examine(arguments);
+  fmt::print("{}", arguments.flag("--json") ? doctor::to_json(findings, RAVEN_VERSION)
+                                            : doctor::to_text(findings));
+  return doctor::can_run(findings) ? ExitCode::kDone : ExitCode::kFailed;
+}
+
+}  // namespace
+
+Command make_doctor_command() {
+  return {
+      .name = "doctor",
+      .summary = "tells what is wrong with this machine for raven, and how to mend it",
+      .description = kDescription,
+      .options = {{.name = "--data",
+                   .value = "DIR",
+                   .meaning = "folder of prepared data; else that of the configuration's manifest",
+                   .kind = ValueKind::kFolder,
+                   .default_value = "data"},
+                  {.name = "--runs",
+                   .value = "DIR",
+                   .meaning = "folder that runs are written to; else the configuration's run.dir",
+                   .kind = ValueKind::kFolder,
+                   .default_value = "runs"},
+                  {.name = "--json", .value = "", .meaning = "print one JSON object"}},
+      .config_keys = config::all_keys(),
+      .examples = {{"doctor", "after the installation, in the folder that holds data and runs"},
+                   {"doctor --config lrs3.yaml run.dir=/scratch/lrs3 device=cuda --json",
+                    "in a job's script, before a long run: exit code 1 when it could not run"}},
+      .run = run};
+}
+
+}  // namespace raven::cli

@@ -1,0 +1,2 @@
+// Linked against, never installed.
+int raven_absent(void) { return 0; }
