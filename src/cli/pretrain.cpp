@@ -5,9 +5,11 @@
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
+#include "raven/data/labels.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/media/media.h"
+#include "raven/text/tokenizer.h"
 #include "raven/train/device.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/run_folder.h"
@@ -28,6 +30,25 @@ constexpr const char* kDescription =
     "never stopped (on a CPU with the same number of threads, bit for bit). A signal (SIGINT, "
     "SIGTERM, SIGUSR1) ends it after the current step with a checkpoint and exit code 75.";
 
+/// Labels for the published monitoring probe, where it is asked for; returns the number of units.
+std::int64_t label_for_probe(const config::RecognitionMonitorConfig& config,
+                             data::Manifest& training, data::Manifest& held_out) {
+  if (!config.enabled) return 0;
+  const auto tokenizer =
+      text::make_tokenizer({.units_file = config.text.units, .model_file = config.text.model});
+  const auto labelled = data::label_where_possible(training, *tokenizer);
+  data::label_where_possible(held_out, *tokenizer);
+  if (labelled == 0) {
+    throw ConfigError(
+        fmt::format("{}: no utterance has a usable transcript, which the recognition probe learns "
+                    "from; set monitor.recognition.enabled=false, or prepare the data with texts",
+                    training.file.string()));
+  }
+  log::info("recognition probe: learns from {} of {} utterances", labelled,
+            training.utterances.size());
+  return tokenizer->units().size();
+}
+
 ExitCode pretrain(const Arguments& arguments) {
   const auto stop = watch_signals();
   const auto [config, yaml] =
@@ -38,9 +59,11 @@ ExitCode pretrain(const Arguments& arguments) {
   const auto device = train::choose_device(config.device, cuda_library_problem());
   auto manifest = training_data(config.data);
   auto held_out = held_out_data(config.data);
+  const auto units = label_for_probe(config.monitor.recognition, manifest, held_out);
   auto loading = data::training_options(config.data, config.run.seed);
   loading.pin_memory = device.is_cuda();
   loading.mask = config.mask;
+  loading.labels = units > 0;
   data::Loader loader(manifest, loading);
   const auto length =
       train::RunLength::of(config.train, config.optimizer, loader.batches_per_epoch());
@@ -48,7 +71,7 @@ ExitCode pretrain(const Arguments& arguments) {
   train::RunFolder folder(config.run.dir);
   folder.claim(train::flatten(config), yaml, arguments.overrides());
   log::also_to(folder.path() / "log.txt");
-  train::PretrainTask task(config, device, length, std::move(held_out));
+  train::PretrainTask task(config, device, length, std::move(held_out), units);
   const auto known = training_facts(config, device, manifest, loader, length, task.module());
   for (const auto& [name, value] : known) log::info("{}: {}", name, value);
   folder.write_environment(known);

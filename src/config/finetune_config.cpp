@@ -20,12 +20,7 @@ void FinetuneConfig::check() const {
   check_schedule(optimizer, train);
   check_rate("optimizer.other_lr", optimizer.other_lr, optimizer.min_lr);
   check_arithmetic(device, train);
-  if (text.units.empty() && text.model.empty()) {
-    throw RuleError("text.units",
-                    "text.units and text.model are both empty, so there is no vocabulary; give "
-                    "text.model=<a .model of `raven tokenizer train`>, or text.units=<a published "
-                    "units file>");
-  }
+  check_text("text", text);
   if (checkpoint.average > checkpoint.keep) {
     throw RuleError("checkpoint.average",
                     fmt::format("checkpoint.average is {}, expected at most checkpoint.keep {}: "

@@ -81,6 +81,11 @@ void PretrainConfig::check() const {
     if (lr) check_rate(key, *lr, optimizer.min_lr);
   }
   check_arithmetic(device, train);
+  if (monitor.recognition.enabled) {
+    check_text("monitor.recognition.text", monitor.recognition.text);
+    check_heads("monitor.recognition.decoder", monitor.recognition.decoder.dim,
+                monitor.recognition.decoder.heads);
+  }
 }
 
 }  // namespace raven::config

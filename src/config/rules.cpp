@@ -20,6 +20,16 @@ void check_widths(const std::string& key, const FrontendConfig& frontend) {
   }
 }
 
+void check_text(const std::string& key, const TextConfig& text) {
+  if (!text.units.empty() || !text.model.empty()) return;
+  throw RuleError(
+      key + ".units",
+      fmt::format("{0}.units and {0}.model are both empty, so there is no vocabulary; give "
+                  "{0}.model=<a .model of `raven tokenizer train`>, or {0}.units=<a published "
+                  "units file>",
+                  key));
+}
+
 void check_video_input(const VideoInputConfig& video) {
   if (video.window % video.shrink != 0) {
     throw RuleError(

@@ -5,11 +5,14 @@
 
 #include "raven/config/model_config.h"
 #include "raven/config/run_config.h"
+#include "raven/config/text_config.h"
 
 namespace raven::config {
 
 void check_heads(const std::string& key, std::int64_t dim, std::int64_t heads);
 void check_widths(const std::string& key, const FrontendConfig& frontend);
+/// A vocabulary is given.
+void check_text(const std::string& key, const TextConfig& text);
 void check_video_input(const VideoInputConfig& video);
 void check_data(const DataConfig& data);
 void check_rate(const std::string& key, double lr, double min_lr);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "raven/core/error.h"
 #include "raven/text/normalise.h"
@@ -33,36 +34,51 @@ std::vector<std::int64_t> parse_labels(const Utterance& utterance, const text::U
   return labels;
 }
 
+/// Why an utterance has no labels.
+struct Unusable {
+  const char* reason;
+  std::string message;
+};
+
+/// Fills its labels, or says why it has none.
+std::optional<Unusable> fill_labels(Utterance& utterance, const text::Tokenizer& tokenizer,
+                                    const std::string& manifest) {
+  if (utterance.text_is_units) {
+    utterance.labels = parse_labels(utterance, tokenizer.units(), manifest);
+  } else {
+    const auto words = text::normalise(utterance.text);
+    utterance.labels = tokenizer.encode(words);
+    if (std::count(utterance.labels.begin(), utterance.labels.end(), text::Units::kUnknown) > 0) {
+      utterance.labels.clear();
+      return Unusable{"characters", fmt::format("{}: the vocabulary has no units for '{}'",
+                                                manifest, words.substr(0, 200))};
+    }
+  }
+  if (!utterance.labels.empty()) return std::nullopt;
+  return Unusable{"no-text", fmt::format("{}: '{}' has no transcript", manifest, utterance.id)};
+}
+
 }  // namespace
 
 LabelledManifest label(Manifest manifest, const text::Tokenizer& tokenizer) {
   LabelledManifest result;
   result.manifest.file = manifest.file;
-  const auto skip = [&](const Utterance& utterance, const char* reason, const std::string& why) {
-    result.skipped.push_back(fmt::format("{}\t{}\t{}", utterance.id, reason, why));
-  };
   for (auto& utterance : manifest.utterances) {
-    if (utterance.text_is_units) {
-      utterance.labels = parse_labels(utterance, tokenizer.units(), manifest.file.string());
+    if (const auto problem = fill_labels(utterance, tokenizer, manifest.file.string())) {
+      result.skipped.push_back(
+          fmt::format("{}\t{}\t{}", utterance.id, problem->reason, problem->message));
     } else {
-      text::CharacterReport characters;
-      const auto words = text::normalise(utterance.text, &characters);
-      utterance.labels = tokenizer.encode(words);
-      if (std::count(utterance.labels.begin(), utterance.labels.end(), text::Units::kUnknown) > 0) {
-        skip(utterance, "characters",
-             fmt::format("{}: the vocabulary has no units for '{}'", manifest.file.string(),
-                         words.substr(0, 200)));
-        continue;
-      }
+      result.manifest.utterances.push_back(std::move(utterance));
     }
-    if (utterance.labels.empty()) {
-      skip(utterance, "no-text",
-           fmt::format("{}: '{}' has no transcript", manifest.file.string(), utterance.id));
-      continue;
-    }
-    result.manifest.utterances.push_back(std::move(utterance));
   }
   return result;
+}
+
+std::int64_t label_where_possible(Manifest& manifest, const text::Tokenizer& tokenizer) {
+  return std::count_if(manifest.utterances.begin(), manifest.utterances.end(),
+                       [&](Utterance& utterance) {
+                         return !fill_labels(utterance, tokenizer, manifest.file.string());
+                       });
 }
 
 std::string reference_text(const Utterance& utterance, const text::Units& units) {

@@ -39,7 +39,7 @@ torch::Tensor without_masked_samples(const torch::Tensor& audio, const torch::Te
 
 RavenImpl::RavenImpl(const config::ModelConfig& model, const config::LossConfig& loss,
                      const config::TeacherConfig& teacher)
-    : loss_(loss), teacher_(teacher) {
+    : encoder_dim_(model.encoder.dim), loss_(loss), teacher_(teacher) {
   const auto encoder = [&](Modality modality) {
     return Encoder(modality, model.encoder,
                    modality == Modality::kVideo ? model.video_frontend : model.audio_frontend);
@@ -77,6 +77,16 @@ RavenImpl::RavenImpl(const config::ModelConfig& model, const config::LossConfig&
   add_predictor("a2a", model.predictors.a2a);
   add_predictor("a2v", model.predictors.a2v);
   RavenImpl::train(is_training());
+}
+
+void RavenImpl::add_recognition_probes(const config::DecoderConfig& decoder,
+                                       std::int64_t num_units) {
+  const auto add = [&](const std::string& name, const Encoder& student, RecognitionProbe& probe) {
+    if (student.is_empty()) return;
+    probe = register_module(name, RecognitionProbe(decoder, encoder_dim_, num_units));
+  };
+  add("probe_video", student_video, probe_video);
+  add("probe_audio", student_audio, probe_audio);
 }
 
 void RavenImpl::train(bool on) {
@@ -141,6 +151,7 @@ LossTerm RavenImpl::term(const std::string& name, const torch::Tensor& features,
   return {.name = name,
           .weight = weight(name),
           .sum = -(cosine * where).sum(),
+          .features = features.detach(),
           .prediction = prediction.detach(),
           .target = target,
           .where = where};
@@ -166,23 +177,23 @@ std::vector<LossTerm> RavenImpl::audio_terms(const PretrainInput& input, const T
   return terms;
 }
 
-std::vector<torch::Tensor> RavenImpl::video_parameters() const {
+std::vector<torch::Tensor> RavenImpl::parameters_of(const std::string& modality) const {
+  const std::string predictors = std::string("predictor_") + modality.front();
   std::vector<torch::Tensor> parameters;
   for (const auto& child : named_children()) {
-    if (child.key() != "student_video" && child.key().rfind("predictor_v", 0) != 0) continue;
+    const auto& name = child.key();
+    if (name != "student_" + modality && name != "probe_" + modality &&
+        name.rfind(predictors, 0) != 0) {
+      continue;
+    }
     for (const auto& parameter : child.value()->parameters()) parameters.push_back(parameter);
   }
   return parameters;
 }
 
-std::vector<torch::Tensor> RavenImpl::audio_parameters() const {
-  std::vector<torch::Tensor> parameters;
-  for (const auto& child : named_children()) {
-    if (child.key() != "student_audio" && child.key().rfind("predictor_a", 0) != 0) continue;
-    for (const auto& parameter : child.value()->parameters()) parameters.push_back(parameter);
-  }
-  return parameters;
-}
+std::vector<torch::Tensor> RavenImpl::video_parameters() const { return parameters_of("video"); }
+
+std::vector<torch::Tensor> RavenImpl::audio_parameters() const { return parameters_of("audio"); }
 
 void RavenImpl::update_teachers(double momentum, const torch::Tensor& bad) {
   const auto update = [&](Encoder& teacher, Encoder& student, const std::string& own_weights) {

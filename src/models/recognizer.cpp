@@ -67,6 +67,31 @@ TeacherForcing teacher_forcing(const torch::Tensor& labels, std::int64_t end_uni
           .said = torch::cat({labels, none}, 1).scatter(1, counts, ends)};
 }
 
+RecognizerLosses recognition_losses(CtcHead& ctc, nn::TransformerDecoder& decoder,
+                                    std::int64_t end_unit, const torch::Tensor& encoded,
+                                    const torch::Tensor& valid, const Labels& labels,
+                                    const LossOptions& options) {
+  RAVEN_CHECK(labels.units.size(0) == encoded.size(0), "labels of {} utterances for {}",
+              labels.units.size(0), encoded.size(0));
+  const auto none =
+      torch::zeros({}, torch::TensorOptions(torch::kFloat32).device(encoded.device()));
+  const auto no_units = none.to(torch::kInt64);
+  RecognizerLosses losses{.ctc = none,
+                          .attention = none,
+                          .correct = no_units,
+                          .count = no_units,
+                          .utterances = encoded.size(0)};
+  if (options.ctc) losses.ctc = ctc_loss(ctc(encoded), valid, labels);
+  if (!options.attention) return losses;
+  const auto sentence = teacher_forcing(labels.units, end_unit);
+  const auto logits = decoder(sentence.read, encoded, valid);  // (B, L + 1, V)
+  const auto has_target = sentence.said != kNoLabel;
+  losses.attention = label_smoothed_loss(logits, sentence.said, options.label_smoothing);
+  losses.correct = ((logits.argmax(-1) == sentence.said) & has_target).sum();
+  losses.count = has_target.sum();
+  return losses;
+}
+
 RecognizerImpl::RecognizerImpl(const RecognizerOptions& options) : options_(options) {
   encoder =
       register_module("encoder", Encoder(options.modality, options.encoder, options.frontend));
@@ -82,25 +107,7 @@ torch::Tensor RecognizerImpl::encode(const torch::Tensor& x, const torch::Tensor
 
 RecognizerLosses RecognizerImpl::losses(const torch::Tensor& encoded, const torch::Tensor& valid,
                                         const Labels& labels, const LossOptions& options) {
-  RAVEN_CHECK(labels.units.size(0) == encoded.size(0), "labels of {} utterances for {}",
-              labels.units.size(0), encoded.size(0));
-  const auto none =
-      torch::zeros({}, torch::TensorOptions(torch::kFloat32).device(encoded.device()));
-  const auto no_units = none.to(torch::kInt64);
-  RecognizerLosses losses{.ctc = none,
-                          .attention = none,
-                          .correct = no_units,
-                          .count = no_units,
-                          .utterances = encoded.size(0)};
-  if (options.ctc) losses.ctc = ctc_loss(ctc(encoded), valid, labels);
-  if (!options.attention) return losses;
-  const auto sentence = teacher_forcing(labels.units, end_unit());
-  const auto logits = decoder(sentence.read, encoded, valid);  // (B, L + 1, V)
-  const auto has_target = sentence.said != kNoLabel;
-  losses.attention = label_smoothed_loss(logits, sentence.said, options.label_smoothing);
-  losses.correct = ((logits.argmax(-1) == sentence.said) & has_target).sum();
-  losses.count = has_target.sum();
-  return losses;
+  return recognition_losses(ctc, decoder, end_unit(), encoded, valid, labels, options);
 }
 
 }  // namespace raven::models

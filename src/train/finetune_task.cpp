@@ -38,12 +38,6 @@ std::int64_t num_columns(const data::Batch& batch) {
   return *std::max_element(batch.num_frames_of.begin(), batch.num_frames_of.end());
 }
 
-models::Labels labels_of(const data::Batch& batch) {
-  return {.units = batch.labels,
-          .num_frames = torch::tensor(batch.num_frames_of),
-          .num_labels = torch::tensor(batch.num_labels_of)};
-}
-
 /// Adaptive time masking of one modality; the published settings where the configuration is silent.
 std::optional<data::LoaderOptions::TimeMask> time_mask(const FinetuneConfig& config) {
   const bool video = config.model.modality == config::InputModality::kVideo;
@@ -123,6 +117,12 @@ torch::Tensor encoder_input(const data::Batch& batch, models::Modality modality)
   auto video = data::normalise_video(batch.video);  // (B, T, h, w)
   video.masked_fill_(hidden.unsqueeze(-1).unsqueeze(-1), 0);
   return video;
+}
+
+models::Labels labels_of(const data::Batch& batch) {
+  return {.units = batch.labels,
+          .num_frames = torch::tensor(batch.num_frames_of),
+          .num_labels = torch::tensor(batch.num_labels_of)};
 }
 
 models::Recognizer make_recognizer(const FinetuneConfig& config, std::int64_t num_units) {

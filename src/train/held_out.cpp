@@ -7,6 +7,7 @@
 #include "raven/media/media.h"
 #include "raven/train/device.h"
 #include "raven/train/feature_statistics.h"
+#include "raven/train/finetune_task.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/probe.h"
 
@@ -47,6 +48,30 @@ class Losses {
     torch::Tensor direction;
   };
   std::map<std::string, Sums> sums_;
+};
+
+/// What a recognition probe makes of all batches.
+class Readings {
+ public:
+  void add(models::RecognitionProbe& probe, const torch::Tensor& features,
+           const torch::Tensor& valid, const models::Labels& labels) {
+    const auto losses = probe->losses(features, valid, labels);
+    ctc_ += losses.ctc.item<double>();
+    attention_ += losses.attention.item<double>();
+    correct_ += losses.correct.item<double>();
+    count_ += losses.count.item<double>();
+    utterances_ += static_cast<double>(losses.utterances);
+  }
+
+  void write(const std::string& modality, Numbers& numbers) const {
+    if (utterances_ == 0) return;
+    numbers["valid_recognition_ctc_" + modality] = ctc_ / utterances_;
+    numbers["valid_recognition_attention_" + modality] = attention_ / utterances_;
+    numbers["valid_recognition_accuracy_" + modality] = correct_ / std::max(count_, 1.0);
+  }
+
+ private:
+  double ctc_ = 0, attention_ = 0, correct_ = 0, count_ = 0, utterances_ = 0;
 };
 
 /// Features and log-mel energies of both halves of the utterances, for one modality.
@@ -128,13 +153,16 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
   const EvaluationMode mode(*model);
   auto options = data::held_out_options(config_.data, config_.run.seed, manifest_);
   options.mask = config_.mask;
+  options.labels = config_.monitor.recognition.enabled;
   options.skips = skips_;
   data::Loader loader(manifest_, options);
   Losses losses;
   ProbeData video, audio;
+  Readings of_video, of_audio;
   while (const auto batch = loader.next()) {
     if (stop.stop_requested()) return {};
-    const auto input = pretrain_input(batch->to(device));
+    const auto on_device = batch->to(device);
+    const auto input = pretrain_input(on_device);
     const Autocast autocast(device, config_.train.precision);
     const auto targets = model->targets(input);
     for (const auto& term : model->video_terms(input, targets)) losses.add(term);
@@ -144,6 +172,12 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
     };
     const auto seen_video = seen(model->student_video, input.video);
     const auto seen_audio = seen(model->student_audio, input.audio);
+    const auto read = [&](Readings& readings, models::RecognitionProbe& probe,
+                          const torch::Tensor& features) {
+      if (!probe.is_empty()) readings.add(probe, features, input.valid, labels_of(on_device));
+    };
+    read(of_video, model->probe_video, seen_video);
+    read(of_audio, model->probe_audio, seen_audio);
     for (std::int64_t row = 0; row < static_cast<std::int64_t>(batch->ids.size()); ++row) {
       const auto frames = batch->lengths[row].item<std::int64_t>();
       const auto energies =
@@ -156,6 +190,8 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
   Numbers numbers;
   losses.write(numbers);
   count_skipped(skips_->by_reason, "valid_", numbers);
+  of_video.write("video", numbers);
+  of_audio.write("audio", numbers);
   if (video.usable()) numbers["probe_r2_video"] = video.r2();
   if (audio.usable()) numbers["probe_r2_audio"] = audio.r2();
   return numbers;

@@ -27,6 +27,7 @@ NamedTensors tensors_of(const data::Batch& batch) {
   NamedTensors tensors{{"video", batch.video}, {"audio", batch.audio}, {"lengths", batch.lengths}};
   if (batch.masked_video.defined()) tensors.emplace_back("masked_video", batch.masked_video);
   if (batch.masked_audio.defined()) tensors.emplace_back("masked_audio", batch.masked_audio);
+  if (batch.labels.defined()) tensors.emplace_back("labels", batch.labels);
   return tensors;
 }
 

@@ -1,5 +1,8 @@
 #include "raven/train/pretrain_task.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
@@ -8,6 +11,7 @@
 #include "raven/train/device.h"
 #include "raven/train/encoder_source.h"
 #include "raven/train/feature_statistics.h"
+#include "raven/train/finetune_task.h"
 #include "raven/train/run_folder.h"
 #include "raven/weights/safetensors.h"
 
@@ -15,6 +19,8 @@ namespace raven::train {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kLabelled = "labelled";  // utterances that the recognition probes learn from
 
 /// Collapse measures of a loss; `loss` is the mean over the frames of `term.where`.
 void measure_term(const models::LossTerm& term, Numbers& numbers) {
@@ -26,6 +32,21 @@ void measure_term(const models::LossTerm& term, Numbers& numbers) {
   numbers["gain_" + term.name] = -loss - of_targets.mean_norm;
   numbers["prediction_spread_" + term.name] = of_predictions.spread;
   numbers["prediction_rank_" + term.name] = of_predictions.rank;
+}
+
+/// Adds the losses of a recognition probe to the report and returns their sum, weighted the same as
+/// published.
+torch::Tensor report_readings(const models::RecognizerLosses& sums, const std::string& modality,
+                              const Counts& counts, bool measure, StepPart& part) {
+  const double utterances = std::max(counts.at(kLabelled), 1.0);
+  const auto ctc = sums.ctc / utterances, attention = sums.attention / utterances;
+  part.losses.emplace_back("recognition_ctc_" + modality, ctc.detach());
+  part.losses.emplace_back("recognition_attention_" + modality, attention.detach());
+  if (measure) {
+    part.measures["recognition_accuracy_" + modality] =
+        sums.correct.item<double>() / std::max(sums.count.item<double>(), 1.0);
+  }
+  return ctc + attention;
 }
 
 void measure_targets(const torch::Tensor& targets, const torch::Tensor& valid,
@@ -50,7 +71,8 @@ models::PretrainInput pretrain_input(const data::Batch& batch) {
           .masked_audio = batch.masked_audio};
 }
 
-models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device) {
+models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device,
+                         std::int64_t num_units) {
   torch::manual_seed(mix_seed(
       {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
   models::Raven model(config.model, config.loss, config.teacher);
@@ -65,19 +87,21 @@ models::Raven make_raven(const config::PretrainConfig& config, const torch::Devi
   };
   fix(model->teacher_video, models::Modality::kVideo, config.teacher.video_weights);
   fix(model->teacher_audio, models::Modality::kAudio, config.teacher.audio_weights);
+  // Last, so that the other networks start as they would without.
+  if (num_units > 0) model->add_recognition_probes(config.monitor.recognition.decoder, num_units);
   model->to(device);
   model->train();
   return model;
 }
 
 PretrainTask::PretrainTask(const config::PretrainConfig& config, const torch::Device& device,
-                           const RunLength& length, data::Manifest held_out)
+                           const RunLength& length, data::Manifest held_out, std::int64_t num_units)
     : config_(config),
       device_(device),
       momentum_{.start = config.teacher.momentum,
                 .schedule = config.teacher.momentum_schedule,
                 .steps = length.steps},
-      model_(make_raven(config, device)),
+      model_(make_raven(config, device, num_units)),
       held_out_(config, std::move(held_out)) {}
 
 std::vector<ParameterSet> PretrainTask::parameter_sets() {
@@ -125,6 +149,9 @@ Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) cons
                                       .masked_video = batch.masked_video,
                                       .masked_audio = batch.masked_audio};
     for (const auto& term : terms()) counts[term] += model_->frames_of(term, masks).item<double>();
+    counts[kLabelled] +=
+        static_cast<double>(std::count_if(batch.num_labels_of.begin(), batch.num_labels_of.end(),
+                                          [](std::int64_t labels) { return labels > 0; }));
   }
   return counts;
 }
@@ -143,11 +170,16 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
     measure_targets(targets.video, input.valid, "video", part.measures);
     measure_targets(targets.audio, input.valid, "audio", part.measures);
   }
-  const auto train = [&](auto forward) {
+  const auto train = [&](auto forward, models::RecognitionProbe& probe,
+                         const std::string& modality) {
     std::vector<models::LossTerm> terms;
+    std::optional<models::RecognizerLosses> readings;
     {
       const Autocast autocast(device_, config_.train.precision);
       terms = forward();
+      if (!probe.is_empty()) {
+        readings = probe->losses(terms.front().features, input.valid, labels_of(batch));
+      }
     }
     torch::Tensor loss;
     for (const auto& term : terms) {
@@ -157,11 +189,13 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
       if (measure) measure_term(term, part.measures);
     }
     if (!loss.defined()) return;
-    loss.backward();
     part.loss += loss.detach();
+    if (readings) loss = loss + report_readings(*readings, modality, counts, measure, part);
+    loss.backward();
   };
-  train([&] { return model_->video_terms(input, targets); });  // its graph is gone before the next
-  train([&] { return model_->audio_terms(input, targets); });
+  train([&] { return model_->video_terms(input, targets); }, model_->probe_video,
+        "video");  // its graph is gone before the next
+  train([&] { return model_->audio_terms(input, targets); }, model_->probe_audio, "audio");
   return part;
 }
 

@@ -62,6 +62,12 @@ TEST(PretrainConfig, ChecksRulesAcrossFields) {
   EXPECT_THAT(broken_rule({"mask.audio_length=90001"}), HasSubstr("in [1, 90000]"));
   EXPECT_THAT(broken_rule({"device=cpu", "train.precision=tf32"}),
               HasSubstr("which CPUs do not have"));
+  EXPECT_THAT(broken_rule({"monitor.recognition.enabled=true"}),
+              HasSubstr("monitor.recognition.text.units and monitor.recognition.text.model"));
+  EXPECT_THAT(
+      broken_rule({"monitor.recognition.enabled=true", "monitor.recognition.text.units=a.txt",
+                   "monitor.recognition.decoder.heads=7"}),
+      HasSubstr("monitor.recognition.decoder.dim"));
 }
 
 TEST(PretrainConfig, BrokenRulesHaveThePlaceOfTheirKey) {

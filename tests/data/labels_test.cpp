@@ -56,6 +56,17 @@ TEST(Labels, WhatCannotBeLearntIsLeftOutByReason) {
                           HasSubstr("none\tno-text\t")));
 }
 
+TEST(Labels, AreFilledWherePossibleWithoutLosingAnUtterance) {
+  auto manifest = manifest_of({utterance("good", "A"), utterance("empty", " "),
+                               utterance("odd", "ABC"), utterance("ids", "3 2", true)});
+  EXPECT_EQ(label_where_possible(manifest, *tokenizer()), 2);
+  ASSERT_EQ(manifest.utterances.size(), 4U);
+  EXPECT_THAT(manifest.utterances[0].labels, ElementsAre(4));
+  EXPECT_THAT(manifest.utterances[1].labels, ElementsAre());
+  EXPECT_THAT(manifest.utterances[2].labels, ElementsAre());
+  EXPECT_THAT(manifest.utterances[3].labels, ElementsAre(3, 2));
+}
+
 TEST(Labels, IdsOutsideTheVocabularyEndIt) {
   for (const std::string text : {"0", "6", "7", "-1", "99999999999999999999", "2,3", "A"}) {
     EXPECT_THROW(label(manifest_of({utterance("a", text, true)}), *tokenizer()), DataError) << text;

@@ -11,6 +11,7 @@
 #include "e2e/tiny_settings.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
+#include "raven/data/manifest.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
 
@@ -124,6 +125,44 @@ TEST_F(Pretrain, LossFallsAndTheRunFolderIsComplete) {
     EXPECT_TRUE(fs::exists(folder("run") / file)) << file;
   }
   EXPECT_FALSE(fs::is_empty(folder("run") / "tensorboard"));
+}
+
+TEST_F(Pretrain, RecognitionProbesLearnFromTheUtterancesWithText) {
+  auto manifest = data::read_manifest(corpus_->path() / "train" / "manifest.tsv");
+  manifest.file = corpus_->path() / "train" / "texts.tsv";
+  for (std::size_t i = 0; i < manifest.utterances.size(); ++i)
+    manifest.utterances[i].text = i % 4 == 0 ? "" : "BLUE RED";
+  data::write_manifest(manifest);
+  const auto words = (temporary_.path() / "words").string();
+  ASSERT_EQ(Process({RAVEN_BINARY_DIR "/bin/raven", "tokenizer", "train", manifest.file.string(),
+                     "--kind", "word", "--out", words},
+                    log("words"))
+                .wait(),
+            0)
+      << read_file(log("words"));
+  const std::vector<std::string> on = {
+      "monitor.recognition.enabled=true", "monitor.recognition.text.model=" + words + ".model",
+      "monitor.recognition.decoder={dim: 16, heads: 2, ffn_dim: 32, blocks: 1}"};
+  auto settings = on;
+  settings.push_back("data.manifest=" + manifest.file.string());
+  settings.push_back("data.valid_manifest=" + manifest.file.string());
+  ASSERT_EQ(pretrain("read", settings), 0) << read_file(log("read"));
+  EXPECT_THAT(read_file(log("read")), HasSubstr("learns from 12 of 16 utterances"));
+  std::vector<double> losses;
+  for (const auto& line : metrics("read")) {
+    if (line.contains("recognition_ctc_audio")) losses.push_back(line.at("recognition_ctc_audio"));
+    if (line.contains("valid_loss")) {
+      EXPECT_TRUE(line.contains("valid_recognition_accuracy_video"));
+    }
+  }
+  ASSERT_GE(losses.size(), 2U);
+  EXPECT_LT(losses.back(), losses.front());
+  EXPECT_THAT(last_model("read"), HasSubstr("probe_video.ctc.ctc_lo.weight"));
+  EXPECT_THAT(read_file(folder("read") / "encoders" / "video.safetensors"),
+              testing::Not(HasSubstr("probe")));
+
+  EXPECT_EQ(pretrain("mute", on), 2);  // these clips have no texts
+  EXPECT_THAT(read_file(log("mute")), HasSubstr("no utterance has a usable transcript"));
 }
 
 TEST_F(Pretrain, KilledAtAnyMomentItEndsWithTheSameBytes) {

@@ -114,6 +114,111 @@ TEST_F(PretrainTaskTest, MeasuringChangesNothing) {
   EXPECT_TRUE(torch::equal(gradients(false), gradients(true)));
 }
 
+/// Tiny networks without chance in them, with or without recognition probes of 7 units.
+class RecognitionProbes : public PretrainTaskTest {
+ protected:
+  static config::PretrainConfig config_with(bool enabled) {
+    auto config = tiny_config();
+    config.model.encoder.dropout = 0;
+    for (auto* predictor : {&config.model.predictors.v2a, &config.model.predictors.a2a,
+                            &config.model.predictors.a2v}) {
+      predictor->dropout = 0;
+    }
+    config.monitor.recognition = {
+        .enabled = enabled,
+        .text = {},
+        .decoder = {.dim = 8, .heads = 2, .ffn_dim = 16, .blocks = 1, .dropout = 0}};
+    return config;
+  }
+
+  static PretrainTask task_with(bool enabled, data::Manifest held_out = {}) {
+    return {config_with(enabled), torch::kCPU, kLength, std::move(held_out), enabled ? 7 : 0};
+  }
+
+  /// Every utterance but the first says three units.
+  static data::Manifest labelled() {
+    auto read = manifest();
+    for (std::size_t i = 1; i < read.utterances.size(); ++i) read.utterances[i].labels = {2, 3, 4};
+    return read;
+  }
+
+  static data::Batch labelled_batch() {
+    const auto config = config_with(true);
+    data::Loader loader(labelled(), {.max_frames = 1000,
+                                     .workers = 0,
+                                     .labels = true,
+                                     .video = config.data.video,
+                                     .mask = config.mask});
+    return *loader.next();
+  }
+};
+
+TEST_F(RecognitionProbes, LeaveWeightsAndGradientsOfTheOthersAsTheyAre) {
+  auto with = task_with(true), without = task_with(false);
+  const auto example = labelled_batch();
+  const auto part = with.backward(example, with.count_targets({example}), /*measure=*/false);
+  const auto plain = without.backward(example, without.count_targets({example}), false);
+  EXPECT_EQ(part.loss.item<double>(), plain.loss.item<double>());
+  for (const auto& parameter : without.module().named_parameters()) {
+    const auto same = with.module().named_parameters()[parameter.key()];
+    EXPECT_TRUE(torch::equal(same, parameter.value())) << parameter.key();
+    ASSERT_EQ(same.grad().defined(), parameter.value().grad().defined()) << parameter.key();
+    if (same.grad().defined()) {
+      EXPECT_TRUE(torch::equal(same.grad(), parameter.value().grad())) << parameter.key();
+    }
+  }
+}
+
+TEST_F(RecognitionProbes, AreTrainedAndReportedForEachModality) {
+  auto task = task_with(true);
+  const auto example = labelled_batch();
+  const auto counts = task.count_targets({example});
+  EXPECT_EQ(counts.at("labelled"), static_cast<double>(example.ids.size() - 1));
+  const auto part = task.backward(example, counts, /*measure=*/true);
+  std::set<std::string> losses;
+  for (const auto& [name, value] : part.losses) losses.insert(name);
+  for (const std::string modality : {"video", "audio"}) {
+    EXPECT_EQ(losses.count("recognition_ctc_" + modality), 1U);
+    EXPECT_EQ(losses.count("recognition_attention_" + modality), 1U);
+    EXPECT_GE(part.measures.at("recognition_accuracy_" + modality), 0);
+  }
+  std::size_t probes = 0;
+  for (const auto& set : task.parameter_sets()) {
+    for (const auto& [name, parameter] : set.parameters()) {
+      if (name.rfind("probe_" + set.name, 0) != 0) continue;
+      EXPECT_TRUE(parameter.grad().defined()) << name;
+      ++probes;
+    }
+  }
+  EXPECT_EQ(probes, task.model()->probe_video->parameters().size() * 2);
+}
+
+TEST_F(RecognitionProbes, SharesOfABatchAddUpToIt) {
+  const auto gradient = [&](const std::vector<data::Batch>& batches) {
+    auto task = task_with(true);
+    const auto counts = task.count_targets(batches);
+    double loss = 0;
+    for (const auto& batch : batches) {
+      for (const auto& [name, value] : task.backward(batch, counts, false).losses) {
+        if (name == "recognition_ctc_video") loss += value.item<double>();
+      }
+    }
+    return loss;
+  };
+  const auto example = labelled_batch();
+  EXPECT_NEAR(gradient({example, example}), gradient({example}), 1e-4);
+}
+
+TEST_F(RecognitionProbes, ReadHeldOutClips) {
+  auto task = task_with(true, labelled());
+  const auto numbers = task.evaluate({});
+  for (const std::string modality : {"video", "audio"}) {
+    EXPECT_GT(numbers.at("valid_recognition_ctc_" + modality), 0);
+    EXPECT_GT(numbers.at("valid_recognition_attention_" + modality), 0);
+    EXPECT_LE(numbers.at("valid_recognition_accuracy_" + modality), 1);
+  }
+}
+
 TEST_F(PretrainTaskTest, TeachersFollowByTheScheduledMomentum) {
   auto config = tiny_config();
   config.teacher.momentum = 0.5;

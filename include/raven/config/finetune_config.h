@@ -8,6 +8,7 @@
 #include "raven/config/fields.h"
 #include "raven/config/model_config.h"
 #include "raven/config/run_config.h"
+#include "raven/config/text_config.h"
 
 namespace raven::config {
 
@@ -39,20 +40,6 @@ struct LabelledDataConfig : DataConfig {
             "subset lies in every larger one; null: all");
     v.field("labelled_list", &LabelledDataConfig::labelled_list,
             "text file with the ids of the utterances to use, one a line; empty: all");
-  }
-};
-
-struct TextConfig {
-  std::string units;
-  std::string model;
-
-  template <class Visitor>
-  static void fields(Visitor& v) {
-    v.field("units", &TextConfig::units,
-            "units file (`<piece> <index>` lines, as published); empty: that of text.model");
-    v.field("model", &TextConfig::model,
-            "how text becomes units: a .model of `raven tokenizer train`, or a .json of unit "
-            "counts for a published units file; empty: the manifest lists unit ids");
   }
 };
 

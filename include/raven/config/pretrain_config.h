@@ -8,6 +8,7 @@
 #include "raven/config/fields.h"
 #include "raven/config/model_config.h"
 #include "raven/config/run_config.h"
+#include "raven/config/text_config.h"
 
 namespace raven::config {
 
@@ -119,9 +120,27 @@ struct TeacherConfig {
   }
 };
 
+struct RecognitionMonitorConfig {
+  bool enabled = false;
+  TextConfig text;
+  DecoderConfig decoder;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("enabled", &RecognitionMonitorConfig::enabled,
+            "trains a CTC head and an attention decoder on the students' features, which get no "
+            "gradient of them, and reports their losses and accuracy (published); utterances "
+            "without a transcript are left out of it. Their gradients count in the norm that is "
+            "clipped");
+    v.group("text", &RecognitionMonitorConfig::text, "how transcripts become units");
+    v.group("decoder", &RecognitionMonitorConfig::decoder, "attention decoder");
+  }
+};
+
 struct MonitorConfig {
   std::int64_t every = 1000;
   std::int64_t probe_utterances = 200;
+  RecognitionMonitorConfig recognition;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -132,8 +151,9 @@ struct MonitorConfig {
         "frozen features; 0: never");
     v.field("probe_utterances", &MonitorConfig::probe_utterances, at_least(4),
             "held-out clips that a look uses, for the losses and for the probe, which is fitted on "
-            "half "
-            "of them and scored on the others");
+            "half of them and scored on the others");
+    v.group("recognition", &MonitorConfig::recognition,
+            "the published probe: how well the features can be read, in training and in looks");
   }
 };
 

@@ -21,6 +21,10 @@ struct LabelledManifest {
 /// labels that are no numbers.
 LabelledManifest label(Manifest manifest, const text::Tokenizer& tokenizer);
 
+/// Fills Utterance::labels where label() would keep the utterance; the others stay, without.
+/// Returns how many have labels. Throws as label() does.
+std::int64_t label_where_possible(Manifest& manifest, const text::Tokenizer& tokenizer);
+
 /// What an utterance says, as scoring compares it: its normalised text, or the text of its label
 /// list. Throws DataError as label() does.
 std::string reference_text(const Utterance& utterance, const text::Units& units);

@@ -11,6 +11,7 @@
 #include "raven/models/encoder.h"
 #include "raven/models/momentum_teacher.h"
 #include "raven/models/predictor.h"
+#include "raven/models/recognition_probe.h"
 
 namespace raven::models {
 
@@ -31,6 +32,7 @@ struct LossTerm {
   std::string name;  // "v2a", ...
   double weight = 1;
   torch::Tensor sum;         // () with gradient; the mean over frames is sum / where.sum()
+  torch::Tensor features;    // (B, T, D) detached: what the student makes of the masked clip
   torch::Tensor prediction;  // (B, T, D) detached
   torch::Tensor target;      // (B, T, D)
   torch::Tensor where;       // (B, T) bool
@@ -45,6 +47,10 @@ class RavenImpl : public torch::nn::Module {
   RavenImpl(const config::ModelConfig& model, const config::LossConfig& loss,
             const config::TeacherConfig& teacher);
 
+  /// Adds probe_video and probe_audio, one for each student, to what the optimisers train; nothing
+  /// else depends on them.
+  void add_recognition_probes(const config::DecoderConfig& decoder, std::int64_t num_units);
+
   /// Puts the teachers into the mode that TeacherConfig asks for.
   void train(bool on = true) override;
 
@@ -56,7 +62,7 @@ class RavenImpl : public torch::nn::Module {
   /// Frames that a term averages over: where.sum(), from masks that may live on the CPU.
   torch::Tensor frames_of(const std::string& term, const PretrainInput& input) const;
 
-  /// What each modality's optimiser trains: student and predictors.
+  /// What each modality's optimiser trains: student, predictors, probe.
   std::vector<torch::Tensor> video_parameters() const;
   std::vector<torch::Tensor> audio_parameters() const;
   /// teacher <- momentum * teacher + (1 - momentum) * student for learnable parameters; with
@@ -69,14 +75,17 @@ class RavenImpl : public torch::nn::Module {
       teacher_audio{nullptr};
   Predictor predictor_v2v{nullptr}, predictor_v2a{nullptr}, predictor_a2a{nullptr},
       predictor_a2v{nullptr};
+  RecognitionProbe probe_video{nullptr}, probe_audio{nullptr};
 
  private:
   LossTerm term(const std::string& name, const torch::Tensor& features, const PretrainInput& input,
                 const Targets& targets);
   torch::Tensor target_of(Encoder& teacher, const torch::Tensor& x, const torch::Tensor& valid);
   Predictor& predictor(const std::string& term);
+  [[nodiscard]] std::vector<torch::Tensor> parameters_of(const std::string& modality) const;
   [[nodiscard]] double weight(const std::string& term) const;
 
+  std::int64_t encoder_dim_;
   config::LossConfig loss_;
   config::TeacherConfig teacher_;
 };

@@ -82,6 +82,12 @@ struct TeacherForcing {
 };
 TeacherForcing teacher_forcing(const torch::Tensor& labels, std::int64_t end_unit);
 
+/// Losses of encoder outputs (B, T, D) with these heads.
+RecognizerLosses recognition_losses(CtcHead& ctc, nn::TransformerDecoder& decoder,
+                                    std::int64_t end_unit, const torch::Tensor& encoded,
+                                    const torch::Tensor& valid, const Labels& labels,
+                                    const LossOptions& options);
+
 /// Keys: encoder..., ctc.ctc_lo, decoder...
 class RecognizerImpl : public torch::nn::Module {
  public:

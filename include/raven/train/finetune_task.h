@@ -25,6 +25,9 @@ namespace raven::train {
 /// are masked or beyond the end; audio (B, N, 1).
 torch::Tensor encoder_input(const data::Batch& batch, models::Modality modality);
 
+/// A batch's transcripts.
+models::Labels labels_of(const data::Batch& batch);
+
 /// The configuration's recognizer for a vocabulary, on the CPU, with the seed's weights and the
 /// encoder of model.init. Throws CheckpointError when that does not fit.
 models::Recognizer make_recognizer(const config::FinetuneConfig& config, std::int64_t num_units);

@@ -21,18 +21,22 @@ namespace raven::train {
 models::PretrainInput pretrain_input(const data::Batch& batch);
 
 /// The networks of a configuration on a device, in training mode, with the seed's weights and,
-/// where asked for, fixed teachers. Throws CheckpointError when a teacher's file does not fit.
-models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device);
+/// where asked for, fixed teachers; with `num_units` > 0 also recognition probes for so many units.
+/// Throws CheckpointError when a teacher's file does not fit.
+models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device,
+                         std::int64_t num_units = 0);
 
 class PretrainTask : public Task {
  public:
-  /// `held_out` may have no utterances; evaluate() then gives nothing.
+  /// `held_out` may have no utterances; evaluate() then gives nothing. With
+  /// monitor.recognition.enabled batches come with labels of `num_units` units.
   PretrainTask(const config::PretrainConfig& config, const torch::Device& device,
-               const RunLength& length, data::Manifest held_out);
+               const RunLength& length, data::Manifest held_out, std::int64_t num_units = 0);
 
   torch::nn::Module& module() override { return *model_; }
   std::vector<ParameterSet> parameter_sets() override;
   [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
+  /// The losses of the recognition probes are reported, but are no part of `loss`.
   StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override;
   void after_update(std::int64_t step, const torch::Tensor& bad) override;
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override;
