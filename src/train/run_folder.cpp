@@ -20,10 +20,21 @@ using Json = nlohmann::json;
 
 /// May differ when a run goes on. A group ends in a dot. Of the data, data_hash() guards what they
 /// hold; where their lists lie does not matter.
-constexpr std::array<std::string_view, 14> kFreeKeys = {
-    "run.dir",      "train.steps",         "train.epochs",          "device",       "threads",
-    "data.workers", "data.prefetch",       "data.max_skipped",      "log.",         "checkpoint.",
-    "monitor.",     "data.valid_manifest", "data.valid_max_frames", "data.manifest"};
+constexpr std::array<std::string_view, 15> kFreeKeys = {"run.dir",
+                                                        "train.steps",
+                                                        "train.epochs",
+                                                        "device",
+                                                        "threads",
+                                                        "data.workers",
+                                                        "data.prefetch",
+                                                        "data.max_skipped",
+                                                        "log.",
+                                                        "checkpoint.",
+                                                        "monitor.every",
+                                                        "monitor.probe_utterances",
+                                                        "data.valid_manifest",
+                                                        "data.valid_max_frames",
+                                                        "data.manifest"};
 
 bool is_free(const std::string& key) {
   for (const auto free : kFreeKeys) {

@@ -161,6 +161,10 @@ TEST_F(Pretrain, RecognitionProbesLearnFromTheUtterancesWithText) {
   EXPECT_THAT(read_file(folder("read") / "encoders" / "video.safetensors"),
               testing::Not(HasSubstr("probe")));
 
+  settings.front() = "monitor.recognition.enabled=false";
+  EXPECT_EQ(pretrain("read", settings), 2);  // the run has other networks
+  EXPECT_THAT(read_file(log("read")), HasSubstr("monitor.recognition.enabled: true there"));
+
   EXPECT_EQ(pretrain("mute", on), 2);  // these clips have no texts
   EXPECT_THAT(read_file(log("mute")), HasSubstr("no utterance has a usable transcript"));
 }

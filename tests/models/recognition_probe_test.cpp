@@ -7,6 +7,7 @@
 namespace raven::models {
 namespace {
 
+constexpr auto kNone = static_cast<int>(kNoLabel);
 constexpr std::int64_t kUnits = 6, kWidth = 8;
 
 RecognitionProbe small_probe() {
@@ -22,7 +23,7 @@ TEST(RecognitionProbe, LearnsButGivesTheFeaturesNoGradient) {
   auto probe = small_probe();
   const auto features = torch::randn({2, 5, kWidth}).requires_grad_();
   const auto losses = probe->losses(features, torch::ones({2, 5}, torch::kBool),
-                                    {.units = torch::tensor({{2, 3}, {4, kNoLabel}}),
+                                    {.units = torch::tensor({{2, 3}, {4, kNone}}, torch::kInt64),
                                      .num_frames = torch::tensor({5, 5}),
                                      .num_labels = torch::tensor({2, 1})});
   (losses.ctc + losses.attention).backward();
@@ -37,10 +38,11 @@ TEST(RecognitionProbe, LeavesOutUtterancesWithoutLabels) {
   auto probe = small_probe();
   const auto features = torch::randn({3, 5, kWidth});
   const auto valid = torch::arange(5).unsqueeze(0) < torch::tensor({5, 4, 3}).unsqueeze(1);
-  const auto all = probe->losses(features, valid,
-                                 {.units = torch::tensor({{2, 3}, {kNoLabel, kNoLabel}, {4, 2}}),
-                                  .num_frames = torch::tensor({5, 4, 3}),
-                                  .num_labels = torch::tensor({2, 0, 2})});
+  const auto all =
+      probe->losses(features, valid,
+                    {.units = torch::tensor({{2, 3}, {kNone, kNone}, {4, 2}}, torch::kInt64),
+                     .num_frames = torch::tensor({5, 4, 3}),
+                     .num_labels = torch::tensor({2, 0, 2})});
   const auto rows = torch::tensor({0, 2});
   const auto labelled = probe->losses(features.index_select(0, rows), valid.index_select(0, rows),
                                       {.units = torch::tensor({{2, 3}, {4, 2}}),
@@ -57,7 +59,7 @@ TEST(RecognitionProbe, LeavesOutUtterancesWithoutLabels) {
 TEST(RecognitionProbe, IsSilentWithoutAnyLabels) {
   auto probe = small_probe();
   const auto losses = probe->losses(torch::randn({2, 5, kWidth}), torch::ones({2, 5}, torch::kBool),
-                                    {.units = torch::full({2, 0}, kNoLabel),
+                                    {.units = torch::full({2, 0}, kNoLabel, torch::kInt64),
                                      .num_frames = torch::tensor({5, 5}),
                                      .num_labels = torch::tensor({0, 0})});
   EXPECT_EQ(losses.utterances, 0);

@@ -146,9 +146,9 @@ class RecognitionProbes : public PretrainTaskTest {
     const auto config = config_with(true);
     data::Loader loader(labelled(), {.max_frames = 1000,
                                      .workers = 0,
-                                     .labels = true,
                                      .video = config.data.video,
-                                     .mask = config.mask});
+                                     .mask = config.mask,
+                                     .labels = true});
     return *loader.next();
   }
 };
