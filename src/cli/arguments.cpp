@@ -49,6 +49,20 @@ void check_value(const Option& option, const std::string& value) {
 
 }  // namespace
 
+/// Overrides stand among the words of a last positional that may be repeated.
+bool shares_words(const Command& command) {
+  return !command.config_keys.empty() && !command.positionals.empty() &&
+         command.positionals.back().repeated;
+}
+
+/// `key.path=value`, `+key.path=value` or `~key.path`; a file of such a name can be given as
+/// ./key=value.
+bool is_override(const std::string& word) {
+  const auto end = word.find_first_of("=/");
+  if (end == std::string::npos) return !word.empty() && word.front() == '~';
+  return end > 0 && word[end] == '=';
+}
+
 /// Fills Arguments by CLI11.
 class ArgumentsReader {
  public:
@@ -57,7 +71,7 @@ class ArgumentsReader {
     app_.allow_extras();
     for (const Option& option : all_options(command)) add(option);
     for (const Positional& positional : command.positionals) add(positional);
-    if (!command.config_keys.empty()) {
+    if (!command.config_keys.empty() && !shares_words(command)) {
       add(Positional{
           .name = Arguments::kOverrides, .meaning = "", .required = false, .repeated = true});
     }
@@ -82,6 +96,7 @@ class ArgumentsReader {
         result.values_[name] =
             option->get_expected_max() == 0 ? std::vector<std::string>{"true"} : option->results();
     }
+    if (shares_words(command_)) take_overrides(result);
     check(result);
     return result;
   }
@@ -99,6 +114,18 @@ class ArgumentsReader {
     added->expected(1, positional.repeated ? CLI::detail::expected_max_vector_size : 1);
     added->allow_extra_args(positional.repeated);
     options_[positional.name] = added;
+  }
+
+  void take_overrides(Arguments& arguments) const {
+    const auto found = arguments.values_.find(command_.positionals.back().name);
+    if (found == arguments.values_.end()) return;
+    auto words = std::move(found->second);
+    arguments.values_.erase(found);
+    for (auto& word : words) {
+      const auto name =
+          is_override(word) ? Arguments::kOverrides : command_.positionals.back().name;
+      arguments.values_[name].push_back(std::move(word));
+    }
   }
 
   void refuse_rest() const {

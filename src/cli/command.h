@@ -32,7 +32,8 @@ struct Option {
   std::vector<std::string> choices = {};  // of kText; empty: anything
 };
 
-/// An argument without a name, in the order of the table. Only the last may be repeated.
+/// An argument without a name, in the order of the table. Only the last may be repeated; of a
+/// command with a configuration its words may be mixed with overrides, which are told by their =.
 struct Positional {
   std::string name;  // "FOLDER"
   std::string meaning;

@@ -15,6 +15,7 @@ std::vector<Command> all_commands() {
       make_finetune_command(),
       make_average_command(),
       make_evaluate_command(),
+      make_features_command(),
       make_report_command(),
       make_import_command(),
       make_export_command(),

@@ -16,6 +16,7 @@ Command make_score_command();
 Command make_finetune_command();
 Command make_average_command();
 Command make_evaluate_command();
+Command make_features_command();
 Command make_report_command();
 Command make_export_command();
 Command make_import_command();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "raven/config/evaluate_config.h"
+#include "raven/config/features_config.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -32,6 +33,7 @@ const std::vector<Stage>& stages() {
       stage<PretrainConfig>("pretrain", "pre-training on unlabelled clips"),
       stage<FinetuneConfig>("finetune", "fine-tuning for recognition"),
       stage<EvaluateConfig>("evaluate", "decoding and scoring"),
+      stage<FeaturesConfig>("features", "encoder features"),
   };
   return all;
 }

@@ -6,12 +6,11 @@
 
 #include "evaluation/alignment_picture.h"
 #include "evaluation/decoded_file.h"
+#include "evaluation/utterance_groups.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
-#include "raven/data/batching.h"
 #include "raven/data/labels.h"
-#include "raven/data/loader.h"
 #include "raven/data/sample_reader.h"
 #include "raven/decode/decode.h"
 #include "raven/media/image_writer.h"
@@ -82,24 +81,17 @@ class UtteranceEncoder {
   std::optional<std::map<std::string, std::int64_t>> encode(std::vector<data::Utterance> utterances,
                                                             const std::stop_token& stop,
                                                             const See& see) {
-    if (utterances.empty()) return std::map<std::string, std::int64_t>{};
     const data::Manifest manifest{.file = set_.manifest.file, .utterances = std::move(utterances)};
-    const auto modality = loaded_.recognizer->options().modality;
-    auto options = data::held_out_options(loaded_.config.data, config_.noise.seed, manifest);
+    auto options = input_options(loaded_.config, manifest, config_.noise.seed);
     options.workers = config_.data.workers;
     options.max_skipped = config_.data.max_skipped;
-    options.read_video = modality == models::Modality::kVideo;
-    options.read_audio = !options.read_video;
     options.noise = set_.noise;
-    data::Loader loader(manifest, options);
-    while (const auto batch = loader.next()) {
-      for (std::int64_t b = 0; b < std::ssize(batch->ids); ++b) {
-        if (stop.stop_requested()) return std::nullopt;
-        const auto one = batch->row(b).to(device_);
-        see(one.ids.front(), loaded_.recognizer->encode(train::encoder_input(one, modality)));
-      }
-    }
-    return loader.skipped();
+    options.skips = std::make_shared<data::SkipRecord>();
+    const auto modality = loaded_.recognizer->options().modality;
+    const bool whole = read_each(manifest, options, device_, stop, [&](const data::Batch& one) {
+      see(one.ids.front(), loaded_.recognizer->encode(train::encoder_input(one, modality)));
+    });
+    return whole ? std::optional(options.skips->by_reason) : std::nullopt;
   }
 
  private:
@@ -109,13 +101,6 @@ class UtteranceEncoder {
   torch::Device device_;
 };
 
-// Note [Searched together]
-// Several utterances at once share the decoder's weights while they are in the cache. What a matrix
-// product rounds to depends on how many rows it has, so the last digits of a score depend on which
-// utterances are searched together. Groups therefore follow from the whole list and data.max_frames
-// alone: utterances of like length, padded and hidden behind a mask. A group that a stop has cut is
-// searched again whole.
-
 /// Encoded utterances until they are searched.
 struct SearchGroup {
   std::vector<std::string> ids;
@@ -124,32 +109,15 @@ struct SearchGroup {
   /// The best hypothesis of each; the group is empty afterwards.
   std::vector<std::pair<std::string, Decoded>> search(LoadedRecognizer& loaded,
                                                       const config::DecodeConfig& config);
-
- private:
-  [[nodiscard]] decode::Encoded padded() const;
 };
-
-decode::Encoded SearchGroup::padded() const {
-  if (frames.size() == 1) return {.frames = frames.front(), .valid = {}, .ids = ids};
-  std::int64_t longest = 0;
-  for (const auto& one : frames) longest = std::max(longest, one.size(1));
-  const auto count = std::ssize(frames);
-  const auto& first = frames.front();
-  auto all = torch::zeros({count, longest, first.size(2)}, first.options());
-  auto valid = torch::zeros({count, longest}, first.options().dtype(torch::kBool));
-  for (std::int64_t b = 0; b < count; ++b) {
-    const auto& one = frames[static_cast<std::size_t>(b)];
-    all[b].narrow(0, 0, one.size(1)).copy_(one[0]);
-    valid[b].narrow(0, 0, one.size(1)).fill_(true);
-  }
-  return {.frames = all, .valid = valid, .ids = ids};
-}
 
 std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
     LoadedRecognizer& loaded, const config::DecodeConfig& config) {
   std::vector<std::pair<std::string, Decoded>> found;
   if (ids.empty()) return found;
-  const auto hypotheses = decode::decode(loaded.recognizer, padded(), config);
+  const auto padded = pad_frames(frames);
+  const auto hypotheses = decode::decode(
+      loaded.recognizer, {.frames = padded.frames, .valid = padded.valid, .ids = ids}, config);
   for (std::size_t b = 0; b < ids.size(); ++b) {
     Decoded decoded;
     if (!hypotheses[b].empty()) {
@@ -164,43 +132,22 @@ std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
   return found;
 }
 
-/// Note [Searched together]; the longest come first.
-data::BatchList search_groups(const data::Manifest& manifest, std::int64_t max_frames) {
-  std::vector<std::int64_t> sizes;
-  for (const auto& utterance : manifest.utterances)
-    sizes.push_back(std::min(utterance.frames, max_frames));
-  return data::pack_by_length(sizes, max_frames);
-}
-
 /// Decodes what `decoded` lacks. False when `stop` was asked for before the end.
 bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
                     const EvaluateConfig& config, UtteranceEncoder& encoder,
                     const std::stop_token& stop, const DecodingProgress& progress,
                     DecodedFile& decoded, std::map<std::string, std::int64_t>& skipped) {
-  std::vector<data::Utterance> missing;
-  std::map<std::string, std::size_t> group_of;
+  auto groups = unfinished_groups(set.manifest, config.data.max_frames,
+                                  [&](const auto& id) { return decoded.done().contains(id); });
   std::map<std::string, std::int64_t> frames_of;
-  std::int64_t frames_done = 0;
-  const auto groups = search_groups(set.manifest, config.data.max_frames);
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    const auto utterance = [&](std::int64_t i) -> const data::Utterance& {
-      return set.manifest.utterances[static_cast<std::size_t>(i)];
-    };
-    const bool whole = std::ranges::all_of(
-        groups[g], [&](std::int64_t i) { return decoded.done().contains(utterance(i).id); });
-    for (const auto i : groups[g]) {
-      if (whole) {
-        frames_done += utterance(i).frames;
-        continue;
-      }
-      missing.push_back(utterance(i));
-      group_of[utterance(i).id] = g;
-      frames_of[utterance(i).id] = utterance(i).frames;
-    }
+  auto frames_done = set.manifest.total_frames();
+  for (const auto& utterance : groups.utterances) {
+    frames_of[utterance.id] = utterance.frames;
+    frames_done -= utterance.frames;
   }
   if (frames_done > 0) {
     log::info("{}: goes on after {} utterances", decoded.path().parent_path().string(),
-              std::ssize(set.manifest.utterances) - std::ssize(missing));
+              std::ssize(set.manifest.utterances) - std::ssize(groups.utterances));
   }
   SearchGroup group;
   const auto search = [&] {
@@ -210,8 +157,9 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
     }
   };
   const auto unreadable =
-      encoder.encode(std::move(missing), stop, [&](const auto& id, const auto& frames) {
-        if (!group.ids.empty() && group_of.at(group.ids.front()) != group_of.at(id)) search();
+      encoder.encode(std::move(groups.utterances), stop, [&](const auto& id, const auto& frames) {
+        if (!group.ids.empty() && groups.group_of.at(group.ids.front()) != groups.group_of.at(id))
+          search();
         group.ids.push_back(id);
         group.frames.push_back(frames);
       });

@@ -1,7 +1,7 @@
 #include "raven/evaluation/recognizer_file.h"
 
+#include "evaluation/model_settings.h"
 #include "raven/config/evaluate_config.h"
-#include "raven/config/load.h"
 #include "raven/core/error.h"
 #include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
@@ -70,42 +70,9 @@ std::string required(const Source& source, const std::string& key) {
       source.file.string(), key));
 }
 
-/// Settings of `Config` that a file's metadata hold under their keys, as overrides; those whose key
-/// begins with `prefix`.
-template <class Config>
-std::vector<std::string> settings(const Source& source, const std::string& prefix) {
-  Config defaults;
-  const auto schema = config::bind(defaults);
-  std::vector<std::string> overrides;
-  for (const auto& [key, value] : source.content.metadata) {
-    if (key.rfind(prefix, 0) == 0 && schema.find(key) != nullptr) {
-      overrides.push_back(key + "=" + value);
-    }
-  }
-  return overrides;
-}
-
-template <class Config>
-Config with_settings(const Source& source, const std::vector<std::string>& overrides) {
-  try {
-    return config::load_text<Config>("", source.file.string(), overrides, {.allow_missing = true})
-        .config;
-  } catch (const ConfigError& error) {
-    throw CheckpointError(fmt::format("{}: settings in its metadata cannot be used: {}",
-                                      source.file.string(), error.what()));
-  }
-}
-
-config::FinetuneConfig config_of(const Source& source) {
-  auto overrides = settings<config::FinetuneConfig>(source, "");
-  std::erase_if(overrides, [](const auto& one) { return one.rfind("model.init=", 0) == 0; });
-  overrides.push_back("model.modality=" + required(source, "modality"));
-  return with_settings<config::FinetuneConfig>(source, overrides);
-}
-
 std::vector<std::string> decoding_of(const Source& source) {
-  auto overrides = settings<config::EvaluateConfig>(source, "decode.");
-  with_settings<config::EvaluateConfig>(source, overrides);  // refuses by the file's name
+  auto overrides = settings_in<config::EvaluateConfig>(source.content.metadata, "decode.");
+  with_settings<config::EvaluateConfig>(source.file, overrides);  // refuses by the file's name
   return overrides;
 }
 
@@ -114,7 +81,7 @@ std::vector<std::string> decoding_of(const Source& source) {
 LoadedRecognizer load_recognizer(const fs::path& path) {
   const auto source = read_source(path);
   auto units = text::Units::parse(required(source, "units"), source.file.string() + ", units");
-  auto config = config_of(source);
+  auto config = model_config(source.file, source.content.metadata, required(source, "modality"));
   auto recognizer = train::make_recognizer(config, units.size());
   train::load_strictly(source.content, nn::state_dict(*recognizer), source.file.string());
   recognizer->eval();

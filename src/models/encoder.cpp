@@ -30,15 +30,15 @@ EncoderImpl::EncoderImpl(Modality modality, const config::EncoderConfig& options
   after_norm = register_module("after_norm", nn::layer_norm(options.dim));
 }
 
-torch::Tensor EncoderImpl::run_blocks(
-    const torch::Tensor& features, const torch::Tensor& valid, const torch::Tensor& masked,
-    const std::function<void(const torch::Tensor&)>& after_block) {
+torch::Tensor EncoderImpl::run_blocks(const torch::Tensor& features, const torch::Tensor& valid,
+                                      const torch::Tensor& masked, const See& see) {
   RAVEN_CHECK(!valid.defined() || valid.size(1) == features.size(1), "{} frames, but {} in valid",
               features.size(1), valid.size(1));
   auto [h, positions] = embed(features, masked);  // (B, T, D), (2T-1, D)
-  for (const auto& block : *encoders) {
-    h = block->as<nn::EncoderBlock>()->forward(h, positions, valid);
-    after_block(h);
+  see(0, h);
+  for (std::size_t i = 0; i < encoders->size(); ++i) {
+    h = encoders->at<nn::EncoderBlockImpl>(i).forward(h, positions, valid);
+    see(i + 1, h);
   }
   return h;
 }
@@ -49,7 +49,7 @@ torch::Tensor EncoderImpl::frontend(const torch::Tensor& x) {
 
 torch::Tensor EncoderImpl::from_features(const torch::Tensor& features, const torch::Tensor& valid,
                                          const torch::Tensor& masked) {
-  return after_norm(run_blocks(features, valid, masked, [](const torch::Tensor&) {}));
+  return after_norm(run_blocks(features, valid, masked, [](std::size_t, const torch::Tensor&) {}));
 }
 
 torch::Tensor EncoderImpl::forward(const torch::Tensor& x, const torch::Tensor& valid,
@@ -59,16 +59,29 @@ torch::Tensor EncoderImpl::forward(const torch::Tensor& x, const torch::Tensor& 
 
 EncoderOutput EncoderImpl::all_blocks(const torch::Tensor& x, const torch::Tensor& valid,
                                       const torch::Tensor& masked) {
+  return all_from_features(frontend(x), valid, masked);
+}
+
+EncoderOutput EncoderImpl::all_from_features(const torch::Tensor& features,
+                                             const torch::Tensor& valid,
+                                             const torch::Tensor& masked) {
   EncoderOutput output;
-  output.last = after_norm(run_blocks(frontend(x), valid, masked,
-                                      [&](const torch::Tensor& h) { output.blocks.push_back(h); }));
+  const auto keep = [&](std::size_t i, const torch::Tensor& h) {
+    if (i == 0) {
+      output.embedded = h;
+    } else {
+      output.blocks.push_back(h);
+    }
+  };
+  output.last = after_norm(run_blocks(features, valid, masked, keep));
   return output;
 }
 
 torch::Tensor EncoderImpl::mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid) {
   torch::Tensor sum;
-  run_blocks(frontend(x), valid, {},
-             [&](const torch::Tensor& h) { sum = sum.defined() ? sum + h : h; });
+  run_blocks(frontend(x), valid, {}, [&](std::size_t i, const torch::Tensor& h) {
+    if (i > 0) sum = sum.defined() ? sum + h : h;
+  });
   return sum / static_cast<double>(encoders->size());
 }
 

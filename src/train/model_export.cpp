@@ -26,9 +26,11 @@ weights::TensorFile renamed(const weights::TensorFile& file, const std::string& 
   return part;
 }
 
-ExportedModel read_model_file(const fs::path& path) {
+ExportedModel read_model_file(const fs::path& path, const std::string& modality) {
   weights::TensorFile file = weights::open_weights(path).content;
-  if (file.said("format").empty()) file = weights::import_model(path).file;
+  if (file.said("format").empty()) {
+    file = weights::import_model(path, {.modality = modality}).file;
+  }
   const auto format = file.said("format");
   std::string name;
   if (format == "raven-encoder") name = file.said("modality");
@@ -40,11 +42,12 @@ ExportedModel read_model_file(const fs::path& path) {
                     "language model",
                     path.string(), format));
   }
-  return {.name = name, .file = std::move(file)};
+  return {.name = name, .file = std::move(file), .source = path};
 }
 
 std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
   const auto checkpoint = read_checkpoint(folder);
+  const auto source = folder / kModelFile;
   std::vector<ExportedModel> models;
   for (const auto modality : kModalities) {
     const auto name = modality_name(modality);
@@ -52,7 +55,7 @@ std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
     if (file.tensors.empty()) continue;
     file.metadata = encoder_metadata(checkpoint.state.config, modality);
     file.metadata["step"] = fmt::format("{}", checkpoint.state.step);
-    models.push_back({.name = name, .file = std::move(file)});
+    models.push_back({.name = name, .file = std::move(file), .source = source});
   }
   if (!models.empty()) return models;
   const auto units = fs::canonical(folder).parent_path().parent_path() / kUnitsFile;
@@ -64,18 +67,18 @@ std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
   auto file = checkpoint.model;
   file.metadata = recognizer_metadata(checkpoint.state.config, text::Units::read(units));
   file.metadata["step"] = fmt::format("{}", checkpoint.state.step);
-  return {{.name = "recognizer", .file = std::move(file)}};
+  return {{.name = "recognizer", .file = std::move(file), .source = source}};
 }
 
 }  // namespace
 
-std::vector<ExportedModel> read_models(const fs::path& given) {
+std::vector<ExportedModel> read_models(const fs::path& given, const std::string& modality) {
   auto path = given;
   if (fs::is_directory(path / "checkpoints")) {  // a run
     std::vector<ExportedModel> finished;
-    for (const auto modality : kModalities) {
-      const auto file = path / "encoders" / (modality_name(modality) + ".safetensors");
-      if (fs::exists(file)) finished.push_back(read_model_file(file));
+    for (const auto one : kModalities) {
+      const auto file = path / "encoders" / (modality_name(one) + ".safetensors");
+      if (fs::exists(file)) finished.push_back(read_model_file(file, ""));
     }
     if (!finished.empty()) return finished;
     const auto recognizer = path / "recognizer.safetensors";
@@ -87,7 +90,7 @@ std::vector<ExportedModel> read_models(const fs::path& given) {
         path.string()));
   }
   if (fs::is_directory(path)) return read_checkpoint_models(path);
-  return {read_model_file(path)};
+  return {read_model_file(path, modality)};
 }
 
 ExportedModel encoder_of(const ExportedModel& recognizer) {
@@ -105,7 +108,7 @@ ExportedModel encoder_of(const ExportedModel& recognizer) {
                          key.rfind("model.decoder.", 0) == 0 || key.rfind("loss.", 0) == 0;
     item = of_text ? file.metadata.erase(item) : std::next(item);
   }
-  return {.name = modality, .file = std::move(file)};
+  return {.name = modality, .file = std::move(file), .source = recognizer.source};
 }
 
 weights::TensorFile published_names(const ExportedModel& model) {

@@ -23,6 +23,16 @@ std::string descr_of(const torch::Tensor& tensor) {
   return fmt::format("{}{}{}", order, kind, size);
 }
 
+/// As NumPy has it, and how the elements lie in memory.
+torch::Tensor as_array(const torch::Tensor& tensor) {
+  const bool unknown = tensor.scalar_type() == torch::kBFloat16;
+  return (unknown ? tensor.to(torch::kFloat32) : tensor).cpu().contiguous();
+}
+
+std::string_view bytes_of(const torch::Tensor& array) {
+  return {static_cast<const char*>(array.const_data_ptr()), array.nbytes()};
+}
+
 }  // namespace
 
 void write_npz(const std::filesystem::path& file, const TensorFile& content) {
@@ -32,15 +42,24 @@ void write_npz(const std::filesystem::path& file, const TensorFile& content) {
     std::set<std::string> names;
     for (const auto& [name, given] : content.tensors) {
       RAVEN_CHECK(names.insert(name).second, "two tensors are called '{}'", name);
-      const bool unknown = given.scalar_type() == torch::kBFloat16;
-      const auto tensor = (unknown ? given.to(torch::kFloat32) : given).cpu().contiguous();
-      const auto header = corpus::npy_header(descr_of(tensor), tensor.sizes());
-      zip.begin(name + ".npy", header.size() + tensor.nbytes());
+      const auto array = as_array(given);
+      const auto header = corpus::npy_header(descr_of(array), array.sizes());
+      zip.begin(name + ".npy", header.size() + array.nbytes());
       zip.write(header);
-      zip.write({static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()});
+      zip.write(bytes_of(array));
       zip.end();
     }
     zip.finish();
+    out.close();
+  });
+}
+
+void write_npy(const std::filesystem::path& file, const torch::Tensor& tensor) {
+  const auto array = as_array(tensor);
+  replace_file(file, [&](const std::filesystem::path& temporary) {
+    NewFile out(temporary);
+    out.write(corpus::npy_header(descr_of(array), array.sizes()));
+    out.write(bytes_of(array));
     out.close();
   });
 }

@@ -71,6 +71,17 @@ TEST(Arguments, TakesConfigurationAndOverrides) {
               ElementsAre("mask.prob=0.4", "~seed", "+mask.prob=[1, 2]", "seed=-1"));
 }
 
+TEST(Arguments, TellsOverridesFromFilesByTheirEqualsSign) {
+  auto command = configured();
+  command.positionals = {{.name = "FILE", .meaning = "what", .required = false, .repeated = true}};
+  const auto arguments =
+      parse(command, {"a.mp4", "seed=3", "./x=1.mp4", "+mask.prob=1", "~seed", "~/b.mp4", "=c"});
+  EXPECT_THAT(arguments.list("FILE"), ElementsAre("a.mp4", "./x=1.mp4", "~/b.mp4", "=c"));
+  EXPECT_THAT(arguments.overrides(), ElementsAre("seed=3", "+mask.prob=1", "~seed"));
+  EXPECT_FALSE(parse(command, {"seed=3"}).given("FILE"));
+  EXPECT_TRUE(parse(command, {"a"}).overrides().empty());
+}
+
 TEST(Arguments, NamesWhatIsWrong) {
   const std::string see = "; see 'raven try --help'";
   EXPECT_EQ(complaint(sample(), {"fast"}), "raven try: --out DIR must be given (where)" + see);

@@ -23,4 +23,19 @@ inline const std::vector<std::string> kTinySettings = {"device=cpu",
                                                        "log.every=4",
                                                        "checkpoint.every=3"};
 
+/// What pre-training takes beside them.
+inline const std::vector<std::string> kTinyPretraining = {"model.predictors.v2a.dim=16",
+                                                          "model.predictors.v2a.heads=2",
+                                                          "model.predictors.v2a.ffn_dim=32",
+                                                          "model.predictors.a2a.dim=16",
+                                                          "model.predictors.a2a.heads=2",
+                                                          "model.predictors.a2a.ffn_dim=32",
+                                                          "model.predictors.a2v.dim=16",
+                                                          "model.predictors.a2v.heads=2",
+                                                          "model.predictors.a2v.ffn_dim=32",
+                                                          "teacher.momentum=0.99",
+                                                          "optimizer.lr=0.003",
+                                                          "monitor.every=10",
+                                                          "monitor.probe_utterances=6"};
+
 }  // namespace raven

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "models/small_models.h"
 #include "raven/core/error.h"
 #include "raven/nn/state_dict.h"
@@ -93,6 +95,20 @@ TEST(Encoder, KeepsEveryBlocksOutput) {
   EXPECT_LE(tolerance::distance(encoder->mean_of_blocks(input.video, input.valid),
                                 (all.blocks[0] + all.blocks[1]) / 2),
             1e-6);
+}
+
+TEST(Encoder, KeepsWhatItsFirstBlockTakes) {
+  torch::manual_seed(5);
+  torch::NoGradGuard no_grad;
+  auto encoder = small_encoder(Modality::kAudio);
+  const auto input = small_input();
+  const auto features = encoder->frontend(input.audio);
+  const auto all = encoder->all_from_features(features, input.valid);
+  EXPECT_TRUE(torch::equal(all.last, encoder(input.audio, input.valid)));
+  const auto parameters = encoder->named_parameters();
+  const auto projected =
+      features.matmul(parameters["embed.0.weight"].t()) + parameters["embed.0.bias"];
+  EXPECT_LE(tolerance::distance(all.embedded, projected * std::sqrt(8.0)), 1e-5);
 }
 
 TEST(Encoder, PutsItsOwnTokenOnlyWhenAskedTo) {

@@ -131,5 +131,22 @@ TEST_F(Writers, AnEntryHasExactlyItsSize) {
   zip.end();
 }
 
+TEST_F(Writers, AnArrayAloneIsAFileOfNumPy) {
+  const auto numbers = torch::arange(6, torch::kFloat32).view({2, 3}).t();  // not contiguous
+  write_npy(file("a.npy"), numbers);
+  write_npy(file("half.npy"), numbers.to(torch::kFloat16));
+  write_npy(file("brain.npy"), numbers.to(torch::kBFloat16));
+  for (const auto& [name, descr] : std::map<std::string, std::string>{
+           {"a.npy", "<f4"}, {"half.npy", "<f2"}, {"brain.npy", "<f4"}}) {
+    const auto bytes = read_file(file(name));
+    const auto array = corpus::parse_npy(std::as_bytes(std::span(bytes)), name);
+    EXPECT_EQ(array.descr, descr);
+    EXPECT_FALSE(array.fortran_order);
+    EXPECT_THAT(array.shape, testing::ElementsAre(3, 2));
+    if (descr == "<f4")
+      EXPECT_THAT(corpus::npy_as_doubles(array, name), testing::ElementsAre(0, 3, 1, 4, 2, 5));
+  }
+}
+
 }  // namespace
 }  // namespace raven::weights

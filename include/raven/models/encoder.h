@@ -20,6 +20,7 @@ enum class Modality { kVideo, kAudio };
 struct EncoderOutput {
   torch::Tensor last;                 // (B, T, D) after after_norm
   std::vector<torch::Tensor> blocks;  // each (B, T, D): the residual stream after each block
+  torch::Tensor embedded;             // (B, T, D): what the first block takes
 };
 
 /// Keys: frontend..., embed.0 (embed.mask_emb and embed.linear with a mask token), encoders.{i}...,
@@ -39,17 +40,20 @@ class EncoderImpl : public torch::nn::Module {
   torch::Tensor frontend(const torch::Tensor& x);
   torch::Tensor from_features(const torch::Tensor& features, const torch::Tensor& valid = {},
                               const torch::Tensor& masked = {});
-  /// `forward` with the output of every block.
+  /// `forward` with the output of every block; and the same from the frontend's features on.
   EncoderOutput all_blocks(const torch::Tensor& x, const torch::Tensor& valid = {},
                            const torch::Tensor& masked = {});
+  EncoderOutput all_from_features(const torch::Tensor& features, const torch::Tensor& valid = {},
+                                  const torch::Tensor& masked = {});
   /// Mean of the blocks' outputs, without after_norm (B, T, D). Keeps one block's output at a time.
   torch::Tensor mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid = {});
 
  private:
-  /// Calls `after_block` with each block's output; returns the last.
+  /// Calls `see` with 0 and what the first block takes, then with i and the i-th block's output;
+  /// returns the last.
+  using See = std::function<void(std::size_t i, const torch::Tensor&)>;
   torch::Tensor run_blocks(const torch::Tensor& features, const torch::Tensor& valid,
-                           const torch::Tensor& masked,
-                           const std::function<void(const torch::Tensor&)>& after_block);
+                           const torch::Tensor& masked, const See& see);
 
   nn::VideoFrontend video_frontend{nullptr};
   nn::AudioFrontend audio_frontend{nullptr};  // one of the two, registered as "frontend"

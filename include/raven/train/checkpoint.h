@@ -21,6 +21,8 @@
 
 namespace raven::train {
 
+inline constexpr const char* kModelFile = "model.safetensors";
+
 /// What a run needs to go on exactly, besides its tensors. Everything random follows from seed,
 /// epoch, step and item, so there are no generator states.
 struct TrainState {

@@ -10,8 +10,9 @@
 namespace raven::train {
 
 struct ExportedModel {
-  std::string name;          // "video", "audio" (encoders), "recognizer", "language_model"
-  weights::TensorFile file;  // encoders' names begin with `encoder.`; with metadata
+  std::string name;                   // "video", "audio" (encoders), "recognizer", "language_model"
+  weights::TensorFile file;           // encoders' names begin with `encoder.`; with metadata
+  std::filesystem::path source = {};  // the file of weights that was read
 };
 
 /// What `path` holds, with all that is needed to use it:
@@ -19,8 +20,10 @@ struct ExportedModel {
 /// - a run of fine-tuning, or one of its checkpoints: the recognizer; of a finished run the mean of
 ///   its last checkpoints,
 /// - a file: its model, if raven wrote it or `raven import` would take it.
-/// Throws CheckpointError when it is none of these.
-std::vector<ExportedModel> read_models(const std::filesystem::path& path);
+/// `modality`: "video" or "audio", the half of an encoder for sight and sound that is taken; else
+/// empty. Throws CheckpointError when it is none of these.
+std::vector<ExportedModel> read_models(const std::filesystem::path& path,
+                                       const std::string& modality = "");
 
 /// The encoder of a recognizer, named after its modality. Throws CheckpointError for other models.
 ExportedModel encoder_of(const ExportedModel& recognizer);

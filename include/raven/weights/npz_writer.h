@@ -12,4 +12,7 @@ namespace raven::weights {
 /// Throws SystemError, InternalError for two tensors of one name.
 void write_npz(const std::filesystem::path& file, const TensorFile& content);
 
+/// One array as a .npy, written atomically; the rest as above.
+void write_npy(const std::filesystem::path& file, const torch::Tensor& tensor);
+
 }  // namespace raven::weights

@@ -1,0 +1,147 @@
+// `raven features`
+#include <cstdio>
+#include <filesystem>
+
+#include "commands.h"
+#include "cuda_library.h"
+#include "raven/config/features_config.h"
+#include "raven/config/load.h"
+#include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/core/progress.h"
+#include "raven/data/media_list.h"
+#include "raven/evaluation/feature_run.h"
+#include "raven/train/device.h"
+
+namespace raven::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using config::FeaturesConfig;
+
+constexpr const char* kDescription =
+    "Writes what an encoder makes of each utterance: a .npy or .safetensors file of (frames, "
+    "width) "
+    "numbers, 25 frames a second (docs/features.md). --model names an encoder or a recognizer: a "
+    ".safetensors file, a .pth that `raven import` would take, a run, or one of its checkpoints. "
+    "layers= chooses among its outputs: final, numbers of blocks, 0 for what the first block "
+    "takes, "
+    "or all; several give (layers, frames, width), mean=true their mean.\n"
+    "Utterances are those of data.manifest=, or MEDIA files: mouth crops of 96 x 96 pixels for a "
+    "video encoder, any sound for an audio encoder. A whole face is cropped by `raven prepare`.\n"
+    "The folder gets index.tsv, features.json and skipped.tsv. The same command goes on after a "
+    "stop, "
+    "with the same result.";
+
+/// Options that are keys of the configuration as well.
+const std::vector<std::pair<std::string, std::string>> kKeyOfOption = {
+    {"--model", "model"}, {"--modality", "modality"}, {"--out", "out"}, {"--format", "format"}};
+
+/// `key=value` of a value that is text, whatever it looks like in YAML.
+std::string set_text(const std::string& key, const std::string& value) {
+  std::string text = key + "='";
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (value[i] == '\'') text += '\'';
+    if (value.compare(i, 2, "${") == 0) text += '$';
+    text += value[i];
+  }
+  return text + "'";
+}
+
+FeaturesConfig load(const Arguments& arguments) {
+  auto overrides = arguments.overrides();
+  for (const auto& [option, key] : kKeyOfOption) {
+    if (arguments.given(option)) overrides.push_back(set_text(key, arguments.text(option)));
+  }
+  return config::load<FeaturesConfig>(arguments.config_file(), overrides).config;
+}
+
+data::MediaList list(const Arguments& arguments, const FeaturesConfig& config,
+                     models::Modality modality) {
+  if (!config.data.manifest.empty()) {
+    const std::vector<fs::path> files(config.data.manifest.begin(), config.data.manifest.end());
+    return {.manifest = data::read_manifests(files)};
+  }
+  std::vector<fs::path> files;
+  for (const auto& file : arguments.list("MEDIA")) files.emplace_back(file);
+  return modality == models::Modality::kVideo ? data::list_videos(files) : data::list_sounds(files);
+}
+
+void check_source(const Arguments& arguments, const FeaturesConfig& config) {
+  const bool listed = !config.data.manifest.empty(), given = arguments.given("MEDIA");
+  if (listed == given) {
+    throw ConfigError(listed ? "raven features: data.manifest and MEDIA files are both given; one "
+                               "of them says what is encoded"
+                             : "raven features: nothing to encode; give data.manifest=FILE or "
+                               "MEDIA files");
+  }
+}
+
+ExitCode features(const Arguments& arguments) {
+  const auto stop = watch_signals();
+  const auto config = load(arguments);
+  check_source(arguments, config);
+  load_cuda_library(config.device);
+  train::set_threads(config.threads);
+  train::set_precision(config::Precision::kFp32);
+  const auto device = train::choose_device(config.device, cuda_library_problem());
+  auto encoder = evaluation::load_encoder(config.model, config.modality);
+  const auto media = list(arguments, config, encoder.modality);
+  std::optional<evaluation::FeatureCounts> counts;
+  {
+    Progress progress("features", media.manifest.total_frames(), "frames");
+    counts = evaluation::write_features(
+        encoder, media.manifest, config, device, stop,
+        [&](std::int64_t done, std::int64_t) { progress.update(done); }, media.skips);
+  }
+  if (!counts) {
+    log::warn("stopped by signal {}; the same command goes on from there", received_signal());
+    return ExitCode::kStopped;
+  }
+  fmt::print("{} {}: {} utterances written, {} kept, {} skipped\n{}\n", counts->shape,
+             config::enum_name(config.type), counts->written, counts->kept,
+             std::ssize(media.skips->ids), config.out);
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Command make_features_command() {
+  return {
+      .name = "features",
+      .summary = "writes an encoder's outputs for each utterance",
+      .description = kDescription,
+      .positionals = {{.name = "MEDIA",
+                       .meaning = "mouth crops or sound files, where there is no manifest",
+                       .required = false,
+                       .repeated = true}},
+      .options = {{.name = "--model",
+                   .value = "PATH",
+                   .meaning = "the encoder (model=)",
+                   .kind = ValueKind::kFile},
+                  {.name = "--out",
+                   .value = "DIR",
+                   .meaning = "folder of the features (out=)",
+                   .kind = ValueKind::kFolder},
+                  {.name = "--modality",
+                   .value = "NAME",
+                   .meaning = "which encoder, where there are two (modality=)",
+                   .choices = {"auto", "video", "audio"}},
+                  {.name = "--format",
+                   .value = "NAME",
+                   .meaning = "of the files (format=)",
+                   .choices = {"npy", "safetensors"}}},
+      .config_keys = keys_of<FeaturesConfig>(),
+      .examples = {{"features --model runs/lrs3 --modality video data.manifest=data/lrs3/test.tsv "
+                    "--out features/video",
+                    "the last block of a pre-training run's video student, behind its norm"},
+                   {"features --model encoder.safetensors data.manifest=test.tsv layers=all "
+                    "type=float16 --format safetensors --out features/all",
+                    "every block, to be weighted by another program"},
+                   {"features clip1.mp4 clip2.mp4 --model vsr.pth layers=[9,10,11,12] mean=true "
+                    "--out features/mean",
+                    "the mean of four blocks, for files without a manifest"}},
+      .run = features};
+}
+
+}  // namespace raven::cli
