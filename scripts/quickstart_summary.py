@@ -8,6 +8,7 @@ mean direction at least 0.15 (v2a) and 0.12 (a2v), target spread at least half o
 value before training; word error of pre-trained recognizers at most 42 % (video) and 60 % (audio), video at least 8 points
 below the one from random weights.
 """
+import argparse
 import collections
 import json
 import pathlib
@@ -70,11 +71,16 @@ def word_errors(folder):
 
 
 def main():
-    path = pathlib.Path([a for a in sys.argv[1:] if not a.startswith("-")][0])
-    pretraining(path / "run/metrics.jsonl" if path.is_dir() else path)
-    if path.is_dir():
-        word_errors(path)
-    if "--check" in sys.argv and failed:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", type=pathlib.Path, metavar="PATH", help="the quickstart's folder, or a run's metrics.jsonl")
+    parser.add_argument("--check", action="store_true", help="exit 1 unless the expectations hold")
+    given = parser.parse_args()
+    if not given.path.exists():
+        parser.error(f"there is no {given.path}; scripts/quickstart.sh makes it")
+    pretraining(given.path / "run/metrics.jsonl" if given.path.is_dir() else given.path)
+    if given.path.is_dir():
+        word_errors(given.path)
+    if given.check and failed:
         sys.exit(f"not as expected: {', '.join(failed)}")
 
 
