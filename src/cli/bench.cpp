@@ -9,23 +9,20 @@
 
 #include "commands.h"
 #include "cuda_library.h"
+#include "random_steps.h"
+#include "raven/config/finetune_config.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
-#include "raven/core/random.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
-#include "raven/data/span_mask.h"
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
 #include "raven/models/encoder.h"
-#include "raven/text/units.h"
 #include "raven/train/device.h"
-#include "raven/train/finetune_task.h"
 #include "raven/train/flops.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/run_folder.h"
-#include "raven/train/updater.h"
 
 namespace raven::cli {
 namespace {
@@ -90,53 +87,13 @@ nlohmann::ordered_json summary(const Timing& timing) {
           {"rounds", timing.seconds.size()}};
 }
 
-/// Random pixels and samples: `frames` frames in utterances of `length`.
-data::Batch random_batch(const config::DataConfig& config, std::int64_t frames,
-                         std::int64_t length) {
-  torch::manual_seed(0);
-  const std::int64_t utterances = std::max<std::int64_t>(frames / length, 1);
-  const auto side = config.video.crop;
-  data::Batch batch;
-  batch.ids.assign(static_cast<std::size_t>(utterances), "random");
-  batch.video = torch::randint(0, 256, {utterances, length, side, side}, torch::kUInt8);
-  batch.audio = 0.1 * torch::randn({utterances, media::kSamplesPerFrame * length});
-  batch.lengths = torch::full({utterances}, length, torch::kInt64);
-  batch.num_frames_of.assign(batch.ids.size(), length);
-  return batch;
-}
-
-/// One for each two frames, drawn from all units but blank, unknown and end.
-void add_random_labels(data::Batch& batch) {
-  const auto count = std::max<std::int64_t>(batch.video.size(1) / 2, 1);
-  batch.labels =
-      torch::randint(text::Units::kUnknown + 1, kUnits - 1, {batch.video.size(0), count});
-  batch.num_labels_of.assign(batch.ids.size(), count);
-}
-
-/// Pieces without meaning.
-text::Units numbered_units() {
-  std::string content = "<unk> 1\n";
-  for (std::int64_t i = 2; i < kUnits - 1; ++i) content += fmt::format("{0} {0}\n", i);
-  return text::Units::parse(content, "random units");
-}
-
-/// In pinned memory where a GPU computes, as the loader's batches, so that copies do not wait.
-void pin(data::Batch& batch, const torch::Device& device) {
-  if (!device.is_cuda()) return;
-  for (auto* part : {&batch.video, &batch.audio, &batch.lengths, &batch.masked_video,
-                     &batch.masked_audio, &batch.labels}) {
-    if (part->defined()) *part = part->pin_memory();
-  }
-}
-
-torch::Tensor random_mask(const data::SpanOptions& options, const data::Batch& batch,
-                          Random& random) {
-  const auto rows = batch.video.size(0), frames = batch.video.size(1);
-  const std::vector<std::int64_t> lengths(static_cast<std::size_t>(rows), frames);
-  std::vector<Random> streams;
-  for (std::int64_t row = 0; row < rows; ++row) streams.emplace_back(random.bits());
-  auto masked = data::mask_rows(options, lengths, frames, streams);
-  return torch::from_blob(masked.data(), {rows, frames}, torch::kUInt8).to(torch::kBool);
+/// `frames` frames in utterances of `length`, one utterance at least, with a label for each two
+/// frames.
+RandomShape shape_of(const Arguments& arguments) {
+  const auto length = arguments.integer("--utterance-length");
+  return {.clips = std::max<std::int64_t>(arguments.integer("--frames") / length, 1),
+          .frames = length,
+          .labels = std::max<std::int64_t>(length / 2, 1)};
 }
 
 void add_device(nlohmann::ordered_json& result, const torch::Device& device, double flops_per_frame,
@@ -155,46 +112,32 @@ void add_device(nlohmann::ordered_json& result, const torch::Device& device, dou
   if (const auto peak = train::peak_flops(name, precision)) result["mfu"] = speed / *peak;
 }
 
+Timing time_steps(RandomSteps& steps, const Arguments& arguments) {
+  return time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"),
+                     [&] { return static_cast<double>(steps.step()); });
+}
+
 nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments& arguments) {
   const auto device = train::choose_device(config.device, cuda_library_problem());
-  const auto length = arguments.integer("--utterance-length");
-  const train::RunLength run{.steps = 1000, .warmup_steps = 0};
-  train::PretrainTask task(config, device, run, {});
-  train::Updater updater(task, config.optimizer, run, device);
-  auto batch = random_batch(config.data, arguments.integer("--frames"), length);
-  Random random(1);
-  std::int64_t step = 0;
-  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
-    batch.masked_video = random_mask(data::video_spans(config.mask), batch, random);
-    batch.masked_audio = random_mask(data::audio_spans(config.mask), batch, random);
-    pin(batch, device);
-    updater.apply(updater.gradients({batch}, /*measure=*/false), step++);
-    train::synchronise(device);
-    return static_cast<double>(batch.num_frames());
-  });
-  auto result = summary(timing);
-  add_device(result, device, train::pretrain_flops(config, length, batch.video.size(0)),
+  const auto shape = shape_of(arguments);
+  RandomSteps steps(config, device, shape);
+  auto result = summary(time_steps(steps, arguments));
+  add_device(result, device, train::pretrain_flops(config, shape.frames, shape.clips).total(),
              config.train.precision);
   return result;
 }
 
 nlohmann::ordered_json bench_finetune(const FinetuneConfig& config, const Arguments& arguments) {
   const auto device = train::choose_device(config.device, cuda_library_problem());
-  const train::RunLength run{.steps = 1000, .warmup_steps = 0};
-  train::FinetuneTask task(config, device, numbered_units(), {});
-  train::Updater updater(task, config.optimizer, run, device);
-  auto batch = random_batch(config.data, arguments.integer("--frames"),
-                            arguments.integer("--utterance-length"));
-  add_random_labels(batch);
-  pin(batch, device);
-  std::int64_t step = 0;
-  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
-    updater.apply(updater.gradients({batch}, /*measure=*/false), step++);
-    train::synchronise(device);
-    return static_cast<double>(batch.num_frames());
-  });
-  auto result = summary(timing);
-  add_device(result, device, 0, config.train.precision);
+  const auto shape = shape_of(arguments);
+  auto uncached = config;  // as the steps are
+  uncached.model.cached_views = 0;
+  RandomSteps steps(uncached, device, shape, kUnits);
+  auto result = summary(time_steps(steps, arguments));
+  const auto flops = train::finetune_flops(
+      uncached,
+      {.frames = shape.frames, .clips = shape.clips, .labels = shape.labels, .units = kUnits});
+  add_device(result, device, flops.total(), config.train.precision);
   result["modality"] = config::enum_name(config.model.modality);
   return result;
 }
@@ -208,7 +151,7 @@ nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Argument
                           video ? config.model.video_frontend : config.model.audio_frontend);
   encoder->to(device);
   encoder->eval();
-  const auto batch = random_batch(config.data, arguments.integer("--frames"), length);
+  const auto batch = random_batch(config.data, shape_of(arguments));
   const auto input = train::pretrain_input(batch.to(device));
   const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
     const c10::InferenceMode inference;

@@ -66,6 +66,44 @@ double predictor_flops(const config::PredictorConfig& predictor, double dim, con
   return 0;
 }
 
+double video_flops(const config::FrontendConfig& frontend, std::int64_t crop, double dim) {
+  const double half = halved(static_cast<double>(crop));
+  const auto& widths = frontend.widths;
+  return 2 * half * half * 5 * 7 * 7 * static_cast<double>(widths.front()) +
+         resnet_flops(widths, halved(half), /*dims=*/2) +
+         2 * static_cast<double>(widths.back()) * dim;
+}
+
+double audio_flops(const config::FrontendConfig& frontend, double dim) {
+  constexpr double kStemPositions = media::kSamplesPerFrame / 4;  // a stride of 4
+  const auto& widths = frontend.widths;
+  return 2 * kStemPositions * 80 * static_cast<double>(widths.front()) +
+         resnet_flops(widths, kStemPositions, /*dims=*/1) +
+         2 * static_cast<double>(widths.back()) * dim;
+}
+
+double transformer_flops(const config::EncoderConfig& encoder, const Shape& shape) {
+  return static_cast<double>(encoder.blocks) *
+         block_flops(static_cast<double>(encoder.dim), static_cast<double>(encoder.ffn_dim), shape);
+}
+
+/// Teacher forcing over labels and an end, for one video frame. Masked scores are computed too.
+double decoder_flops(const config::DecoderConfig& decoder, double encoder_dim,
+                     const LabelledBatch& batch) {
+  const auto dim = static_cast<double>(decoder.dim);
+  const auto frames = static_cast<double>(batch.frames);
+  const double read = static_cast<double>(batch.labels) + 1;
+  const double own = 4 * 2 * dim * dim + 2 * 2 * dim * read;
+  const double source = 2 * 2 * dim * dim + 2 * 2 * dim * frames;  // queries, output, both products
+  const double feed_forward = 2 * 2 * dim * static_cast<double>(decoder.ffn_dim);
+  const auto blocks = static_cast<double>(decoder.blocks);
+  const double of_unit =
+      blocks * (own + source + feed_forward) + 2 * dim * static_cast<double>(batch.units);
+  const double of_frame = blocks * 2 * 2 * dim * dim +  // keys and values
+                          (encoder_dim != dim ? 2 * encoder_dim * dim : 0);
+  return of_unit * read / frames + of_frame;
+}
+
 /// True when `name` stands in `gpu` as whole words: "A40" is not in "RTX A4000".
 bool names(const std::string& gpu, const std::string& name) {
   const auto ends_word = [&](std::size_t at) {
@@ -81,27 +119,15 @@ bool names(const std::string& gpu, const std::string& name) {
 
 FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames,
                        std::int64_t clips) {
-  const auto& encoder = config.model.encoder;
-  const auto dim = static_cast<double>(encoder.dim);
+  const auto& model = config.model;
+  const auto dim = static_cast<double>(model.encoder.dim);
   const Shape shape{.frames = static_cast<double>(frames), .clips = static_cast<double>(clips)};
   FrameFlops flops;
-
-  const auto& video = config.model.video_frontend.widths;
-  const double half = halved(static_cast<double>(config.data.video.crop));
-  flops.video_frontend = 2 * half * half * 5 * 7 * 7 * static_cast<double>(video.front()) +
-                         resnet_flops(video, halved(half), /*dims=*/2) +
-                         2 * static_cast<double>(video.back()) * dim;
-
-  const auto& audio = config.model.audio_frontend.widths;
-  constexpr double kStemPositions = media::kSamplesPerFrame / 4;  // a stride of 4
-  flops.audio_frontend = 2 * kStemPositions * 80 * static_cast<double>(audio.front()) +
-                         resnet_flops(audio, kStemPositions, /*dims=*/1) +
-                         2 * static_cast<double>(audio.back()) * dim;
-
-  flops.transformer = static_cast<double>(encoder.blocks) *
-                      block_flops(dim, static_cast<double>(encoder.ffn_dim), shape);
+  flops.video_frontend = video_flops(model.video_frontend, config.data.video.crop, dim);
+  flops.audio_frontend = audio_flops(model.audio_frontend, dim);
+  flops.transformer = transformer_flops(model.encoder, shape);
   const auto& loss = config.loss;
-  const auto& predictors = config.model.predictors;
+  const auto& predictors = model.predictors;
   if (loss.v2v > 0) flops.predictor += predictor_flops(predictors.v2v, dim, shape);
   if (loss.v2a > 0) flops.predictor += predictor_flops(predictors.v2a, dim, shape);
   if (loss.a2a > 0) flops.predictor += predictor_flops(predictors.a2a, dim, shape);
@@ -109,18 +135,36 @@ FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames
   return flops;
 }
 
-double pretrain_flops(const config::PretrainConfig& config, std::int64_t frames,
-                      std::int64_t clips) {
+StepFlops pretrain_flops(const config::PretrainConfig& config, std::int64_t frames,
+                         std::int64_t clips) {
   const auto flops = frame_flops(config, frames, clips);
   const auto& loss = config.loss;
   const double video = flops.video_frontend + flops.transformer;
   const double audio = flops.audio_frontend + flops.transformer;
-  double total = 3 * flops.predictor;
-  if (loss.v2v > 0 || loss.v2a > 0) total += 3 * video;  // students
-  if (loss.a2a > 0 || loss.a2v > 0) total += 3 * audio;
-  if (loss.v2v > 0 || loss.a2v > 0) total += video;  // teachers
-  if (loss.v2a > 0 || loss.a2a > 0) total += audio;
-  return total;
+  double trained = flops.predictor, teachers = 0;
+  if (loss.v2v > 0 || loss.v2a > 0) trained += video;
+  if (loss.a2a > 0 || loss.a2v > 0) trained += audio;
+  if (loss.v2v > 0 || loss.a2v > 0) teachers += video;
+  if (loss.v2a > 0 || loss.a2a > 0) teachers += audio;
+  return {.forward = trained + teachers, .backward = 2 * trained};
+}
+
+StepFlops finetune_flops(const config::FinetuneConfig& config, const LabelledBatch& batch) {
+  const auto& model = config.model;
+  const auto dim = static_cast<double>(model.encoder.dim);
+  const Shape shape{.frames = static_cast<double>(batch.frames),
+                    .clips = static_cast<double>(batch.clips)};
+  const double frontend = model.modality == config::InputModality::kVideo
+                              ? video_flops(model.video_frontend, config.data.video.crop, dim)
+                              : audio_flops(model.audio_frontend, dim);
+  const double transformer = transformer_flops(model.encoder, shape);
+  double trained = 0, frozen = 0;
+  (model.frozen == config::FrozenPart::kNone ? trained : frozen) += frontend;
+  (model.frozen == config::FrozenPart::kEncoder ? frozen : trained) += transformer;
+  if (model.cached_views > 0) frozen = 0;
+  if (config.loss.ctc_weight > 0) trained += 2 * dim * static_cast<double>(batch.units);
+  if (config.loss.ctc_weight < 1) trained += decoder_flops(model.decoder, dim, batch);
+  return {.forward = trained + frozen, .backward = 2 * trained};
 }
 
 std::optional<double> peak_flops(const std::string& gpu, config::Precision precision) {

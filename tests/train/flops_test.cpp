@@ -41,10 +41,41 @@ TEST(PretrainFlops, LeavesOutWhatIsNotTrained) {
   config::PretrainConfig all, audio_only;
   audio_only.loss = {.v2v = 0, .v2a = 0, .a2a = 1, .a2v = 0};
   const auto flops = frame_flops(audio_only, 50, 2);
-  EXPECT_NEAR(pretrain_flops(audio_only, 50, 2) /
-                  (4 * (flops.audio_frontend + flops.transformer) + 3 * flops.predictor),
-              1.0, 1e-12);
-  EXPECT_GT(pretrain_flops(all, 50, 2), pretrain_flops(audio_only, 50, 2));
+  const double encoder = flops.audio_frontend + flops.transformer;
+  const auto step = pretrain_flops(audio_only, 50, 2);
+  EXPECT_NEAR(step.forward / (2 * encoder + flops.predictor), 1.0, 1e-12);  // student and teacher
+  EXPECT_NEAR(step.backward / (2 * (encoder + flops.predictor)), 1.0, 1e-12);
+  EXPECT_GT(pretrain_flops(all, 50, 2).total(), step.total());
+}
+
+TEST(FinetuneFlops, CountsALayerOfEachKindByHand) {
+  config::FinetuneConfig config;
+  config.model.frozen = config::FrozenPart::kEncoder;  // leaves head and decoder
+  config.model.encoder.dim = 10;
+  config.model.decoder = {.dim = 4, .heads = 2, .ffn_dim = 6, .blocks = 1};
+  const LabelledBatch batch{.frames = 20, .clips = 3, .labels = 4, .units = 7};
+  // CTC head, 10 x 7 a frame. Decoder: a projection 10 x 4 and keys and values 4 x 4 a frame; for
+  // each of 4 + 1 units read four products 4 x 4, twice 5 scores of width 4, queries and output 4 x
+  // 4, twice 20 scores of width 4, 4 x 6 twice, and 4 x 7.
+  const double of_frame = 2.0 * (10 * 7 + 10 * 4 + 2 * 4 * 4);
+  const double of_unit = 2.0 * (4 * 16 + 2 * 5 * 4 + 2 * 16 + 2 * 20 * 4 + 2 * 4 * 6 + 4 * 7);
+  const auto flops = finetune_flops(config, batch);
+  EXPECT_NEAR(flops.forward, of_frame + of_unit * 5 / 20, 1e-9);
+  EXPECT_NEAR(flops.backward, 2 * flops.forward, 1e-9);
+}
+
+TEST(FinetuneFlops, PaysForAFrozenPartOnlyWhereItIsNotCached) {
+  config::FinetuneConfig config;
+  const LabelledBatch batch{.frames = 50, .clips = 2, .labels = 10};
+  const auto whole = finetune_flops(config, batch);
+  config.model.frozen = config::FrozenPart::kFrontend;
+  const auto cached = finetune_flops(config, batch);
+  config.model.cached_views = 0;
+  const auto anew = finetune_flops(config, batch);
+  EXPECT_DOUBLE_EQ(anew.forward, whole.forward);
+  EXPECT_DOUBLE_EQ(anew.backward, cached.backward);
+  EXPECT_LT(cached.forward, anew.forward);
+  EXPECT_LT(anew.backward, whole.backward);
 }
 
 TEST(PeakFlops, KnowsCommonGpusAndNoOthers) {

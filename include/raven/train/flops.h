@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "raven/config/finetune_config.h"
 #include "raven/config/pretrain_config.h"
 
 namespace raven::train {
@@ -19,10 +20,26 @@ struct FrameFlops {
 FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames,
                        std::int64_t clips);
 
-/// Of one pre-training step, for one frame: students and predictors forward and backward (3 times
-/// the forward pass), teachers forward.
-double pretrain_flops(const config::PretrainConfig& config, std::int64_t frames,
-                      std::int64_t clips);
+/// Of one training step, for one frame. What is trained costs twice as much backward as forward.
+struct StepFlops {
+  double forward = 0, backward = 0;
+
+  [[nodiscard]] double total() const { return forward + backward; }
+};
+
+/// Students and predictors forward and backward, teachers forward.
+StepFlops pretrain_flops(const config::PretrainConfig& config, std::int64_t frames,
+                         std::int64_t clips);
+
+/// A fine-tuning batch: `clips` utterances of `frames` frames and `labels` units each, of a
+/// vocabulary of `units`.
+struct LabelledBatch {
+  std::int64_t frames = 1, clips = 1, labels = 1, units = 1049;
+};
+
+/// Encoder, CTC head and decoder; of a frozen part nothing when its outputs are cached, else the
+/// forward pass.
+StepFlops finetune_flops(const config::FinetuneConfig& config, const LabelledBatch& batch);
 
 /// Dense peak of a GPU by its name, in operations per second; empty for one that is not in the
 /// table.

@@ -1,0 +1,31 @@
+// The machine that a plan is for: sizes of memory as users write them, and what this one has.
+#pragma once
+
+#include <string>
+
+namespace raven::plan {
+
+struct Hardware {
+  bool cuda = false;
+  double memory = 0;         // bytes of the machine
+  double device_memory = 0;  // bytes of the GPU; 0: not known
+  std::string device;        // "cpu", a GPU's name
+
+  [[nodiscard]] double capacity() const { return cuda ? device_memory : memory; }
+};
+
+/// "24GiB" -> bytes; KiB, MiB, GiB, TiB are powers of 1024, KB, MB, GB, TB of 1000. Throws
+/// ConfigError, which begins with `name`, for another unit or none and for what is not above 0.
+double parse_memory(const std::string& text, const std::string& name);
+
+/// "23.47 GiB", "118.2 MiB".
+std::string memory_text(double bytes);
+
+/// Bytes that processes of this machine may use: its memory, or the limit of the control group that
+/// this process is in, whichever is less.
+double machine_memory();
+
+/// Bytes of the first GPU; 0 where LibTorch's CUDA library is not loaded or finds none.
+double gpu_memory();
+
+}  // namespace raven::plan

@@ -1,0 +1,386 @@
+#include "raven/plan/layers.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "raven/media/media.h"
+
+namespace raven::plan {
+namespace {
+
+constexpr double kFloat = 4;  // bytes
+constexpr double kByte = 1;
+
+double number(std::int64_t value) { return static_cast<double>(value); }
+std::int64_t halved(std::int64_t side) { return (side + 1) / 2; }
+
+/// Running mean, running variance, and an int64 count.
+double batch_norm_buffers(std::int64_t channels) { return 2 * kFloat * number(channels) + 8; }
+
+/// Positions of a stage's input and output for one video frame: pixels, or samples.
+struct Positions {
+  std::int64_t in = 1, out = 1;
+};
+
+/// nn::BasicBlock. `is_last`: its result is averaged at once, which keeps nothing of it.
+Layer residual_block(std::int64_t in, std::int64_t out, std::int64_t taps,
+                     const Positions& positions, bool copies_pixels, bool is_last,
+                     const BatchShape& batch, const Arithmetic& arithmetic) {
+  const bool has_shortcut = positions.in != positions.out || in != out;
+  const double input = batch.rows() * number(positions.in * in) * arithmetic.narrow;
+  const double output = batch.rows() * number(positions.out * out) * arithmetic.narrow;
+  const double pixels =
+      copies_pixels ? batch.rows() * number(positions.out * in) * arithmetic.narrow : 0;
+  Layer layer;
+  layer.parameters = taps * in * out + taps * out * out + 4 * out;
+  layer.buffers = 2 * batch_norm_buffers(out);
+  // Both convolutions' outputs, what lies between them, and the result.
+  layer.kept = 4 * output;
+  layer.alone = input + 2 * output;
+  layer.backward_work = 4 * output;
+  if (has_shortcut) {
+    layer.parameters += in * out + 2 * out;
+    layer.buffers += batch_norm_buffers(out);
+    layer.kept += 2 * output + pixels;
+    layer.alone += output + pixels;
+    layer.backward_work = 2 * output + 3 * input;
+  }
+  if (is_last) {
+    layer.kept -= output;
+    layer.forward_work += output;
+  }
+  return layer;
+}
+
+struct Trunk {
+  std::int64_t side = 1, dimensions = 2;  // positions of the first stage along one dimension
+};
+
+/// nn::ResidualStages and the mean behind them.
+void add_stages(const config::FrontendConfig& frontend, const Trunk& trunk, const BatchShape& batch,
+                const Arithmetic& arithmetic, Layers& layers) {
+  const auto area = [&](std::int64_t side) { return trunk.dimensions == 2 ? side * side : side; };
+  const std::int64_t taps = area(3);
+  auto in = frontend.widths.front(), side = trunk.side;
+  for (std::size_t stage = 0; stage < frontend.widths.size(); ++stage) {
+    const auto out = frontend.widths[stage];
+    for (int block = 0; block < 2; ++block) {
+      const auto before = side;
+      if (stage > 0 && block == 0) side = halved(side);
+      // A strided 1 x 1 convolution on a CPU is a product over a copy of the pixels, which is a
+      // view along one dimension.
+      const bool copies = !arithmetic.cuda && trunk.dimensions == 2 && side != before;
+      const bool last = stage + 1 == frontend.widths.size() && block == 1;
+      layers.push_back(residual_block(in, out, taps, {.in = area(before), .out = area(side)},
+                                      copies, last, batch, arithmetic));
+      in = out;
+    }
+  }
+  layers.back().kept += batch.rows() * number(frontend.widths.back()) * arithmetic.narrow;
+}
+
+/// One product with a matrix in a transformer, and what stands around it.
+struct Sizes {
+  Sizes(const BatchShape& batch, std::int64_t dim, std::int64_t heads, std::int64_t ffn_dim)
+      : width(batch.rows() * number(dim)),
+        inner(batch.rows() * number(ffn_dim)),
+        scores(number(batch.clips * heads) * number(batch.frames) * number(batch.frames)),
+        positions((2 * number(batch.frames) - 1) * number(dim)) {}
+
+  double width;      // F D
+  double inner;      // F times the feed-forward width
+  double scores;     // B H T T
+  double positions;  // (2T - 1) D
+};
+
+/// nn::InputEmbedding. The position table lives as long as the blocks.
+Layer embedding(std::int64_t input_dim, std::int64_t dim, bool mask_token, double dropout,
+                const BatchShape& batch, const Arithmetic& arithmetic) {
+  const Sizes size(batch, dim, 1, 1);
+  const double noise = arithmetic.cuda ? kByte : kFloat;
+  Layer layer;
+  layer.parameters = input_dim * dim + dim + (mask_token ? dim : 0);
+  layer.kept = (dropout > 0 ? noise * size.width : 0) + arithmetic.narrow * size.positions;
+  layer.forward_work = 2 * arithmetic.narrow * size.width;
+  layer.backward_work = 3 * arithmetic.narrow * size.width;
+  layer.alone = kFloat * (batch.rows() * number(input_dim) + 3 * size.width + size.positions);
+  return layer;
+}
+
+struct BlockOptions {
+  std::int64_t dim = 1, heads = 1, ffn_dim = 1;
+  double dropout = 0;
+  bool batch_norm = true, layer_scale = true;
+};
+
+std::int64_t block_parameters(const BlockOptions& options) {
+  const auto dim = options.dim, ffn = options.ffn_dim;
+  const auto attention = 5 * dim * dim + 4 * dim + 2 * dim;  // with both position biases
+  return attention + 2 * dim * ffn + ffn + dim + 4 * dim + (options.layer_scale ? 2 * dim : 0);
+}
+
+/// nn::EncoderBlock as LibTorch's operators run it, and raven's loops in its batch norm.
+Layer block_on_cpu(const BlockOptions& options, const Sizes& size, const BatchShape& batch) {
+  const bool drops = options.dropout > 0;
+  // Inputs of both norms and what they give; queries with either bias, keys, values, and mixed
+  // values, each copied head by head.
+  double wide = 2 + 2 + 5;
+  if (options.layer_scale) wide += 2;                             // branches before their scale
+  if (drops) wide += 2;                                           // noise on both branches
+  const double positions = number(batch.clips) * size.positions;  // copied for each clip
+  Layer layer;
+  layer.kept = kFloat * (wide * size.width + positions + (drops ? 3 : 2) * size.scores +
+                         (drops ? 3 : 1) * size.inner);
+  // Content scores, position scores (twice as many), their sum, and copies on the way.
+  layer.forward_work = kFloat * ((drops ? 5 : 4) * size.scores + 3 * size.width);
+  layer.backward_work =
+      kFloat * std::max(2 * size.inner + 2 * size.width, 2 * size.scores + 4 * size.width);
+  layer.alone = kFloat * (size.width + std::max(2 * size.inner + 2 * size.width,
+                                                6 * size.scores + 8 * size.width + positions));
+  return layer;
+}
+
+/// The same with raven's CUDA kernels around LibTorch's products.
+Layer block_on_cuda(const BlockOptions& options, const Sizes& size, const Arithmetic& arithmetic) {
+  const bool drops = options.dropout > 0;
+  const double narrow = arithmetic.narrow;
+  // Norms read float32; a block without layer scale hands on what its branches are.
+  const double between = options.layer_scale ? kFloat : narrow;
+  const double wide = kFloat + between + 9 * narrow;
+  Layer layer;
+  layer.kept = wide * size.width + narrow * size.positions +
+               narrow * (drops ? 2 : 1) * size.scores +
+               (drops ? 2 * narrow + kByte : narrow) * size.inner;
+  layer.forward_work = narrow * (3 * size.scores + 4 * size.width) + kFloat * size.width;
+  layer.backward_work =
+      std::max(narrow * 2 * size.inner, narrow * (4 * size.scores + 8 * size.width)) +
+      2 * kFloat * size.width;
+  layer.alone =
+      kFloat * 2 * size.width + narrow * std::max(2 * size.inner, 4 * size.scores + 7 * size.width);
+  return layer;
+}
+
+Layer encoder_block(const BlockOptions& options, const BatchShape& batch,
+                    const Arithmetic& arithmetic) {
+  const Sizes size(batch, options.dim, options.heads, options.ffn_dim);
+  auto layer = arithmetic.cuda ? block_on_cuda(options, size, arithmetic)
+                               : block_on_cpu(options, size, batch);
+  layer.parameters = block_parameters(options);
+  if (options.batch_norm) layer.buffers = batch_norm_buffers(options.dim);
+  return layer;
+}
+
+/// A norm over float32 that keeps its input; `output`: bytes of each number of what it gives, 0
+/// when somebody else keeps that.
+Layer final_norm(std::int64_t dim, double output, const BatchShape& batch) {
+  const double width = kFloat * batch.rows() * number(dim);
+  Layer layer;
+  layer.parameters = 2 * dim;
+  layer.kept = width + output * batch.rows() * number(dim);
+  layer.backward_work = 2 * width;
+  layer.alone = 2 * width;
+  return layer;
+}
+
+/// -cosine(prediction, target): the prediction and the target divided by its length.
+Layer cosine_loss(std::int64_t dim, bool owns_prediction, const BatchShape& batch) {
+  const double width = kFloat * batch.rows() * number(dim);
+  Layer layer;
+  layer.kept = (owns_prediction ? 2 : 1) * width;
+  layer.forward_work = 2 * width;
+  layer.backward_work = 3 * width;
+  layer.alone = 4 * width;
+  return layer;
+}
+
+Layer linear(std::int64_t in, std::int64_t out) {
+  Layer layer;
+  layer.parameters = in * out + out;
+  return layer;
+}
+
+}  // namespace
+
+Layers video_frontend(const config::FrontendConfig& frontend, std::int64_t crop,
+                      const BatchShape& batch, const Arithmetic& arithmetic) {
+  constexpr std::int64_t kTaps = 5 * 7 * 7;
+  const auto channels = frontend.widths.front();
+  const auto half = halved(crop), pooled = halved(half);
+  const double neighbours = arithmetic.cuda ? 8 : 5;  // frames stacked as channels
+  const double narrow = arithmetic.narrow;
+  const double stacked = batch.rows() * neighbours * number(crop * crop) * narrow;
+  const double convolved = batch.rows() * number(half * half * channels) * narrow;
+  const double places = batch.rows() * number(pooled * pooled * channels);
+  Layer stem;
+  stem.parameters = kTaps * channels + 2 * channels;
+  stem.buffers = batch_norm_buffers(channels);
+  stem.kept = stacked + convolved + places * (narrow + kByte);  // which pixel was the largest
+  stem.forward_work = batch.rows() * number(crop * crop) * narrow;
+  stem.backward_work = places * narrow + convolved;
+  stem.alone = stacked + convolved + places * narrow;
+  Layers layers = {stem};
+  add_stages(frontend, {.side = pooled, .dimensions = 2}, batch, arithmetic, layers);
+  return layers;
+}
+
+Layers audio_frontend(const config::FrontendConfig& frontend, const BatchShape& batch,
+                      const Arithmetic& arithmetic) {
+  constexpr std::int64_t kTaps = 80;
+  constexpr std::int64_t kStride = 4;
+  const auto channels = frontend.widths.front();
+  const std::int64_t positions = media::kSamplesPerFrame / kStride;
+  const double samples = batch.rows() * number(media::kSamplesPerFrame) * kFloat;
+  const double windows = batch.rows() * number(positions * kTaps) * arithmetic.narrow;
+  const double convolved = batch.rows() * number(positions * channels) * arithmetic.narrow;
+  Layer stem;
+  stem.parameters = kTaps * channels + 2 * channels;
+  stem.buffers = batch_norm_buffers(channels);
+  stem.kept = windows + 2 * convolved;
+  stem.forward_work = samples;
+  stem.backward_work = 2 * convolved;
+  // Without gradients of its weights LibTorch copies the windows clip by clip.
+  stem.alone = samples + windows / number(batch.clips) + convolved;
+  Layers layers = {stem};
+  add_stages(frontend, {.side = positions, .dimensions = 1}, batch, arithmetic, layers);
+  return layers;
+}
+
+Layers encoder_trunk(const config::EncoderConfig& encoder, std::int64_t input_dim,
+                     const BatchShape& batch, const Arithmetic& arithmetic) {
+  Layers layers = {
+      embedding(input_dim, encoder.dim, encoder.mask_token, encoder.dropout, batch, arithmetic)};
+  const BlockOptions options{.dim = encoder.dim,
+                             .heads = encoder.heads,
+                             .ffn_dim = encoder.ffn_dim,
+                             .dropout = encoder.dropout,
+                             .batch_norm = encoder.ffn_norm == config::FfnNorm::kBatch,
+                             .layer_scale = encoder.layer_scale > 0};
+  layers.insert(layers.end(), static_cast<std::size_t>(encoder.blocks),
+                encoder_block(options, batch, arithmetic));
+  // Autocast: each reader of the float32 output makes its own copy of it.
+  layers.push_back(final_norm(encoder.dim, arithmetic.narrow < kFloat ? 0 : kFloat, batch));
+  return layers;
+}
+
+Layers predictor(const config::PredictorConfig& predictor, std::int64_t encoder_dim,
+                 const BatchShape& batch, const Arithmetic& arithmetic) {
+  using config::PredictorKind;
+  // Autocast makes a bfloat16 copy of the student's features for each predictor.
+  const double copy =
+      arithmetic.narrow < kFloat ? arithmetic.narrow * batch.rows() * number(encoder_dim) : 0;
+  Layers layers;
+  switch (predictor.kind) {
+    case PredictorKind::kNone:
+      return {cosine_loss(encoder_dim, /*owns_prediction=*/false, batch)};
+    case PredictorKind::kLinear:
+      layers = {linear(encoder_dim, encoder_dim)};
+      break;
+    case PredictorKind::kMlp: {
+      auto hidden = linear(encoder_dim, predictor.dim);
+      hidden.kept = arithmetic.narrow * batch.rows() * number(predictor.dim);
+      hidden.forward_work = hidden.backward_work = hidden.alone = 2 * hidden.kept;
+      layers = {hidden, linear(predictor.dim, encoder_dim)};
+      break;
+    }
+    case PredictorKind::kTransformer: {
+      const bool token = predictor.input == config::PredictorInput::kMaskToken;
+      layers = {embedding(encoder_dim, predictor.dim, token, predictor.dropout, batch, arithmetic)};
+      const BlockOptions options{.dim = predictor.dim,
+                                 .heads = predictor.heads,
+                                 .ffn_dim = predictor.ffn_dim,
+                                 .dropout = predictor.dropout,
+                                 .batch_norm = predictor.ffn_norm == config::FfnNorm::kBatch,
+                                 .layer_scale = false};
+      layers.insert(layers.end(), static_cast<std::size_t>(predictor.blocks),
+                    encoder_block(options, batch, arithmetic));
+      layers.push_back(final_norm(predictor.dim, arithmetic.narrow, batch));
+      layers.push_back(linear(predictor.dim, encoder_dim));
+      break;
+    }
+  }
+  layers.front().kept += copy;
+  layers.push_back(cosine_loss(encoder_dim, /*owns_prediction=*/true, batch));
+  return layers;
+}
+
+Layers ctc_head(std::int64_t encoder_dim, std::int64_t num_units, double dropout,
+                const BatchShape& batch, const Arithmetic& arithmetic) {
+  const double width = batch.rows() * number(encoder_dim);
+  const double logits = batch.rows() * number(num_units);
+  auto layer = linear(encoder_dim, num_units);
+  // Log-probabilities, and the sums over paths for each frame and place between labels.
+  layer.kept = kFloat * (logits + batch.rows() * number(2 * batch.labels + 1));
+  if (dropout > 0)  // noise and what it was laid on
+    layer.kept += ((arithmetic.cuda ? kByte : kFloat) + arithmetic.narrow) * width;
+  layer.forward_work = arithmetic.narrow * logits;
+  layer.backward_work = 2 * kFloat * logits;
+  layer.alone = kFloat * (width + 2 * logits);
+  return {layer};
+}
+
+Layers attention_decoder(const config::DecoderConfig& decoder, std::int64_t encoder_dim,
+                         std::int64_t num_units, const BatchShape& batch,
+                         const Arithmetic& arithmetic) {
+  const bool drops = decoder.dropout > 0;
+  const auto dim = decoder.dim;
+  const double units = number(batch.labels + 1), clips = number(batch.clips);
+  const double width = clips * units * number(dim);
+  const double memory = batch.rows() * number(dim);
+  const double own_scores = clips * number(decoder.heads) * units * units;
+  const double scores = clips * number(decoder.heads) * units * number(batch.frames);
+  const double inner = clips * units * number(decoder.ffn_dim);
+  const double logits = clips * units * number(num_units);
+  // Autocast: norms and the residual stream are float32, products bfloat16. Noise on a CPU is as
+  // wide as what it is laid on, on a GPU a byte.
+  const double narrow = arithmetic.narrow, noise = arithmetic.cuda ? kByte : kFloat;
+
+  Layer embed;
+  embed.parameters = num_units * dim;
+  embed.kept = drops ? noise * width : 0;
+  embed.forward_work = embed.backward_work = 3 * kFloat * width;
+  if (encoder_dim != dim) {
+    embed.parameters += encoder_dim * dim + dim;
+    embed.kept += narrow * memory;
+  }
+
+  Layer block;
+  const auto attention = 4 * (dim * dim + dim);
+  block.parameters =
+      2 * attention + 2 * dim * decoder.ffn_dim + decoder.ffn_dim + dim + 3 * 2 * dim;
+  // Inputs and outputs of three norms; queries and mixed values of both attentions, keys and values
+  // of units and of frames. Softmax keeps its result in float32, the product what masking and
+  // dropout made of it.
+  block.kept = 3 * kFloat * width + (3 + 6) * narrow * width + 2 * narrow * memory +
+               (kFloat + narrow) * (own_scores + scores) + narrow * inner;
+  if (drops)
+    block.kept += noise * (own_scores + scores) + (narrow + noise) * inner + 3 * noise * width;
+  block.forward_work = kFloat * (4 * std::max(own_scores, scores) + 2 * memory + 2 * width);
+  block.backward_work = kFloat * (std::max(2 * inner, 3 * scores) + 3 * memory + 3 * width);
+  block.alone = block.forward_work + kFloat * (memory + 3 * width);
+
+  Layers layers = {embed};
+  layers.insert(layers.end(), static_cast<std::size_t>(decoder.blocks), block);
+
+  Layer tail = linear(dim, num_units);
+  tail.parameters += 2 * dim;
+  tail.kept = kFloat * width + narrow * width + kFloat * logits;
+  tail.forward_work = narrow * logits + kFloat * logits;
+  tail.backward_work = 3 * kFloat * logits;
+  tail.alone = kFloat * (2 * width + 2 * logits);
+  layers.push_back(tail);
+  return layers;
+}
+
+std::int64_t num_parameters(const Layers& layers) {
+  std::int64_t sum = 0;
+  for (const auto& layer : layers) sum += layer.parameters;
+  return sum;
+}
+
+double buffer_bytes(const Layers& layers) {
+  double sum = 0;
+  for (const auto& layer : layers) sum += layer.buffers;
+  return sum;
+}
+
+}  // namespace raven::plan

@@ -1,0 +1,183 @@
+#include "raven/plan/networks.h"
+
+#include "raven/media/media.h"
+
+namespace raven::plan {
+namespace {
+
+using config::FinetuneConfig;
+using config::FrozenPart;
+using config::InputModality;
+using config::PretrainConfig;
+
+constexpr double kFloat = 4;  // bytes
+
+void append(Layers& to, const Layers& layers) { to.insert(to.end(), layers.begin(), layers.end()); }
+
+Layers joined(const Layers& first, const Layers& second) {
+  auto all = first;
+  append(all, second);
+  return all;
+}
+
+/// Autocast makes bfloat16 copies of weights, which autograd holds until the backward pass.
+void add_weight_copies(const Arithmetic& arithmetic, Pass& pass) {
+  if (arithmetic.narrow >= kFloat) return;
+  for (auto& layer : pass.layers)
+    layer.kept += arithmetic.narrow * static_cast<double>(layer.parameters);
+}
+
+struct EncoderLayers {
+  Layers frontend, trunk;
+};
+
+void add_module(const std::string& name, const Layers& layers, bool trained, bool is_teacher,
+                Networks& networks) {
+  networks.modules.push_back({.name = name,
+                              .parameters = num_parameters(layers),
+                              .buffers = buffer_bytes(layers),
+                              .trained = trained,
+                              .is_teacher = is_teacher});
+}
+
+void add_encoder(const std::string& name, const EncoderLayers& encoder, bool is_teacher,
+                 Networks& networks) {
+  add_module(name + ".frontend", encoder.frontend, !is_teacher, is_teacher, networks);
+  add_module(name + " transformer", encoder.trunk, !is_teacher, is_teacher, networks);
+}
+
+/// Bytes of a batch's pixels as bytes and as float32, and of its samples.
+struct Inputs {
+  Inputs(const config::DataConfig& data, const BatchShape& batch)
+      : pixels(batch.rows() * static_cast<double>(data.video.crop * data.video.crop)),
+        samples(batch.rows() * static_cast<double>(media::kSamplesPerFrame) * kFloat) {}
+
+  double pixels, samples;
+};
+
+}  // namespace
+
+std::int64_t Networks::parameters() const {
+  std::int64_t sum = 0;
+  for (const auto& module : modules) sum += module.parameters;
+  return sum;
+}
+
+std::int64_t Networks::trained_parameters() const {
+  std::int64_t sum = 0;
+  for (const auto& module : modules) sum += module.trained ? module.parameters : 0;
+  return sum;
+}
+
+Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const BatchShape& batch,
+                     const Arithmetic& arithmetic) {
+  const auto& model = config.model;
+  const auto& loss = config.loss;
+  const auto trunk = [&](std::int64_t features) {
+    return encoder_trunk(model.encoder, features, batch, arithmetic);
+  };
+  const EncoderLayers video{
+      .frontend = video_frontend(model.video_frontend, config.data.video.crop, batch, arithmetic),
+      .trunk = trunk(model.video_frontend.widths.back())};
+  const EncoderLayers audio{.frontend = audio_frontend(model.audio_frontend, batch, arithmetic),
+                            .trunk = trunk(model.audio_frontend.widths.back())};
+  const Inputs inputs(config.data, batch);
+  const double targets = batch.rows() * static_cast<double>(model.encoder.dim) * kFloat;
+
+  Networks networks;
+  networks.standing = kFloat * inputs.pixels;
+  if (arithmetic.cuda) networks.standing += inputs.pixels + inputs.samples;  // the batch's copy
+  struct Term {
+    const char* name;
+    double weight;
+    const config::PredictorConfig& predictor;
+  };
+  const auto add_student = [&](const std::string& modality, const EncoderLayers& encoder,
+                               double masked_copy, const std::vector<Term>& terms) {
+    Pass pass{.name = modality + " student",
+              .layers = joined(encoder.frontend, encoder.trunk),
+              .forward_only = masked_copy};
+    bool exists = false;
+    for (const auto& term : terms) exists = exists || term.weight > 0;
+    if (!exists) return;
+    add_encoder("student_" + modality, encoder, /*is_teacher=*/false, networks);
+    append(networks.look, pass.layers);
+    for (const auto& term : terms) {
+      if (term.weight <= 0) continue;
+      const auto layers = predictor(term.predictor, model.encoder.dim, batch, arithmetic);
+      add_module(std::string("predictor_") + term.name, layers, true, false, networks);
+      append(pass.layers, layers);
+    }
+    if (const auto& probe = config.monitor.recognition; probe.enabled) {
+      const auto layers =
+          joined(ctc_head(model.encoder.dim, num_units, probe.decoder.dropout, batch, arithmetic),
+                 attention_decoder(probe.decoder, model.encoder.dim, num_units, batch, arithmetic));
+      add_module("probe_" + modality, layers, true, false, networks);
+      append(pass.layers, layers);
+    }
+    add_weight_copies(arithmetic, pass);
+    networks.passes.push_back(std::move(pass));
+  };
+  const auto& predictors = model.predictors;
+  add_student("video", video, kFloat * inputs.pixels,
+              {{"v2v", loss.v2v, predictors.v2v}, {"v2a", loss.v2a, predictors.v2a}});
+  add_student("audio", audio, inputs.samples,
+              {{"a2a", loss.a2a, predictors.a2a}, {"a2v", loss.a2v, predictors.a2v}});
+  const auto add_teacher = [&](const std::string& modality, const EncoderLayers& encoder,
+                               double weight) {
+    if (weight <= 0) return;
+    add_encoder("teacher_" + modality, encoder, /*is_teacher=*/true, networks);
+    append(networks.bare, joined(encoder.frontend, encoder.trunk));
+    networks.standing += targets;
+  };
+  add_teacher("video", video, loss.v2v + loss.a2v);
+  add_teacher("audio", audio, loss.v2a + loss.a2a);
+  networks.bare_name = "teachers";
+  return networks;
+}
+
+Networks networks_of(const FinetuneConfig& config, std::int64_t num_units, const BatchShape& batch,
+                     const Arithmetic& arithmetic) {
+  const bool is_video = config.model.modality == InputModality::kVideo;
+  const auto frozen = config.model.frozen;
+  const EncoderLayers encoder{
+      .frontend = is_video ? video_frontend(config.model.video_frontend, config.data.video.crop,
+                                            batch, arithmetic)
+                           : audio_frontend(config.model.audio_frontend, batch, arithmetic),
+      .trunk =
+          encoder_trunk(config.model.encoder, config.frontend().widths.back(), batch, arithmetic)};
+  const auto ctc = ctc_head(config.model.encoder.dim, num_units, config.model.decoder.dropout,
+                            batch, arithmetic);
+  const auto decoder = attention_decoder(config.model.decoder, config.model.encoder.dim, num_units,
+                                         batch, arithmetic);
+  const bool trains_ctc = config.loss.ctc_weight > 0, trains_decoder = config.loss.ctc_weight < 1;
+
+  Networks networks;
+  add_module("encoder.frontend", encoder.frontend, frozen == FrozenPart::kNone, false, networks);
+  add_module("encoder transformer", encoder.trunk, frozen != FrozenPart::kEncoder, false, networks);
+  add_module("ctc", ctc, trains_ctc, false, networks);
+  add_module("decoder", decoder, trains_decoder, false, networks);
+  Pass pass{.name = is_video ? "video recognizer" : "audio recognizer", .layers = {}};
+  append(frozen == FrozenPart::kNone ? pass.layers : networks.bare, encoder.frontend);
+  append(frozen == FrozenPart::kEncoder ? networks.bare : pass.layers, encoder.trunk);
+  if (frozen != FrozenPart::kNone) networks.bare_name = "frozen part";
+  networks.bare_once = config.model.cached_views > 0;
+  if (trains_ctc) append(pass.layers, ctc);
+  if (trains_decoder) append(pass.layers, decoder);
+  add_weight_copies(arithmetic, pass);
+  networks.passes.push_back(std::move(pass));
+  networks.look = joined(encoder.frontend, encoder.trunk);
+  if (trains_ctc) append(networks.look, ctc);
+  if (trains_decoder) append(networks.look, decoder);
+  const Inputs inputs(config.data, batch);
+  if (is_video) networks.standing = (arithmetic.cuda ? kFloat + 1 : kFloat) * inputs.pixels;
+  if (!is_video && arithmetic.cuda) networks.standing = inputs.samples;
+  const double of_width = batch.rows() * kFloat;
+  if (frozen == FrozenPart::kFrontend)
+    networks.standing += of_width * static_cast<double>(config.frontend().widths.back());
+  if (frozen == FrozenPart::kEncoder)
+    networks.standing += of_width * static_cast<double>(config.model.encoder.dim);
+  return networks;
+}
+
+}  // namespace raven::plan
