@@ -48,35 +48,6 @@ bool is_of_final_norm(const std::pair<std::string, torch::Tensor>& one) {
   return one.first.rfind(kFinalNorm, 0) == 0;
 }
 
-/// The network is made before tensors are compared: what would make it large must be in the file.
-void check_sizes(const weights::TensorFile& file, const config::FinetuneConfig& config,
-                 const fs::path& path) {
-  const auto expect = [&](const std::string& name, std::size_t dimension, std::int64_t size) {
-    const auto found = std::ranges::find(file.tensors, name, [](const auto& t) { return t.first; });
-    const bool fits = found != file.tensors.end() &&
-                      found->second.dim() > static_cast<std::int64_t>(dimension) &&
-                      found->second.size(static_cast<std::int64_t>(dimension)) == size;
-    if (fits) return;
-    throw CheckpointError(
-        fmt::format("{}: by its own settings '{}' has {} in dimension {}, but it {}", path.string(),
-                    name, size, dimension,
-                    found == file.tensors.end()
-                        ? "is missing"
-                        : fmt::format("is [{}]", fmt::join(found->second.sizes(), ", "))));
-  };
-  const auto& options = config.model.encoder;
-  for (std::int64_t i = 0; i < options.blocks; ++i) {
-    const auto block = fmt::format("encoders.{}.", i);
-    expect(block + "self_attn.linear_q.weight", 0, options.dim);
-    expect(block + "feed_forward.w_1.weight", 0, options.ffn_dim);
-    expect(block + "feed_forward.w_1.weight", 1, options.dim);
-  }
-  const auto& widths = config.frontend().widths;
-  for (std::size_t stage = 0; stage < widths.size(); ++stage) {
-    expect(fmt::format("frontend.trunk.layer{}.0.conv1.weight", stage + 1), 0, widths[stage]);
-  }
-}
-
 }  // namespace
 
 LoadedEncoder load_encoder(const fs::path& path, EncoderChoice choice) {
@@ -86,7 +57,7 @@ LoadedEncoder load_encoder(const fs::path& path, EncoderChoice choice) {
   LoadedEncoder loaded;
   loaded.file = model.source;
   loaded.config = model_config(model.source, model.file.metadata, model.name);
-  check_sizes(file, loaded.config, loaded.file);
+  check_encoder_sizes(loaded.file, file, "", loaded.config);
   loaded.modality = model.name == "video" ? models::Modality::kVideo : models::Modality::kAudio;
   loaded.encoder =
       models::Encoder(loaded.modality, loaded.config.model.encoder, loaded.config.frontend());

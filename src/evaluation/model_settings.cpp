@@ -1,6 +1,36 @@
 #include "evaluation/model_settings.h"
 
+#include <algorithm>
+
 namespace raven::evaluation {
+namespace {
+
+/// A file's tensors against the sizes that its settings say.
+class Sizes {
+ public:
+  Sizes(const std::filesystem::path& file, const weights::TensorFile& content)
+      : file_(file), content_(content) {}
+
+  void expect(const std::string& name, std::size_t dimension, std::int64_t size) const {
+    const auto& tensors = content_.tensors;
+    const auto found = std::ranges::find(tensors, name, [](const auto& one) { return one.first; });
+    const auto at = static_cast<std::int64_t>(dimension);
+    if (found != tensors.end() && found->second.dim() > at && found->second.size(at) == size) {
+      return;
+    }
+    throw CheckpointError(fmt::format(
+        "{}: by its own settings '{}' has {} in dimension {}, but it {}", file_.string(), name,
+        size, dimension,
+        found == tensors.end() ? "is missing"
+                               : fmt::format("is [{}]", fmt::join(found->second.sizes(), ", "))));
+  }
+
+ private:
+  const std::filesystem::path& file_;
+  const weights::TensorFile& content_;
+};
+
+}  // namespace
 
 config::FinetuneConfig model_config(const std::filesystem::path& file,
                                     const weights::Metadata& metadata,
@@ -9,6 +39,37 @@ config::FinetuneConfig model_config(const std::filesystem::path& file,
   std::erase_if(overrides, [](const auto& one) { return one.rfind("model.init=", 0) == 0; });
   overrides.push_back("model.modality=" + modality);
   return with_settings<config::FinetuneConfig>(file, overrides);
+}
+
+void check_encoder_sizes(const std::filesystem::path& file, const weights::TensorFile& content,
+                         const std::string& prefix, const config::FinetuneConfig& config) {
+  const Sizes sizes(file, content);
+  const auto& options = config.model.encoder;
+  for (std::int64_t i = 0; i < options.blocks; ++i) {
+    const auto block = fmt::format("{}encoders.{}.", prefix, i);
+    sizes.expect(block + "self_attn.linear_q.weight", 0, options.dim);
+    sizes.expect(block + "feed_forward.w_1.weight", 0, options.ffn_dim);
+    sizes.expect(block + "feed_forward.w_1.weight", 1, options.dim);
+  }
+  const auto& widths = config.frontend().widths;
+  for (std::size_t stage = 0; stage < widths.size(); ++stage) {
+    sizes.expect(fmt::format("{}frontend.trunk.layer{}.0.conv1.weight", prefix, stage + 1), 0,
+                 widths[stage]);
+  }
+}
+
+void check_decoder_sizes(const std::filesystem::path& file, const weights::TensorFile& content,
+                         const config::FinetuneConfig& config, std::int64_t num_units) {
+  const Sizes sizes(file, content);
+  const auto& options = config.model.decoder;
+  sizes.expect("ctc.ctc_lo.weight", 0, num_units);
+  sizes.expect("decoder.embed.0.weight", 0, num_units);
+  sizes.expect("decoder.embed.0.weight", 1, options.dim);
+  for (std::int64_t i = 0; i < options.blocks; ++i) {
+    const auto block = fmt::format("decoder.decoders.{}.", i);
+    sizes.expect(block + "self_attn.linear_q.weight", 0, options.dim);
+    sizes.expect(block + "feed_forward.w_1.weight", 0, options.ffn_dim);
+  }
 }
 
 }  // namespace raven::evaluation

@@ -9,6 +9,7 @@
 #include "raven/config/load.h"
 #include "raven/core/error.h"
 #include "raven/weights/model_card.h"
+#include "raven/weights/safetensors.h"
 
 namespace raven::evaluation {
 
@@ -41,5 +42,13 @@ Config with_settings(const std::filesystem::path& file, const std::vector<std::s
 /// Shapes and input settings of an encoder or a recognizer of that modality; the rest are defaults.
 config::FinetuneConfig model_config(const std::filesystem::path& file,
                                     const weights::Metadata& metadata, const std::string& modality);
+
+/// A network is made before its tensors are compared with a file's, so what would make it large
+/// must be in the file. These throw CheckpointError naming `file` and a tensor of another size than
+/// the settings say. `prefix` stands before the encoder's names.
+void check_encoder_sizes(const std::filesystem::path& file, const weights::TensorFile& content,
+                         const std::string& prefix, const config::FinetuneConfig& config);
+void check_decoder_sizes(const std::filesystem::path& file, const weights::TensorFile& content,
+                         const config::FinetuneConfig& config, std::int64_t num_units);
 
 }  // namespace raven::evaluation

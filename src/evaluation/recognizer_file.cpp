@@ -82,6 +82,8 @@ LoadedRecognizer load_recognizer(const fs::path& path) {
   const auto source = read_source(path);
   auto units = text::Units::parse(required(source, "units"), source.file.string() + ", units");
   auto config = model_config(source.file, source.content.metadata, required(source, "modality"));
+  check_encoder_sizes(source.file, source.content, "encoder.", config);
+  check_decoder_sizes(source.file, source.content, config, units.size());
   auto recognizer = train::make_recognizer(config, units.size());
   train::load_strictly(source.content, nn::state_dict(*recognizer), source.file.string());
   recognizer->eval();

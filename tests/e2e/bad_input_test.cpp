@@ -177,6 +177,23 @@ TEST_F(BadInput, EncodersOfOtherShapesOrModality) {
   EXPECT_THAT(said(), HasSubstr("says no 'units' of itself"));
 }
 
+/// They would ask for terabytes before a tensor was compared.
+TEST_F(BadInput, RecognizersThatSayTheyAreLargerThanTheyAre) {
+  for (const std::string setting :
+       {"model.encoder.ffn_dim=2000000000", "model.encoder.blocks=2000000000",
+        "model.decoder.ffn_dim=2000000000", "model.decoder.blocks=2000000000",
+        "model.video_frontend.widths=[4, 4, 8, 2000000]"}) {
+    SCOPED_TRACE(setting);
+    auto file = weights::read_safetensors(recognizer_of("video"));
+    const auto equals = setting.find('=');
+    file.metadata[setting.substr(0, equals)] = setting.substr(equals + 1);
+    const auto lying = folder("lying.safetensors");
+    weights::write_safetensors(lying, file);
+    EXPECT_EQ(evaluate(lying), 1) << said();
+    EXPECT_THAT(said(), HasSubstr("lying.safetensors"));
+  }
+}
+
 TEST_F(BadInput, UnitsFilesWithHolesOrDuplicates) {
   const auto refusal = [&](const std::string& content) {
     EXPECT_EQ(finetune("run", {"text.model=", "text.units=" + write("units.txt", content)}), 1);
