@@ -15,7 +15,8 @@
 
 namespace raven::plan {
 
-/// Constants that shapes do not tell; measured (tests/bench/RESULTS.md, "Plan").
+/// Constants that shapes do not tell; measured (tests/bench/RESULTS.md, "Plan") where not said
+/// otherwise.
 struct Measured {
   /// What a raven process has resident beside its tensors after some steps when the C library gives
   /// each freed block back (MALLOC_MMAP_THRESHOLD_=65536): program, LibTorch, its operators' code
@@ -24,7 +25,7 @@ struct Measured {
   /// What comes on top without that setting: freed memory that the C library's heap keeps between
   /// blocks, as a share of activations and gradients. It was between 0.23 and 0.41.
   double heap_share = 0;
-  /// A loader thread with its decoders.
+  /// A loader thread with its decoders. Not measured.
   double loader_thread = 0;
   /// CUDA's own on a GPU: context, kernels, cuDNN and cuBLAS workspaces. Not measured.
   double cuda_context = 0;
