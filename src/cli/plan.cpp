@@ -3,13 +3,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstdio>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "commands.h"
 #include "cuda_library.h"
+#include "plan_text.h"
 #include "random_steps.h"
 #include "raven/config/load.h"
 #include "raven/config/stages.h"
@@ -29,8 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 using config::FinetuneConfig;
 using config::PretrainConfig;
-using Json = nlohmann::ordered_json;
-using plan::memory_text;
 
 constexpr const char* kDescription =
     "Takes the configuration of pretrain or finetune and tells, before anything runs, how many "
@@ -46,34 +42,11 @@ constexpr const char* kDescription =
     "compared with one measurement only, RAVEn Base on an H200 (tests/bench/RESULTS.md), and with "
     "no other model or card.";
 
-constexpr const char* kGpuNote =
-    "a GPU's memory was compared with one measurement only: RAVEn Base, 16 x 150 frames, on an "
-    "H200";
-constexpr const char* kCounted =
-    "multiplications and additions of convolutions and matrix products; norms, activations and "
-    "pooling left out";
 constexpr const char* kNoManifest = "(none)";
-constexpr double kClose = 0.9;  // of the memory there is; estimates may be off by a tenth
-
-/// What measured steps took.
-struct Measured {
-  double frames_per_s = 0;
-  double peak_bytes = 0;    // of the process on a CPU, of tensors on a GPU
-  double peak_tensors = 0;  // of tensors
-  // For just that: one batch in hand, no loader, no look at held-out clips.
-  double estimated_bytes = 0, estimated_tensors = 0;
-};
 
 template <class Config>
-struct Request {
+struct Request : PlanFacts {
   Config config;
-  std::string stage;
-  plan::Data data;
-  std::string data_source;  // "data/lrs3/pretrain.tsv and 1 more", "--hours", "not known"
-  plan::Hardware hardware;
-  std::optional<double> frames_per_s;
-  std::string speed_source;
-  std::optional<double> shard_bytes;
 };
 
 // ---- what is asked for
@@ -277,273 +250,31 @@ Measured measure(const Request<Config>& request, const plan::BatchShape& batch,
   return result;
 }
 
-// ---- what is told
-
-std::optional<double> hours_of(const plan::Plan& plan, const std::optional<double>& frames_per_s) {
-  if (!plan.length.frames || !frames_per_s) return std::nullopt;
-  return *plan.length.frames / *frames_per_s / 3600;
-}
-
-template <class Value>
-Json or_null(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-Json memory_json(const plan::Memory& memory) {
-  return {{"weights", std::llround(memory.weights)},
-          {"teachers", std::llround(memory.teachers)},
-          {"optimizer", std::llround(memory.optimizer)},
-          {"gradients", std::llround(memory.gradients)},
-          {"activations", std::llround(memory.activations)},
-          {"loader", std::llround(memory.loader)},
-          {"cached_features", std::llround(memory.features)},
-          {"heap", std::llround(memory.heap)},
-          {"program", std::llround(memory.program)},
-          {"tensors", std::llround(memory.tensors())},
-          {"total", std::llround(memory.total())},
-          {"peak", memory.peak}};
-}
-
-template <class Config>
-Json to_json(const Request<Config>& request, const plan::Plan& plan,
-             const std::vector<plan::Setting>& settings, const std::optional<Measured>& measured) {
-  const auto& hardware = request.hardware;
-  Json json = {{"command", request.stage},
-               {"device", hardware.device},
-               {"cuda", hardware.cuda},
-               {"precision", config::enum_name(request.config.train.precision)},
-               {"capacity_bytes", std::llround(hardware.capacity())},
-               {"fits", plan.memory.total() <= hardware.capacity()}};
-  json["batch"] = {
-      {"clips", plan.batch.clips}, {"frames", plan.batch.frames}, {"labels", plan.batch.labels}};
-  Json modules = Json::array();
-  for (const auto& module : plan.networks.modules) {
-    modules.push_back(
-        {{"name", module.name}, {"parameters", module.parameters}, {"trained", module.trained}});
-  }
-  json["parameters"] = {{"all", plan.networks.parameters()},
-                        {"trained", plan.networks.trained_parameters()},
-                        {"modules", std::move(modules)}};
-  const double frames_of_step =
-      plan.batch.rows() * static_cast<double>(request.config.train.accumulate);
-  const auto& flops = plan.flops_per_frame;
-  json["flops"] = {{"counted", kCounted},
-                   {"forward_per_frame", flops.forward},
-                   {"backward_per_frame", flops.backward},
-                   {"forward_per_step", flops.forward * frames_of_step},
-                   {"backward_per_step", flops.backward * frames_of_step}};
-  json["memory_bytes"] = memory_json(plan.memory);
-  if (hardware.cuda) json["note"] = kGpuNote;
-  Json fitting = Json::array();
-  for (const auto& setting : settings) {
-    fitting.push_back({{"overrides", setting.overrides},
-                       {"remark", setting.remark},
-                       {"total", std::llround(setting.bytes)}});
-  }
-  json["settings_that_fit"] = std::move(fitting);
-  json["data"] = {{"source", request.data_source},
-                  {"frames", request.data.frames > 0 ? Json(request.data.frames) : Json(nullptr)},
-                  {"longest", request.data.longest},
-                  {"units", request.data.num_units}};
-  json["steps"] = or_null(plan.length.steps);
-  json["batches_per_epoch"] = or_null(plan.length.batches_per_epoch);
-  json["steps_exact"] = plan.length.exact;
-  json["frames"] = or_null(plan.length.frames);
-  json["frames_per_s"] = or_null(request.frames_per_s);
-  json["hours"] = or_null(hours_of(plan, request.frames_per_s));
-  json["storage_bytes"] = {
-      {"checkpoint", std::llround(plan.storage.checkpoint)},
-      {"checkpoints", plan.storage.checkpoints},
-      {"checkpoints_peak", std::llround(plan.storage.checkpoints_peak)},
-      {"exports", std::llround(plan.storage.exports)},
-      {"metrics", plan.storage.metrics ? Json(std::llround(*plan.storage.metrics)) : Json()},
-      {"data", request.shard_bytes ? Json(std::llround(*request.shard_bytes)) : Json()}};
-  if (measured) {
-    json["measured"] = {{"frames_per_s", measured->frames_per_s},
-                        {"peak_bytes", std::llround(measured->peak_bytes)},
-                        {"peak_tensor_bytes", std::llround(measured->peak_tensors)},
-                        {"estimated_bytes", std::llround(measured->estimated_bytes)},
-                        {"estimated_tensor_bytes", std::llround(measured->estimated_tensors)},
-                        {"error", measured->estimated_bytes / measured->peak_bytes - 1}};
-    if (const auto peak = train::peak_flops(hardware.device, request.config.train.precision);
-        peak && hardware.cuda)
-      json["measured"]["mfu"] = measured->frames_per_s * flops.total() / *peak;
-  }
-  json["config"] = train::flatten(request.config);
-  return json;
-}
-
-/// 11182784 -> "11,182,784".
-std::string grouped(std::int64_t value) {
-  auto digits = fmt::format("{}", value);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
-}
-
-std::string flops_text(double flops) {
-  const char* const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
-  std::size_t power = 0;
-  for (; flops >= 1000 && power + 1 < std::size(prefixes); ++power) flops /= 1000;
-  return fmt::format("{:.3g} {}FLOP", flops, prefixes[power]);
-}
-
-std::string parameters_text(const plan::Networks& networks) {
-  std::string out = "parameters\n";
-  for (const auto& module : networks.modules) {
-    out += fmt::format("  {:32} {:>16}{}\n", module.name, grouped(module.parameters),
-                       module.is_teacher ? "  teacher"
-                       : module.trained  ? ""
-                                         : "  frozen");
-  }
-  return out + fmt::format("  {:32} {:>16}  trained: {}\n", "all", grouped(networks.parameters()),
-                           grouped(networks.trained_parameters()));
-}
-
-std::string memory_table(const plan::Memory& memory, const plan::Hardware& hardware) {
-  std::string out = fmt::format("memory at the peak ({})\n", memory.peak);
-  const auto line = [&](const char* name, double bytes) {
-    if (bytes > 0) out += fmt::format("  {:32} {:>16}\n", name, memory_text(bytes));
-  };
-  line("weights", memory.weights);
-  line("teachers", memory.teachers);
-  line("optimizer", memory.optimizer);
-  line("gradients", memory.gradients);
-  line("activations, inputs, targets", memory.activations);
-  line("loader", memory.loader);
-  line("cached features", memory.features);
-  line("heap between blocks", memory.heap);
-  line(hardware.cuda ? "CUDA's own (not measured)" : "program and LibTorch", memory.program);
-  const double share = memory.total() / hardware.capacity();
-  out += fmt::format("  {:32} {:>16}  of {}: {}\n", "all", memory_text(memory.total()),
-                     memory_text(hardware.capacity()),
-                     share > 1        ? "does not fit"
-                     : share > kClose ? "fits, but closely; the estimate may be off by a tenth"
-                                      : "fits");
-  if (hardware.cuda) out += fmt::format("  ({})\n", kGpuNote);
-  return out;
-}
-
-template <class Config>
-std::string length_text(const Request<Config>& request, const plan::Plan& plan) {
-  const auto& length = plan.length;
-  std::string out = fmt::format("data: {}", request.data_source);
-  if (request.data.frames > 0) {
-    out += fmt::format(", {:.2f} hours",
-                       request.data.frames / 3600 / static_cast<double>(media::kFrameRateHz));
-  }
-  out += "\n";
-  if (!length.steps) {
-    out +=
-        "steps: not known without data; give data.manifest, --hours or --data-frames, or "
-        "train.steps\n";
-    return out;
-  }
-  out += fmt::format("steps: {}", grouped(*length.steps));
-  if (length.batches_per_epoch) {
-    out += fmt::format(" of {} batches; {} batches an epoch{}", request.config.train.accumulate,
-                       grouped(*length.batches_per_epoch), length.exact ? "" : " if all are full");
-  }
-  out += "\n";
-  if (const auto hours = hours_of(plan, request.frames_per_s)) {
-    out += fmt::format("hours: {:.3g} at {:.5g} frames/s, {}{}\n", *hours, *request.frames_per_s,
-                       request.speed_source,
-                       length.batches_per_epoch ? "" : "; every batch taken to be full");
-  } else if (length.frames) {
-    out += "hours: not known without a speed; give --frames-per-s or --measure\n";
-  }
-  return out;
-}
-
-std::string storage_text(const plan::Storage& storage, const std::optional<double>& shard_bytes,
-                         double data_frames) {
-  std::string out = fmt::format(
-      "storage: {}\n  {} checkpoints of {}, and room for the next: {}\n  result {}\n",
-      memory_text(storage.total()), storage.checkpoints, memory_text(storage.checkpoint),
-      memory_text(storage.checkpoints_peak), memory_text(storage.exports));
-  if (storage.metrics) out += fmt::format("  metrics about {}\n", memory_text(*storage.metrics));
-  if (shard_bytes) {
-    out += fmt::format("  data, there already: {}\n", memory_text(*shard_bytes));
-  } else if (data_frames > 0) {
-    const double hours = data_frames / 3600 / static_cast<double>(media::kFrameRateHz);
-    out += fmt::format("  data besides: {} as raw shards; H.264 takes about a tenth for pixels\n",
-                       memory_text(hours * plan::raw_bytes_per_hour()));
-  }
-  return out;
-}
-
-std::string settings_text(const plan::Plan& plan, const plan::Hardware& hardware,
-                          const std::vector<plan::Setting>& settings) {
-  if (settings.empty()) {
-    const auto& memory = plan.memory;
-    return fmt::format(
-        "no batch of these networks fits: weights and optimiser alone take {} of {}; take a "
-        "smaller model (model.encoder.*), or a device with more memory\n",
-        memory_text(memory.weights + memory.teachers + memory.optimizer + memory.program),
-        memory_text(hardware.capacity()));
-  }
-  std::string out = "nearest settings that fit\n";
-  for (const auto& setting : settings) {
-    out +=
-        fmt::format("  {}  ({}{}{})\n", fmt::join(setting.overrides, " "),
-                    memory_text(setting.bytes), setting.remark.empty() ? "" : "; ", setting.remark);
-  }
-  return out;
-}
-
-std::string measured_text(const Measured& measured, const plan::Hardware& hardware) {
-  return fmt::format(
-      "measured: {:.5g} frames/s; {} at the peak ({}), {} of it tensors; estimated for the same: "
-      "{} ({:+.1f} %)\n",
-      measured.frames_per_s, memory_text(measured.peak_bytes),
-      hardware.cuda ? "tensors on the GPU" : "resident", memory_text(measured.peak_tensors),
-      memory_text(measured.estimated_bytes),
-      100 * (measured.estimated_bytes / measured.peak_bytes - 1));
-}
-
-template <class Config>
-std::string to_text(const Request<Config>& request, const plan::Plan& plan) {
-  const auto& flops = plan.flops_per_frame;
-  const double frames = plan.batch.rows() * static_cast<double>(request.config.train.accumulate);
-  std::string out = fmt::format(
-      "{}, {}, {}\nlargest batch: {} clips of {} frames{}\n", request.stage,
-      request.hardware.device, config::enum_name(request.config.train.precision), plan.batch.clips,
-      plan.batch.frames, request.data.sizes.empty() ? " (--utterance-length, assumed)" : "");
-  out += parameters_text(plan.networks);
-  out += fmt::format(
-      "operations ({})\n  forward  {} a frame, {} a step\n  backward {} a frame, {} a step\n",
-      kCounted, flops_text(flops.forward), flops_text(flops.forward * frames),
-      flops_text(flops.backward), flops_text(flops.backward * frames));
-  return out;
-}
-
 template <class Config>
 ExitCode run(const Arguments& arguments, const std::string& stage) {
   auto request = request_of<Config>(arguments, stage);
   train::set_threads(request.config.threads);
-  const auto plan = plan::make_plan(request.config, request.data, request.hardware);
-  const bool fits = plan.memory.total() <= request.hardware.capacity();
-  std::vector<plan::Setting> settings;
-  if (!fits) settings = plan::settings_that_fit(request.config, request.data, request.hardware);
-  std::optional<Measured> measured;
+  request.config_values = train::flatten(request.config);
+  request.precision = request.config.train.precision;
+  request.accumulate = request.config.train.accumulate;
+  request.needs = plan::make_plan(request.config, request.data, request.hardware);
+  const bool fits = request.fits();
+  if (!fits) {
+    request.settings = plan::settings_that_fit(request.config, request.data, request.hardware);
+  }
   if (arguments.flag("--measure") && fits) {
-    measured = measure(request, plan.batch, arguments.integer("--steps"));
+    request.measured = measure(request, request.needs.batch, arguments.integer("--steps"));
     if (!request.frames_per_s) {
-      request.frames_per_s = measured->frames_per_s;
+      request.frames_per_s = request.measured->frames_per_s;
       request.speed_source = "measured";
     }
   }
   if (arguments.flag("--json")) {
-    fmt::print("{}\n", to_json(request, plan, settings, measured)
-                           .dump(-1, ' ', false, Json::error_handler_t::replace));
-    return fits ? ExitCode::kDone : ExitCode::kFailed;
+    const auto replace = nlohmann::ordered_json::error_handler_t::replace;
+    fmt::print("{}\n", plan_json(request).dump(-1, ' ', false, replace));
+  } else {
+    fmt::print("{}", plan_text(request));
   }
-  auto text = to_text(request, plan) + memory_table(plan.memory, request.hardware);
-  if (!fits) text += settings_text(plan, request.hardware, settings);
-  if (measured) text += measured_text(*measured, request.hardware);
-  text += length_text(request, plan) +
-          storage_text(plan.storage, request.shard_bytes, request.data.frames);
-  fmt::print("{}", text);
   return fits ? ExitCode::kDone : ExitCode::kFailed;
 }
 

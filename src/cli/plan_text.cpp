@@ -1,0 +1,273 @@
+#include "plan_text.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cmath>
+
+#include "raven/config/fields.h"
+#include "raven/media/media.h"
+#include "raven/train/flops.h"
+
+namespace raven::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using plan::memory_text;
+
+constexpr const char* kGpuNote =
+    "a GPU's memory was compared with one measurement only: RAVEn Base, 16 x 150 frames, on an "
+    "H200";
+constexpr const char* kCounted =
+    "multiplications and additions of convolutions and matrix products; norms, activations and "
+    "pooling left out";
+constexpr double kClose = 0.9;  // of the memory there is; estimates may be off by a tenth
+
+std::optional<double> hours_of(const PlanFacts& facts) {
+  const auto& frames = facts.needs.length.frames;
+  if (!frames || !facts.frames_per_s) return std::nullopt;
+  return *frames / *facts.frames_per_s / 3600;
+}
+
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json memory_json(const plan::Memory& memory) {
+  return {{"weights", std::llround(memory.weights)},
+          {"teachers", std::llround(memory.teachers)},
+          {"optimizer", std::llround(memory.optimizer)},
+          {"gradients", std::llround(memory.gradients)},
+          {"activations", std::llround(memory.activations)},
+          {"loader", std::llround(memory.loader)},
+          {"cached_features", std::llround(memory.features)},
+          {"heap", std::llround(memory.heap)},
+          {"program", std::llround(memory.program)},
+          {"tensors", std::llround(memory.tensors())},
+          {"total", std::llround(memory.total())},
+          {"peak", memory.peak}};
+}
+
+/// 11182784 -> "11,182,784".
+std::string grouped(std::int64_t value) {
+  auto digits = fmt::format("{}", value);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
+}
+
+std::string flops_text(double flops) {
+  const char* const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
+  std::size_t power = 0;
+  for (; flops >= 1000 && power + 1 < std::size(prefixes); ++power) flops /= 1000;
+  return fmt::format("{:.3g} {}FLOP", flops, prefixes[power]);
+}
+
+std::string parameters_text(const plan::Networks& networks) {
+  std::string out = "parameters\n";
+  for (const auto& module : networks.modules) {
+    out += fmt::format("  {:32} {:>16}{}\n", module.name, grouped(module.parameters),
+                       module.is_teacher ? "  teacher"
+                       : module.trained  ? ""
+                                         : "  frozen");
+  }
+  return out + fmt::format("  {:32} {:>16}  trained: {}\n", "all", grouped(networks.parameters()),
+                           grouped(networks.trained_parameters()));
+}
+
+std::string memory_table(const plan::Memory& memory, const plan::Hardware& hardware) {
+  std::string out = fmt::format("memory at the peak ({})\n", memory.peak);
+  const auto line = [&](const char* name, double bytes) {
+    if (bytes > 0) out += fmt::format("  {:32} {:>16}\n", name, memory_text(bytes));
+  };
+  line("weights", memory.weights);
+  line("teachers", memory.teachers);
+  line("optimizer", memory.optimizer);
+  line("gradients", memory.gradients);
+  line("activations, inputs, targets", memory.activations);
+  line("loader", memory.loader);
+  line("cached features", memory.features);
+  line("heap between blocks", memory.heap);
+  line(hardware.cuda ? "CUDA's own (not measured)" : "program and LibTorch", memory.program);
+  const double share = memory.total() / hardware.capacity();
+  out += fmt::format("  {:32} {:>16}  of {}: {}\n", "all", memory_text(memory.total()),
+                     memory_text(hardware.capacity()),
+                     share > 1        ? "does not fit"
+                     : share > kClose ? "fits, but closely; the estimate may be off by a tenth"
+                                      : "fits");
+  if (hardware.cuda) out += fmt::format("  ({})\n", kGpuNote);
+  return out;
+}
+
+std::string length_text(const PlanFacts& facts) {
+  const auto& length = facts.needs.length;
+  std::string out = fmt::format("data: {}", facts.data_source);
+  if (facts.data.frames > 0) {
+    out += fmt::format(", {:.2f} hours",
+                       facts.data.frames / 3600 / static_cast<double>(media::kFrameRateHz));
+  }
+  out += "\n";
+  if (!length.steps) {
+    out +=
+        "steps: not known without data; give data.manifest, --hours or --data-frames, or "
+        "train.steps\n";
+    return out;
+  }
+  out += fmt::format("steps: {}", grouped(*length.steps));
+  if (length.batches_per_epoch) {
+    out += fmt::format(" of {} batches; {} batches an epoch{}", facts.accumulate,
+                       grouped(*length.batches_per_epoch), length.exact ? "" : " if all are full");
+  }
+  out += "\n";
+  if (const auto hours = hours_of(facts)) {
+    out += fmt::format("hours: {:.3g} at {:.5g} frames/s, {}{}\n", *hours, *facts.frames_per_s,
+                       facts.speed_source,
+                       length.batches_per_epoch ? "" : "; every batch taken to be full");
+  } else if (length.frames) {
+    out += "hours: not known without a speed; give --frames-per-s or --measure\n";
+  }
+  return out;
+}
+
+std::string storage_text(const plan::Storage& storage, const std::optional<double>& shard_bytes,
+                         double data_frames) {
+  std::string out = fmt::format(
+      "storage: {}\n  {} checkpoints of {}, and room for the next: {}\n  result {}\n",
+      memory_text(storage.total()), storage.checkpoints, memory_text(storage.checkpoint),
+      memory_text(storage.checkpoints_peak), memory_text(storage.exports));
+  if (storage.metrics) out += fmt::format("  metrics about {}\n", memory_text(*storage.metrics));
+  if (shard_bytes) {
+    out += fmt::format("  data, there already: {}\n", memory_text(*shard_bytes));
+  } else if (data_frames > 0) {
+    const double hours = data_frames / 3600 / static_cast<double>(media::kFrameRateHz);
+    out += fmt::format("  data besides: {} as raw shards; H.264 takes about a tenth for pixels\n",
+                       memory_text(hours * plan::raw_bytes_per_hour()));
+  }
+  return out;
+}
+
+std::string settings_text(const plan::Plan& plan, const plan::Hardware& hardware,
+                          const std::vector<plan::Setting>& settings) {
+  if (settings.empty()) {
+    const auto& memory = plan.memory;
+    return fmt::format(
+        "no batch of these networks fits: weights and optimiser alone take {} of {}; take a "
+        "smaller model (model.encoder.*), or a device with more memory\n",
+        memory_text(memory.weights + memory.teachers + memory.optimizer + memory.program),
+        memory_text(hardware.capacity()));
+  }
+  std::string out = "nearest settings that fit\n";
+  for (const auto& setting : settings) {
+    out +=
+        fmt::format("  {}  ({}{}{})\n", fmt::join(setting.overrides, " "),
+                    memory_text(setting.bytes), setting.remark.empty() ? "" : "; ", setting.remark);
+  }
+  return out;
+}
+
+std::string measured_text(const Measured& measured, const plan::Hardware& hardware) {
+  return fmt::format(
+      "measured: {:.5g} frames/s; {} at the peak ({}), {} of it tensors; estimated for the same: "
+      "{} ({:+.1f} %)\n",
+      measured.frames_per_s, memory_text(measured.peak_bytes),
+      hardware.cuda ? "tensors on the GPU" : "resident", memory_text(measured.peak_tensors),
+      memory_text(measured.estimated_bytes),
+      100 * (measured.estimated_bytes / measured.peak_bytes - 1));
+}
+
+std::string head_text(const PlanFacts& facts) {
+  const auto& plan = facts.needs;
+  const auto& flops = plan.flops_per_frame;
+  const double frames = plan.batch.rows() * static_cast<double>(facts.accumulate);
+  std::string out = fmt::format("{}, {}, {}\nlargest batch: {} clips of {} frames{}\n", facts.stage,
+                                facts.hardware.device, config::enum_name(facts.precision),
+                                plan.batch.clips, plan.batch.frames,
+                                facts.data.sizes.empty() ? " (--utterance-length, assumed)" : "");
+  out += parameters_text(plan.networks);
+  out += fmt::format(
+      "operations ({})\n  forward  {} a frame, {} a step\n  backward {} a frame, {} a step\n",
+      kCounted, flops_text(flops.forward), flops_text(flops.forward * frames),
+      flops_text(flops.backward), flops_text(flops.backward * frames));
+  return out;
+}
+
+}  // namespace
+
+nlohmann::ordered_json plan_json(const PlanFacts& facts) {
+  const auto& plan = facts.needs;
+  const auto& hardware = facts.hardware;
+  Json json = {{"command", facts.stage},
+               {"device", hardware.device},
+               {"cuda", hardware.cuda},
+               {"precision", config::enum_name(facts.precision)},
+               {"capacity_bytes", std::llround(hardware.capacity())},
+               {"fits", plan.memory.total() <= hardware.capacity()}};
+  json["batch"] = {
+      {"clips", plan.batch.clips}, {"frames", plan.batch.frames}, {"labels", plan.batch.labels}};
+  Json modules = Json::array();
+  for (const auto& module : plan.networks.modules) {
+    modules.push_back(
+        {{"name", module.name}, {"parameters", module.parameters}, {"trained", module.trained}});
+  }
+  json["parameters"] = {{"all", plan.networks.parameters()},
+                        {"trained", plan.networks.trained_parameters()},
+                        {"modules", std::move(modules)}};
+  const double frames_of_step = plan.batch.rows() * static_cast<double>(facts.accumulate);
+  const auto& flops = plan.flops_per_frame;
+  json["flops"] = {{"counted", kCounted},
+                   {"forward_per_frame", flops.forward},
+                   {"backward_per_frame", flops.backward},
+                   {"forward_per_step", flops.forward * frames_of_step},
+                   {"backward_per_step", flops.backward * frames_of_step}};
+  json["memory_bytes"] = memory_json(plan.memory);
+  if (hardware.cuda) json["note"] = kGpuNote;
+  Json fitting = Json::array();
+  for (const auto& setting : facts.settings) {
+    fitting.push_back({{"overrides", setting.overrides},
+                       {"remark", setting.remark},
+                       {"total", std::llround(setting.bytes)}});
+  }
+  json["settings_that_fit"] = std::move(fitting);
+  json["data"] = {{"source", facts.data_source},
+                  {"frames", facts.data.frames > 0 ? Json(facts.data.frames) : Json(nullptr)},
+                  {"longest", facts.data.longest},
+                  {"units", facts.data.num_units}};
+  json["steps"] = or_null(plan.length.steps);
+  json["batches_per_epoch"] = or_null(plan.length.batches_per_epoch);
+  json["steps_exact"] = plan.length.exact;
+  json["frames"] = or_null(plan.length.frames);
+  json["frames_per_s"] = or_null(facts.frames_per_s);
+  json["hours"] = or_null(hours_of(facts));
+  json["storage_bytes"] = {
+      {"checkpoint", std::llround(plan.storage.checkpoint)},
+      {"checkpoints", plan.storage.checkpoints},
+      {"checkpoints_peak", std::llround(plan.storage.checkpoints_peak)},
+      {"exports", std::llround(plan.storage.exports)},
+      {"metrics", plan.storage.metrics ? Json(std::llround(*plan.storage.metrics)) : Json()},
+      {"data", facts.shard_bytes ? Json(std::llround(*facts.shard_bytes)) : Json()}};
+  if (const auto& measured = facts.measured) {
+    json["measured"] = {{"frames_per_s", measured->frames_per_s},
+                        {"peak_bytes", std::llround(measured->peak_bytes)},
+                        {"peak_tensor_bytes", std::llround(measured->peak_tensors)},
+                        {"estimated_bytes", std::llround(measured->estimated_bytes)},
+                        {"estimated_tensor_bytes", std::llround(measured->estimated_tensors)},
+                        {"error", measured->estimated_bytes / measured->peak_bytes - 1}};
+    if (const auto peak = train::peak_flops(hardware.device, facts.precision);
+        peak && hardware.cuda)
+      json["measured"]["mfu"] = measured->frames_per_s * flops.total() / *peak;
+  }
+  json["config"] = facts.config_values;
+  return json;
+}
+
+std::string plan_text(const PlanFacts& facts) {
+  const auto& plan = facts.needs;
+  const auto& hardware = facts.hardware;
+  auto text = head_text(facts) + memory_table(plan.memory, hardware);
+  if (!facts.fits()) text += settings_text(plan, hardware, facts.settings);
+  if (facts.measured) text += measured_text(*facts.measured, hardware);
+  return text + length_text(facts) +
+         storage_text(plan.storage, facts.shard_bytes, facts.data.frames);
+}
+
+}  // namespace raven::cli
