@@ -78,7 +78,9 @@ ExitCode run(const Arguments& arguments) {
         fmt::format("--format {}, but {} ends as a file of {}", format, out.string(), named));
   }
   if (format.empty()) format = named.empty() ? "safetensors" : named;
-  const auto models = choose(train::read_models(from), arguments.text("--part"), from.string());
+  const auto part = arguments.text("--part");
+  const bool half = part == "video" || part == "audio";  // of an encoder for sight and sound
+  const auto models = choose(train::read_models(from, half ? part : ""), part, from.string());
   if (!named.empty() && models.size() > 1) {
     throw ConfigError(fmt::format("{} holds {} models; choose one with --part {}, or name a folder",
                                   from.string(), models.size(), models.front().name));

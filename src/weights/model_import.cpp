@@ -115,7 +115,9 @@ void keep_modality(std::vector<std::pair<std::string, torch::Tensor>>& tensors,
   });
   if (!shared) return;
   if (modality.empty()) {
-    throw CheckpointError(source + ": is an encoder for sight and sound; choose with --modality");
+    throw CheckpointError(source +
+                          ": is an encoder for sight and sound; choose a half, with --modality or, "
+                          "in `raven export`, with --part video or --part audio");
   }
   const std::string letter = modality == "video" ? "v" : "a";
   std::vector<std::pair<std::string, torch::Tensor>> kept;

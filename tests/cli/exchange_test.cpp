@@ -130,6 +130,24 @@ TEST_F(Exchange, ExportTakesTheEncoderOutUnderItsBareNames) {
   EXPECT_EQ(metadata.count("model.decoder.dim"), 0U);
 }
 
+TEST_F(Exchange, ExportTakesOneHalfOfASharedEncoder) {
+  nn::StateDict shared;
+  for (const auto& [name, tensor] : nn::state_dict(*tiny(models::Modality::kAudio)->encoder)) {
+    auto renamed = name;
+    if (name.rfind("frontend.", 0) == 0) renamed = "frontend_a." + name.substr(9);
+    if (name.rfind("embed.0.", 0) == 0) renamed = "linear_a." + name.substr(8);
+    shared.emplace_back("encoder." + renamed, tensor);
+  }
+  weights::write_pytorch_archive(file("shared.pth"), {.tensors = shared});
+  const auto command = "export " + file("shared.pth") + " " + file("half.safetensors");
+  const auto unclear = raven(command);
+  EXPECT_NE(unclear.code, 0);
+  EXPECT_THAT(unclear.output, HasSubstr("--part video or --part audio"));
+  const auto half = raven(command + " --part audio");
+  ASSERT_EQ(half.code, 0) << half.output;
+  EXPECT_EQ(weights::read_safetensors_metadata(file("half.safetensors")).at("modality"), "audio");
+}
+
 TEST_F(Exchange, ExportSaysWhatIsWrongWithItsArguments) {
   write_pth("a.pth");
   const auto refusal = [&](const std::string& arguments) {
