@@ -16,18 +16,14 @@ RecognizerLosses RecognitionProbeImpl::losses(const torch::Tensor& features,
   if (labelled.size(0) == fixed.size(0)) {
     return recognition_losses(ctc, decoder, end_unit_, fixed, valid, labels, {});
   }
-  if (labelled.size(0) == 0) {
-    const auto none = torch::zeros({}, fixed.options().dtype(torch::kFloat32));
-    const auto no_units = none.to(torch::kInt64);
-    return {.ctc = none, .attention = none, .correct = no_units, .count = no_units};
-  }
+  const bool any = labelled.size(0) > 0;
   const auto rows = labelled.to(fixed.device(), /*non_blocking=*/true);
   return recognition_losses(ctc, decoder, end_unit_, fixed.index_select(0, rows),
                             valid.index_select(0, rows),
                             {.units = labels.units.index_select(0, rows),
                              .num_frames = labels.num_frames.index_select(0, labelled),
                              .num_labels = labels.num_labels.index_select(0, labelled)},
-                            {});
+                            {.ctc = any, .attention = any});
 }
 
 }  // namespace raven::models

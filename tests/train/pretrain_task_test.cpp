@@ -194,7 +194,7 @@ TEST_F(RecognitionProbes, AreTrainedAndReportedForEachModality) {
 }
 
 TEST_F(RecognitionProbes, SharesOfABatchAddUpToIt) {
-  const auto gradient = [&](const std::vector<data::Batch>& batches) {
+  const auto loss_of = [&](const std::vector<data::Batch>& batches) {
     auto task = task_with(true);
     const auto counts = task.count_targets(batches);
     double loss = 0;
@@ -206,7 +206,7 @@ TEST_F(RecognitionProbes, SharesOfABatchAddUpToIt) {
     return loss;
   };
   const auto example = labelled_batch();
-  EXPECT_NEAR(gradient({example, example}), gradient({example}), 1e-4);
+  EXPECT_NEAR(loss_of({example, example}), loss_of({example}), 1e-4);
 }
 
 TEST_F(RecognitionProbes, ReadHeldOutClips) {
