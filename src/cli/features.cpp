@@ -21,17 +21,14 @@ using config::FeaturesConfig;
 
 constexpr const char* kDescription =
     "Writes what an encoder makes of each utterance: a .npy or .safetensors file of (frames, "
-    "width) "
-    "numbers, 25 frames a second (docs/features.md). --model names an encoder or a recognizer: a "
-    ".safetensors file, a .pth that `raven import` would take, a run, or one of its checkpoints. "
-    "layers= chooses among its outputs: final, numbers of blocks, 0 for what the first block "
-    "takes, "
-    "or all; several give (layers, frames, width), mean=true their mean.\n"
-    "Utterances are those of data.manifest=, or MEDIA files: mouth crops of 96 x 96 pixels for a "
-    "video encoder, any sound for an audio encoder. A whole face is cropped by `raven prepare`.\n"
-    "The folder gets index.tsv, features.json and skipped.tsv. The same command goes on after a "
-    "stop, "
-    "with the same result.";
+    "width) numbers, 25 frames a second (docs/features.md). --model names an encoder or a "
+    "recognizer: a .safetensors file, a .pth that `raven import` would take, a run, or one of "
+    "its checkpoints. layers= chooses among its outputs: final, numbers of blocks, 0 for what "
+    "the first block takes, or all; several give (layers, frames, width), mean=true their "
+    "mean.\nUtterances are those of data.manifest=, or MEDIA files: mouth crops of 96 x 96 "
+    "pixels for a video encoder, any sound for an audio encoder. A whole face is cropped by "
+    "`raven prepare`.\nThe folder gets index.tsv, features.json and skipped.tsv. The same "
+    "command goes on after a stop, with the same result.";
 
 /// Options that are keys of the configuration as well.
 const std::vector<std::pair<std::string, std::string>> kKeyOfOption = {
