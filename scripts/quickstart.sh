@@ -5,14 +5,16 @@
 #   scripts/quickstart.sh [FOLDER=runs/quickstart]
 #
 # Some 25 minutes on two cores, a fifth of it set-up and build. Stopped at any point (Ctrl-C, power cut), the same command goes
-# on where it was. RAVEN_QUICKSTART_UTTERANCES (2200), RAVEN_QUICKSTART_STEPS and RAVEN_QUICKSTART_FINETUNE_STEPS shrink it.
+# on where it was. RAVEN_QUICKSTART_UTTERANCES (2200), RAVEN_QUICKSTART_STEPS and RAVEN_QUICKSTART_FINETUNE_STEPS shrink it;
+# RAVEN_QUICKSTART_SEED trains with another seed (42), in a FOLDER of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-case ${1:-} in -h|--help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case ${1:-} in -h|--help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 folder=${1:-runs/quickstart}
 utterances=${RAVEN_QUICKSTART_UTTERANCES:-2200}
 steps=${RAVEN_QUICKSTART_STEPS:-}
 finetune_steps=${RAVEN_QUICKSTART_FINETUNE_STEPS:-}
+seed=${RAVEN_QUICKSTART_SEED:+run.seed=$RAVEN_QUICKSTART_SEED}
 start=$SECONDS
 stage() { printf '\n== %s (minute %d)\n' "$*" $(((SECONDS - start) / 60)); }
 
@@ -33,7 +35,7 @@ $raven data show "$folder/data/manifest.tsv" --config quickstart.yaml --out "$fo
 stage "Pre-training, in $folder/run"
 $raven pretrain --config quickstart.yaml run.dir="$folder/run" \
   "data.manifest=[$folder/data/pretrain.tsv, $folder/data/trainval.tsv]" "data.valid_manifest=$folder/data/test.tsv" \
-  ${steps:+train.steps="$steps"}
+  ${steps:+train.steps="$steps"} $seed
 
 stage "Vocabulary: the words of the training clips, in $folder/words.model"
 $raven tokenizer train "$folder/data/pretrain.tsv" "$folder/data/trainval.tsv" --kind word --out "$folder/words"
@@ -45,7 +47,7 @@ finetune() {  # finetune NAME MODALITY WEIGHTS [key=value ...]: one core each
   shift 3
   $raven finetune --config "finetune/quickstart_$modality.yaml" run.dir="$folder/$name" threads=1 model.init="$weights" \
     "data.manifest=[$folder/data/pretrain.tsv, $folder/data/trainval.tsv]" "data.valid_manifest=$folder/data/test.tsv" \
-    text.model="$folder/words.model" "${labels[@]}" ${finetune_steps:+train.steps="$finetune_steps"} "$@"
+    text.model="$folder/words.model" "${labels[@]}" ${finetune_steps:+train.steps="$finetune_steps"} $seed "$@"
 }
 both() {  # both A B: two of the runs below side by side, each with a log of its own
   local jobs=() failed=0 name job

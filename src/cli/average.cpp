@@ -34,7 +34,9 @@ ExitCode average(const Arguments& arguments) {
   if (auto metadata = run_metadata(files.front()); !metadata.empty())
     mean.metadata = std::move(metadata);
   mean.metadata["averaged_checkpoints"] = fmt::format("{}", files.size());
-  mean.metadata.erase(weights::kTensorHashes);  // of one of the files
+  mean.metadata.erase("step");  // of one of the files
+  if (const auto step = train::step_of_folder(files.back()))
+    mean.metadata["step"] = fmt::format("{}", *step);
   weights::write_safetensors(arguments.path("--out"), mean, {.hashes = true});
   log::info("{}: mean of {} checkpoints, {} tensors", arguments.text("--out"), files.size(),
             mean.tensors.size());

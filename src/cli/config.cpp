@@ -27,10 +27,26 @@ ExitCode show(const Arguments& arguments) {
   return ExitCode::kDone;
 }
 
+/// The first that has all of these keys or groups; pretrain when none has, to say which is unknown.
+const config::Stage& stage_that_knows(const std::vector<std::string>& keys) {
+  const auto knows = [](const config::Schema& schema, const std::string& key) {
+    return std::ranges::any_of(schema.fields,
+                               [&](const auto& field) { return field.key == key; }) ||
+           std::ranges::any_of(schema.groups, [&](const auto& group) { return group.key == key; });
+  };
+  for (const auto& stage : config::stages()) {
+    const auto defaults = stage.defaults();
+    if (std::ranges::all_of(keys, [&](const auto& key) { return knows(defaults.schema, key); }))
+      return stage;
+  }
+  return config::stage_named("pretrain");
+}
+
 ExitCode describe(const Arguments& arguments) {
   if (!arguments.flag("--markdown")) {
     const auto asked = arguments.text("--stage");
-    const auto& stage = config::stage_named(asked == kAuto ? "pretrain" : asked);
+    const auto& stage =
+        asked == kAuto ? stage_that_knows(arguments.list("KEY")) : config::stage_named(asked);
     fmt::print("{}", config::describe(stage.defaults().schema, arguments.list("KEY")));
   } else if (arguments.given("KEY")) {
     throw ConfigError("raven config describe: --markdown writes all keys, expected no KEY with it");

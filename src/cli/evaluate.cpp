@@ -63,6 +63,7 @@ ExitCode evaluate(const Arguments& arguments) {
   auto config = load({});
   load_cuda_library(config.device);
   train::set_threads(config.threads);
+  train::set_precision(config::Precision::kFp32);
   const auto device = train::choose_device(config.device, cuda_library_problem());
   const auto sets = evaluation::evaluation_sets(config);
   const auto models = config.model;

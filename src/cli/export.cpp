@@ -10,6 +10,7 @@
 #include "raven/core/sha256.h"
 #include "raven/text/units.h"
 #include "raven/train/model_export.h"
+#include "raven/weights/model_card.h"
 #include "raven/weights/npz_writer.h"
 #include "raven/weights/pytorch_writer.h"
 
@@ -25,8 +26,10 @@ constexpr const char* kDescription =
     "of each tensor: the file alone suffices.\n"
     ".pth is a flat dict of tensors under the published names, for torch.load(weights_only=True) "
     "and load_state_dict(strict=True); an encoder's names have no prefix. .npz is the same for "
-    "NumPy, with bfloat16 as float32. Neither holds metadata: a recognizer's units go beside it, "
-    "as <name>.units.txt, where `raven import` finds them.";
+    "NumPy, with bfloat16 as float32. Neither holds metadata: a recognizer's units go beside it "
+    "as <name>.units.txt, input and decoding settings as <name>.settings.json, where `raven "
+    "import` "
+    "and whatever else reads the .pth find them.";
 
 constexpr std::array kFormats = {"safetensors", "pth", "npz"};
 
@@ -36,6 +39,12 @@ std::string format_of(const fs::path& out) {
   if (ending == ".pt") return "pth";
   for (const std::string format : kFormats) {
     if (ending == "." + format && !fs::is_directory(out)) return format;
+  }
+  if (!ending.empty() && !fs::is_directory(out)) {
+    throw ConfigError(
+        fmt::format("{}: no format is called '{}', expected .safetensors, .pth or .npz; a folder's "
+                    "name ends in /",
+                    out.string(), ending));
   }
   return "";
 }
@@ -69,6 +78,20 @@ void write_model(const train::ExportedModel& model, const std::string& format,
   }
 }
 
+/// What a format without metadata cannot hold.
+void write_beside(const train::ExportedModel& model, const fs::path& file) {
+  const auto write = [&](const char* ending, const std::string& text) {
+    auto beside = file;
+    beside.replace_extension(ending);
+    write_file_atomically(beside, text);
+    fmt::print("{}\n", beside.string());
+  };
+  if (const auto units = model.file.said("units"); !units.empty())
+    write(text::Units::kBeside, units);
+  if (model.name != "language_model")
+    write(weights::kSettingsBeside, weights::settings_text(model.file.metadata));
+}
+
 ExitCode run(const Arguments& arguments) {
   const auto from = arguments.path("RUN"), out = arguments.path("OUT");
   const auto named = format_of(out);
@@ -96,12 +119,7 @@ ExitCode run(const Arguments& arguments) {
     write_model(model, format, file);
     fmt::print("{}: {} tensors, sha256 {}\n{}\n", model.name, model.file.tensors.size(),
                sha256_file(file), file.string());
-    const auto units = model.file.metadata.find("units");
-    if (format == "safetensors" || units == model.file.metadata.end()) continue;
-    auto beside = file;
-    beside.replace_extension(text::Units::kBeside);
-    write_file_atomically(beside, units->second);
-    fmt::print("{}\n", beside.string());
+    if (format != "safetensors") write_beside(model, file);
   }
   return ExitCode::kDone;
 }

@@ -1,4 +1,7 @@
 // `raven finetune`
+#include <filesystem>
+#include <optional>
+
 #include "commands.h"
 #include "cuda_library.h"
 #include "raven/config/finetune_config.h"
@@ -10,7 +13,9 @@
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/data/subset.h"
+#include "raven/doctor/memory.h"
 #include "raven/text/tokenizer.h"
+#include "raven/train/checkpoint.h"
 #include "raven/train/device.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/run_folder.h"
@@ -20,6 +25,7 @@
 namespace raven::cli {
 namespace {
 
+namespace fs = std::filesystem;
 using config::FinetuneConfig;
 
 constexpr const char* kDescription =
@@ -75,6 +81,39 @@ std::int64_t num_impossible(const data::Manifest& manifest) {
                        });
 }
 
+/// Before the lists are read; a run that goes on does not read it.
+void check_init(const FinetuneConfig& config) {
+  const auto& init = config.model.init;
+  if (init.empty() || fs::exists(init) || fs::exists(fs::path(config.run.dir) / "checkpoints"))
+    return;
+  throw ConfigError(
+      fmt::format("model.init: there is no {}; it names a run of raven pretrain, a checkpoint or a "
+                  "file of weights; model.init= starts from random ones",
+                  init));
+}
+
+/// Checkpoints and results of a run are of one vocabulary.
+void write_vocabulary(const train::RunFolder& folder, const text::Units& units) {
+  const auto file = folder.path() / train::kUnitsFile;
+  if (folder.has_checkpoints() && fs::exists(file) && read_file(file) != units.text()) {
+    throw ConfigError(
+        fmt::format("{}: the run was started with another vocabulary than text.units or text.model "
+                    "now give; put that one back to go on, or choose another run.dir",
+                    file.string()));
+  }
+  write_file_atomically(file, units.text());
+}
+
+/// Weights of the checkpoint that the run goes on from; nothing when it starts.
+std::optional<weights::TensorFile> newest_weights(const train::RunFolder& folder,
+                                                  const FinetuneConfig& config) {
+  if (!folder.has_checkpoints()) return std::nullopt;
+  auto newest = train::CheckpointFolder(folder.checkpoints(), config.checkpoint.keep,
+                                        config.checkpoint.keep_every)
+                    .newest_whole();
+  return newest ? std::optional(std::move(newest->model)) : std::nullopt;
+}
+
 ExitCode finetune(const Arguments& arguments) {
   const auto stop = watch_signals();
   const auto [config, yaml] =
@@ -83,6 +122,7 @@ ExitCode finetune(const Arguments& arguments) {
   train::set_threads(config.threads);
   train::set_precision(config.train.precision);
   const auto device = train::choose_device(config.device, cuda_library_problem());
+  check_init(config);
   const auto tokenizer =
       text::make_tokenizer({.units_file = config.text.units, .model_file = config.text.model});
   auto labels = training_labels(config.data, *tokenizer);
@@ -98,9 +138,11 @@ ExitCode finetune(const Arguments& arguments) {
   folder.claim(train::flatten(config), yaml, arguments.overrides());
   log::also_to(folder.path() / "log.txt");
   folder.add_skipped(labels.skipped);
-  write_file_atomically(folder.path() / train::kUnitsFile, tokenizer->units().text());
-  train::FinetuneTask task(config, device, tokenizer->units(), std::move(held_out));
-  auto training = task.prepare(std::move(labels.manifest), stop);
+  write_vocabulary(folder, tokenizer->units());
+  train::FinetuneTask task(config, device, tokenizer->units(), std::move(held_out),
+                           newest_weights(folder, config));
+  auto training = task.prepare(std::move(labels.manifest), doctor::usable_memory(), stop);
+  folder.add_skipped(training.skipped);
   if (!training.ready) {
     log::warn("stopped by signal {} before training; the same command starts again",
               received_signal());
@@ -130,7 +172,7 @@ ExitCode finetune(const Arguments& arguments) {
   }
   task.export_results(folder.path());
   log::info("done: {} steps; the recognizer is {}", trainer.step(),
-            (folder.path() / "recognizer.safetensors").string());
+            (folder.path() / train::kRecognizerFile).string());
   return ExitCode::kDone;
 }
 
@@ -141,9 +183,9 @@ Command make_finetune_command() {
           .summary = "fine-tunes a recognizer on labelled clips",
           .description = kDescription,
           .config_keys = keys_of<FinetuneConfig>(),
-          .examples = {{"finetune --config finetune/vsr_low_base_lrs3.yaml "
+          .examples = {{"finetune --config finetune/vsr_low_base_lrs3.yaml train.accumulate=16 "
                         "model.init=runs/lrs3 run.dir=runs/vsr30",
-                        "lip reading from 30 labelled hours, as published"},
+                        "lip reading from 30 labelled hours, the published step on one GPU"},
                        {"finetune --config finetune/asr_low_base_lrs3.yaml model.init= "
                         "data.labelled_hours=1 run.dir=runs/asr1",
                         "speech recognition from random weights and one hour"}},

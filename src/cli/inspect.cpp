@@ -11,6 +11,7 @@
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
 #include "raven/weights/inspection.h"
+#include "raven/weights/verify.h"
 
 namespace raven::cli {
 namespace {
@@ -37,14 +38,12 @@ std::int64_t elements(const weights::TensorFacts& tensor) {
 /// Tensors whose hash in the file's own metadata is another one.
 std::vector<std::string> damaged(const weights::Inspection& inspection) {
   std::vector<std::string> names;
-  for (const auto& [key, value] : inspection.metadata) {
-    if (key != weights::kTensorHashes || !inspection.numbers) continue;
-    const auto hashes = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-    if (!hashes.is_object()) continue;
-    for (const auto& tensor : inspection.tensors) {
-      const auto said = hashes.find(tensor.name);
-      if (said != hashes.end() && *said != tensor.sha256) names.push_back(tensor.name);
-    }
+  if (!inspection.numbers) return names;
+  const auto hashes =
+      weights::listed_hashes({inspection.metadata.begin(), inspection.metadata.end()});
+  for (const auto& tensor : inspection.tensors) {
+    const auto listed = hashes.find(tensor.name);
+    if (listed != hashes.end() && listed->second != tensor.sha256) names.push_back(tensor.name);
   }
   return names;
 }

@@ -85,7 +85,8 @@ void print_summary(const data::PreparationSummary& summary,
                 .c_str());
   std::puts((options.output / "manifest.tsv").c_str());
   if (summary.failed_share() > 0) {
-    std::puts(fmt::format("{} says what is wrong with the others",
+    std::puts(fmt::format("{} says what is wrong with the others; once mended, they are "
+                          "tried again with --retry",
                           (options.output / "verdicts.tsv").string())
                   .c_str());
   }

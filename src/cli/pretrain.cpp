@@ -98,8 +98,9 @@ Command make_pretrain_command() {
       .summary = "pre-trains RAVEn or BRAVEn on unlabelled clips",
       .description = kDescription,
       .config_keys = keys_of<PretrainConfig>(),
-      .examples = {{"pretrain --config lrs3.yaml run.dir=runs/lrs3",
-                    "RAVEn Base on LRS3; again to go on after a stop"},
+      .examples = {{"pretrain --config lrs3.yaml train.accumulate=32 run.dir=runs/lrs3",
+                    "RAVEn Base on LRS3, the published step of 32 GPUs on one; again to go on "
+                    "after a stop"},
                    {"pretrain --config lrs3.yaml run.dir=runs/p04 mask.prob=0.4 train.steps=20000",
                     "the same with stronger masking and a fixed length"}},
       .run = pretrain};

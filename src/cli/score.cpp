@@ -46,6 +46,12 @@ ExitCode run_score(const Arguments& arguments) {
       evaluation::score(std::move(results), {.normalise = !arguments.flag("--as-is"),
                                              .bootstrap = bootstrap_of(arguments),
                                              .confidence = arguments.integer("--bootstrap") > 0});
+  if (scores.utterances.empty()) {
+    throw DataError(
+        fmt::format("{}: holds no reference with words in it, so there is no error rate",
+                    reference.string()),
+        "no-text");
+  }
   if (arguments.given("--out")) evaluation::write_scores(arguments.path("--out"), scores);
   print(arguments.flag("--json") ? evaluation::wer_json(scores) : evaluation::to_text(scores));
   return ExitCode::kDone;

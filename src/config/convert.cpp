@@ -37,8 +37,7 @@ std::string expected_text(const Field& field) {
   const bool limited = std::isfinite(field.range.low) || std::isfinite(field.range.high);
   if (field.type == FieldType::kText || !limited) return type;
   if (field.list) return type + ", each " + field.range.text();
-  if (field.type == FieldType::kInteger) return type + ", " + field.range.text();
-  return field.optional ? field.range.text() + ", or null" : field.range.text();
+  return type + ", " + field.range.text();
 }
 
 [[noreturn]] void refuse(const Node& node, const Field& field, const std::string& hint = "") {

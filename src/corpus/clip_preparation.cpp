@@ -90,6 +90,13 @@ void check_lengths(std::int64_t num_frames, std::int64_t num_faces, const Source
     remarks.add(fmt::format("landmarks of {} frames, video of {}", num_faces, num_frames));
 }
 
+void check_faces(const std::vector<FacePoints>& faces, const media::FrameView& frame,
+                 const SourceClip& clip) {
+  const auto problem = problem_with_faces(faces, frame.width, frame.height);
+  if (!problem.empty())
+    throw DataError(fmt::format("{}: {}", clip.landmarks.string(), problem), "landmarks");
+}
+
 Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& remarks) {
   auto landmarks = read_clip_landmarks(clip);
   media::VideoReader reader(clip.video,
@@ -101,6 +108,7 @@ Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& r
   Crops crops;
   std::int64_t num_frames = 0;
   for (; const auto frame = reader.next(); ++num_frames) {
+    if (num_frames == 0) check_faces(faces, *frame, clip);
     if (num_frames >= num_faces) continue;  // still counted
     crops.pixels.resize(static_cast<std::size_t>(num_frames + 1) * kCropBytes);
     crop_mouth({frame->pixels, frame->height, frame->width, frame->channels, frame->stride},

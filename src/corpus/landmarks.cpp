@@ -54,6 +54,14 @@ void check_points(const std::vector<FacePoints>& frames, const std::string& name
   }
 }
 
+/// Of points [begin, end).
+Point mean_between(const FacePoints& face, std::size_t begin, std::size_t end) {
+  Point sum{0, 0};
+  for (std::size_t i = begin; i < end; ++i) sum.x += face[i].x, sum.y += face[i].y;
+  const auto count = static_cast<double>(end - begin);
+  return {sum.x / count, sum.y / count};
+}
+
 }  // namespace
 
 std::int64_t fill_missing(std::vector<FacePoints>& frames) {
@@ -93,6 +101,52 @@ Landmarks read_landmarks(std::span<const std::byte> npy, const std::string& name
   }
   landmarks.num_interpolated = fill_missing(landmarks.frames);
   return landmarks;
+}
+
+std::string problem_with_faces(const std::vector<FacePoints>& frames, std::int64_t width,
+                               std::int64_t height) {
+  constexpr double kFewPixels = 8;
+  const auto most = [&](auto holds) {
+    return 2 * std::ranges::count_if(frames, holds) > std::ssize(frames);
+  };
+  const auto spans_little = [](const FacePoints& face) {
+    const auto [left, right] = std::ranges::minmax(face, {}, &Point::x);
+    const auto [top, bottom] = std::ranges::minmax(face, {}, &Point::y);
+    return right.x - left.x < kFewPixels && bottom.y - top.y < kFewPixels;
+  };
+  if (most(spans_little)) {
+    return fmt::format(
+        "the points of a face span less than {} pixels; pixels of the video are expected, not "
+        "shares of its width and height",
+        kFewPixels);
+  }
+  const double w = static_cast<double>(width), h = static_cast<double>(height);
+  const auto lies_outside = [&](const FacePoints& face) {  // further than half a picture
+    return 2 * std::ranges::count_if(face,
+                                     [&](const Point& point) {
+                                       return point.x < -w / 2 || point.x > 1.5 * w ||
+                                              point.y < -h / 2 || point.y > 1.5 * h;
+                                     }) >
+           std::ssize(face);
+  };
+  if (most(lies_outside)) {
+    return fmt::format(
+        "the faces lie outside the picture of {} x {} pixels; were they made from "
+        "this file, at this size?",
+        width, height);
+  }
+  const auto is_mirrored = [](const FacePoints& face) {
+    const auto right_eye = mean_between(face, 36, 42), left_eye = mean_between(face, 42, 48),
+               mouth = mean_between(face, 48, 68);
+    const Point across{left_eye.x - right_eye.x, left_eye.y - right_eye.y};
+    const Point down{mouth.x - (left_eye.x + right_eye.x) / 2,
+                     mouth.y - (left_eye.y + right_eye.y) / 2};
+    return across.x * down.y - across.y * down.x < 0;
+  };
+  if (most(is_mirrored)) {
+    return "the faces are mirrored: are x and y exchanged, or left and right?";
+  }
+  return "";
 }
 
 }  // namespace raven::corpus

@@ -50,8 +50,15 @@ std::optional<Unusable> fill_labels(Utterance& utterance, const text::Tokenizer&
     utterance.labels = tokenizer.encode(words);
     if (std::count(utterance.labels.begin(), utterance.labels.end(), text::Units::kUnknown) > 0) {
       utterance.labels.clear();
-      return Unusable{"characters", fmt::format("{}: the vocabulary has no units for '{}'",
-                                                manifest, words.substr(0, 200))};
+      std::vector<std::string_view> unknown;
+      for (const auto word : text::split_words(words)) {
+        const auto units = tokenizer.encode(word);
+        if (std::ranges::count(units, text::Units::kUnknown) > 0) unknown.push_back(word);
+      }
+      const auto quoted = fmt::format("'{}'", fmt::join(unknown, "', '"));
+      return Unusable{"characters",
+                      fmt::format("{}: the vocabulary has no units for {} in '{}'", manifest,
+                                  quoted.substr(0, 200), words.substr(0, 200))};
     }
   }
   if (!utterance.labels.empty()) return std::nullopt;

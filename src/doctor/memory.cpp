@@ -98,6 +98,11 @@ Memory read_memory(const ControlGroup& group) {
   return memory;
 }
 
+std::uint64_t usable_memory() {
+  const auto memory = read_memory(read_control_group());
+  return memory.limit ? std::min(memory.total, *memory.limit) : memory.total;
+}
+
 Findings check_memory(const Memory& memory, bool gpu) {
   return {check_total(memory), check_available(memory), check_addresses(memory, gpu)};
 }

@@ -8,6 +8,7 @@
 #include "raven/train/finetune_task.h"
 #include "raven/weights/model_import.h"
 #include "raven/weights/safetensors.h"
+#include "raven/weights/verify.h"
 
 namespace raven::evaluation {
 namespace {
@@ -22,8 +23,8 @@ struct Source {
 Source read_source(const fs::path& given) {
   auto path = given;
   if (fs::is_directory(path / "checkpoints")) {  // a run
-    const auto finished = path / "recognizer.safetensors";
-    path = fs::exists(finished) ? finished : fs::canonical(path / "checkpoints" / "last");
+    path =
+        train::finished_file(path, train::kRecognizerFile).value_or(path / "checkpoints" / "last");
   }
   if (!fs::exists(path)) {
     throw CheckpointError(fmt::format(
@@ -35,19 +36,22 @@ Source read_source(const fs::path& given) {
   if (!fs::is_directory(path)) {
     source.content = path.extension() == ".safetensors" ? weights::read_safetensors(path)
                                                         : weights::import_model(path).file;
+    weights::verify(path, source.content);
     if (const auto units = text::Units::beside(path);
         units && source.content.said("units").empty()) {
       source.content.metadata["units"] = text::Units::read(*units).text();
     }
     return source;
   }
-  const auto checkpoint = train::read_checkpoint(path);
-  source.folder = fs::canonical(path).parent_path().parent_path();
+  source.file = fs::canonical(path);
+  const auto checkpoint = train::read_checkpoint(source.file);
+  source.folder = source.file.parent_path().parent_path();
   const auto units = source.folder / train::kUnitsFile;
   if (!fs::exists(units)) {
     throw CheckpointError(
-        fmt::format("{}: is no checkpoint of fine-tuning: there is no vocabulary in {}",
-                    path.string(), units.string()));
+        fmt::format("{}: is no checkpoint of fine-tuning: there is no vocabulary in {}; a "
+                    "pre-trained run becomes a recognizer with raven finetune model.init={}",
+                    path.string(), units.string(), source.folder.string()));
   }
   source.content = checkpoint.model;
   source.content.metadata =

@@ -57,10 +57,7 @@ std::string memory_text(double bytes) {
   return fmt::format("{:.1f} MiB", bytes / mib);
 }
 
-double machine_memory() {
-  const auto memory = doctor::read_memory(doctor::read_control_group());
-  return static_cast<double>(std::min(memory.total, memory.limit.value_or(memory.total)));
-}
+double machine_memory() { return static_cast<double>(doctor::usable_memory()); }
 
 double gpu_memory() {
   if (!torch::cuda::is_available()) return 0;

@@ -25,7 +25,8 @@ std::string finding_item(const Finding& finding) {
                      escaped(finding.text, 400), more);
 }
 
-std::string findings_list(const std::vector<Finding>& findings) {
+std::string findings_list(const std::vector<Finding>& findings, Mood verdict) {
+  if (findings.empty() && verdict == Mood::kBad) return "";  // a tick below it would deny it
   if (findings.empty()) return "<p class=\"good\">\xE2\x9C\x93 Nothing looks suspicious.</p>";
   std::string shown, rest;
   for (std::size_t i = 0; i < findings.size(); ++i) {
@@ -103,7 +104,7 @@ std::string summary_section(const Runs& runs) {
         "<p class=\"verdict\"><span class=\"mood {}\">{}</span> {}</p>{}{}</article>\n",
         heading, escaped(assessment.what, 400), escaped(assessment.progress),
         mood_class(assessment.mood), mood_mark(assessment.mood), escaped(assessment.verdict, 600),
-        key_figures(run), findings_list(assessment.suspicious));
+        key_figures(run), findings_list(assessment.suspicious, assessment.mood));
   }
   return out + "</section>\n";
 }

@@ -27,7 +27,10 @@ class UnitsOnly : public Tokenizer {
 
 std::string read_model(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file))
-    throw ConfigError(fmt::format("there is no tokenizer model {}", file.string()));
+    throw ConfigError(
+        fmt::format("text.model: there is no tokenizer model {}; raven tokenizer train LIST --out "
+                    "{} makes one from transcripts",
+                    file.string(), std::filesystem::path(file).replace_extension("").string()));
   return read_file(file, kMaxModelBytes);
 }
 

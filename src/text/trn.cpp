@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <map>
@@ -111,7 +112,18 @@ class TrnParser {
       if (text[i] == '\\' && i + 1 < text.size()) ++i;
       out += text[i];
     }
-    return join_words(split_words(out));
+    std::vector<std::string> words;
+    for (const auto word : split_words(out)) words.push_back(unescaped_word(word));
+    return fmt::format("{}", fmt::join(words, " "));
+  }
+
+  /// As it stands where an escape would bring white space or control characters into it.
+  static std::string unescaped_word(std::string_view word) {
+    auto plain = unescaped(word);
+    const bool broken = split_words(plain).size() != 1 || is_utf8(plain) != is_utf8(word) ||
+                        std::any_of(plain.begin(), plain.end(),
+                                    [](unsigned char c) { return c <= 0x20 || c == 0x7F; });
+    return broken ? std::string(word) : plain;
   }
 
   [[noreturn]] void fail(const std::string& what) const {

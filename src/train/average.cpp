@@ -2,6 +2,7 @@
 
 #include "raven/core/error.h"
 #include "raven/train/checkpoint.h"
+#include "raven/weights/verify.h"
 
 namespace raven::train {
 
@@ -14,7 +15,9 @@ weights::TensorFile read_model(const fs::path& path) {
         "{}: no such file or folder; expected a checkpoint folder or a .safetensors file",
         path.string()));
   }
-  return weights::read_safetensors(path);
+  auto file = weights::read_safetensors(path);
+  weights::verify(path, file);
+  return file;
 }
 
 weights::TensorFile average_files(const std::vector<fs::path>& files) {

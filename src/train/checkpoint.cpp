@@ -121,9 +121,34 @@ std::string config_hash(const std::map<std::string, std::string>& config) {
 std::string data_hash(const data::Manifest& manifest) {
   std::string text;
   for (const auto& utterance : manifest.utterances) {
-    text += fmt::format("{}\t{}\n", utterance.id, utterance.frames);
+    text += fmt::format("{}\t{}\t{}\n", utterance.id, utterance.frames,
+                        fmt::join(utterance.labels, " "));
   }
   return checksum_text(checksum(text));
+}
+
+std::optional<std::int64_t> step_of_folder(const fs::path& folder) {
+  std::error_code error;
+  const auto target = fs::canonical(folder, error);
+  return error ? std::nullopt : step_of(target.filename().string());
+}
+
+std::optional<std::int64_t> last_step(const fs::path& run) {
+  return step_of_folder(run / "checkpoints" / "last");
+}
+
+std::optional<fs::path> finished_file(const fs::path& run, const std::string& name) {
+  auto file = run / name;
+  if (!fs::exists(file)) return std::nullopt;
+  const auto metadata = weights::read_safetensors_metadata(file);
+  const auto made_at = metadata.find("step");
+  const auto last = last_step(run);
+  if (last && made_at != metadata.end() && made_at->second != std::to_string(*last)) {
+    log::info("{} is of step {}, the run has gone on to step {}: its last checkpoint is taken",
+              file.string(), made_at->second, *last);
+    return std::nullopt;
+  }
+  return file;
 }
 
 CheckpointFolder::CheckpointFolder(fs::path folder, std::int64_t keep, std::int64_t keep_every)
@@ -201,15 +226,30 @@ void CheckpointFolder::point_last_to(std::int64_t step) const {
   flush_to_disk(folder_);
 }
 
+/// False as well for one whose state cannot be read: it is kept for whoever mends it.
+bool CheckpointFolder::is_interim(std::int64_t step) const {
+  try {
+    return read_state_file(path_of(step) / kStateFile).state.interim;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 void CheckpointFolder::remove_old() const {
   const auto present = steps();
   std::error_code ignored;
-  for (std::size_t i = 0; i + static_cast<std::size_t>(keep_) < present.size(); ++i) {
-    if (keep_every_ > 0 && present[i] % keep_every_ == 0) continue;
+  std::int64_t regular = 0;  // from the newest on
+  for (auto step = present.rbegin(); step != present.rend(); ++step) {
+    const bool interim = is_interim(*step);
+    const bool newest = step == present.rbegin();
+    if (!interim) ++regular;
+    const bool kept =
+        interim ? newest : regular <= keep_ || (keep_every_ > 0 && *step % keep_every_ == 0);
+    if (kept) continue;
     // Renamed first: a half removed folder must not look like a checkpoint.
-    auto doomed = path_of(present[i]);
+    auto doomed = path_of(*step);
     doomed += ".old.tmp";
-    fs::rename(path_of(present[i]), doomed, ignored);
+    fs::rename(path_of(*step), doomed, ignored);
     fs::remove_all(doomed, ignored);
   }
   for (const auto& entry : fs::directory_iterator(folder_)) {
@@ -218,6 +258,22 @@ void CheckpointFolder::remove_old() const {
       fs::remove_all(entry.path(), ignored);
     }
   }
+}
+
+std::vector<std::int64_t> CheckpointFolder::newest_regular(std::size_t count) {
+  const auto present = steps();
+  std::vector<std::int64_t> chosen;
+  for (auto step = present.rbegin(); step != present.rend() && chosen.size() < count; ++step) {
+    try {
+      const auto checkpoint = read_checkpoint(path_of(*step));
+      if (step == present.rbegin() || !checkpoint.state.interim) chosen.push_back(*step);
+    } catch (const CheckpointError& error) {
+      log::warn("left out checkpoint {}: {}", path_of(*step).filename().string(), error.what());
+      set_aside(path_of(*step));
+    }
+  }
+  std::reverse(chosen.begin(), chosen.end());
+  return chosen;
 }
 
 std::optional<Checkpoint> CheckpointFolder::newest_whole() {

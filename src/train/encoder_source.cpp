@@ -4,6 +4,7 @@
 #include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
 #include "raven/weights/model_import.h"
+#include "raven/weights/verify.h"
 
 namespace raven::train {
 namespace {
@@ -26,10 +27,9 @@ weights::TensorFile without_prefix(const weights::TensorFile& file, const std::s
 /// The folder or file that a run's folder stands for; any other path as it is.
 fs::path inside_run(const fs::path& path, const std::string& modality) {
   if (!fs::is_directory(path / "checkpoints")) return path;
-  const auto exported = path / "encoders" / (modality + ".safetensors");
-  if (fs::exists(exported)) return exported;
-  const auto recognizer = path / "recognizer.safetensors";
-  if (fs::exists(recognizer)) return recognizer;
+  if (const auto encoder = finished_file(path, "encoders/" + modality + ".safetensors"))
+    return *encoder;
+  if (const auto recognizer = finished_file(path, kRecognizerFile)) return *recognizer;
   return path / "checkpoints" / "last";
 }
 
@@ -43,8 +43,11 @@ void check_modality(const weights::TensorFile& file, const std::string& modality
 
 weights::TensorFile read_any(const fs::path& path, const std::string& modality) {
   if (fs::is_directory(path)) return read_checkpoint(path).model;
-  if (path.extension() == ".safetensors") return weights::read_safetensors(path);
-  return weights::import_model(path, {.modality = modality}).file;
+  auto file = path.extension() == ".safetensors"
+                  ? weights::read_safetensors(path)
+                  : weights::import_model(path, {.modality = modality}).file;
+  weights::verify(path, file);
+  return file;
 }
 
 }  // namespace
@@ -55,7 +58,7 @@ std::string modality_name(models::Modality modality) {
 
 weights::Metadata encoder_metadata(const FlatConfig& config, models::Modality modality) {
   weights::Metadata metadata = {{"format", "raven-encoder"}, {"format_version", "1"}};
-  weights::describe_input(modality, metadata);
+  weights::describe_input(modality, config.at("data.waveform"), metadata);
   for (const auto& [key, value] : config) {
     if (starts_with(key, "model.") || starts_with(key, "data.video.") || key == "data.waveform") {
       metadata[key] = value;

@@ -50,6 +50,17 @@ std::optional<data::LoaderOptions::TimeMask> time_mask(const FinetuneConfig& con
   return mask.window > 0 ? std::optional(mask) : std::nullopt;
 }
 
+models::Recognizer start_recognizer(const FinetuneConfig& config, std::int64_t num_units,
+                                    const std::optional<weights::TensorFile>& resumed) {
+  if (!resumed) return make_recognizer(config, num_units);
+  auto without_init = config;
+  without_init.model.init.clear();
+  auto recognizer = make_recognizer(without_init, num_units);
+  load_strictly(*resumed, nn::state_dict(*recognizer),
+                fmt::format("the newest checkpoint of {}", config.run.dir));
+  return recognizer;
+}
+
 /// Losses and errors over the batches of a look.
 class HeldOutSums {
  public:
@@ -185,7 +196,8 @@ std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
                                 {"format_version", "1"},
                                 {"units", units.text()},
                                 {"vocabulary", fmt::format("{}", units.size())}};
-  weights::describe_input(video ? models::Modality::kVideo : models::Modality::kAudio, metadata);
+  weights::describe_input(video ? models::Modality::kVideo : models::Modality::kAudio,
+                          config.at("data.waveform"), metadata);
   weights::describe_decoding(std::stod(config.at("loss.ctc_weight")), metadata);
   for (const auto& [key, value] : config) {
     for (const std::string prefix :
@@ -198,13 +210,15 @@ std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
 }
 
 FinetuneTask::FinetuneTask(const FinetuneConfig& config, const torch::Device& device,
-                           text::Units units, data::Manifest held_out)
+                           text::Units units, data::Manifest held_out,
+                           const std::optional<weights::TensorFile>& resumed)
     : config_(config),
       device_(device),
       modality_(modality_of(config)),
       units_(std::move(units)),
-      recognizer_(make_recognizer(config, units_.size())),
-      held_out_(std::move(held_out)) {
+      recognizer_(start_recognizer(config, units_.size(), resumed)),
+      held_out_(std::move(held_out)),
+      resumed_(resumed.has_value()) {
   if (auto* part = frozen_module()) {
     for (auto& parameter : part->parameters()) parameter.requires_grad_(false);
   }
@@ -235,23 +249,26 @@ torch::Tensor FinetuneTask::frozen_forward(const data::Batch& batch) {
   return recognizer_->encode(x, nn::valid_frames(batch.lengths, num_columns(batch)));
 }
 
-FinetuneTask::TrainingData FinetuneTask::prepare(data::Manifest training,
+FinetuneTask::TrainingData FinetuneTask::prepare(data::Manifest training, std::uint64_t memory,
                                                  const std::stop_token& stop) {
   TrainingData result{.manifest = std::move(training), .options = finetune_options(config_)};
   auto* part = frozen_module();
   if (part == nullptr) return result;
   const auto forward = [this](const data::Batch& batch) { return frozen_forward(batch); };
-  {
+  auto options = result.options;
+  options.skips = std::make_shared<data::SkipRecord>();
+  if (!resumed_) {
     log::info("estimates the running statistics of the frozen part");
     torch::manual_seed(
         static_cast<std::uint64_t>(config_.run.seed));  // dropout of a frozen encoder
-    data::Loader loader(result.manifest, result.options);
-    estimate_statistics(*part, loader, kStatisticsBatches, device_, forward);
+    data::Loader loader(result.manifest, options);
+    result.ready = estimate_statistics(*part, loader, kStatisticsBatches, device_, forward, stop);
   }
-  if (config_.model.cached_views == 0) return result;
-  frozen_.emplace(result.manifest, result.options, config_.model.cached_views, device_, forward,
+  if (config_.model.cached_views == 0 || !result.ready) return result;
+  frozen_.emplace(result.manifest, options, config_.model.cached_views, device_, forward, memory,
                   stop);
   result.ready = frozen_->complete();
+  result.skipped = options.skips->lines;
   auto& utterances = result.manifest.utterances;
   utterances.erase(std::remove_if(utterances.begin(), utterances.end(),
                                   [&](const auto& u) { return !frozen_->has(u.id); }),
@@ -351,18 +368,22 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
 }
 
 void FinetuneTask::export_results(const fs::path& run) {
-  const CheckpointFolder checkpoints(run / "checkpoints", config_.checkpoint.keep,
-                                     config_.checkpoint.keep_every);
-  auto steps = checkpoints.steps();
-  const auto wanted = static_cast<std::size_t>(config_.checkpoint.average);
-  if (steps.size() > wanted) steps.erase(steps.begin(), steps.end() - config_.checkpoint.average);
+  CheckpointFolder checkpoints(run / "checkpoints", config_.checkpoint.keep,
+                               config_.checkpoint.keep_every);
+  const auto steps =
+      checkpoints.newest_regular(static_cast<std::size_t>(config_.checkpoint.average));
+  if (steps.empty()) {
+    throw CheckpointError(fmt::format("{}: no whole checkpoint is left to make a recognizer of",
+                                      (run / "checkpoints").string()));
+  }
   std::vector<fs::path> folders;
   for (const auto step : steps) folders.push_back(checkpoints.path_of(step));
   auto file = average_files(folders);
   file.metadata = recognizer_metadata(flatten(config_), units_);
   file.metadata["averaged_checkpoints"] = fmt::format("{}", folders.size());
-  weights::write_safetensors(run / "recognizer.safetensors", file, {.hashes = true});
-  log::info("{}: mean of the checkpoints of steps {}", (run / "recognizer.safetensors").string(),
+  file.metadata["step"] = fmt::format("{}", steps.back());
+  weights::write_safetensors(run / kRecognizerFile, file, {.hashes = true});
+  log::info("{}: mean of the checkpoints of steps {}", (run / kRecognizerFile).string(),
             fmt::join(steps, ", "));
 }
 

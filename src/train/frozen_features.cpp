@@ -1,7 +1,5 @@
 #include "raven/train/frozen_features.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "raven/core/error.h"
@@ -13,10 +11,6 @@ namespace {
 
 constexpr double kGiga = 1e9;
 
-std::int64_t machine_memory() {
-  return static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-}
-
 std::vector<nn::BatchNormImpl*> batch_norms(torch::nn::Module& part) {
   std::vector<nn::BatchNormImpl*> norms;
   for (const auto& module : part.modules()) {
@@ -27,25 +21,28 @@ std::vector<nn::BatchNormImpl*> batch_norms(torch::nn::Module& part) {
 
 }  // namespace
 
-void estimate_statistics(torch::nn::Module& part, data::Loader& loader, std::int64_t max_batches,
-                         const torch::Device& device, const FrozenForward& forward) {
+bool estimate_statistics(torch::nn::Module& part, data::Loader& loader, std::int64_t max_batches,
+                         const torch::Device& device, const FrozenForward& forward,
+                         const std::stop_token& stop) {
   torch::NoGradGuard no_grad;
   const auto norms = batch_norms(part);
   std::vector<double> momenta;
   for (auto* norm : norms) momenta.push_back(norm->momentum);
   part.train();
   const auto batches = std::min(max_batches, loader.batches_per_epoch());
-  for (std::int64_t i = 0; i < batches; ++i) {
+  for (std::int64_t i = 0; i < batches && !stop.stop_requested(); ++i) {
     for (auto* norm : norms) norm->momentum = 1.0 / static_cast<double>(i + 1);
     forward(loader.next()->to(device));
   }
   for (std::size_t i = 0; i < norms.size(); ++i) norms[i]->momentum = momenta[i];
   part.eval();
+  return !stop.stop_requested();
 }
 
 FrozenFeatures::FrozenFeatures(const data::Manifest& manifest, const data::LoaderOptions& options,
                                std::int64_t versions, const torch::Device& device,
-                               const FrozenForward& forward, const std::stop_token& stop)
+                               const FrozenForward& forward, std::uint64_t memory,
+                               const std::stop_token& stop)
     : versions_(versions) {
   torch::NoGradGuard no_grad;
   data::Loader loader(manifest, options);
@@ -59,13 +56,13 @@ FrozenFeatures::FrozenFeatures(const data::Manifest& manifest, const data::Loade
       const auto one = batch.row(b);
       const auto features = forward(one).squeeze(0).to(torch::kCPU, torch::kFloat32);  // (T, C)
       if (features_.empty()) {
-        const auto bytes = 4 * features.size(1) * manifest.total_frames() * versions;
-        if (bytes > machine_memory() / 2) {
+        const double bytes = 4.0 * static_cast<double>(features.size(1)) *
+                             static_cast<double>(manifest.total_frames() * versions);
+        if (bytes > static_cast<double>(memory) / 2) {
           throw ConfigError(fmt::format(
-              "model.cached_views={} would keep {:.1f} GB of features, more than half of this "
-              "machine's {:.1f} GB; ask for fewer, or 0 to compute them at each step",
-              versions, static_cast<double>(bytes) / kGiga,
-              static_cast<double>(machine_memory()) / kGiga));
+              "model.cached_views={} would keep {:.1f} GB of features, more than half of the "
+              "{:.1f} GB that there are; ask for fewer, or 0 to compute them at each step",
+              versions, bytes / kGiga, static_cast<double>(memory) / kGiga));
         }
       }
       auto& of_utterance = features_[one.ids.front()];

@@ -6,6 +6,7 @@
 #include "raven/train/encoder_source.h"
 #include "raven/train/finetune_task.h"
 #include "raven/weights/model_import.h"
+#include "raven/weights/verify.h"
 #include "raven/weights/weights_file.h"
 
 namespace raven::train {
@@ -28,6 +29,7 @@ weights::TensorFile renamed(const weights::TensorFile& file, const std::string& 
 
 ExportedModel read_model_file(const fs::path& path, const std::string& modality) {
   weights::TensorFile file = weights::open_weights(path).content;
+  weights::verify(path, file);
   if (file.said("format").empty()) {
     file = weights::import_model(path, {.modality = modality}).file;
   }
@@ -77,12 +79,11 @@ std::vector<ExportedModel> read_models(const fs::path& given, const std::string&
   if (fs::is_directory(path / "checkpoints")) {  // a run
     std::vector<ExportedModel> finished;
     for (const auto one : kModalities) {
-      const auto file = path / "encoders" / (modality_name(one) + ".safetensors");
-      if (fs::exists(file)) finished.push_back(read_model_file(file, ""));
+      const auto file = finished_file(path, "encoders/" + modality_name(one) + ".safetensors");
+      if (file) finished.push_back(read_model_file(*file, ""));
     }
     if (!finished.empty()) return finished;
-    const auto recognizer = path / "recognizer.safetensors";
-    path = fs::exists(recognizer) ? recognizer : path / "checkpoints" / "last";
+    path = finished_file(path, kRecognizerFile).value_or(path / "checkpoints" / "last");
   }
   if (!fs::exists(path)) {
     throw CheckpointError(fmt::format(

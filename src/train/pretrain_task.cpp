@@ -216,6 +216,7 @@ void PretrainTask::export_results(const fs::path& run) {
   const auto write = [&](models::Encoder& student, models::Modality modality) {
     if (student.is_empty()) return;
     weights::TensorFile file{.metadata = encoder_metadata(flatten(config_), modality)};
+    if (const auto step = last_step(run)) file.metadata["step"] = std::to_string(*step);
     for (const auto& [name, tensor] : nn::state_dict(*student)) {
       file.tensors.emplace_back("encoder." + name, tensor.detach());
     }

@@ -20,7 +20,7 @@ using Json = nlohmann::json;
 
 /// May differ when a run goes on. A group ends in a dot. Of the data, data_hash() guards what they
 /// hold; where their lists lie does not matter.
-constexpr std::array<std::string_view, 15> kFreeKeys = {"run.dir",
+constexpr std::array<std::string_view, 17> kFreeKeys = {"run.dir",
                                                         "train.steps",
                                                         "train.epochs",
                                                         "device",
@@ -32,6 +32,8 @@ constexpr std::array<std::string_view, 15> kFreeKeys = {"run.dir",
                                                         "checkpoint.",
                                                         "monitor.every",
                                                         "monitor.probe_utterances",
+                                                        "validation.every_epochs",
+                                                        "validation.utterances",
                                                         "data.valid_manifest",
                                                         "data.valid_max_frames",
                                                         "data.manifest"};
@@ -101,10 +103,19 @@ bool RunFolder::count_skipped(const std::string& line) {
   return true;
 }
 
+bool RunFolder::has_checkpoints() const {
+  std::error_code ignored;  // no such folder: none
+  for (const auto& entry : fs::directory_iterator(checkpoints(), ignored)) {
+    const auto name = entry.path().filename().string();
+    if (name.rfind("step_", 0) == 0 && entry.path().extension() != ".tmp") return true;
+  }
+  return false;
+}
+
 void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
                       const std::vector<std::string>& overrides) {
   const auto file = path_ / "config.json";
-  if (fs::exists(file)) {
+  if (has_checkpoints() && fs::exists(file)) {
     const auto there = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
     if (there.is_object()) {
       FlatConfig before;
@@ -119,13 +130,23 @@ void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
       }
     }
   }
-  write_file_atomically(path_ / "config.yaml", yaml);
-  write_file_atomically(file, dump(Json(config)));
-  write_file_atomically(path_ / "overrides.txt",
-                        overrides.empty() ? "" : fmt::format("{}\n", fmt::join(overrides, "\n")));
+  record("config.yaml", yaml);
+  record("config.json", dump(Json(config)));
+  const auto text = overrides.empty() ? "" : fmt::format("{}\n", fmt::join(overrides, "\n"));
+  if (!overrides.empty() || !fs::exists(path_ / "overrides.txt")) record("overrides.txt", text);
 }
 
-void RunFolder::write_environment(const std::map<std::string, std::string>& facts) const {
+void RunFolder::record(const std::string& name, std::string text) {
+  records_[name] = std::move(text);
+  if (!has_checkpoints()) write_records();
+}
+
+void RunFolder::write_records() {
+  for (const auto& [name, text] : records_) write_file_atomically(path_ / name, text);
+  records_.clear();
+}
+
+void RunFolder::write_environment(const std::map<std::string, std::string>& facts) {
   Json json(facts);
   struct utsname system {};
   ::uname(&system);
@@ -133,7 +154,7 @@ void RunFolder::write_environment(const std::map<std::string, std::string>& fact
   json["system"] = fmt::format("{} {} {}", system.sysname, system.release, system.machine);
   json["compiler"] = __VERSION__;
   json["process"] = ::getpid();
-  write_file_atomically(path_ / "environment.json", dump(json));
+  record("environment.json", dump(json));
 }
 
 void RunFolder::add_skipped(const std::vector<std::string>& lines) {

@@ -73,6 +73,7 @@ Json described(const StateFile& file) {
           {"batches_per_epoch", state.batches_per_epoch},
           {"threads", state.threads},
           {"look_due", state.look_due},
+          {"interim", state.interim},
           {"files", file.checksums}};
 }
 
@@ -101,6 +102,7 @@ StateFile parse_state(std::string_view text, const std::string& name) {
     state.batches_per_epoch = count_or_0(content, "batches_per_epoch");
     state.threads = count_or_0(content, "threads");
     state.look_due = content.value("look_due", false);
+    state.interim = content.value("interim", false);
     return result;
   } catch (const Json::exception& error) {
     throw CheckpointError(fmt::format("{}: damaged: {}", name, error.what()));

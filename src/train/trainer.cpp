@@ -40,7 +40,7 @@ bool Trainer::run(const std::stop_token& stop) {
     train_step(/*measure=*/reports);
     if (reports) report();
     if (settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every))) evaluate(stop);
-    if (every(settings_.checkpoint.every)) save(loader_.position());
+    if (checkpoint_due()) save(loader_.position());
   }
   if (saved_step_ != step_) save(loader_.position());
   log::repeated();
@@ -51,6 +51,7 @@ bool Trainer::run(const std::stop_token& stop) {
 // and what an earlier attempt without a checkpoint reported is dropped.
 void Trainer::start(const std::stop_token& stop) {
   if (const auto checkpoint = checkpoints_.newest_whole()) go_on_from(*checkpoint);
+  folder_.write_records();
   metrics_.emplace(folder_.path(), step_);
   if (settings_.evaluate_every > 0 && (step_ == 0 || look_due_)) {
     const bool was_due = look_due_;
@@ -70,6 +71,7 @@ void Trainer::go_on_from(const Checkpoint& checkpoint) {
                                   fmt::join(changed, "\n  ")));
   }
   compare_data(state, where);
+  compare_length(state, where);
   const auto threads = torch::get_num_threads();
   if (settings_.device.is_cpu() && state.threads > 0 && state.threads != threads) {
     log::warn(
@@ -92,7 +94,7 @@ void Trainer::go_on_from(const Checkpoint& checkpoint) {
 void Trainer::compare_data(const TrainState& saved, const std::string& where) const {
   std::string problem;
   if (!saved.data_hash.empty() && saved.data_hash != settings_.data_hash) {
-    problem = "ids or frame counts of its utterances";
+    problem = "ids, frame counts, transcripts or vocabulary of its utterances";
   } else if (saved.batches_per_epoch > 0 &&
              saved.batches_per_epoch != loader_.batches_per_epoch()) {
     problem = fmt::format("batches per epoch ({} then, {} now)", saved.batches_per_epoch,
@@ -103,6 +105,23 @@ void Trainer::compare_data(const TrainState& saved, const std::string& where) co
       "{}: the training data changed since {} was made: other {}\nput the earlier manifest back to "
       "go on, or choose another run.dir to start on the new data",
       settings_.manifest, where, problem));
+}
+
+/// Rates and momentum follow the length that is asked for now.
+void Trainer::compare_length(const TrainState& saved, const std::string& where) const {
+  if (settings_.length.steps < saved.step) {
+    throw ConfigError(
+        fmt::format("{}: has made {} steps already, this configuration asks for {}; give "
+                    "train.steps={} or more",
+                    where, saved.step, settings_.length.steps, saved.step));
+  }
+  for (const char* key : {"train.steps", "train.epochs"}) {
+    const auto then = saved.config.find(key), now = settings_.config.find(key);
+    if (then == saved.config.end() || now == settings_.config.end() || then->second == now->second)
+      continue;
+    log::warn("{} was {}, now it is {}: learning rate and momentum follow the new length from here",
+              key, then->second, now->second);
+  }
 }
 
 /// When reading data fails after some steps: a checkpoint at the position before, so that no step
@@ -218,7 +237,8 @@ void Trainer::save(const data::LoaderPosition& position) {
                    .data_hash = settings_.data_hash,
                    .batches_per_epoch = loader_.batches_per_epoch(),
                    .threads = torch::get_num_threads(),
-                   .look_due = look_due_};
+                   .look_due = look_due_,
+                   .interim = !checkpoint_due() && step_ != settings_.length.steps};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
   checkpoints_.save(state, nn::state_dict(task_.module()), updater_.state());
@@ -229,6 +249,8 @@ void Trainer::save(const data::LoaderPosition& position) {
 }
 
 bool Trainer::every(std::int64_t steps) const { return step_ % steps == 0; }
+
+bool Trainer::checkpoint_due() const { return step_ > 0 && every(settings_.checkpoint.every); }
 
 void Trainer::seed_step(std::int64_t step) const {  // see Note [Exact resume]
   torch::manual_seed(mix_seed(

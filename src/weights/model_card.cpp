@@ -1,11 +1,26 @@
 #include "raven/weights/model_card.h"
 
-#include <spdlog/fmt/fmt.h>
-
+#include <nlohmann/json.hpp>
 #include <variant>
 #include <vector>
 
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/json_nesting.h"
+#include "raven/core/utf8.h"
+
 namespace raven::weights {
+
+namespace {
+
+constexpr std::uint64_t kMaxSettingsBytes = 1 << 20;
+
+bool is_setting(const std::string& key) {
+  return key.rfind("data.video.", 0) == 0 || key.rfind("decode.", 0) == 0 ||
+         key == "data.waveform" || key == "loss.ctc_weight" || key == "model.decoder.heads";
+}
+
+}  // namespace
 
 void describe(const std::string& prefix, const config::Schema& schema, Metadata& metadata) {
   for (const auto& field : schema.fields) {
@@ -18,11 +33,12 @@ void describe(const std::string& prefix, const config::Schema& schema, Metadata&
   }
 }
 
-void describe_input(models::Modality modality, Metadata& metadata) {
+void describe_input(models::Modality modality, const std::string& waveform, Metadata& metadata) {
   const bool video = modality == models::Modality::kVideo;
   metadata["modality"] = video ? "video" : "audio";
-  metadata["normalisation"] =
-      video ? "(x / 255 - 0.421) / 0.165" : "samples in [-1, 1], as they are";
+  const char* of_sound = waveform == "clip" ? "each clip to mean 0 and standard deviation 1"
+                                            : "samples in [-1, 1], as they are";
+  metadata["normalisation"] = video ? "(x / 255 - 0.421) / 0.165" : of_sound;
 }
 
 void describe_decoding(double ctc_weight_of_training, Metadata& metadata) {
@@ -30,6 +46,37 @@ void describe_decoding(double ctc_weight_of_training, Metadata& metadata) {
   if (ctc_weight_of_training >= 1) decode.kind = config::DecodeKind::kGreedyCtc;
   if (ctc_weight_of_training <= 0) decode.kind = config::DecodeKind::kAttention;
   describe("decode.", config::bind(decode), metadata);
+}
+
+std::string settings_text(const Metadata& metadata) {
+  auto settings = nlohmann::json::object();
+  for (const auto& [key, value] : metadata) {
+    if (is_setting(key)) settings[key] = value;
+  }
+  return settings.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+Metadata settings_beside(const std::filesystem::path& model) {
+  auto file = model;
+  file.replace_extension(kSettingsBeside);
+  Metadata settings;
+  if (!std::filesystem::exists(file)) return settings;
+  const auto text = read_file(file, kMaxSettingsBytes);
+  const auto json = json_nesting(text) > 1
+                        ? nlohmann::json()
+                        : nlohmann::json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    throw CheckpointError(file.string() + ": expected a JSON object of settings, key to text");
+  }
+  for (const auto& [key, value] : json.items()) {
+    if (!is_setting(key) || !value.is_string()) {
+      throw CheckpointError(
+          fmt::format("{}: '{}' is no setting of a model's input or decoding, or not text",
+                      file.string(), printable(key)));
+    }
+    settings[key] = value.get<std::string>();
+  }
+  return settings;
 }
 
 }  // namespace raven::weights

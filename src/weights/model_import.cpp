@@ -1,6 +1,7 @@
 #include "raven/weights/model_import.h"
 
 #include <algorithm>
+#include <charconv>
 #include <future>
 #include <map>
 #include <set>
@@ -58,6 +59,17 @@ class Tensors {
     std::int64_t count = 0;
     while (has(fmt::format("{}{}.{}", prefix, count, inside))) ++count;
     return count;
+  }
+  /// The tensor's shape begins so. What a model's size is taken from must be confirmed by tensors
+  /// of that size before the model is built: a few small ones could claim any width.
+  void require(const std::string& name, const Shape& begin) const {
+    for (std::size_t i = 0; i < begin.size(); ++i) {
+      if (size(name, i) == begin[i]) continue;
+      refuse(
+          fmt::format("does not fit the model that its shapes tell: {} is [{}] instead of [{}{}]",
+                      printable(name), fmt::join(shapes_.at(name), ", "), fmt::join(begin, ", "),
+                      shapes_.at(name).size() > begin.size() ? ", ..." : ""));
+    }
   }
   [[noreturn]] void refuse(const std::string& problem) const {
     throw CheckpointError(source_ + ": " + problem);
@@ -145,6 +157,13 @@ std::int64_t heads_of(std::int64_t asked, std::int64_t dim, std::int64_t small, 
   return heads;
 }
 
+/// The sizes of a block.
+void require_block(const Tensors& in, const std::string& block, std::int64_t dim,
+                   std::int64_t ffn_dim) {
+  in.require(block + "self_attn.linear_q.weight", {dim, dim});
+  in.require(block + "feed_forward.w_1.weight", {ffn_dim, dim});
+}
+
 /// Of an encoder whose names begin with `prefix`.
 void infer_encoder(const Tensors& in, const std::string& prefix, models::RecognizerOptions& out) {
   const bool token = in.has(prefix + "embed.mask_emb");
@@ -169,6 +188,15 @@ void infer_encoder(const Tensors& in, const std::string& prefix, models::Recogni
     in.refuse(
         fmt::format("an encoder of width {} and {} heads", out.encoder.dim, out.encoder.heads));
   }
+  require_block(in, block, out.encoder.dim, out.encoder.ffn_dim);
+  in.require(prefix + (token ? "embed.linear.weight" : "embed.0.weight"),
+             {out.encoder.dim, out.frontend.widths.back()});
+  for (std::size_t stage = 0; stage < out.frontend.widths.size(); ++stage) {
+    const auto first = fmt::format("{}frontend.trunk.layer{}.0.", prefix, stage + 1);
+    const auto width = out.frontend.widths[stage];
+    in.require(first + "conv1.weight", {width, out.frontend.widths[stage == 0 ? 0 : stage - 1]});
+    in.require(first + "conv2.weight", {width, width});
+  }
 }
 
 void infer_decoder(const Tensors& in, std::int64_t heads, models::RecognizerOptions& out) {
@@ -178,6 +206,9 @@ void infer_decoder(const Tensors& in, std::int64_t heads, models::RecognizerOpti
   out.decoder.blocks = in.blocks("decoder.decoders.", "feed_forward.w_1.weight");
   const bool published = out.encoder.dim / out.encoder.heads == kPublishedHeadWidth;
   out.decoder.heads = heads_of(heads, out.decoder.dim, published ? 0 : out.encoder.heads, in);
+  require_block(in, "decoder.decoders.0.", out.decoder.dim, out.decoder.ffn_dim);
+  in.require("ctc.ctc_lo.weight", {out.units, out.encoder.dim});
+  in.require("decoder.embed.0.weight", {out.units, out.decoder.dim});
 }
 
 /// Names and shapes must be those of `model`, which has one block where the file has many.
@@ -235,7 +266,10 @@ std::string size_name(std::int64_t dim, std::int64_t blocks) {
 class Importer {
  public:
   Importer(const fs::path& file, const ImportOptions& options)
-      : path_(file), options_(options), weights_(open_weights(file)) {}
+      : path_(file),
+        options_(options),
+        settings_(settings_beside(file)),
+        weights_(open_weights(file)) {}
 
   ImportedModel run() {
     const auto prefix = choose_prefix(weights_.content, path_.string());
@@ -249,6 +283,7 @@ class Importer {
     } else {
       encoder(prefix);
     }
+    if (result_.kind != ModelKind::kLanguageModel) add_settings();
     add_provenance(prefix);
     return std::move(result_);
   }
@@ -285,7 +320,7 @@ class Importer {
   void add_encoder(const models::RecognizerOptions& model) {
     auto& metadata = result_.file.metadata;
     const std::string modality = model.modality == models::Modality::kVideo ? "video" : "audio";
-    describe_input(model.modality, metadata);
+    describe_input(model.modality, "none", metadata);
     describe("model.encoder.", model.encoder, metadata);
     describe("model." + modality + "_frontend.", model.frontend, metadata);
     metadata["data.waveform"] = "none";
@@ -293,6 +328,33 @@ class Importer {
     metadata["data.video.shrink"] = "1";
     metadata["data.video.crop"] = "88";
     metadata["data.video.flip"] = "0.5";
+  }
+
+  /// What shapes do not tell and `raven export` left beside the file, instead of what published
+  /// models have.
+  void add_settings() {
+    if (settings_.empty()) return;
+    auto& metadata = result_.file.metadata;
+    for (const auto& [key, value] : settings_) metadata[key] = value;
+    const auto modality =
+        metadata.at("modality") == "video" ? models::Modality::kVideo : models::Modality::kAudio;
+    describe_input(modality, metadata.at("data.waveform"), metadata);
+    result_.notes.push_back(
+        fmt::format("input and decoding settings of {}{}", path_.stem().string(), kSettingsBeside));
+  }
+
+  /// --heads, or what the settings beside the file say; 0: neither.
+  [[nodiscard]] std::int64_t decoder_heads() const {
+    const auto said = settings_.find("model.decoder.heads");
+    if (options_.heads > 0 || said == settings_.end()) return options_.heads;
+    std::int64_t heads = 0;
+    const auto& text = said->second;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), heads);
+    if (error != std::errc() || rest != text.data() + text.size() || heads < 1) {
+      throw CheckpointError(fmt::format("{}, settings beside it: model.decoder.heads is '{}'",
+                                        path_.string(), printable(text)));
+    }
+    return heads;
   }
 
   static std::string encoder_text(const models::RecognizerOptions& model) {
@@ -307,7 +369,7 @@ class Importer {
     const auto in = take(base);
     models::RecognizerOptions model;
     infer_encoder(in, "encoder.", model);
-    infer_decoder(in, options_.heads, model);
+    infer_decoder(in, decoder_heads(), model);
     auto small = model;
     small.encoder.blocks = small.decoder.blocks = 1;
     check_names(
@@ -362,6 +424,9 @@ class Importer {
     model.ffn_dim = in.size("encoder.encoders.0.feed_forward.w_1.weight", 0);
     model.blocks = in.blocks("encoder.encoders.", "feed_forward.w_1.weight");
     model.heads = heads_of(options_.heads, model.dim, 0, in);
+    require_block(in, "encoder.encoders.0.", model.dim, model.ffn_dim);
+    in.require("encoder.embed.0.weight", {model.dim, model.embed_dim});
+    in.require("decoder.weight", {units, model.dim});
     auto small = model;
     small.blocks = 1;
     check_names(in, *models::LanguageModel(small, units), {{"encoder.encoders.", model.blocks}},
@@ -391,6 +456,7 @@ class Importer {
 
   fs::path path_;
   ImportOptions options_;
+  Metadata settings_;
   WeightsFile weights_;
   ImportedModel result_;
 };

@@ -10,6 +10,11 @@
 #include "raven/core/error.h"
 
 namespace raven::weights {
+namespace {
+
+constexpr std::uint64_t kWritebackPiece = 8 << 20;
+
+}  // namespace
 
 NewFile::NewFile(const std::filesystem::path& file) : name_(file.string()) {
   descriptor_ = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -28,6 +33,14 @@ void NewFile::write(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(done));
     size_ += static_cast<std::uint64_t>(done);
   }
+  if (size_ - handed_over_ >= kWritebackPiece) hand_over();
+}
+
+void NewFile::hand_over() {
+  // Only a hint: where a file system knows no such call, the flush at the end does all of it.
+  ::sync_file_range(descriptor_, static_cast<off_t>(handed_over_),
+                    static_cast<off_t>(size_ - handed_over_), SYNC_FILE_RANGE_WRITE);
+  handed_over_ = size_;
 }
 
 void NewFile::replace(std::uint64_t position, std::string_view bytes) {

@@ -24,11 +24,14 @@ class NewFile {
   void close();
 
  private:
+  /// Lets the disk begin with what was written, so that the flush at the end finds little to do.
+  void hand_over();
   [[noreturn]] void fail(const char* action) const;
 
   std::string name_;
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
+  std::uint64_t handed_over_ = 0;
 };
 
 }  // namespace raven::weights

@@ -1,7 +1,6 @@
 #include "weights/pickle.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -10,7 +9,9 @@
 
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
+#include "weights/pickle_names.h"
 #include "weights/pickle_opcodes.h"
+#include "weights/pickle_view.h"
 
 namespace raven::weights {
 namespace {
@@ -19,70 +20,6 @@ using Kind = PickleKind;
 using Name = PickleName;
 using Index = PickleIndex;
 using Type = c10::ScalarType;
-
-struct KnownName {
-  std::string_view module, name;
-  Name meaning;
-  Type type = Type::Undefined;
-};
-
-constexpr std::array kNames = {
-    KnownName{"collections", "OrderedDict", Name::kOrderedDict},
-    KnownName{"torch._utils", "_rebuild_tensor", Name::kRebuildTensor},
-    KnownName{"torch._utils", "_rebuild_tensor_v2", Name::kRebuildTensorV2},
-    KnownName{"torch._utils", "_rebuild_tensor_v3", Name::kRebuildTensorV3},
-    KnownName{"torch._utils", "_rebuild_parameter", Name::kRebuildParameter},
-    KnownName{"torch", "DoubleStorage", Name::kStorageType, Type::Double},
-    KnownName{"torch", "FloatStorage", Name::kStorageType, Type::Float},
-    KnownName{"torch", "HalfStorage", Name::kStorageType, Type::Half},
-    KnownName{"torch", "BFloat16Storage", Name::kStorageType, Type::BFloat16},
-    KnownName{"torch", "LongStorage", Name::kStorageType, Type::Long},
-    KnownName{"torch", "IntStorage", Name::kStorageType, Type::Int},
-    KnownName{"torch", "ShortStorage", Name::kStorageType, Type::Short},
-    KnownName{"torch", "CharStorage", Name::kStorageType, Type::Char},
-    KnownName{"torch", "ByteStorage", Name::kStorageType, Type::Byte},
-    KnownName{"torch", "BoolStorage", Name::kStorageType, Type::Bool},
-    KnownName{"torch.storage", "UntypedStorage", Name::kStorageType, Type::Undefined},
-    KnownName{"torch", "uint16", Name::kDtype, Type::UInt16},
-    KnownName{"torch", "uint32", Name::kDtype, Type::UInt32},
-    KnownName{"torch", "uint64", Name::kDtype, Type::UInt64},
-};
-
-// clang-format off: tables
-/// Those that the machine does not have, for messages.
-constexpr std::pair<std::uint8_t, const char*> kRefused[] = {
-    {'i', "INST"},
-    {'o', "OBJ"},
-    {0x81, "NEWOBJ"},
-    {0x92, "NEWOBJ_EX"},
-    {0x82, "EXT1"},
-    {0x83, "EXT2"},
-    {0x84, "EXT4"},
-    {'P', "PERSID"},
-    {'0', "POP"},
-    {'1', "POP_MARK"},
-    {'2', "DUP"},
-    {'I', "INT"},
-    {'L', "LONG"},
-    {0x8B, "LONG4"},
-    {'F', "FLOAT"},
-    {'S', "STRING"},
-    {'V', "UNICODE"},
-    {'g', "GET"},
-    {'p', "PUT"},
-    {'l', "LIST"},
-    {'d', "DICT"},
-    {'B', "BINBYTES"},
-    {'C', "SHORT_BINBYTES"},
-    {0x8E, "BINBYTES8"},
-    {0x96, "BYTEARRAY8"},
-    {0x8F, "EMPTY_SET"},
-    {0x90, "ADDITEMS"},
-    {0x91, "FROZENSET"},
-    {0x97, "NEXT_BUFFER"},
-    {0x98, "READONLY_BUFFER"},
-};
-// clang-format on
 
 class Machine {
  public:
@@ -266,13 +203,11 @@ class Machine {
   }
 
   [[noreturn]] void refuse_opcode(std::uint8_t opcode) const {
-    for (const auto& [known, name] : kRefused) {
-      if (known == opcode) {
-        refuse(
-            fmt::format("instruction {}, which torch.save does not need for tensors, dicts, "
-                        "lists, numbers and text; it was not carried out",
-                        name));
-      }
+    if (const auto name = refused_instruction(opcode); !name.empty()) {
+      refuse(
+          fmt::format("instruction {}, which torch.save does not need for tensors, dicts, "
+                      "lists, numbers and text; it was not carried out",
+                      name));
     }
     refuse(fmt::format("{:#04x} is no pickle instruction that this reader knows", opcode));
   }
@@ -344,10 +279,8 @@ class Machine {
   }
 
   void push_name(std::string_view module, std::string_view name) {
-    for (const auto& known : kNames) {
-      if (known.module == module && known.name == name) {
-        return push_new({.kind = Kind::kName, .name = known.meaning, .type = known.type});
-      }
+    if (const auto known = allowed_name(module, name)) {
+      return push_new({.kind = Kind::kName, .name = known->meaning, .type = known->type});
     }
     if (module == "torch" || module == "torch.storage") {
       if (const auto end = name.rfind("Storage"); end != name.npos && end + 7 == name.size()) {
@@ -463,7 +396,7 @@ class Machine {
     }
     storage.viewed_as = made.type;
     if (given.size() == most && most > least) refuse_hooks(given[most - 1]);
-    check_view(made, storage);
+    if (const auto problem = view_problem(made, storage); !problem.empty()) refuse(problem);
     dimensions_ += made.sizes.size();
     if (heap_.tensors.size() >= kMaxPickleTensors || dimensions_ > 4 * kMaxPickleTensors) {
       refuse(fmt::format("more than {} tensors", kMaxPickleTensors));
@@ -490,41 +423,6 @@ class Machine {
       values.push_back(node(item).integer);
     }
     return values;
-  }
-
-  void check_view(const PickleTensor& view, const PickleStorage& storage) const {
-    if (view.sizes.size() != view.strides.size()) {
-      refuse(fmt::format("a tensor of {} sizes and {} strides", view.sizes.size(),
-                         view.strides.size()));
-    }
-    if (view.offset < 0) refuse(fmt::format("negative offset {}", view.offset));
-    const auto shape = [&] {
-      return fmt::format("sizes [{}], strides [{}], offset {}", fmt::join(view.sizes, ", "),
-                         fmt::join(view.strides, ", "), view.offset);
-    };
-    std::int64_t count = 1, last = view.offset;
-    bool empty = false, fits = true;
-    for (std::size_t i = 0; i < view.sizes.size(); ++i) {
-      const auto size = view.sizes[i], stride = view.strides[i];
-      if (size < 0) refuse("negative size: " + shape());
-      if (stride < 0) refuse("negative stride: " + shape());
-      if (size == 0) {
-        empty = true;
-        continue;
-      }
-      std::int64_t reach = 0;
-      fits = fits && !__builtin_mul_overflow(count, size, &count) &&
-             !__builtin_mul_overflow(size - 1, stride, &reach) &&
-             !__builtin_add_overflow(last, reach, &last);
-    }
-    const auto element = static_cast<std::int64_t>(c10::elementSize(view.type));
-    const auto room = static_cast<std::int64_t>(storage.bytes) / element;
-    std::int64_t bytes = 0;
-    fits = fits && !__builtin_mul_overflow(count, element, &bytes);
-    if (!fits) refuse("a tensor too large for any memory: " + shape());
-    if (empty ? view.offset > room : last >= room) {
-      refuse(fmt::format("{} reach beyond the storage's {} elements", shape(), room));
-    }
   }
 
   /// ('storage', type, key, device, elements), and in the older format one more: None, or the

@@ -145,6 +145,7 @@ void write_safetensors(const fs::path& file, const TensorFile& content,
                        const WriteOptions& options) {
   SafetensorsHeader header;
   header.metadata = content.metadata;
+  header.metadata.erase(kTensorHashes);  // of another file
   auto hashes = nlohmann::json::object();
   for (const auto& [name, tensor] : content.tensors) {
     header.places.push_back(

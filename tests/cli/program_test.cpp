@@ -113,9 +113,10 @@ TEST(Program, ChecksConfigurations) {
   EXPECT_EQ(raven("config check --config lrs3.yaml").output, "lrs3.yaml: fine\n");
   const auto wrong = raven("config check --config lrs3.yaml mask.prob=1.4 2>&1");
   EXPECT_EQ(wrong.code, 2);
-  EXPECT_EQ(wrong.output,
-            "command line: mask.prob=1.4, expected a value in [0, 1] (how much is masked, see "
-            "sampler; 0: nothing, losses must then cover all frames)\n");
+  EXPECT_EQ(
+      wrong.output,
+      "command line: mask.prob=1.4, expected a number, a value in [0, 1] (how much is masked, see "
+      "sampler; 0: nothing, losses must then cover all frames)\n");
   EXPECT_EQ(raven("config check --config lsr3.yaml 2> /dev/null").code, 2);
   EXPECT_THAT(raven("config check --config lsr3.yaml 2>&1").output,
               HasSubstr("did you mean 'lrs3.yaml'?"));

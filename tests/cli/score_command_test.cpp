@@ -72,6 +72,9 @@ TEST_F(ScoreCommand, SaysWhatIsWrong) {
   write("bad.trn", "no id\n");
   EXPECT_EQ(run("ref.trn bad.trn 2> /dev/null").code, 1);
   EXPECT_THAT(run("ref.trn bad.trn 2>&1").output, HasSubstr("bad.trn:1: "));
+  write("silent.trn", "(s-a)\n(s-b)\n");
+  EXPECT_EQ(run("silent.trn silent.trn 2> /dev/null").code, 1);
+  EXPECT_THAT(run("silent.trn silent.trn 2>&1").output, HasSubstr("no reference with words"));
 }
 
 }  // namespace

@@ -27,10 +27,9 @@ TEST(Interpolate, FollowsChainsAndOverrides) {
 TEST(Interpolate, EscapesWithTwoDollars) { EXPECT_EQ(tiny("dir: a$${seed}").dir, "a${seed}"); }
 
 TEST(Interpolate, ChecksTheValueWhereItIsUsed) {
-  EXPECT_EQ(
-      complaint("seed: 1\ninner: {mask: {prob: '${widths}'}}\nwidths: [7]\n"),
-      "a.yaml:2:22: inner.mask.prob is a list, expected a value in [0, 1] (chance that a frame "
-      "starts a span)");
+  EXPECT_EQ(complaint("seed: 1\ninner: {mask: {prob: '${widths}'}}\nwidths: [7]\n"),
+            "a.yaml:2:22: inner.mask.prob is a list, expected a number, a value in [0, 1] (chance "
+            "that a frame starts a span)");
 }
 
 TEST(Interpolate, NamesCycles) {

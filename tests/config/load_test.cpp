@@ -67,7 +67,8 @@ TEST(Load, TakesASingleValueAsAListOfOne) {
 
 TEST(Load, NamesPlaceTypeRangeAndMeaning) {
   EXPECT_EQ(complaint("seed: 1\ninner:\n  mask:\n    prob: 1.4\n"),
-            "a.yaml:4:11: inner.mask.prob is 1.4, expected a value in [0, 1] (chance that a frame "
+            "a.yaml:4:11: inner.mask.prob is 1.4, expected a number, a value in [0, 1] (chance "
+            "that a frame "
             "starts a span)");
   EXPECT_EQ(
       complaint("seed: many"),
@@ -115,7 +116,7 @@ TEST(Load, SuggestsTheNearestKey) {
 TEST(Load, ReportsAllProblemsAtOnce) {
   EXPECT_EQ(complaint("seed: x\nlr: y\n"),
             "a.yaml:1:7: seed is x, expected a whole number, at least 0 (start of random draws)\n"
-            "a.yaml:2:5: lr is y, expected above 0 (step size)");
+            "a.yaml:2:5: lr is y, expected a number, above 0 (step size)");
 }
 
 TEST(Load, DemandsRequiredValues) {

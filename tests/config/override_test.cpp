@@ -39,7 +39,8 @@ TEST(Override, PlusAddsOnlyWhatIsNotSet) {
 
 TEST(Override, ErrorsNameTheArgument) {
   EXPECT_EQ(complaint("", {"inner.mask.prob=1.4"}),
-            "command line: inner.mask.prob=1.4, expected a value in [0, 1] (chance that a frame "
+            "command line: inner.mask.prob=1.4, expected a number, a value in [0, 1] (chance that "
+            "a frame "
             "starts a span)");
   EXPECT_EQ(complaint("", {"sed=1"}), "command line: unknown key 'sed'; did you mean 'seed'?");
   EXPECT_EQ(complaint("", {"seed"}), "command line: 'seed': expected key.path=value");

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 
 #include "raven/core/error.h"
@@ -98,6 +99,33 @@ TEST(Landmarks, CallsDamagedFilesCorrupt) {
   const auto file = file_of({1, 2});
   EXPECT_EQ(error_of(file.substr(0, file.size() - 1)).reason(), "corrupt");
   EXPECT_EQ(error_of("").reason(), "corrupt");
+}
+
+/// The mean face, 256 pixels wide and high, after `change`.
+std::vector<FacePoints> faces(const std::function<Point(Point)>& change) {
+  auto face = mean_face();
+  for (auto& point : face) point = change(point);
+  return {face, face, face};
+}
+
+TEST(Landmarks, OfAFaceInThePictureAreFine) {
+  EXPECT_EQ(problem_with_faces(faces([](Point p) { return p; }), 256, 256), "");
+  const auto on_its_side = [](Point p) { return Point{256 - p.y, p.x}; };
+  const auto upside_down = [](Point p) { return Point{256 - p.x, 256 - p.y}; };
+  EXPECT_EQ(problem_with_faces(faces(on_its_side), 256, 256), "");
+  EXPECT_EQ(problem_with_faces(faces(upside_down), 256, 256), "");
+  auto one_bad = faces([](Point p) { return p; });
+  for (auto& point : one_bad[1]) point = {point.y, point.x};
+  EXPECT_EQ(problem_with_faces(one_bad, 256, 256), "");
+}
+
+TEST(Landmarks, OfAnotherScaleOrAxisAreTold) {
+  const auto shares = [](Point p) { return Point{p.x / 256, p.y / 256}; };
+  EXPECT_THAT(problem_with_faces(faces(shares), 256, 256), HasSubstr("pixels of the video"));
+  const auto exchanged = [](Point p) { return Point{p.y, p.x}; };
+  EXPECT_THAT(problem_with_faces(faces(exchanged), 256, 256), HasSubstr("x and y exchanged"));
+  const auto large = [](Point p) { return Point{20 * p.x, 20 * p.y}; };
+  EXPECT_THAT(problem_with_faces(faces(large), 256, 256), HasSubstr("outside the picture"));
 }
 
 }  // namespace

@@ -49,6 +49,70 @@ TEST_F(Finetune, KilledAtAnyMomentItEndsWithTheSameBytes) {
   }
 }
 
+TEST_F(Finetune, StoppedBetweenCheckpointsItEndsWithTheSameBytes) {
+  const std::vector<std::string> more = {"train.steps=90", "checkpoint.every=30"};
+  ASSERT_EQ(finetune("undisturbed", more), 0);
+  Process process(command("stopped", more), log("stopped"));
+  for (int i = 0; i < 3000 && !fs::exists(folder("stopped") / "checkpoints" / "step_00000030"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  process.signal(SIGTERM);
+  ASSERT_EQ(process.wait(), 75) << read_file(log("stopped"));
+  EXPECT_NE(fs::read_symlink(folder("stopped") / "checkpoints" / "last"), "step_00000030");
+  ASSERT_EQ(finetune("stopped", more), 0) << read_file(log("stopped"));
+  EXPECT_EQ(recognizer("undisturbed"), recognizer("stopped"));
+}
+
+TEST_F(Finetune, GoesOnWithoutWhatItStartedFrom) {
+  ASSERT_EQ(finetune("first"), 0);
+  const std::vector<std::string> more = {"model.init=" + folder("first").string(),
+                                         "model.frozen=frontend", "checkpoint.every=6"};
+  ASSERT_EQ(finetune("undisturbed", more), 0);
+  Process process(command("second", more), log("second"));
+  for (int i = 0; i < 3000 && !fs::exists(folder("second") / "checkpoints" / "last"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  process.signal(SIGKILL);
+  process.wait();
+  fs::rename(folder("first"), folder("moved"));
+  ASSERT_EQ(finetune("second", more), 0) << read_file(log("second"));
+  EXPECT_EQ(recognizer("undisturbed"), recognizer("second"));
+  EXPECT_EQ(finetune("third", more), 2);
+  EXPECT_THAT(read_file(log("third")), HasSubstr("model.init: there is no"));
+}
+
+TEST_F(Finetune, ARunKeepsItsVocabularyAndItsTranscripts) {
+  ASSERT_EQ(finetune("run"), 0);
+  const auto units = read_file(folder("run") / "units.txt");
+  const auto characters = (temporary_.path() / "characters").string();
+  ASSERT_EQ(Process({kRaven, "tokenizer", "train", train(), "--kind", "char", "--out", characters},
+                    log("tokenizer"))
+                .wait(),
+            0);
+  EXPECT_EQ(finetune("run", {"text.model=" + characters + ".model"}), 2);
+  EXPECT_EQ(read_file(folder("run") / "units.txt"), units);
+  auto list = read_file(train());
+  list.replace(list.find("RED RED"), 7, "RED BLUE");
+  const auto other = corpus_->path() / "train" / "other.tsv";
+  write_file_atomically(other, list);
+  EXPECT_EQ(finetune("run", {"data.manifest=" + other.string(), "train.steps=30"}), 2);
+  EXPECT_THAT(read_file(log("run")), HasSubstr("transcripts"));
+}
+
+TEST_F(Finetune, ADamagedFileOfWeightsIsNotUsed) {
+  ASSERT_EQ(finetune("run"), 0);
+  const auto file = temporary_.path() / "damaged.safetensors";
+  auto bytes = recognizer("run");
+  bytes[bytes.size() - 100] ^= 1;
+  std::ofstream(file, std::ios::binary) << bytes;
+  EXPECT_EQ(finetune("next", {"model.init=" + file.string()}), 1);
+  EXPECT_THAT(read_file(log("next")), HasSubstr("is damaged: its SHA-256"));
+  EXPECT_EQ(Process({kRaven, "evaluate", "model=" + file.string(),
+                     "data.manifest=" + (corpus_->path() / "test" / "manifest.tsv").string()},
+                    log("evaluate"))
+                .wait(),
+            1);
+  EXPECT_THAT(read_file(log("evaluate")), HasSubstr("is damaged: its SHA-256"));
+}
+
 TEST_F(Finetune, AverageEqualsWhatTheRunWrote) {
   ASSERT_EQ(finetune("run"), 0) << read_file(log("run"));
   std::vector<std::string> words = {kRaven, "average"};

@@ -50,7 +50,8 @@ TEST(Trn, IdsDifferWithoutCase) {
 TEST(Trn, GoesThereAndBack) {
   const std::vector<TrnUtterance> utterances = {{"a-b c", "u (1)", "IT'S RED"},
                                                 {"100%41", "x/\\y", ""},
-                                                {"\xC3\x89", "\xFF", "\xC3\x89T\xC3\x89 <unk>"}};
+                                                {"\xC3\x89", "\xFF", "\xC3\x89T\xC3\x89 <unk>"},
+                                                {"s", "v", "A(B)C ; {x} 100% %41 <script>"}};
   const auto read = parse_trn(write_trn(utterances), "x");
   ASSERT_EQ(read.size(), utterances.size());
   for (std::size_t i = 0; i < read.size(); ++i) {
@@ -71,6 +72,11 @@ TEST(Trn, ReadsWhatOthersWrote) {
   EXPECT_EQ(read[1].utterance, "utt3");
   EXPECT_EQ(read[1].text, "");
   EXPECT_EQ(read[2].text, "A{B");
+}
+
+TEST(Trn, AnEscapeMakesNoWordsOfOne) {
+  EXPECT_EQ(parse_trn("A%20B C%0AD %FF %2 %zz 100% (s-u)\n", "x")[0].text,
+            "A%20B C%0AD %FF %2 %zz 100%");
 }
 
 TEST(Trn, RefusesDamagedLines) {

@@ -36,7 +36,8 @@ TrainState state_at(std::int64_t step) {
           .data_hash = "00ff",
           .batches_per_epoch = 31,
           .threads = 3,
-          .look_due = true};
+          .look_due = true,
+          .interim = false};
 }
 
 class CheckpointFolderTest : public testing::Test {
@@ -101,6 +102,50 @@ TEST_F(CheckpointFolderTest, LastPointsToTheNewest) {
   save(2);
   EXPECT_EQ(fs::read_symlink(path() / "last"), "step_00000002");
   EXPECT_EQ(read_checkpoint(path() / "last").state.step, 2);
+}
+
+TEST_F(CheckpointFolderTest, AnInterimCheckpointGoesWhenALaterOneIsWritten) {
+  auto checkpoints = folder(/*keep=*/2, /*keep_every=*/3);
+  const auto save_at = [&](std::int64_t step, bool interim) {
+    auto state = state_at(step);
+    state.interim = interim;
+    checkpoints.save(state, model_at(step), optimizer_at(step));
+  };
+  save_at(0, true);
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(0));
+  save_at(10, false);
+  save_at(20, false);
+  save_at(21, true);
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(10, 20, 21));
+  EXPECT_THAT(checkpoints.newest_regular(5), ElementsAre(10, 20, 21));
+  save_at(24, true);
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(10, 20, 24));
+  EXPECT_THAT(checkpoints.newest_regular(2), ElementsAre(20, 24));
+  save_at(30, false);
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(20, 30));
+}
+
+TEST_F(CheckpointFolderTest, ADamagedOneIsLeftOutOfTheNewest) {
+  auto checkpoints = folder(/*keep=*/3);
+  for (const std::int64_t step : {10, 20, 30})
+    checkpoints.save(state_at(step), model_at(step), optimizer_at(step));
+  flip_bit(file(20, "model.safetensors"), 200);
+  EXPECT_THAT(checkpoints.newest_regular(2), ElementsAre(10, 30));
+  EXPECT_TRUE(fs::exists(path() / "step_00000020.damaged"));
+}
+
+TEST_F(CheckpointFolderTest, AResultIsPassedOverOnceTheRunHasGoneOn) {
+  const auto run = temporary_.path();
+  const auto result = run / "result.safetensors";
+  EXPECT_FALSE(finished_file(run, "result.safetensors").has_value());
+  save(10);
+  EXPECT_EQ(last_step(run), 10);
+  weights::write_safetensors(result, {.tensors = model_at(10), .metadata = {{"step", "10"}}});
+  EXPECT_EQ(finished_file(run, "result.safetensors"), result);
+  save(20);
+  EXPECT_FALSE(finished_file(run, "result.safetensors").has_value());
+  weights::write_safetensors(result, {.tensors = model_at(10)});  // says nothing of its step
+  EXPECT_EQ(finished_file(run, "result.safetensors"), result);
 }
 
 TEST_F(CheckpointFolderTest, KeepsTheNewestAndEveryNth) {

@@ -33,6 +33,8 @@ config::FinetuneConfig tiny_config() {
   return config;
 }
 
+constexpr std::uint64_t kMemory = 1ULL << 30;  // for features that are kept
+
 text::Units units() { return text::Units(std::vector<std::string>{"A", "B", "C"}); }
 
 class FinetuneTaskTest : public testing::Test {
@@ -163,7 +165,7 @@ TEST_F(FinetuneTaskTest, AFrozenFrontendStaysAsItIsAndItsOutputsAreKept) {
   config.model.encoder.ffn_norm = config::FfnNorm::kLayer;  // blind to what is in padded frames
   config.model.encoder.dropout = config.model.decoder.dropout = 0;
   FinetuneTask task(config, torch::kCPU, units(), {});
-  const auto training = task.prepare(manifest(), {});
+  const auto training = task.prepare(manifest(), kMemory, {});
   ASSERT_TRUE(training.ready);
   EXPECT_EQ(training.manifest.utterances.size(), 8U);
   EXPECT_FALSE(training.options.read_video);
@@ -178,7 +180,7 @@ TEST_F(FinetuneTaskTest, AFrozenFrontendStaysAsItIsAndItsOutputsAreKept) {
   auto uncached_config = config;
   uncached_config.model.cached_views = 0;
   FinetuneTask uncached(uncached_config, torch::kCPU, units(), {});
-  const auto same = uncached.prepare(manifest(), {});
+  const auto same = uncached.prepare(manifest(), kMemory, {});
   data::Loader kept(training.manifest, training.options), read(same.manifest, same.options);
   const auto a = *kept.next(), b = *read.next();
   ASSERT_EQ(a.ids, b.ids);
@@ -208,10 +210,11 @@ TEST_F(FinetuneTaskTest, StatisticsOfAFrozenPartComeFromTheLabelledClips) {
         .clone();
   };
   const auto before = mean();
-  task.prepare(manifest(), {});
+  task.prepare(manifest(), kMemory, {});
   EXPECT_FALSE(torch::allclose(mean(), before));
   const auto first = mean();
-  task.prepare(manifest(), {});  // the same clips give the same statistics, whatever was there
+  task.prepare(manifest(), kMemory,
+               {});  // the same clips give the same statistics, whatever was there
   EXPECT_TRUE(torch::equal(mean(), first));
 }
 

@@ -10,6 +10,8 @@
 namespace raven::train {
 namespace {
 
+namespace fs = std::filesystem;
+
 using testing::HasSubstr;
 
 std::string message_of(const std::function<void()>& call) {
@@ -44,12 +46,33 @@ TEST(RunFolder, HasOneOwner) {
 TEST(RunFolder, RefusesAnotherConfigurationByKey) {
   const TemporaryFolder folder;
   RunFolder run(folder.path());
-  run.claim({{"optimizer.lr", "0.003"}, {"mask.prob", "0.2"}}, "", {});
+  run.claim({{"optimizer.lr", "0.002"}, {"mask.prob", "0.2"}}, "", {});
+  run.claim({{"optimizer.lr", "0.003"}, {"mask.prob", "0.2"}}, "a: 3\n", {});  // nothing was made
+  fs::create_directories(run.checkpoints() / "step_00000010");
   const auto message = message_of([&] {
     run.claim({{"optimizer.lr", "0.001"}, {"mask.prob", "0.2"}}, "", {});
   });
   EXPECT_THAT(message, HasSubstr("optimizer.lr: 0.003 there, 0.001 here"));
   EXPECT_THAT(message, testing::Not(HasSubstr("mask.prob")));
+  EXPECT_EQ(read_file(folder.path() / "config.yaml"), "a: 3\n");
+}
+
+TEST(RunFolder, WritesWhatAStartSaysOnlyWhenItsCheckpointWasAccepted) {
+  const TemporaryFolder folder;
+  RunFolder run(folder.path());
+  const FlatConfig config = {{"optimizer.lr", "0.003"}};
+  run.claim(config, "a: 1\n", {"x=1"});
+  run.write_environment({{"threads", "1"}});
+  const auto environment = read_file(folder.path() / "environment.json");
+  fs::create_directories(run.checkpoints() / "step_00000010");
+  run.claim(config, "a: 2\n", {});
+  run.write_environment({{"threads", "2"}});
+  EXPECT_EQ(read_file(folder.path() / "config.yaml"), "a: 1\n");
+  EXPECT_EQ(read_file(folder.path() / "environment.json"), environment);
+  run.write_records();
+  EXPECT_EQ(read_file(folder.path() / "config.yaml"), "a: 2\n");
+  EXPECT_THAT(read_file(folder.path() / "environment.json"), HasSubstr("\"2\""));
+  EXPECT_EQ(read_file(folder.path() / "overrides.txt"), "x=1\n");  // how the run was made
 }
 
 TEST(RunFolder, GoesOnWithAnotherLengthOrMachine) {

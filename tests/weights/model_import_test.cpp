@@ -12,6 +12,7 @@
 #include "raven/models/language_model.h"
 #include "raven/models/recognizer.h"
 #include "raven/weights/inspection.h"
+#include "raven/weights/model_card.h"
 #include "raven/weights/pytorch_writer.h"
 #include "support/golden_recognizer.h"
 #include "support/parity.h"
@@ -40,6 +41,15 @@ void expect_same_bits(const TensorFile& file, const nn::StateDict& state) {
     EXPECT_EQ(tensor_sha256(file.tensors[i].second), tensor_sha256(state[i].second))
         << state[i].first;
   }
+}
+
+std::string refusal_of(const std::filesystem::path& file) {
+  try {
+    import_model(file);
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+  return "was taken";
 }
 
 models::Encoder small_encoder(models::Modality modality) {
@@ -156,18 +166,49 @@ TEST(ModelImport, WritesNothingWhenTheSourceIsDamaged) {
   EXPECT_NO_THROW(inspect(path, {.numbers = false}));
 }
 
+TEST(ModelImport, ASizeThatOtherTensorsDenyTakesNoMemory) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "encoder.pth";
+  auto state = nn::state_dict(*small_encoder(models::Modality::kVideo));
+  for (auto& [name, tensor] : state) {
+    if (name == "embed.0.weight") tensor = torch::zeros({1 << 20, 1});
+    if (name == "encoders.0.self_attn.pos_bias_u") tensor = torch::zeros({2, 1});
+  }
+  write_archive(path, state);
+  EXPECT_THAT(refusal_of(path),
+              HasSubstr("encoders.0.self_attn.linear_q.weight is [8, 8] instead of "
+                        "[1048576, 1048576]"));
+}
+
+TEST(ModelImport, SettingsBesideAFileStandForWhatShapesDoNotTell) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "encoder.pth";
+  write_archive(path, nn::state_dict(*small_encoder(models::Modality::kAudio)));
+  EXPECT_EQ(import_model(path).file.metadata.at("data.waveform"), "none");
+  const auto beside = folder.path() / "encoder.settings.json";
+  write_file_atomically(beside, settings_text({{"data.waveform", "clip"},
+                                               {"data.video.window", "72"},
+                                               {"units", "left out"},
+                                               {"model.encoder.dim", "9"}}));
+  const auto metadata = import_model(path).file.metadata;
+  EXPECT_EQ(metadata.at("data.waveform"), "clip");
+  EXPECT_EQ(metadata.at("data.video.window"), "72");
+  EXPECT_EQ(metadata.at("model.encoder.dim"), "8");
+  EXPECT_THAT(metadata.at("normalisation"), HasSubstr("mean 0"));
+  for (const char* wrong :
+       {R"({"model.encoder.dim": "9"})", R"({"data.waveform": 1})", "[]", "{"}) {
+    write_file_atomically(beside, wrong);
+    EXPECT_THAT(refusal_of(path), HasSubstr("encoder.settings.json")) << wrong;
+  }
+}
+
 TEST(ModelImport, RefusesWhatDoesNotFit) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "e.pth";
   const auto state = nn::state_dict(*small_encoder(models::Modality::kVideo));
-  const auto refusal = [&](const nn::StateDict& wrong) -> std::string {
+  const auto refusal = [&](const nn::StateDict& wrong) {
     write_archive(path, wrong);
-    try {
-      import_model(path);
-    } catch (const CheckpointError& error) {
-      return error.what();
-    }
-    return "was taken";
+    return refusal_of(path);
   };
   auto wrong = state;
   for (auto& [name, tensor] : wrong) {

@@ -38,10 +38,10 @@ struct DecodeConfig {
             "weight of the CTC prefix score in hybrid; the decoder has the rest, 1: not run");
     v.field("length_bonus", &DecodeConfig::length_bonus, any_number(),
             "added to a hypothesis' score for every unit");
-    v.field("max_length_ratio", &DecodeConfig::max_length_ratio, any_number(),
+    v.field("max_length_ratio", &DecodeConfig::max_length_ratio, between(-1e6, 1e6),
             "most units of a hypothesis: 0: as many as frames, and the search ends early when "
             "longer hypotheses get no better; above 0: this share of the frames; -n: n units");
-    v.field("min_length_ratio", &DecodeConfig::min_length_ratio, at_least(0),
+    v.field("min_length_ratio", &DecodeConfig::min_length_ratio, between(0, 1e6),
             "of published recipes; forbids no unit: it only had an empty search repeated");
     v.field("lm_weight", &DecodeConfig::lm_weight, at_least(0),
             "weight of the language model's log-probabilities; 0: none is used");

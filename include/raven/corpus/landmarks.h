@@ -22,6 +22,12 @@ struct Landmarks {
 /// "no-face" when no frame has a detection.
 Landmarks read_landmarks(std::span<const std::byte> npy, const std::string& name);
 
+/// What shows that points were not made for a picture of this size, in most frames: they span a few
+/// pixels only (shares of the picture's size), they lie outside of it, or the face is mirrored (x
+/// and y exchanged). Empty: nothing. A face may lie on its side or head.
+std::string problem_with_faces(const std::vector<FacePoints>& frames, std::int64_t width,
+                               std::int64_t height);
+
 /// Fills frames with a NaN: linearly between the nearest detections, copies of the nearest one at
 /// both ends. Returns how many were filled; leaves the frames alone when none has a detection.
 std::int64_t fill_missing(std::vector<FacePoints>& frames);

@@ -21,6 +21,9 @@ Memory parse_meminfo(std::string_view text);
 
 Memory read_memory(const ControlGroup& group);
 
+/// Bytes that this process could ever have: what the machine has or its control group allows.
+std::uint64_t usable_memory();
+
 /// memory.total, memory.available, memory.address_space. `gpu`: a GPU shall be used.
 Findings check_memory(const Memory& memory, bool gpu);
 

@@ -22,6 +22,8 @@
 namespace raven::train {
 
 inline constexpr const char* kModelFile = "model.safetensors";
+/// What a run of fine-tuning writes at its end, in its folder.
+inline constexpr const char* kRecognizerFile = "recognizer.safetensors";
 
 /// What a run needs to go on exactly, besides its tensors. Everything random follows from seed,
 /// epoch, step and item, so there are no generator states.
@@ -35,6 +37,7 @@ struct TrainState {
   std::int64_t batches_per_epoch = 0;         // 0: not known
   std::int64_t threads = 0;                   // of the networks on the CPU; 0: not known
   bool look_due = false;                      // the held-out look at `step` was cut short
+  bool interim = false;  // written because the run stopped, not because it was time for one
 };
 
 struct Checkpoint {
@@ -56,15 +59,28 @@ void load_strictly(const weights::TensorFile& file, const NamedTensors& into,
 /// "0123abcd...": a checksum over keys and values.
 std::string config_hash(const std::map<std::string, std::string>& config);
 
-/// The same over ids and frame counts of a manifest's utterances, in their order: what a batch
-/// holds follows from them.
+/// The same over ids, frame counts and labels of a manifest's utterances, in their order: what a
+/// batch holds follows from them.
 std::string data_hash(const data::Manifest& manifest);
+
+/// The step that a checkpoint folder's name or the link `last` tells; empty for any other.
+std::optional<std::int64_t> step_of_folder(const std::filesystem::path& folder);
+
+/// The step of `<run>/checkpoints/last`; empty when there is none.
+std::optional<std::int64_t> last_step(const std::filesystem::path& run);
+
+/// `<run>/<name>`, which a run writes at its end, unless it is not there or the run has gone on
+/// since: the run's checkpoints are newer then, and the log says so.
+std::optional<std::filesystem::path> finished_file(const std::filesystem::path& run,
+                                                   const std::string& name);
 
 /// The checkpoints of one run, in `<run>/checkpoints`.
 class CheckpointFolder {
  public:
   /// Creates the folder; removes what an interrupted write left (`*.tmp`). Keeps the newest `keep`
-  /// checkpoints and all whose step is a multiple of `keep_every` (0: none).
+  /// checkpoints and all whose step is a multiple of `keep_every` (0: none). An interim checkpoint
+  /// does not count as one of them, and goes when a later one is written: a run that was stopped
+  /// ends with the same checkpoints as one that was not.
   CheckpointFolder(std::filesystem::path folder, std::int64_t keep, std::int64_t keep_every);
 
   /// Writes a checkpoint, then removes those no longer kept. Throws SystemError when the disk is
@@ -77,6 +93,10 @@ class CheckpointFolder {
   /// over and left where it is. Throws CheckpointError when none can be used.
   std::optional<Checkpoint> newest_whole();
 
+  /// Steps of the newest `count` whole checkpoints, ascending; interim ones count only as the very
+  /// newest. A damaged one among them is named in the log, set aside and passed over.
+  std::vector<std::int64_t> newest_regular(std::size_t count);
+
   /// Steps of the checkpoints present, ascending.
   [[nodiscard]] std::vector<std::int64_t> steps() const;
   [[nodiscard]] std::filesystem::path path_of(std::int64_t step) const;
@@ -84,6 +104,7 @@ class CheckpointFolder {
  private:
   void point_last_to(std::int64_t step) const;
   void remove_old() const;
+  [[nodiscard]] bool is_interim(std::int64_t step) const;
 
   std::filesystem::path folder_;
   std::int64_t keep_, keep_every_;

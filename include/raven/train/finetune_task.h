@@ -18,6 +18,7 @@
 #include "raven/train/frozen_features.h"
 #include "raven/train/run_folder.h"
 #include "raven/train/task.h"
+#include "raven/weights/safetensors.h"
 
 namespace raven::train {
 
@@ -51,19 +52,23 @@ std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
 
 class FinetuneTask : public Task {
  public:
-  /// `held_out` is labelled, and may have no utterances; evaluate() then gives nothing.
+  /// `held_out` is labelled, and may have no utterances; evaluate() then gives nothing. `resumed`:
+  /// the weights of the checkpoint that the run goes on from; model.init is not read then.
   FinetuneTask(const config::FinetuneConfig& config, const torch::Device& device, text::Units units,
-               data::Manifest held_out);
+               data::Manifest held_out,
+               const std::optional<weights::TensorFile>& resumed = std::nullopt);
 
-  /// With a frozen part: estimates its running statistics on `training` and computes its outputs.
-  /// Returns the utterances that training can use, and how it reads them. False `ready` when
-  /// `stop` was asked for before the end.
+  /// With a frozen part: estimates its running statistics on `training`, unless the checkpoint has
+  /// them, and computes its outputs, which may take half of `memory` bytes. Returns the utterances
+  /// that training can use, and how it reads them. False `ready` when `stop` was asked for before
+  /// the end.
   struct TrainingData {
     data::Manifest manifest;
     data::LoaderOptions options;
+    std::vector<std::string> skipped = {};  // "id<TAB>reason<TAB>message"
     bool ready = true;
   };
-  TrainingData prepare(data::Manifest training, const std::stop_token& stop);
+  TrainingData prepare(data::Manifest training, std::uint64_t memory, const std::stop_token& stop);
 
   torch::nn::Module& module() override { return *recognizer_; }
   std::vector<ParameterSet> parameter_sets() override;
@@ -93,6 +98,7 @@ class FinetuneTask : public Task {
   models::Recognizer recognizer_;
   data::Manifest held_out_;
   std::shared_ptr<data::SkipRecord> held_out_skips_ = std::make_shared<data::SkipRecord>();
+  bool resumed_;
   std::optional<FrozenFeatures> frozen_;
 };
 

@@ -20,19 +20,20 @@ using FrozenForward = std::function<torch::Tensor(const data::Batch& batch)>;
 
 /// Running statistics of the BatchNorm layers in `part` become the mean over the first
 /// `max_batches` batches of the loader's next epoch (all batches weigh the same). Weights stay.
-/// `part` is left in eval mode.
-void estimate_statistics(torch::nn::Module& part, data::Loader& loader, std::int64_t max_batches,
-                         const torch::Device& device, const FrozenForward& forward);
+/// `part` is left in eval mode. False when `stop` was asked for before the end.
+bool estimate_statistics(torch::nn::Module& part, data::Loader& loader, std::int64_t max_batches,
+                         const torch::Device& device, const FrozenForward& forward,
+                         const std::stop_token& stop);
 
 /// Features of every utterance in several augmented versions, in memory on the CPU.
 class FrozenFeatures {
  public:
   /// Version v has the crops, flips and time masks of the loader's epoch v. Each utterance is
   /// computed alone, without padding. Ends early when `stop` is asked for; complete() then is
-  /// false. Throws ConfigError when the features would take more than half of the machine's memory.
+  /// false. Throws ConfigError when the features would take more than half of `memory` bytes.
   FrozenFeatures(const data::Manifest& manifest, const data::LoaderOptions& options,
                  std::int64_t versions, const torch::Device& device, const FrozenForward& forward,
-                 const std::stop_token& stop);
+                 std::uint64_t memory, const std::stop_token& stop);
 
   [[nodiscard]] bool complete() const { return complete_; }
   /// Every version of the utterance could be computed.

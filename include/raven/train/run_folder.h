@@ -36,15 +36,23 @@ class RunFolder {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
 
-  /// Compares with the configuration that the folder was made with. Throws ConfigError that lists
-  /// the differing keys when the folder belongs to another run. Then writes config.yaml,
-  /// config.json (keys and values, for the next comparison) and overrides.txt.
+  /// The run has written a checkpoint, whole or not: what it is made of can change no more.
+  [[nodiscard]] bool has_checkpoints() const;
+
+  /// Once there are checkpoints, compares with the configuration that the folder was made with;
+  /// throws ConfigError that lists the differing keys when the folder belongs to another run. Then
+  /// records config.yaml, config.json (keys and values, for the next comparison) and, where there
+  /// are any, overrides.txt.
   void claim(const FlatConfig& config, const std::string& yaml,
              const std::vector<std::string>& overrides);
 
-  /// Writes environment.json: versions, build, host, and `facts` (device, threads, parameters,
+  /// Records environment.json: versions, build, host, and `facts` (device, threads, parameters,
   /// ...).
-  void write_environment(const std::map<std::string, std::string>& facts) const;
+  void write_environment(const std::map<std::string, std::string>& facts);
+
+  /// Writes what was recorded. A new run's records are written at once, those of a run that goes on
+  /// when its checkpoint was accepted: a refused start changes nothing.
+  void write_records();
 
   /// Adds lines to skipped.tsv ("id<TAB>reason<TAB>message"); an utterance appears once.
   void add_skipped(const std::vector<std::string>& lines);
@@ -54,11 +62,13 @@ class RunFolder {
   }
 
  private:
+  void record(const std::string& name, std::string text);
   bool count_skipped(const std::string& line);
 
   std::filesystem::path path_;
   FolderLock lock_;
-  std::set<std::string> skipped_;  // ids written so far
+  std::map<std::string, std::string> records_;  // file -> text, not yet written
+  std::set<std::string> skipped_;               // ids written so far
   std::map<std::string, std::int64_t> skipped_by_reason_;
 };
 

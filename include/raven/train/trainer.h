@@ -58,6 +58,7 @@ class Trainer {
  private:
   void start(const std::stop_token& stop);
   void go_on_from(const Checkpoint& checkpoint);
+  void compare_length(const TrainState& saved, const std::string& where) const;
   void compare_data(const TrainState& saved, const std::string& where) const;
   std::vector<data::Batch> next_batches();
   void train_step(bool measure);
@@ -69,6 +70,7 @@ class Trainer {
   auto save_when_failing(const Action& action);
   [[nodiscard]] Numbers speed_since_last_report();
   [[nodiscard]] bool every(std::int64_t steps) const;
+  [[nodiscard]] bool checkpoint_due() const;
   void seed_step(std::int64_t step) const;
 
   Task& task_;

@@ -2,6 +2,7 @@
 // it: settings under their configuration keys, and some words for people.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <string>
 
@@ -17,10 +18,23 @@ using Metadata = std::map<std::string, std::string>;
 void describe(const std::string& prefix, const config::Schema& schema, Metadata& metadata);
 
 /// Adds "modality" and "normalisation": what an encoder reads, and how its numbers are prepared.
-void describe_input(models::Modality modality, Metadata& metadata);
+/// `waveform`: data.waveform as configured, "none" or "clip".
+void describe_input(models::Modality modality, const std::string& waveform, Metadata& metadata);
 
 /// Adds "decode.*": the settings of all published numbers for a recognizer trained with both
 /// losses; what remains of them for one that was trained with one.
 void describe_decoding(double ctc_weight_of_training, Metadata& metadata);
+
+/// Ending of the file beside a .pth or .npz that holds what shapes cannot tell: a JSON object of
+/// settings, key to text.
+inline constexpr const char* kSettingsBeside = ".settings.json";
+
+/// What of a model's metadata goes there: data.video.*, data.waveform, decode.*, loss.ctc_weight
+/// and model.decoder.heads.
+std::string settings_text(const Metadata& metadata);
+
+/// What <name>.settings.json beside `model` says; empty when there is no such file. Throws
+/// CheckpointError naming file and key for anything else in it.
+Metadata settings_beside(const std::filesystem::path& model);
 
 }  // namespace raven::weights

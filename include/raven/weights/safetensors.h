@@ -47,7 +47,7 @@ inline constexpr const char* kTensorHashes = "tensor_sha256";
 
 struct WriteOptions {
   /// Adds the metadata kTensorHashes: a JSON object of each tensor's SHA-256, taken while it is
-  /// written.
+  /// written. Without it those of the content are left out, since its tensors may have changed.
   bool hashes = false;
   /// Gives back the memory of mapped tensors as they are written; changes made to them are lost
   /// (MappedFile::forget).

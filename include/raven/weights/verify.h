@@ -1,0 +1,22 @@
+// Are the numbers of a file of weights those that were written?
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "raven/weights/safetensors.h"
+
+namespace raven::weights {
+
+/// Each tensor's SHA-256 by name, as a file's metadata list them under kTensorHashes; empty when
+/// they do not.
+std::map<std::string, std::string> listed_hashes(
+    const std::map<std::string, std::string>& metadata);
+
+/// Throws CheckpointError naming the tensor whose SHA-256 is not the listed one, or the entry of a
+/// PyTorch archive that is damaged (sha256_and_verify). Where a file lists neither, nothing is
+/// compared. `content`: what was read from `file`, under the file's own names.
+void verify(const std::filesystem::path& file, const TensorFile& content);
+
+}  // namespace raven::weights
