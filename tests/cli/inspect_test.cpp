@@ -5,6 +5,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "raven/core/files.h"
 #include "raven/weights/inspection.h"
 #include "support/shell.h"
 #include "support/temporary_folder.h"
