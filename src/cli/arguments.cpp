@@ -137,8 +137,24 @@ class ArgumentsReader {
     }
     std::vector<std::string> known;
     for (const Option& option : all_options(command_)) known.push_back(option.name);
-    throw ConfigError(fmt::format("unknown option '{}'{}", word,
-                                  config::did_you_mean(word.substr(0, word.find('=')), known)));
+    const auto name = word.substr(0, word.find('='));
+    throw ConfigError(fmt::format("unknown option '{}'{}", word, [&] {
+      const auto key = key_called(name);
+      return key.empty() ? config::did_you_mean(name, known)
+                         : fmt::format("; the setting {}=... is given without dashes", key);
+    }()));
+  }
+
+  /// The configuration key that an unknown option's name is, or ends: "train.steps" for "--steps";
+  /// empty for none or several.
+  [[nodiscard]] std::string key_called(const std::string& option) const {
+    const auto name = option.substr(std::min(option.find_first_not_of('-'), option.size()));
+    std::vector<std::string> found;
+    for (const auto& key : command_.config_keys) {
+      if (key == name) return key;
+      if (key.ends_with("." + name)) found.push_back(key);
+    }
+    return found.size() == 1 && !name.empty() ? found.front() : "";
   }
 
   void check(Arguments& arguments) const {

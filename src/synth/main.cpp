@@ -34,6 +34,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 75 stopped by a signal.)";
 void declare(CLI::App& app, ProgramOptions& options) {
   static const std::map<std::string, Kind> kinds(raven::synth::kKinds.begin(),
                                                  raven::synth::kKinds.end());
+  const auto to_number = [](std::string& name) {
+    const auto found = kinds.find(name);
+    if (found == kinds.end())
+      return fmt::format("there is no kind '{}', expected mix, grid, digits or open", name);
+    name = std::to_string(static_cast<int>(found->second));
+    return std::string();
+  };
   app.footer(kFooter);
   app.set_version_flag("--version", "raven-synth " RAVEN_VERSION);
   app.option_defaults()->always_capture_default();
@@ -41,7 +48,7 @@ void declare(CLI::App& app, ProgramOptions& options) {
                              [&]<class Field>(const char* name, Field& field, const char* meaning) {
                                auto* option = app.add_option(name, field, meaning);
                                if constexpr (std::is_same_v<Field, Kind>) {
-                                 option->transform(CLI::CheckedTransformer(kinds))
+                                 option->transform(CLI::Validator(to_number, "", "kind"))
                                      ->type_name("mix|grid|digits|open")
                                      ->default_str(raven::synth::kind_name(field));
                                }

@@ -121,8 +121,9 @@ std::string config_hash(const std::map<std::string, std::string>& config) {
 std::string data_hash(const data::Manifest& manifest) {
   std::string text;
   for (const auto& utterance : manifest.utterances) {
-    text += fmt::format("{}\t{}\t{}\n", utterance.id, utterance.frames,
-                        fmt::join(utterance.labels, " "));
+    text += fmt::format("{}\t{}", utterance.id, utterance.frames);
+    if (!utterance.labels.empty()) text += fmt::format("\t{}", fmt::join(utterance.labels, " "));
+    text += "\n";
   }
   return checksum_text(checksum(text));
 }

@@ -102,7 +102,14 @@ void start_encoder(models::Encoder& encoder, const fs::path& path, models::Modal
   for (const auto& item : nn::state_dict(*encoder)) {
     if (!starts_with(item.first, "after_norm.")) wanted.push_back(item);
   }
-  load_strictly(kept, wanted, path.string());
+  try {
+    load_strictly(kept, wanted, path.string());
+  } catch (const CheckpointError& error) {
+    throw CheckpointError(
+        fmt::format("{}\nmodel.encoder.* and model.{}_frontend.* must be those that it was trained "
+                    "with: take the recipe of its size",
+                    error.what(), modality_name(modality)));
+  }
 }
 
 }  // namespace raven::train

@@ -1,6 +1,7 @@
 #include "raven/weights/model_import.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <future>
 #include <map>
@@ -59,17 +60,6 @@ class Tensors {
     std::int64_t count = 0;
     while (has(fmt::format("{}{}.{}", prefix, count, inside))) ++count;
     return count;
-  }
-  /// The tensor's shape begins so. What a model's size is taken from must be confirmed by tensors
-  /// of that size before the model is built: a few small ones could claim any width.
-  void require(const std::string& name, const Shape& begin) const {
-    for (std::size_t i = 0; i < begin.size(); ++i) {
-      if (size(name, i) == begin[i]) continue;
-      refuse(
-          fmt::format("does not fit the model that its shapes tell: {} is [{}] instead of [{}{}]",
-                      printable(name), fmt::join(shapes_.at(name), ", "), fmt::join(begin, ", "),
-                      shapes_.at(name).size() > begin.size() ? ", ..." : ""));
-    }
   }
   [[noreturn]] void refuse(const std::string& problem) const {
     throw CheckpointError(source_ + ": " + problem);
@@ -157,13 +147,6 @@ std::int64_t heads_of(std::int64_t asked, std::int64_t dim, std::int64_t small, 
   return heads;
 }
 
-/// The sizes of a block.
-void require_block(const Tensors& in, const std::string& block, std::int64_t dim,
-                   std::int64_t ffn_dim) {
-  in.require(block + "self_attn.linear_q.weight", {dim, dim});
-  in.require(block + "feed_forward.w_1.weight", {ffn_dim, dim});
-}
-
 /// Of an encoder whose names begin with `prefix`.
 void infer_encoder(const Tensors& in, const std::string& prefix, models::RecognizerOptions& out) {
   const bool token = in.has(prefix + "embed.mask_emb");
@@ -188,15 +171,6 @@ void infer_encoder(const Tensors& in, const std::string& prefix, models::Recogni
     in.refuse(
         fmt::format("an encoder of width {} and {} heads", out.encoder.dim, out.encoder.heads));
   }
-  require_block(in, block, out.encoder.dim, out.encoder.ffn_dim);
-  in.require(prefix + (token ? "embed.linear.weight" : "embed.0.weight"),
-             {out.encoder.dim, out.frontend.widths.back()});
-  for (std::size_t stage = 0; stage < out.frontend.widths.size(); ++stage) {
-    const auto first = fmt::format("{}frontend.trunk.layer{}.0.", prefix, stage + 1);
-    const auto width = out.frontend.widths[stage];
-    in.require(first + "conv1.weight", {width, out.frontend.widths[stage == 0 ? 0 : stage - 1]});
-    in.require(first + "conv2.weight", {width, width});
-  }
 }
 
 void infer_decoder(const Tensors& in, std::int64_t heads, models::RecognizerOptions& out) {
@@ -206,25 +180,77 @@ void infer_decoder(const Tensors& in, std::int64_t heads, models::RecognizerOpti
   out.decoder.blocks = in.blocks("decoder.decoders.", "feed_forward.w_1.weight");
   const bool published = out.encoder.dim / out.encoder.heads == kPublishedHeadWidth;
   out.decoder.heads = heads_of(heads, out.decoder.dim, published ? 0 : out.encoder.heads, in);
-  require_block(in, "decoder.decoders.0.", out.decoder.dim, out.decoder.ffn_dim);
-  in.require("ctc.ctc_lo.weight", {out.units, out.encoder.dim});
-  in.require("decoder.embed.0.weight", {out.units, out.decoder.dim});
 }
 
-/// Names and shapes must be those of `model`, which has one block where the file has many.
-void check_names(const Tensors& in, const torch::nn::Module& model,
+/// A small model that stands for one of the sizes that a file claims: each size has its own small
+/// number, found again in the shapes of the small model. So a file of a few bytes cannot ask for
+/// the memory of a large network, and a large one takes no time to fill with random weights.
+class StandIn {
+ public:
+  /// One block of the encoder and, where there is one, the decoder, which are as wide as each other
+  /// where they were (no projection lies between them then).
+  models::RecognizerOptions of(const models::RecognizerOptions& model) {
+    auto small = model;
+    put(small.encoder, model.encoder, /*dim=*/286, /*heads=*/11, /*ffn=*/23);
+    put(286 / 11, model.encoder.dim / model.encoder.heads);
+    const bool equal = model.decoder.dim == model.encoder.dim;
+    put(small.decoder, model.decoder, /*dim=*/equal ? 286 : 52, /*heads=*/13, /*ffn=*/53);
+    constexpr std::array<std::int64_t, 4> kWidths = {31, 37, 41, 43};
+    for (std::size_t stage = 0; stage < kWidths.size(); ++stage) {
+      small.frontend.widths[stage] = put(kWidths[stage], model.frontend.widths[stage]);
+    }
+    small.units = of_units(model.units);
+    return small;
+  }
+  config::LanguageModelConfig of(const config::LanguageModelConfig& model) {
+    auto small = model;
+    put(small, model, /*dim=*/102, /*heads=*/17, /*ffn=*/61);
+    small.embed_dim = put(59, model.embed_dim);
+    return small;
+  }
+  std::int64_t of_units(std::int64_t units) { return put(47, units); }
+
+  /// A shape of the small model as the large one has it.
+  [[nodiscard]] Shape original(Shape shape) const {
+    for (auto& size : shape) {
+      if (const auto known = original_.find(size); known != original_.end()) size = known->second;
+    }
+    return shape;
+  }
+
+ private:
+  std::int64_t put(std::int64_t small, std::int64_t original) {
+    original_[small] = original;
+    return small;
+  }
+  template <class Network>
+  void put(Network& small, const Network& model, std::int64_t dim, std::int64_t heads,
+           std::int64_t ffn) {
+    small.blocks = 1;
+    small.dim = put(dim, model.dim);
+    small.heads = put(heads, model.heads);
+    small.ffn_dim = put(ffn, model.ffn_dim);
+  }
+
+  std::map<std::int64_t, std::int64_t> original_;  // by the number that stands for it
+};
+
+/// Names and shapes must be those of the model that `model` stands for, which has one block where
+/// the file has many.
+void check_names(const Tensors& in, const torch::nn::Module& model, const StandIn& stand_in,
                  const std::map<std::string, std::int64_t>& blocks,
                  const std::set<std::string>& may_lack) {
   std::map<std::string, Shape> wanted;
   for (const auto& [name, tensor] : nn::state_dict(model)) {
+    const auto shape = stand_in.original(tensor.sizes().vec());
     const auto first = name.find("coders.0.");  // encoders and decoders
     if (first == std::string::npos) {
-      wanted.emplace(name, tensor.sizes().vec());
+      wanted.emplace(name, shape);
       continue;
     }
     const auto list = name.substr(0, first + 7);
     for (std::int64_t i = 0; i < blocks.at(list); ++i) {
-      wanted.emplace(fmt::format("{}{}{}", list, i, name.substr(first + 8)), tensor.sizes().vec());
+      wanted.emplace(fmt::format("{}{}{}", list, i, name.substr(first + 8)), shape);
     }
   }
   std::vector<std::string> problems;
@@ -370,10 +396,9 @@ class Importer {
     models::RecognizerOptions model;
     infer_encoder(in, "encoder.", model);
     infer_decoder(in, decoder_heads(), model);
-    auto small = model;
-    small.encoder.blocks = small.decoder.blocks = 1;
+    StandIn stand_in;
     check_names(
-        in, *models::Recognizer(small),
+        in, *models::Recognizer(stand_in.of(model)), stand_in,
         {{"encoder.encoders.", model.encoder.blocks}, {"decoder.decoders.", model.decoder.blocks}},
         {});
     result_.kind = ModelKind::kRecognizer;
@@ -399,9 +424,9 @@ class Importer {
     const auto in = take(prefix);
     models::RecognizerOptions model;
     infer_encoder(in, "", model);
-    auto small = model.encoder;
-    small.blocks = 1;
-    check_names(in, *models::Encoder(model.modality, small, model.frontend),
+    StandIn stand_in;
+    const auto small = stand_in.of(model);
+    check_names(in, *models::Encoder(model.modality, small.encoder, small.frontend), stand_in,
                 {{"encoders.", model.encoder.blocks}}, {"after_norm.weight", "after_norm.bias"});
     if (!in.has("after_norm.weight")) {
       result_.notes.push_back("has no after_norm: enough to fine-tune from, not for features");
@@ -424,13 +449,10 @@ class Importer {
     model.ffn_dim = in.size("encoder.encoders.0.feed_forward.w_1.weight", 0);
     model.blocks = in.blocks("encoder.encoders.", "feed_forward.w_1.weight");
     model.heads = heads_of(options_.heads, model.dim, 0, in);
-    require_block(in, "encoder.encoders.0.", model.dim, model.ffn_dim);
-    in.require("encoder.embed.0.weight", {model.dim, model.embed_dim});
-    in.require("decoder.weight", {units, model.dim});
-    auto small = model;
-    small.blocks = 1;
-    check_names(in, *models::LanguageModel(small, units), {{"encoder.encoders.", model.blocks}},
-                {});
+    StandIn stand_in;
+    const auto small = stand_in.of(model);
+    const models::LanguageModel network(small, stand_in.of_units(units));
+    check_names(in, *network, stand_in, {{"encoder.encoders.", model.blocks}}, {});
     result_.kind = ModelKind::kLanguageModel;
     result_.file.tensors = in.all();
     auto& metadata = result_.file.metadata;
