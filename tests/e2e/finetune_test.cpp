@@ -50,14 +50,17 @@ TEST_F(Finetune, KilledAtAnyMomentItEndsWithTheSameBytes) {
 }
 
 TEST_F(Finetune, StoppedBetweenCheckpointsItEndsWithTheSameBytes) {
-  const std::vector<std::string> more = {"train.steps=90", "checkpoint.every=30"};
+  const std::vector<std::string> more = {"train.steps=120", "checkpoint.every=60", "log.every=1"};
   ASSERT_EQ(finetune("undisturbed", more), 0);
   Process process(command("stopped", more), log("stopped"));
-  for (int i = 0; i < 3000 && !fs::exists(folder("stopped") / "checkpoints" / "step_00000030"); ++i)
+  const auto metrics = folder("stopped") / "metrics.jsonl";
+  for (int i = 0; i < 3000; ++i) {
+    if (fs::exists(metrics) && read_file(metrics).find("\"step\":61,") != std::string::npos) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   process.signal(SIGTERM);
   ASSERT_EQ(process.wait(), 75) << read_file(log("stopped"));
-  EXPECT_NE(fs::read_symlink(folder("stopped") / "checkpoints" / "last"), "step_00000030");
+  EXPECT_NE(fs::read_symlink(folder("stopped") / "checkpoints" / "last"), "step_00000060");
   ASSERT_EQ(finetune("stopped", more), 0) << read_file(log("stopped"));
   EXPECT_TRUE(recognizer("undisturbed") == recognizer("stopped"));
 }
