@@ -137,7 +137,7 @@ std::string problem_with_faces(const std::vector<FacePoints>& frames, std::int64
   }
   const auto is_mirrored = [](const FacePoints& face) {
     const auto right_eye = mean_between(face, 36, 42), left_eye = mean_between(face, 42, 48),
-               mouth = mean_between(face, 48, 68);
+               mouth = mean_between(face, kFirstMouthPoint, kNumFacePoints);
     const Point across{left_eye.x - right_eye.x, left_eye.y - right_eye.y};
     const Point down{mouth.x - (left_eye.x + right_eye.x) / 2,
                      mouth.y - (left_eye.y + right_eye.y) / 2};

@@ -9,7 +9,7 @@
 
 namespace raven::report {
 
-/// The page about the runs in `folders` (docs/method.md). Whatever is missing or damaged
+/// The page about the runs in `folders`. Whatever is missing or damaged
 /// in them is said in the page. Text of files is escaped; a content security policy forbids all
 /// scripts but the page's own. Throws ConfigError when one is no folder.
 std::string page(const std::vector<std::filesystem::path>& folders);
