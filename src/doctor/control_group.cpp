@@ -91,8 +91,8 @@ void read_version_2(const Hierarchy& hierarchy, const ReadText& read, ControlGro
         group.memory_used = memory_used(read, folder, "/memory.current", "inactive_file");
       keep_smaller(group.memory_limit, *limit);
     }
-    const auto words =
-        split(trimmed(read(folder + "/cpu.max").value_or("")), ' ');  // "200000 100000"
+    const auto content = read(folder + "/cpu.max").value_or("");  // "200000 100000"
+    const auto words = split(trimmed(content), ' ');
     if (words.size() != 2) continue;
     const auto quota = whole_number(words[0]), period = whole_number(words[1]);
     if (quota && period && *quota > 0 && *period > 0)
