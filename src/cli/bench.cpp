@@ -23,6 +23,7 @@
 #include "raven/train/flops.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/run_folder.h"
+#include "raven/train/trace.h"
 
 namespace raven::cli {
 namespace {
@@ -57,8 +58,11 @@ double median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-/// `round` does one round's work, finished when it returns, and gives its number of frames.
-Timing time_rounds(std::int64_t warmup, std::int64_t rounds, const std::function<double()>& round) {
+/// `round` does one round's work, finished when it returns, and gives its number of frames. With
+/// --trace one more is done after those that are timed.
+Timing time_rounds(const Arguments& arguments, const torch::Device& device,
+                   const std::function<double()>& round) {
+  const auto warmup = arguments.integer("--warmup"), rounds = arguments.integer("--steps");
   Timing timing;
   for (std::int64_t i = 0; i < warmup + rounds; ++i) {
     const auto begin = std::chrono::steady_clock::now();
@@ -69,6 +73,9 @@ Timing time_rounds(std::int64_t warmup, std::int64_t rounds, const std::function
     timing.seconds.push_back(std::chrono::duration<double>(end - begin).count());
     timing.cpu_seconds.push_back(static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC);
     timing.frames.push_back(frames);
+  }
+  if (arguments.given("--trace")) {
+    train::write_trace(arguments.text("--trace"), device, [&] { round(); });
   }
   return timing;
 }
@@ -112,16 +119,15 @@ void add_device(nlohmann::ordered_json& result, const torch::Device& device, dou
   if (const auto peak = train::peak_flops(name, precision)) result["mfu"] = speed / *peak;
 }
 
-Timing time_steps(RandomSteps& steps, const Arguments& arguments) {
-  return time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"),
-                     [&] { return static_cast<double>(steps.step()); });
+Timing time_steps(RandomSteps& steps, const Arguments& arguments, const torch::Device& device) {
+  return time_rounds(arguments, device, [&] { return static_cast<double>(steps.step()); });
 }
 
 nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments& arguments) {
   const auto device = train::choose_device(config.device, cuda_library_problem());
   const auto shape = shape_of(arguments);
   RandomSteps steps(config, device, shape);
-  auto result = summary(time_steps(steps, arguments));
+  auto result = summary(time_steps(steps, arguments, device));
   add_device(result, device, train::pretrain_flops(config, shape.frames, shape.clips).total(),
              config.train.precision);
   return result;
@@ -133,7 +139,7 @@ nlohmann::ordered_json bench_finetune(const FinetuneConfig& config, const Argume
   auto uncached = config;  // as the steps are
   uncached.model.cached_views = 0;
   RandomSteps steps(uncached, device, shape, kUnits);
-  auto result = summary(time_steps(steps, arguments));
+  auto result = summary(time_steps(steps, arguments, device));
   const auto flops = train::finetune_flops(
       uncached,
       {.frames = shape.frames, .clips = shape.clips, .labels = shape.labels, .units = kUnits});
@@ -153,7 +159,7 @@ nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Argument
   encoder->eval();
   const auto batch = random_batch(config.data, shape_of(arguments));
   const auto input = train::pretrain_input(batch.to(device));
-  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
+  const auto timing = time_rounds(arguments, device, [&] {
     const c10::InferenceMode inference;
     const train::Autocast autocast(device, config.train.precision);
     encoder->forward(video ? input.video : input.audio, input.valid);
@@ -180,7 +186,7 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
   loading.pin_memory = device.is_cuda();
   loading.mask = config.mask;
   data::Loader loader(data::read_manifest(file), loading);
-  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
+  const auto timing = time_rounds(arguments, device, [&] {
     const auto batch = loader.next()->to(device);
     train::synchronise(device);
     return static_cast<double>(batch.ids.empty() ? 0 : batch.num_frames());
@@ -231,7 +237,7 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
       .valid = {},
       .ids = std::vector<std::string>(static_cast<std::size_t>(utterances), "random")};
   double units = 0;
-  const auto timing = time_rounds(arguments.integer("--warmup"), arguments.integer("--steps"), [&] {
+  const auto timing = time_rounds(arguments, device, [&] {
     const auto hypotheses = decode::decode(recognizer, encoded, decoding);
     units = 0;
     for (const auto& best : hypotheses) units += static_cast<double>(best.front().units.size());
@@ -333,6 +339,11 @@ Command make_bench_command() {
                       {.name = "--manifest",
                        .value = "FILE",
                        .meaning = "for loader; else data.manifest",
+                       .kind = ValueKind::kFile},
+                      {.name = "--trace",
+                       .value = "FILE",
+                       .meaning = "write what one more round spends its time on, operator by "
+                                  "operator, as a Chrome trace (for ui.perfetto.dev)",
                        .kind = ValueKind::kFile}},
           .config_keys = keys_of<PretrainConfig>(),
           .examples = {{"bench step --config lrs3.yaml --json device=cpu",

@@ -35,7 +35,7 @@ LanguageModelImpl::LanguageModelImpl(const config::LanguageModelConfig& options,
     : num_units_(num_units) {
   embed = register_module("embed", torch::nn::Embedding(num_units, options.embed_dim));
   encoder = Trunk();
-  encoder->embed->push_back(torch::nn::Linear(options.embed_dim, options.dim));
+  encoder->embed->push_back(nn::Linear(options.embed_dim, options.dim));
   encoder->embed->push_back(torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.dim})));
   for (std::int64_t i = 0; i < options.blocks; ++i) {
     encoder->encoders->push_back(LanguageModelBlock(options));
@@ -45,11 +45,11 @@ LanguageModelImpl::LanguageModelImpl(const config::LanguageModelConfig& options,
   encoder->after_norm = encoder->register_module("after_norm", nn::layer_norm(options.dim));
   register_module("encoder", encoder);
   embedding_dropout = register_module("embedding_dropout", torch::nn::Dropout(options.dropout));
-  decoder = register_module("decoder", torch::nn::Linear(options.dim, num_units));
+  decoder = register_module("decoder", nn::Linear(options.dim, num_units));
 }
 
 torch::Tensor LanguageModelImpl::embedded(const torch::Tensor& units) {
-  const auto projected = encoder->embed[0]->as<torch::nn::Linear>()->forward(embed(units));
+  const auto projected = encoder->embed[0]->as<nn::Linear>()->forward(embed(units));
   const auto normed = encoder->embed[1]->as<torch::nn::LayerNorm>()->forward(projected);
   return torch::relu(embedding_dropout(normed));  // (..., D)
 }

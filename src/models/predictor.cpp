@@ -12,14 +12,14 @@ PredictorImpl::PredictorImpl(const config::PredictorConfig& options, std::int64_
   switch (kind_) {
     case PredictorKind::kTransformer:
       register_transformer(options, encoder_dim);
-      last_linear = torch::nn::Linear(options.dim, target_dim);
+      last_linear = nn::Linear(options.dim, target_dim);
       break;
     case PredictorKind::kMlp:
-      hidden = register_module("hidden", torch::nn::Linear(encoder_dim, options.dim));
-      last_linear = torch::nn::Linear(options.dim, target_dim);
+      hidden = register_module("hidden", nn::Linear(encoder_dim, options.dim));
+      last_linear = nn::Linear(options.dim, target_dim);
       break;
     case PredictorKind::kLinear:
-      last_linear = torch::nn::Linear(encoder_dim, target_dim);
+      last_linear = nn::Linear(encoder_dim, target_dim);
       break;
     case PredictorKind::kNone:
       if (encoder_dim != target_dim) {

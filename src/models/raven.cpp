@@ -2,6 +2,7 @@
 
 #include "raven/core/error.h"
 #include "raven/media/media.h"
+#include "raven/nn/linear.h"
 
 namespace raven::models {
 namespace {
@@ -114,6 +115,7 @@ Predictor& RavenImpl::predictor(const std::string& term) {
 torch::Tensor RavenImpl::target_of(Encoder& teacher, const torch::Tensor& x,
                                    const torch::Tensor& valid) {
   torch::NoGradGuard no_grad;
+  const nn::WorkingWeights working(*teacher);
   switch (teacher_.target) {
     case TargetKind::kLast:
       return teacher->forward(x, valid).to(torch::kFloat32);
@@ -145,6 +147,7 @@ LossTerm RavenImpl::term(const std::string& name, const torch::Tensor& features,
   const bool masked_only = is_within(name) ? loss_.within_masked_only : loss_.cross_masked_only;
   const auto where = masked_only ? masked & input.valid : input.valid;
   const auto& target = is_video(name.back()) ? targets.video : targets.audio;
+  const nn::WorkingWeights working(*predictor(name));
   const auto prediction =
       predictor(name)->forward(features, masked, input.valid).to(torch::kFloat32);
   const auto cosine = torch::cosine_similarity(prediction, target, -1, kCosineEpsilon);  // (B, T)
@@ -159,6 +162,7 @@ LossTerm RavenImpl::term(const std::string& name, const torch::Tensor& features,
 
 std::vector<LossTerm> RavenImpl::video_terms(const PretrainInput& input, const Targets& targets) {
   if (student_video.is_empty()) return {};
+  const nn::WorkingWeights working(*student_video);
   const auto features = student_video->forward(
       without_masked_frames(input.video, input.masked_video), input.valid, input.masked_video);
   std::vector<LossTerm> terms;
@@ -169,6 +173,7 @@ std::vector<LossTerm> RavenImpl::video_terms(const PretrainInput& input, const T
 
 std::vector<LossTerm> RavenImpl::audio_terms(const PretrainInput& input, const Targets& targets) {
   if (student_audio.is_empty()) return {};
+  const nn::WorkingWeights working(*student_audio);
   const auto features = student_audio->forward(
       without_masked_samples(input.audio, input.masked_audio), input.valid, input.masked_audio);
   std::vector<LossTerm> terms;

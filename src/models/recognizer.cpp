@@ -19,7 +19,7 @@ double negative_entropy(double p) { return p > 0 ? p * std::log(p) : 0; }
 
 CtcHeadImpl::CtcHeadImpl(std::int64_t encoder_dim, std::int64_t num_units, double dropout_rate) {
   dropout = register_module("dropout", torch::nn::Dropout(dropout_rate));
-  ctc_lo = register_module("ctc_lo", torch::nn::Linear(encoder_dim, num_units));
+  ctc_lo = register_module("ctc_lo", nn::Linear(encoder_dim, num_units));
 }
 
 torch::Tensor CtcHeadImpl::forward(const torch::Tensor& encoded) {

@@ -62,12 +62,12 @@ RelativeAttentionImpl::RelativeAttentionImpl(std::int64_t dim, std::int64_t head
   pos_bias_v = register_parameter("pos_bias_v", torch::empty({heads, dim / heads}));
   torch::nn::init::xavier_uniform_(pos_bias_u);
   torch::nn::init::xavier_uniform_(pos_bias_v);
-  linear_q = register_module("linear_q", torch::nn::Linear(dim, dim));
-  linear_k = register_module("linear_k", torch::nn::Linear(dim, dim));
-  linear_v = register_module("linear_v", torch::nn::Linear(dim, dim));
-  linear_out = register_module("linear_out", torch::nn::Linear(dim, dim));
-  linear_pos = register_module("linear_pos",
-                               torch::nn::Linear(torch::nn::LinearOptions(dim, dim).bias(false)));
+  linear_q = register_module("linear_q", Linear(dim, dim));
+  linear_k = register_module("linear_k", Linear(dim, dim));
+  linear_v = register_module("linear_v", Linear(dim, dim));
+  linear_out = register_module("linear_out", Linear(dim, dim));
+  linear_pos =
+      register_module("linear_pos", Linear(torch::nn::LinearOptions(dim, dim).bias(false)));
   attention_dropout = register_module("attention_dropout", torch::nn::Dropout(dropout));
 }
 
@@ -179,10 +179,10 @@ torch::Tensor PrefixCache::gathered(const torch::Tensor& query, const torch::Ten
 MultiHeadAttentionImpl::MultiHeadAttentionImpl(std::int64_t dim, std::int64_t heads, double dropout)
     : heads_(heads) {
   RAVEN_CHECK(heads > 0 && dim % heads == 0, "{} heads do not divide a width of {}", heads, dim);
-  linear_q = register_module("linear_q", torch::nn::Linear(dim, dim));
-  linear_k = register_module("linear_k", torch::nn::Linear(dim, dim));
-  linear_v = register_module("linear_v", torch::nn::Linear(dim, dim));
-  linear_out = register_module("linear_out", torch::nn::Linear(dim, dim));
+  linear_q = register_module("linear_q", Linear(dim, dim));
+  linear_k = register_module("linear_k", Linear(dim, dim));
+  linear_v = register_module("linear_v", Linear(dim, dim));
+  linear_out = register_module("linear_out", Linear(dim, dim));
   attention_dropout = register_module("attention_dropout", torch::nn::Dropout(dropout));
 }
 

@@ -89,7 +89,7 @@ TransformerDecoderImpl::TransformerDecoderImpl(const config::DecoderConfig& opti
     : scale_(std::sqrt(static_cast<double>(options.dim))) {
   RAVEN_CHECK(options.dim % 2 == 0, "sinusoids of odd width {}", options.dim);
   if (encoder_dim != options.dim) {
-    proj_decoder = register_module("proj_decoder", torch::nn::Linear(encoder_dim, options.dim));
+    proj_decoder = register_module("proj_decoder", Linear(encoder_dim, options.dim));
   }
   embed->push_back(torch::nn::Embedding(num_units, options.dim));
   register_module("embed", embed);
@@ -101,7 +101,7 @@ TransformerDecoderImpl::TransformerDecoderImpl(const config::DecoderConfig& opti
   }
   register_module("decoders", decoders);
   after_norm = register_module("after_norm", layer_norm(options.dim));
-  output_layer = register_module("output_layer", torch::nn::Linear(options.dim, num_units));
+  output_layer = register_module("output_layer", Linear(options.dim, num_units));
   embedding_dropout = register_module("embedding_dropout", torch::nn::Dropout(options.dropout));
 }
 

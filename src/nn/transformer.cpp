@@ -23,8 +23,8 @@ InputEmbeddingImpl::InputEmbeddingImpl(const Options& options)
   if (options.mask_token) {
     mask_emb = register_parameter("mask_emb", torch::empty({options.dim}).normal_(0, 0.02));
   }
-  linear = register_module(options.mask_token ? "linear" : "0",
-                           torch::nn::Linear(options.input_dim, options.dim));
+  linear =
+      register_module(options.mask_token ? "linear" : "0", Linear(options.input_dim, options.dim));
   input_dropout = register_module("input_dropout", torch::nn::Dropout(options.dropout));
   position_dropout = register_module("position_dropout", torch::nn::Dropout(options.dropout));
 }
@@ -40,8 +40,8 @@ Embedded InputEmbeddingImpl::forward(const torch::Tensor& x, const torch::Tensor
 }
 
 FeedForwardImpl::FeedForwardImpl(std::int64_t dim, std::int64_t inner_dim, double dropout) {
-  w_1 = register_module("w_1", torch::nn::Linear(dim, inner_dim));
-  w_2 = register_module("w_2", torch::nn::Linear(inner_dim, dim));
+  w_1 = register_module("w_1", Linear(dim, inner_dim));
+  w_2 = register_module("w_2", Linear(inner_dim, dim));
   inner_dropout = register_module("inner_dropout", torch::nn::Dropout(dropout));
 }
 

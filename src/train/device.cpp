@@ -2,12 +2,13 @@
 
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/autocast_mode.h>
+#include <dlfcn.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <filesystem>
+#include <algorithm>
+#include <array>
 #include <fstream>
-#include <string_view>
 
 #include "raven/core/error.h"
 
@@ -72,18 +73,20 @@ MemoryUse memory_use(const torch::Device& device) {
 
 std::string device_name(const torch::Device& device) {
   if (!device.is_cuda()) return "cpu";
-  // The driver's own list: asking the CUDA runtime would mean to link it.
-  std::error_code ignored;
-  for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", ignored)) {
-    std::ifstream lines(gpu.path() / "information");
-    for (std::string line; std::getline(lines, line);) {
-      constexpr std::string_view kModel = "Model:";
-      if (line.rfind(kModel, 0) != 0) continue;
-      const auto begin = line.find_first_not_of(" \t", kModel.size());
-      if (begin != std::string::npos) return line.substr(begin);
-    }
-  }
-  return device.str();
+  // The driver that LibTorch has loaded counts visible GPUs as LibTorch does. Linking it, or the
+  // CUDA runtime, would tie raven to machines that have them.
+  void* driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
+  if (driver == nullptr) return device.str();
+  const auto handle_of = reinterpret_cast<int (*)(int*, int)>(::dlsym(driver, "cuDeviceGet"));
+  const auto name_of =
+      reinterpret_cast<int (*)(char*, int, int)>(::dlsym(driver, "cuDeviceGetName"));
+  std::array<char, 256> name{};
+  int handle = 0;
+  const bool known = handle_of != nullptr && name_of != nullptr &&
+                     handle_of(&handle, std::max<int>(device.index(), 0)) == 0 &&
+                     name_of(name.data(), static_cast<int>(name.size()), handle) == 0;
+  ::dlclose(driver);
+  return known ? std::string(name.data()) : device.str();
 }
 
 }  // namespace raven::train

@@ -9,6 +9,7 @@
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
 #include "raven/nn/lengths.h"
+#include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
 #include "raven/text/error_rate.h"
 #include "raven/train/average.h"
@@ -322,6 +323,7 @@ StepPart FinetuneTask::backward(const data::Batch& batch, const Counts& counts, 
   models::RecognizerLosses sums;
   {
     const Autocast autocast(device_, config_.train.precision);
+    const nn::WorkingWeights working(*recognizer_);
     sums = losses(encode(batch, valid), valid, batch);
   }
   const double utterances = std::max(counts.at("utterances"), 1.0);

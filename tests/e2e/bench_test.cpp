@@ -76,5 +76,31 @@ TEST_F(Bench, PrintsThePromisedNumbersOfEachKind) {
                   "loader");
 }
 
+TEST_F(Bench, TracesOneMoreRoundOperatorByOperator) {
+  const auto file = folder_.path() / "step.trace.json";
+  const auto result = bench("step", {"--trace", file});
+  EXPECT_EQ(result.at("rounds"), 2);
+  std::set<std::string> operators;
+  const auto trace = nlohmann::json::parse(read_file(file));
+  for (const auto& event : trace.at("traceEvents")) {
+    if (event.value("cat", "") == "cpu_op") operators.insert(event.at("name").get<std::string>());
+  }
+  for (const std::string name : {"aten::linear", "aten::layer_norm", "aten::_fused_adamw_"}) {
+    EXPECT_EQ(operators.count(name), 1U) << name;
+  }
+}
+
+TEST_F(Bench, SaysWhereATraceCannotGo) {
+  const auto log = folder_.path() / "log";
+  const std::string nowhere = folder_.path() / "nowhere" / "trace.json";
+  EXPECT_EQ(Process({RAVEN_BINARY_DIR "/bin/raven", "bench", "step", "--config", "quickstart.yaml",
+                     "--frames", "12", "--utterance-length", "12", "--warmup", "0", "--steps", "1",
+                     "--trace", nowhere, "device=cpu", "threads=1"},
+                    log)
+                .wait(),
+            1);
+  EXPECT_NE(read_file(log).find(nowhere), std::string::npos) << read_file(log);
+}
+
 }  // namespace
 }  // namespace raven

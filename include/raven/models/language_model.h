@@ -8,6 +8,7 @@
 
 #include "raven/config/model_config.h"
 #include "raven/nn/attention.h"
+#include "raven/nn/linear.h"
 #include "raven/nn/transformer.h"
 
 namespace raven::models {
@@ -73,7 +74,7 @@ class LanguageModelImpl : public torch::nn::Module {
   torch::nn::Embedding embed{nullptr};
   Trunk encoder{nullptr};
   torch::nn::Dropout embedding_dropout{nullptr};
-  torch::nn::Linear decoder{nullptr};
+  nn::Linear decoder{nullptr};
 };
 TORCH_MODULE(LanguageModel);
 

@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include "raven/config/model_config.h"
+#include "raven/nn/linear.h"
 #include "raven/nn/transformer.h"
 
 namespace raven::models {
@@ -30,7 +31,7 @@ class PredictorImpl : public torch::nn::Module {
   nn::InputEmbedding embed{nullptr};
   torch::nn::ModuleList encoders;
   torch::nn::LayerNorm after_norm{nullptr};
-  torch::nn::Linear hidden{nullptr}, last_linear{nullptr};
+  nn::Linear hidden{nullptr}, last_linear{nullptr};
 };
 TORCH_MODULE(Predictor);
 

@@ -9,6 +9,7 @@
 #include "raven/config/model_config.h"
 #include "raven/models/encoder.h"
 #include "raven/nn/decoder.h"
+#include "raven/nn/linear.h"
 
 namespace raven::models {
 
@@ -34,7 +35,7 @@ class CtcHeadImpl : public torch::nn::Module {
 
  private:
   torch::nn::Dropout dropout{nullptr};
-  torch::nn::Linear ctc_lo{nullptr};
+  nn::Linear ctc_lo{nullptr};
 };
 TORCH_MODULE(CtcHead);
 

@@ -7,6 +7,8 @@
 
 #include <vector>
 
+#include "raven/nn/linear.h"
+
 namespace raven::nn {
 
 /// Sinusoids of relative positions T-1, ..., -(T-1); positive where the key lies before the query.
@@ -29,7 +31,7 @@ class RelativeAttentionImpl : public torch::nn::Module {
 
   std::int64_t heads_;
   torch::Tensor pos_bias_u, pos_bias_v;
-  torch::nn::Linear linear_q{nullptr}, linear_k{nullptr}, linear_v{nullptr}, linear_out{nullptr},
+  Linear linear_q{nullptr}, linear_k{nullptr}, linear_v{nullptr}, linear_out{nullptr},
       linear_pos{nullptr};
   torch::nn::Dropout attention_dropout{nullptr};
 };
@@ -92,7 +94,7 @@ class MultiHeadAttentionImpl : public torch::nn::Module {
 
  private:
   std::int64_t heads_;
-  torch::nn::Linear linear_q{nullptr}, linear_k{nullptr}, linear_v{nullptr}, linear_out{nullptr};
+  Linear linear_q{nullptr}, linear_k{nullptr}, linear_v{nullptr}, linear_out{nullptr};
   torch::nn::Dropout attention_dropout{nullptr};
 };
 TORCH_MODULE(MultiHeadAttention);

@@ -9,6 +9,7 @@
 
 #include "raven/config/model_config.h"
 #include "raven/nn/attention.h"
+#include "raven/nn/linear.h"
 #include "raven/nn/transformer.h"
 
 namespace raven::nn {
@@ -98,7 +99,7 @@ class TransformerDecoderImpl : public torch::nn::Module {
   torch::Tensor projected(const torch::Tensor& encoded);
 
   double scale_;
-  torch::nn::Linear proj_decoder{nullptr}, output_layer{nullptr};
+  Linear proj_decoder{nullptr}, output_layer{nullptr};
   torch::nn::ModuleList embed, decoders;
   torch::nn::Dropout embedding_dropout{nullptr};
   torch::nn::LayerNorm after_norm{nullptr};

@@ -7,6 +7,7 @@
 #include "raven/config/model_config.h"
 #include "raven/nn/attention.h"
 #include "raven/nn/batch_norm.h"
+#include "raven/nn/linear.h"
 
 namespace raven::nn {
 
@@ -48,7 +49,7 @@ class InputEmbeddingImpl : public torch::nn::Module {
  private:
   double scale_;
   torch::Tensor mask_emb;
-  torch::nn::Linear linear{nullptr};
+  Linear linear{nullptr};
   torch::nn::Dropout input_dropout{nullptr}, position_dropout{nullptr};
 };
 TORCH_MODULE(InputEmbedding);
@@ -60,7 +61,7 @@ class FeedForwardImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  torch::nn::Linear w_1{nullptr}, w_2{nullptr};
+  Linear w_1{nullptr}, w_2{nullptr};
   torch::nn::Dropout inner_dropout{nullptr};
 };
 TORCH_MODULE(FeedForward);

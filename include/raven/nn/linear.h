@@ -1,0 +1,40 @@
+// Linear layers whose bias is part of the matrix product, and their weights in reduced precision.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+namespace raven::nn {
+
+/// torch::nn::Linear, but for its forward pass: that one adds the bias in a pass of its own over
+/// all outputs unless the input has two dimensions. Same keys: weight (out, in), bias (out).
+class LinearImpl : public torch::nn::LinearImpl {
+ public:
+  using torch::nn::LinearImpl::LinearImpl;
+
+  /// (..., in) -> (..., out).
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  friend class WorkingWeights;
+  torch::Tensor working_weight_, working_bias_;
+};
+TORCH_MODULE(Linear);
+
+/// While it lives, and when autocast is on, the linear layers below a module compute with copies
+/// of their weights in autocast's type that were all made at once. Autocast itself casts each
+/// weight where it is used and each gradient where it arises: two launches a tensor, which on a GPU
+/// take longer than the copying. Same values, bit for bit.
+class WorkingWeights {
+ public:
+  explicit WorkingWeights(const torch::nn::Module& module);
+  ~WorkingWeights();
+  WorkingWeights(const WorkingWeights&) = delete;
+  WorkingWeights& operator=(const WorkingWeights&) = delete;
+
+ private:
+  std::vector<LinearImpl*> layers_;  // the module must outlive this
+};
+
+}  // namespace raven::nn

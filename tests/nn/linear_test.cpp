@@ -1,0 +1,129 @@
+#include "raven/nn/linear.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "raven/nn/transformer.h"
+#include "support/autocast.h"
+
+namespace raven::nn {
+namespace {
+
+/// x W^T + b in double precision.
+torch::Tensor reference(const Linear& layer, const torch::Tensor& x) {
+  auto y = torch::matmul(x.to(torch::kFloat64), layer->weight.to(torch::kFloat64).t());
+  return layer->bias.defined() ? y + layer->bias.to(torch::kFloat64) : y;
+}
+
+TEST(Linear, IsTheProductAndTheBiasForAnyShape) {
+  torch::manual_seed(3);
+  const Linear with_bias(5, 7), without(torch::nn::LinearOptions(5, 7).bias(false));
+  const auto x = torch::randn({2, 3, 5});
+  for (const auto& input :
+       {x, x[0], x[0][0], x.unsqueeze(0), x.transpose(0, 1), torch::randn({2, 5, 3}).mT()}) {
+    for (const auto& layer : {with_bias, without}) {
+      const auto y = Linear(layer)->forward(input);
+      EXPECT_EQ(y.size(-1), 7);
+      EXPECT_LT((y - reference(layer, input)).abs().max().item<double>(), 1e-6);
+    }
+  }
+}
+
+TEST(Linear, HasTheGradientsOfItsFormula) {
+  torch::manual_seed(4);
+  Linear layer(5, 7);
+  layer->to(torch::kFloat64);
+  const auto weights = torch::randn({2, 3, 7}, torch::kFloat64);
+  const auto x = torch::randn({2, 3, 5}, torch::kFloat64).requires_grad_();
+  (layer->forward(x) * weights).sum().backward();
+  const auto flat = weights.flatten(0, 1);
+  EXPECT_LT((x.grad() - weights.matmul(layer->weight)).abs().max().item<double>(), 1e-12);
+  EXPECT_LT((layer->weight.grad() - flat.t().mm(x.flatten(0, 1))).abs().max().item<double>(),
+            1e-12);
+  EXPECT_LT((layer->bias.grad() - flat.sum(0)).abs().max().item<double>(), 1e-12);
+}
+
+TEST(Linear, HasTheParametersOfTheLibrarysLayer) {
+  Linear layer(5, 7);
+  const torch::nn::Linear library(5, 7);
+  const auto own = layer->named_parameters(), theirs = library->named_parameters();
+  EXPECT_EQ(own.keys(), theirs.keys());
+  for (const auto& item : own) EXPECT_EQ(item.value().sizes(), theirs[item.key()].sizes());
+}
+
+/// A feed-forward module's output and gradients, by name, in bfloat16.
+std::map<std::string, torch::Tensor> trained_in_bf16(bool all_at_once) {
+  torch::manual_seed(5);
+  FeedForward module(16, 32, /*dropout=*/0);
+  const auto x = torch::randn({2, 3, 16}).requires_grad_();
+  std::map<std::string, torch::Tensor> result;
+  {
+    const Bf16Scope autocast;
+    std::optional<WorkingWeights> working;
+    if (all_at_once) working.emplace(*module);
+    result["output"] = module(x);
+  }
+  result["output"].to(torch::kFloat32).square().sum().backward();
+  result["x"] = x.grad();
+  for (const auto& item : module->named_parameters()) result[item.key()] = item.value().grad();
+  return result;
+}
+
+TEST(WorkingWeights, GiveTheBitsThatCastingOneByOneGives) {
+  const auto expected = trained_in_bf16(false), found = trained_in_bf16(true);
+  ASSERT_EQ(found.size(), 6U);
+  for (const auto& [name, tensor] : expected) {
+    EXPECT_EQ(found.at(name).scalar_type(), tensor.scalar_type()) << name;
+    EXPECT_TRUE(torch::equal(found.at(name), tensor)) << name;
+  }
+  EXPECT_EQ(expected.at("output").scalar_type(), torch::kBFloat16);
+  EXPECT_EQ(expected.at("w_1.weight").scalar_type(), torch::kFloat32);
+}
+
+TEST(WorkingWeights, AreUsedWhileTheyLiveAlone) {
+  torch::manual_seed(6);
+  const torch::NoGradGuard no_grad;
+  Linear layer(4, 4);
+  const auto x = torch::randn({1, 4}), before = layer->weight.clone();
+  const Bf16Scope autocast;
+  const auto first = layer(x);
+  {
+    const WorkingWeights working(*layer);
+    layer->weight.zero_();
+    EXPECT_TRUE(torch::equal(layer(x), first));
+  }
+  at::autocast::clear_cache();
+  EXPECT_TRUE(torch::equal(layer(x), layer->bias.to(torch::kBFloat16).unsqueeze(0)));
+}
+
+TEST(WorkingWeights, AreNotMadeWithoutAutocast) {
+  torch::manual_seed(7);
+  const torch::NoGradGuard no_grad;
+  Linear layer(4, 4);
+  const auto x = torch::randn({1, 4});
+  const WorkingWeights working(*layer);
+  layer->weight.zero_();
+  EXPECT_TRUE(torch::equal(layer(x), layer->bias.unsqueeze(0)));
+}
+
+TEST(WorkingWeights, LeaveLayersThatWereNotUsedWithoutAGradient) {
+  FeedForward used(4, 4, 0), idle(4, 4, 0);
+  torch::nn::ModuleList both;
+  both->push_back(used);
+  both->push_back(idle);
+  torch::Tensor output;
+  {
+    const Bf16Scope autocast;
+    const WorkingWeights working(*both);
+    output = used(torch::randn({1, 2, 4}));
+  }
+  output.to(torch::kFloat32).sum().backward();
+  for (const auto& parameter : used->parameters()) EXPECT_TRUE(parameter.grad().defined());
+  for (const auto& parameter : idle->parameters()) EXPECT_FALSE(parameter.grad().defined());
+}
+
+}  // namespace
+}  // namespace raven::nn
