@@ -14,6 +14,7 @@
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/decode/decode.h"
@@ -50,6 +51,7 @@ constexpr const char* kDescription =
 struct Timing {
   std::vector<double> seconds, cpu_seconds;  // per round
   std::vector<double> frames;                // per round
+  train::MemoryUse memory;                   // after them
 };
 
 double median(std::vector<double> values) {
@@ -74,6 +76,7 @@ Timing time_rounds(const Arguments& arguments, const torch::Device& device,
     timing.cpu_seconds.push_back(static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC);
     timing.frames.push_back(frames);
   }
+  timing.memory = train::memory_use(device);
   if (arguments.given("--trace")) {
     train::write_trace(arguments.text("--trace"), device, [&] { round(); });
   }
@@ -103,9 +106,9 @@ RandomShape shape_of(const Arguments& arguments) {
           .labels = std::max<std::int64_t>(length / 2, 1)};
 }
 
-void add_device(nlohmann::ordered_json& result, const torch::Device& device, double flops_per_frame,
+void add_device(nlohmann::ordered_json& result, const torch::Device& device,
+                const train::MemoryUse& memory, double flops_per_frame,
                 config::Precision precision) {
-  const auto memory = train::memory_use(device);
   const auto name = train::device_name(device);
   result["peak_rss_bytes"] = memory.peak_resident;
   result["device"] = name;
@@ -127,8 +130,10 @@ nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments&
   const auto device = train::choose_device(config.device, cuda_library_problem());
   const auto shape = shape_of(arguments);
   RandomSteps steps(config, device, shape);
-  auto result = summary(time_steps(steps, arguments, device));
-  add_device(result, device, train::pretrain_flops(config, shape.frames, shape.clips).total(),
+  const auto timing = time_steps(steps, arguments, device);
+  auto result = summary(timing);
+  add_device(result, device, timing.memory,
+             train::pretrain_flops(config, shape.frames, shape.clips).total(),
              config.train.precision);
   return result;
 }
@@ -139,11 +144,12 @@ nlohmann::ordered_json bench_finetune(const FinetuneConfig& config, const Argume
   auto uncached = config;  // as the steps are
   uncached.model.cached_views = 0;
   RandomSteps steps(uncached, device, shape, kUnits);
-  auto result = summary(time_steps(steps, arguments, device));
+  const auto timing = time_steps(steps, arguments, device);
+  auto result = summary(timing);
   const auto flops = train::finetune_flops(
       uncached,
       {.frames = shape.frames, .clips = shape.clips, .labels = shape.labels, .units = kUnits});
-  add_device(result, device, flops.total(), config.train.precision);
+  add_device(result, device, timing.memory, flops.total(), config.train.precision);
   result["modality"] = config::enum_name(config.model.modality);
   return result;
 }
@@ -168,7 +174,7 @@ nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Argument
   });
   auto result = summary(timing);
   const auto flops = train::frame_flops(config, length, batch.video.size(0));
-  add_device(result, device,
+  add_device(result, device, timing.memory,
              (video ? flops.video_frontend : flops.audio_frontend) + flops.transformer,
              config.train.precision);
   result["modality"] = video ? "video" : "audio";
@@ -200,7 +206,7 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
   }
   result["frames_per_s_total"] = frames / std::max(seconds, 1e-9);
   result["workers"] = config.data.workers;
-  add_device(result, device, 0, config.train.precision);
+  add_device(result, device, timing.memory, 0, config.train.precision);
   return result;
 }
 
@@ -247,7 +253,7 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
   result["units_per_utterance"] = units / static_cast<double>(utterances);
   result["beam_size"] = decoding.beam_size;
   result["ctc_weight"] = decoding.ctc_weight;
-  add_device(result, device, 0, config.train.precision);
+  add_device(result, device, timing.memory, 0, config.train.precision);
   return result;
 }
 
@@ -277,6 +283,12 @@ nlohmann::ordered_json measured(const Arguments& arguments, const Measure& measu
 
 ExitCode bench(const Arguments& arguments) {
   const auto what = arguments.text("WHAT");
+  if (arguments.given("--trace")) {
+    if (what == "loader") {
+      throw ConfigError("--trace shows networks, not the loader's threads; leave it out");
+    }
+    write_file_atomically(arguments.text("--trace"), "");  // fails before the rounds, not after
+  }
   nlohmann::ordered_json result{{"what", what}};
   if (what == "finetune") {
     result.update(measured<FinetuneConfig>(arguments, bench_finetune));
@@ -306,53 +318,54 @@ Option count_option(const std::string& name, const std::string& meaning, const s
 }  // namespace
 
 Command make_bench_command() {
-  return {.name = "bench",
-          .summary = "measures the speed of the loader, a training step, an encoder or the search",
-          .description = kDescription,
-          .positionals = {{.name = "WHAT",
-                           .meaning = "loader, step, finetune, encode or decode",
-                           .kind = ValueKind::kText,
-                           .choices = {"loader", "step", "finetune", "encode", "decode"}}},
-          .options = {{.name = "--json", .value = "", .meaning = "print one JSON object"},
-                      count_option("--frames", "video frames of the random batch", "100"),
-                      count_option("--utterance-length", "frames of each utterance in it", "50"),
-                      count_option("--warmup", "rounds before timing", "2"),
-                      count_option("--steps", "rounds timed", "5"),
-                      count_option("--threads", "CPU threads of the networks", ""),
-                      {.name = "--modality",
-                       .value = "NAME",
-                       .meaning = "for encode",
-                       .default_value = "video",
-                       .choices = {"video", "audio"}},
-                      {.name = "--beam-size",
-                       .value = "N",
-                       .meaning = "for decode",
-                       .kind = ValueKind::kInteger,
-                       .default_value = "40",
-                       .range = config::at_least(1)},
-                      {.name = "--ctc-weight",
-                       .value = "W",
-                       .meaning = "for decode",
-                       .kind = ValueKind::kNumber,
-                       .default_value = "0.1",
-                       .range = config::between(0, 1)},
-                      {.name = "--manifest",
-                       .value = "FILE",
-                       .meaning = "for loader; else data.manifest",
-                       .kind = ValueKind::kFile},
-                      {.name = "--trace",
-                       .value = "FILE",
-                       .meaning = "write what one more round spends its time on, operator by "
-                                  "operator, as a Chrome trace (for ui.perfetto.dev)",
-                       .kind = ValueKind::kFile}},
-          .config_keys = keys_of<PretrainConfig>(),
-          .examples = {{"bench step --config lrs3.yaml --json device=cpu",
-                        "a RAVEn Base step on this machine's CPU"},
-                       {"bench loader --manifest data/lrs3/manifest.tsv --steps 50 data.workers=8",
-                        "how fast eight workers read and decode"},
-                       {"bench decode --frames 60 --utterance-length 60 --threads 1",
-                        "the search of one utterance, on one core, with a Base decoder"}},
-          .run = bench};
+  return {
+      .name = "bench",
+      .summary = "measures the speed of the loader, a training step, an encoder or the search",
+      .description = kDescription,
+      .positionals = {{.name = "WHAT",
+                       .meaning = "loader, step, finetune, encode or decode",
+                       .kind = ValueKind::kText,
+                       .choices = {"loader", "step", "finetune", "encode", "decode"}}},
+      .options = {{.name = "--json", .value = "", .meaning = "print one JSON object"},
+                  count_option("--frames", "video frames of the random batch", "100"),
+                  count_option("--utterance-length", "frames of each utterance in it", "50"),
+                  count_option("--warmup", "rounds before timing", "2"),
+                  count_option("--steps", "rounds timed", "5"),
+                  count_option("--threads", "CPU threads of the networks", ""),
+                  {.name = "--modality",
+                   .value = "NAME",
+                   .meaning = "for encode",
+                   .default_value = "video",
+                   .choices = {"video", "audio"}},
+                  {.name = "--beam-size",
+                   .value = "N",
+                   .meaning = "for decode",
+                   .kind = ValueKind::kInteger,
+                   .default_value = "40",
+                   .range = config::at_least(1)},
+                  {.name = "--ctc-weight",
+                   .value = "W",
+                   .meaning = "for decode",
+                   .kind = ValueKind::kNumber,
+                   .default_value = "0.1",
+                   .range = config::between(0, 1)},
+                  {.name = "--manifest",
+                   .value = "FILE",
+                   .meaning = "for loader; else data.manifest",
+                   .kind = ValueKind::kFile},
+                  {.name = "--trace",
+                   .value = "FILE",
+                   .meaning = "write what one more round spends its time on, operator by "
+                              "operator, as a Chrome trace (for ui.perfetto.dev); not for loader",
+                   .kind = ValueKind::kFile}},
+      .config_keys = keys_of<PretrainConfig>(),
+      .examples = {{"bench step --config lrs3.yaml --json device=cpu",
+                    "a RAVEn Base step on this machine's CPU"},
+                   {"bench loader --manifest data/lrs3/manifest.tsv --steps 50 data.workers=8",
+                    "how fast eight workers read and decode"},
+                   {"bench decode --frames 60 --utterance-length 60 --threads 1",
+                    "the search of one utterance, on one core, with a Base decoder"}},
+      .run = bench};
 }
 
 }  // namespace raven::cli

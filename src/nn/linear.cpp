@@ -2,6 +2,8 @@
 
 #include <ATen/autocast_mode.h>
 
+#include "raven/core/error.h"
+
 namespace raven::nn {
 namespace {
 
@@ -54,6 +56,8 @@ WorkingWeights::WorkingWeights(const torch::nn::Module& module) {
   for (const auto& part : module.modules()) {
     auto* layer = part->as<LinearImpl>();
     if (layer == nullptr) continue;
+    // A frozen part may not even run, its outputs being kept.
+    if (torch::GradMode::is_enabled() && !layer->weight.requires_grad()) continue;
     layers_.push_back(layer);
     weights.push_back(layer->weight);
     if (layer->bias.defined()) weights.push_back(layer->bias);
@@ -67,6 +71,7 @@ WorkingWeights::WorkingWeights(const torch::nn::Module& module) {
       CopyAll::apply(torch::TensorList(weights), at::autocast::get_autocast_dtype(device));
   auto next = copies.begin();
   for (auto* layer : layers_) {
+    RAVEN_CHECK(!layer->working_weight_.defined(), "a layer's weights are copied twice");
     layer->working_weight_ = *next++;
     if (layer->bias.defined()) layer->working_bias_ = *next++;
   }

@@ -6,11 +6,15 @@
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
+#define RAVEN_THREAD_SANITIZER
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define RAVEN_THREAD_SANITIZER
+#endif
+#ifdef RAVEN_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 #define RAVEN_TELL(event) event
-#endif
-#endif
-#ifndef RAVEN_TELL
+#else
 #define RAVEN_TELL(event)
 #endif
 
@@ -18,7 +22,8 @@ namespace raven::nn {
 namespace {
 
 // How a loop's caller and its bodies wait for each other is invisible to ThreadSanitizer, since
-// Torch's threads are not compiled with it. It is told here; races between bodies are still found.
+// Torch's threads are not compiled with it. It is told here, of all loops alike: a body that looked
+// for a pair of its own would read its caller's memory first. Races between bodies are still found.
 [[maybe_unused]] char loops_begin, loops_end;
 
 }  // namespace

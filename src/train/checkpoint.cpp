@@ -72,6 +72,13 @@ Checkpoint read_checkpoint(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     throw CheckpointError(fmt::format("{}: no such checkpoint folder", folder.string()));
   }
+  std::error_code unknown;  // is said where the file is read
+  if (fs::symlink_status(folder / kStateFile, unknown).type() == fs::file_type::not_found) {
+    throw CheckpointError(fmt::format(
+        "{}: is no checkpoint, nor a run that has saved one: there is neither {} nor checkpoints/ "
+        "in it",
+        folder.string(), kStateFile));
+  }
   try {
     const auto state = read_state_file(folder / kStateFile);
     for (const char* name : {kModelFile, kOptimizerFile}) verify_file(folder / name, state);

@@ -6,6 +6,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
+#include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/device.h"
@@ -178,6 +179,7 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
       const Autocast autocast(device_, config_.train.precision);
       terms = forward();
       if (!probe.is_empty()) {
+        const nn::WorkingWeights working(*probe);
         readings = probe->losses(terms.front().features, input.valid, labels_of(batch));
       }
     }

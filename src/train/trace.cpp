@@ -5,9 +5,22 @@
 #include <cstdlib>
 #include <set>
 
+#include "raven/core/error.h"
 #include "raven/core/files.h"
 
 namespace raven::train {
+namespace {
+
+/// LibTorch's profiler does not tell that it could not write.
+void check_whole(const std::filesystem::path& file) {
+  auto text = read_file(file);
+  text.erase(text.find_last_not_of(" \n") + 1);
+  if (text.empty() || text.back() != '}') {
+    throw SystemError(fmt::format("{}: the trace could not be written whole", file.string()));
+  }
+}
+
+}  // namespace
 
 void write_trace(const std::filesystem::path& file, const torch::Device& device,
                  const std::function<void()>& work) {
@@ -19,9 +32,17 @@ void write_trace(const std::filesystem::path& file, const torch::Device& device,
   if (device.is_cuda()) activities.insert(ActivityType::CUDA);
   profiler::prepareProfiler(options, activities);
   profiler::enableProfiler(options, activities);
-  work();
+  try {
+    work();
+  } catch (...) {
+    profiler::disableProfiler();
+    throw;
+  }
   const auto trace = profiler::disableProfiler();
-  replace_file(file, [&](const std::filesystem::path& temporary) { trace->save(temporary); });
+  replace_file(file, [&](const std::filesystem::path& temporary) {
+    trace->save(temporary);
+    check_whole(temporary);
+  });
 }
 
 }  // namespace raven::train

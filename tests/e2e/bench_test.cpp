@@ -1,6 +1,7 @@
 // `raven bench` as scripts use it: one JSON object with the promised keys (docs/cli.md).
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
@@ -80,14 +81,14 @@ TEST_F(Bench, TracesOneMoreRoundOperatorByOperator) {
   const auto file = folder_.path() / "step.trace.json";
   const auto result = bench("step", {"--trace", file});
   EXPECT_EQ(result.at("rounds"), 2);
-  std::set<std::string> operators;
+  std::map<std::string, int> operators;
   const auto trace = nlohmann::json::parse(read_file(file));
   for (const auto& event : trace.at("traceEvents")) {
-    if (event.value("cat", "") == "cpu_op") operators.insert(event.at("name").get<std::string>());
+    if (event.value("cat", "") == "cpu_op") ++operators[event.at("name").get<std::string>()];
   }
-  for (const std::string name : {"aten::linear", "aten::layer_norm", "aten::_fused_adamw_"}) {
-    EXPECT_EQ(operators.count(name), 1U) << name;
-  }
+  EXPECT_GT(operators["aten::linear"], 0);
+  EXPECT_GT(operators["aten::layer_norm"], 0);
+  EXPECT_EQ(operators["aten::_fused_adamw_"], 2) << "not one step of both optimisers";
 }
 
 TEST_F(Bench, SaysWhereATraceCannotGo) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "raven/core/error.h"
 #include "raven/nn/transformer.h"
 #include "support/autocast.h"
 
@@ -83,16 +84,17 @@ TEST(WorkingWeights, GiveTheBitsThatCastingOneByOneGives) {
   EXPECT_EQ(expected.at("w_1.weight").scalar_type(), torch::kFloat32);
 }
 
-TEST(WorkingWeights, AreUsedWhileTheyLiveAlone) {
+TEST(WorkingWeights, AreUsedOnlyWhileTheyLive) {
   torch::manual_seed(6);
   const torch::NoGradGuard no_grad;
   Linear layer(4, 4);
-  const auto x = torch::randn({1, 4}), before = layer->weight.clone();
+  const auto x = torch::randn({1, 4});
   const Bf16Scope autocast;
   const auto first = layer(x);
   {
     const WorkingWeights working(*layer);
     layer->weight.zero_();
+    at::autocast::clear_cache();  // which holds a copy, too
     EXPECT_TRUE(torch::equal(layer(x), first));
   }
   at::autocast::clear_cache();
@@ -107,6 +109,24 @@ TEST(WorkingWeights, AreNotMadeWithoutAutocast) {
   const WorkingWeights working(*layer);
   layer->weight.zero_();
   EXPECT_TRUE(torch::equal(layer(x), layer->bias.unsqueeze(0)));
+}
+
+TEST(WorkingWeights, AreNotMadeOfFrozenLayersInTraining) {
+  torch::manual_seed(8);
+  Linear layer(4, 4);
+  for (auto& parameter : layer->parameters()) parameter.requires_grad_(false);
+  const auto x = torch::randn({1, 4});
+  const Bf16Scope autocast;
+  const WorkingWeights working(*layer);
+  layer->weight.zero_();
+  EXPECT_TRUE(torch::equal(layer(x), layer->bias.to(torch::kBFloat16).unsqueeze(0)));
+}
+
+TEST(WorkingWeights, OfOneLayerAreMadeOnce) {
+  const Linear layer(4, 4);
+  const Bf16Scope autocast;
+  const WorkingWeights outer(*layer);
+  EXPECT_THROW(const WorkingWeights again(*layer), InternalError);
 }
 
 TEST(WorkingWeights, LeaveLayersThatWereNotUsedWithoutAGradient) {

@@ -185,6 +185,12 @@ TEST_F(CheckpointFolderTest, ADamagedFileIsNamedAndItsPredecessorUsed) {
   }
 }
 
+TEST_F(CheckpointFolderTest, AFolderWithoutAStateIsNoCheckpoint) {
+  fs::create_directories(path() / "run");
+  EXPECT_THAT(message_of<CheckpointError>([&] { read_checkpoint(path() / "run"); }),
+              HasSubstr("run: is no checkpoint, nor a run that has saved one"));
+}
+
 TEST_F(CheckpointFolderTest, EveryBitOfTheStateCounts) {
   save(1);
   const auto state = file(1, "state.json");

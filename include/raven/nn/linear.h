@@ -8,7 +8,8 @@
 namespace raven::nn {
 
 /// torch::nn::Linear, but for its forward pass: that one adds the bias in a pass of its own over
-/// all outputs unless the input has two dimensions. Same keys: weight (out, in), bias (out).
+/// all outputs unless the input has two dimensions, this one unless the input lies scattered. Same
+/// keys: weight (out, in), bias (out).
 class LinearImpl : public torch::nn::LinearImpl {
  public:
   using torch::nn::LinearImpl::LinearImpl;
@@ -25,7 +26,8 @@ TORCH_MODULE(Linear);
 /// While it lives, and when autocast is on, the linear layers below a module compute with copies
 /// of their weights in autocast's type that were all made at once. Autocast itself casts each
 /// weight where it is used and each gradient where it arises: two launches a tensor, which on a GPU
-/// take longer than the copying. Same values, bit for bit.
+/// take longer than the copying. Same values, bit for bit. In training, frozen layers have no such
+/// copy. Throws InternalError where a layer has copies already.
 class WorkingWeights {
  public:
   explicit WorkingWeights(const torch::nn::Module& module);
