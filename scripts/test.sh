@@ -12,7 +12,7 @@ preset=${RAVEN_PRESET:-dev}
 start=$SECONDS
 
 scripts/setup.sh --tests ${Torch_ROOT:+--torch "$Torch_ROOT"}
-scripts/build.sh "$preset"
+scripts/build.sh "$preset" all
 printf 'test: built in %d s\n' $((SECONDS - start))
 
 # TensorBoard's own reader judges our event files; torch, safetensors and numpy our weights. A Python of its own keeps
