@@ -242,6 +242,7 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
       .frames = torch::randn({utterances, length, config.model.encoder.dim}).to(device),
       .valid = {},
       .ids = std::vector<std::string>(static_cast<std::size_t>(utterances), "random")};
+  const nn::PackedWeights packed(*recognizer->decoder);  // as `raven evaluate` does
   double units = 0;
   const auto timing = time_rounds(arguments, device, [&] {
     const auto hypotheses = decode::decode(recognizer, encoded, decoding);

@@ -149,6 +149,7 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
     log::info("{}: goes on after {} utterances", decoded.path().parent_path().string(),
               std::ssize(set.manifest.utterances) - std::ssize(groups.utterances));
   }
+  const nn::PackedWeights packed(*loaded.recognizer->decoder);
   SearchGroup group;
   const auto search = [&] {
     for (auto& [id, one] : group.search(loaded, config.decode)) {

@@ -2,6 +2,10 @@
 
 #include <ATen/autocast_mode.h>
 
+#include <algorithm>
+
+#include "nn/kernels/packed_product_kernels.h"
+#include "nn/parallel.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -44,9 +48,75 @@ class CopyAll : public torch::autograd::Function<CopyAll> {
   }
 };
 
+/// More rows are left to the library, which may be faster with them.
+constexpr std::int64_t kMaxPackedRows = 512;
+
+std::int64_t num_panels(std::int64_t outputs) {
+  const auto width = kernels::packed_product().panel_width;
+  return (outputs + width - 1) / width;
+}
+
+bool multiplies_packed(const torch::Tensor& x) {
+  return x.device().is_cpu() && x.scalar_type() == torch::kFloat32 &&
+         !torch::GradMode::is_enabled() && !at::autocast::is_autocast_enabled(torch::kCPU) &&
+         x.numel() <= kMaxPackedRows * x.size(-1);
+}
+
+/// Room for a layer's packed weights and its bias.
+std::int64_t packed_numbers(const torch::Tensor& weight) {
+  return num_panels(weight.size(0)) * kernels::packed_product().panel_width * (weight.size(1) + 1);
+}
+
+/// Packs weight (out, in) and bias (out), which may be undefined, into `packed`.
+void pack(const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor& packed) {
+  const auto width = kernels::packed_product().panel_width, panels = num_panels(weight.size(0)),
+             inputs = weight.size(1);
+  const auto missing = panels * width - weight.size(0);
+  packed.narrow(0, 0, panels * inputs * width)
+      .view({panels, inputs, width})
+      .copy_(torch::constant_pad_nd(weight, {0, 0, 0, missing})
+                 .view({panels, width, inputs})
+                 .transpose(1, 2));
+  auto biases = packed.narrow(0, panels * inputs * width, panels * width);
+  if (bias.defined()) {
+    biases.copy_(torch::constant_pad_nd(bias, {0, missing}));
+  } else {
+    biases.zero_();
+  }
+}
+
+torch::Tensor multiply_packed(const torch::Tensor& x, const torch::Tensor& packed,
+                              std::int64_t outputs) {
+  const auto inputs = x.size(-1);
+  RAVEN_CHECK(packed.numel() == num_panels(outputs) * kernels::packed_product().panel_width *
+                                    (inputs + 1),
+              "{} inputs of a layer that has another number of them", inputs);
+  const auto rows = x.contiguous().view({-1, inputs});
+  auto shape = x.sizes().vec();
+  shape.back() = outputs;
+  auto y = torch::empty(shape, x.options());
+  const auto& product = kernels::packed_product();
+  const auto panels = num_panels(outputs);
+  const auto* numbers = packed.data_ptr<float>();
+  const kernels::PackedLayer layer{.panels = numbers,
+                                   .bias = numbers + panels * product.panel_width * inputs,
+                                   .inputs = inputs,
+                                   .outputs = outputs};
+  const auto* from = rows.data_ptr<float>();
+  auto* to = y.data_ptr<float>();
+  const auto shares = std::min<std::int64_t>(torch::get_num_threads(), panels);
+  parallel_for(shares, [&](std::int64_t i) {
+    product.multiply(from, rows.size(0), layer, panels * i / shares, panels * (i + 1) / shares, to);
+  });
+  return y;
+}
+
 }  // namespace
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) {
+  if (packed_.defined() && multiplies_packed(x)) {
+    return multiply_packed(x, packed_, options.out_features());
+  }
   return working_weight_.defined() ? torch::linear(x, working_weight_, working_bias_)
                                    : torch::linear(x, weight, bias);
 }
@@ -79,6 +149,35 @@ WorkingWeights::WorkingWeights(const torch::nn::Module& module) {
 
 WorkingWeights::~WorkingWeights() {
   for (auto* layer : layers_) layer->working_weight_ = layer->working_bias_ = torch::Tensor();
+}
+
+PackedWeights::PackedWeights(const torch::nn::Module& module) {
+  std::int64_t numbers = 0;
+  for (const auto& part : module.modules()) {
+    auto* layer = part->as<LinearImpl>();
+    if (layer == nullptr || !layer->weight.device().is_cpu() ||
+        layer->weight.scalar_type() != torch::kFloat32) {
+      continue;
+    }
+    RAVEN_CHECK(!layer->packed_.defined(), "a layer's weights are packed twice");
+    layers_.push_back(layer);
+    numbers += packed_numbers(layer->weight);
+  }
+  const torch::NoGradGuard no_grad;
+  // One after another as they are used: the end of one layer fetches the start of the next.
+  const auto all = torch::empty({numbers}, torch::kFloat32);
+  std::int64_t first = 0;
+  for (auto* layer : layers_) {
+    const auto size = packed_numbers(layer->weight);
+    auto packed = all.narrow(0, first, size);
+    pack(layer->weight, layer->bias, packed);
+    layer->packed_ = packed;
+    first += size;
+  }
+}
+
+PackedWeights::~PackedWeights() {
+  for (auto* layer : layers_) layer->packed_ = torch::Tensor();
 }
 
 }  // namespace raven::nn

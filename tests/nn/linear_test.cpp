@@ -5,7 +5,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "nn/kernels/packed_product_kernels.h"
 #include "raven/core/error.h"
 #include "raven/nn/transformer.h"
 #include "support/autocast.h"
@@ -143,6 +145,133 @@ TEST(WorkingWeights, LeaveLayersThatWereNotUsedWithoutAGradient) {
   output.to(torch::kFloat32).sum().backward();
   for (const auto& parameter : used->parameters()) EXPECT_TRUE(parameter.grad().defined());
   for (const auto& parameter : idle->parameters()) EXPECT_FALSE(parameter.grad().defined());
+}
+
+TEST(PackedWeights, GiveTheProductForAnyShape) {
+  torch::manual_seed(8);
+  const torch::NoGradGuard no_grad;
+  for (const std::int64_t inputs : {1, 5, 64}) {
+    for (const std::int64_t outputs : {1, 7, 16, 17, 33, 70}) {
+      Linear with_bias(inputs, outputs),
+          without(torch::nn::LinearOptions(inputs, outputs).bias(false));
+      const PackedWeights packed(*with_bias), packed_too(*without);
+      for (const std::int64_t rows : {0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 25, 512, 513}) {
+        const auto x = torch::randn({rows, inputs});
+        for (auto& layer : {with_bias, without}) {
+          const auto y = Linear(layer)->forward(x), expected = reference(layer, x);
+          ASSERT_EQ(y.sizes(), expected.sizes());
+          EXPECT_TRUE(torch::allclose(y.to(torch::kFloat64), expected, 1e-5, 1e-5))
+              << rows << " rows, " << inputs << " inputs, " << outputs << " outputs";
+        }
+      }
+    }
+  }
+}
+
+TEST(PackedWeights, TakeInputsOfAnyLayout) {
+  torch::manual_seed(9);
+  const torch::NoGradGuard no_grad;
+  Linear layer(5, 7);
+  const PackedWeights packed(*layer);
+  const auto x = torch::randn({2, 3, 5});
+  for (const auto& input :
+       {x, x[0], x[0][0], x.unsqueeze(0), x.transpose(0, 1), torch::randn({2, 5, 3}).mT()}) {
+    const auto y = layer(input), expected = reference(layer, input);
+    ASSERT_EQ(y.sizes(), expected.sizes());
+    EXPECT_TRUE(torch::allclose(y.to(torch::kFloat64), expected, 1e-5, 1e-5)) << input.sizes();
+  }
+  EXPECT_THROW(layer(torch::randn({3, 4})), InternalError);
+}
+
+TEST(PackedWeights, GiveARowTheSameBitsAmongOthersAsAlone) {
+  torch::manual_seed(10);
+  const torch::NoGradGuard no_grad;
+  Linear layer(100, 50);
+  const PackedWeights packed(*layer);
+  const auto x = torch::randn({29, 100});
+  const auto together = layer(x);
+  for (std::int64_t i = 0; i < x.size(0); ++i) {
+    EXPECT_TRUE(torch::equal(layer(x[i]), together[i])) << i;
+  }
+}
+
+/// Loops compiled for older processors give what those for the newest give, up to rounding.
+TEST(PackedWeights, HaveTheSameProductForEveryProcessor) {
+  std::vector<const kernels::PackedProduct*> products = {&kernels::kPackedProductGeneric,
+                                                         &kernels::packed_product()};
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    products.push_back(&kernels::kPackedProductAvx2);
+  }
+#endif
+  torch::manual_seed(11);
+  constexpr std::int64_t kRows = 31, kInputs = 37, kOutputs = 75;
+  const auto x = torch::randn({kRows, kInputs}), weight = torch::randn({kOutputs, kInputs}),
+             bias = torch::randn({kOutputs});
+  const auto expected =
+      torch::linear(x.to(torch::kFloat64), weight.to(torch::kFloat64), bias.to(torch::kFloat64));
+  for (const auto* product : products) {
+    const auto width = product->panel_width, panels = (kOutputs + width - 1) / width;
+    const auto missing = panels * width - kOutputs;
+    const auto packed = torch::constant_pad_nd(weight, {0, 0, 0, missing})
+                            .view({panels, width, kInputs})
+                            .transpose(1, 2)
+                            .contiguous();
+    const auto biases = torch::constant_pad_nd(bias, {0, missing});
+    const kernels::PackedLayer layer{.panels = packed.data_ptr<float>(),
+                                     .bias = biases.data_ptr<float>(),
+                                     .inputs = kInputs,
+                                     .outputs = kOutputs};
+    auto y = torch::full({kRows, kOutputs}, 7.0F);
+    product->multiply(x.data_ptr<float>(), kRows, layer, 0, 1, y.data_ptr<float>());
+    EXPECT_TRUE((y.slice(1, width) == 7).all().item<bool>()) << width;
+    product->multiply(x.data_ptr<float>(), kRows, layer, 1, panels, y.data_ptr<float>());
+    EXPECT_TRUE(torch::allclose(y.to(torch::kFloat64), expected, 1e-5, 1e-5)) << width;
+  }
+}
+
+TEST(PackedWeights, AreUsedOnlyWhileTheyLiveAndWithoutGradients) {
+  torch::manual_seed(12);
+  Linear layer(4, 4);
+  const auto x = torch::randn({1, 4});
+  const auto before = layer(x).detach();
+  const auto bias = layer->bias.detach().unsqueeze(0);
+  {
+    const PackedWeights packed(*layer);
+    torch::NoGradGuard no_grad;
+    layer->weight.zero_();
+    EXPECT_TRUE(torch::allclose(layer(x), before));
+    const at::AutoGradMode with_gradients(true);
+    EXPECT_TRUE(torch::equal(layer(x), bias));
+    EXPECT_TRUE(layer(x).requires_grad());
+  }
+  const torch::NoGradGuard no_grad;
+  EXPECT_TRUE(torch::equal(layer(x), bias));
+}
+
+TEST(PackedWeights, LeaveReducedPrecisionToTheLibrary) {
+  torch::manual_seed(13);
+  const torch::NoGradGuard no_grad;
+  Linear layer(4, 4);
+  const PackedWeights packed(*layer);
+  const Bf16Scope autocast;
+  EXPECT_EQ(layer(torch::randn({1, 4})).scalar_type(), torch::kBFloat16);
+}
+
+TEST(PackedWeights, AreNotMadeOfOtherTypes) {
+  torch::manual_seed(14);
+  const torch::NoGradGuard no_grad;
+  Linear layer(4, 4);
+  layer->to(torch::kFloat64);
+  const PackedWeights packed(*layer);
+  EXPECT_EQ(layer(torch::randn({1, 4}, torch::kFloat64)).scalar_type(), torch::kFloat64);
+  EXPECT_THROW(layer(torch::randn({1, 4})), c10::Error);  // as without
+}
+
+TEST(PackedWeights, OfOneLayerAreMadeOnce) {
+  const Linear layer(4, 4);
+  const PackedWeights outer(*layer);
+  EXPECT_THROW(const PackedWeights again(*layer), InternalError);
 }
 
 }  // namespace

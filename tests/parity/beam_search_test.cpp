@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "raven/models/recognizer.h"
 #include "support/formula.h"
 #include "support/parity.h"
@@ -159,13 +161,15 @@ decode::SearchScorers scorers_of(Model& model, const torch::Tensor& encoded, con
   return scorers;
 }
 
-TEST(BeamSearchParity, FindsTheHypothesesAndScores) {
+void expect_golden_searches(bool with_packed_weights) {
   torch::NoGradGuard no_grad;
   const auto& searches = golden().file.at("searches");
   ASSERT_FALSE(searches.empty());
   for (const auto& search : searches) {
     const auto input = search.at("input").get<std::string>();
     auto model = model_of(input);
+    std::optional<nn::PackedWeights> packed;
+    if (with_packed_weights) packed.emplace(*model.decoder);
     const auto& encoded = golden().inputs.at(input);
     auto scorers = scorers_of(model, encoded, search);
     const auto result = decode::beam_search(scorers,
@@ -194,6 +198,10 @@ TEST(BeamSearchParity, FindsTheHypothesesAndScores) {
     }
   }
 }
+
+TEST(BeamSearchParity, FindsTheHypothesesAndScores) { expect_golden_searches(false); }
+
+TEST(BeamSearchParity, FindsTheSameWithPackedWeights) { expect_golden_searches(true); }
 
 }  // namespace
 }  // namespace raven

@@ -1,4 +1,5 @@
-// Linear layers whose bias is part of the matrix product, and their weights in reduced precision.
+// Linear layers whose bias is part of the matrix product, and copies of their weights for a while: in
+// reduced precision, or laid out for few rows.
 #pragma once
 
 #include <torch/torch.h>
@@ -19,7 +20,9 @@ class LinearImpl : public torch::nn::LinearImpl {
 
  private:
   friend class WorkingWeights;
+  friend class PackedWeights;
   torch::Tensor working_weight_, working_bias_;
+  torch::Tensor packed_;  // panels of weights, then as many biases; undefined where there are none
 };
 TORCH_MODULE(Linear);
 
@@ -34,6 +37,23 @@ class WorkingWeights {
   ~WorkingWeights();
   WorkingWeights(const WorkingWeights&) = delete;
   WorkingWeights& operator=(const WorkingWeights&) = delete;
+
+ private:
+  std::vector<LinearImpl*> layers_;  // the module must outlive this
+};
+
+/// While it lives, and where no gradient is kept, the linear layers below a module multiply float32
+/// inputs on a CPU with copies of their weights that are laid out for few rows: a search's step over
+/// some dozens of hypotheses takes half the time that it takes with the library's product. Each row
+/// comes out the same whatever rows it is multiplied with. Weights must not change meanwhile. For
+/// layers on other devices or of other types nothing is done. Throws InternalError where a layer has
+/// copies already.
+class PackedWeights {
+ public:
+  explicit PackedWeights(const torch::nn::Module& module);
+  ~PackedWeights();
+  PackedWeights(const PackedWeights&) = delete;
+  PackedWeights& operator=(const PackedWeights&) = delete;
 
  private:
   std::vector<LinearImpl*> layers_;  // the module must outlive this
