@@ -15,7 +15,7 @@ fail() { printf 'pack: %s\n' "$*" >&2; exit 1; }
 
 command -v patchelf >/dev/null || fail "patchelf is missing; scripts/setup.sh installs it"
 extras=(nn_gpu_test train_gpu_test decode_bench loader_bench models_bench search_bench)
-scripts/build.sh release raven raven-synth "${extras[@]}"
+scripts/build.sh release programs "${extras[@]}"
 built=build/release/bin
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT

@@ -20,7 +20,7 @@ stage() { printf '\n== %s (minute %d)\n' "$*" $(((SECONDS - start) / 60)); }
 
 stage "Set-up and build"
 scripts/setup.sh ${Torch_ROOT:+--torch "$Torch_ROOT"}
-RAVEN_CMAKE="-DRAVEN_TESTS=OFF ${RAVEN_CMAKE:-}" scripts/build.sh release
+scripts/build.sh release
 raven=build/release/bin/raven
 mkdir -p "$folder"
 

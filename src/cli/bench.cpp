@@ -20,6 +20,7 @@
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
 #include "raven/models/encoder.h"
+#include "raven/nn/linear.h"
 #include "raven/train/device.h"
 #include "raven/train/flops.h"
 #include "raven/train/pretrain_task.h"

@@ -31,7 +31,7 @@ SearchScorers make_scorers(models::Recognizer& recognizer, const torch::Tensor& 
                            const models::LanguageModel& language_model) {
   const double ctc_weight = config.kind == DecodeKind::kAttention ? 0 : config.ctc_weight;
   SearchScorers scorers;
-  if (ctc_weight < 1) {
+  if (uses_decoder(config)) {
     scorers.proposer = 0;
     scorers.full.push_back(
         {.name = "decoder",
@@ -48,7 +48,7 @@ SearchScorers make_scorers(models::Recognizer& recognizer, const torch::Tensor& 
                             .weight = config.length_bonus,
                             .scorer = std::make_shared<LengthScorer>(recognizer->options().units)});
   }
-  if (ctc_weight > 0) {
+  if (uses_ctc(config)) {
     scorers.ctc = CtcPrefixScore(recognizer->ctc(frames), valid, recognizer->end_unit());
     scorers.ctc_weight = ctc_weight;
   }
@@ -67,6 +67,16 @@ std::vector<std::int64_t> frame_counts(const Encoded& encoded) {
 }
 
 }  // namespace
+
+bool uses_decoder(const DecodeConfig& config) {
+  return config.kind == DecodeKind::kAttention ||
+         (config.kind == DecodeKind::kHybrid && config.ctc_weight < 1);
+}
+
+bool uses_ctc(const DecodeConfig& config) {
+  return config.kind == DecodeKind::kGreedyCtc ||
+         (config.kind == DecodeKind::kHybrid && config.ctc_weight > 0);
+}
 
 std::vector<Hypothesis> greedy_ctc(const torch::Tensor& log_probs, const torch::Tensor& valid,
                                    const std::vector<std::string>& ids) {

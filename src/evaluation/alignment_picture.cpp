@@ -3,24 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "raven/decode/decode.h"
+
 namespace raven::evaluation {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using config::DecodeConfig;
-using config::DecodeKind;
 
 constexpr std::size_t kMostRows = 400;  // what a report shows
-
-bool uses_decoder(const DecodeConfig& config) {
-  return config.kind == DecodeKind::kAttention ||
-         (config.kind == DecodeKind::kHybrid && config.ctc_weight < 1);
-}
-
-bool uses_ctc(const DecodeConfig& config) {
-  return config.kind == DecodeKind::kGreedyCtc ||
-         (config.kind == DecodeKind::kHybrid && config.ctc_weight > 0);
-}
 
 /// Four digits are enough for a picture.
 double rounded(double weight) { return std::round(weight * 1e4) / 1e4; }
@@ -67,8 +58,8 @@ Json alignment_picture(LoadedRecognizer& loaded, const std::string& id, const to
   read.insert(read.end(), said.begin(), said.end() - 1);
   Json picture = {{"id", id}, {"units", Json::array()}};
   for (const auto unit : said) picture["units"].push_back(loaded.units.piece(unit));
-  if (uses_decoder(config)) picture["attention"] = attention_rows(loaded, frames, read);
-  if (uses_ctc(config)) picture["ctc"] = ctc_spikes(loaded, frames);
+  if (decode::uses_decoder(config)) picture["attention"] = attention_rows(loaded, frames, read);
+  if (decode::uses_ctc(config)) picture["ctc"] = ctc_spikes(loaded, frames);
   return picture;
 }
 

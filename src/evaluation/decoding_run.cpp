@@ -1,6 +1,7 @@
 #include "raven/evaluation/decoding_run.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "raven/data/sample_reader.h"
 #include "raven/decode/decode.h"
 #include "raven/media/image_writer.h"
+#include "raven/nn/linear.h"
 #include "raven/train/finetune_task.h"
 
 namespace raven::evaluation {
@@ -149,7 +151,8 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
     log::info("{}: goes on after {} utterances", decoded.path().parent_path().string(),
               std::ssize(set.manifest.utterances) - std::ssize(groups.utterances));
   }
-  const nn::PackedWeights packed(*loaded.recognizer->decoder);
+  std::optional<nn::PackedWeights> packed;
+  if (decode::uses_decoder(config.decode)) packed.emplace(*loaded.recognizer->decoder);
   SearchGroup group;
   const auto search = [&] {
     for (auto& [id, one] : group.search(loaded, config.decode)) {

@@ -210,8 +210,9 @@ torch::Tensor MultiHeadAttentionImpl::forward(const torch::Tensor& query,
 
 torch::Tensor MultiHeadAttentionImpl::step(const torch::Tensor& x, PrefixCache& past,
                                            const torch::Tensor& visible) {
-  past.append(linear_k(x), linear_v(x));
-  return linear_out(past.attend(linear_q(x), visible, heads_));
+  const auto query = linear_q(x), keys = linear_k(x);
+  past.append(keys, linear_v(x));
+  return linear_out(past.attend(query, visible, heads_));
 }
 
 }  // namespace raven::nn

@@ -48,7 +48,7 @@ class CopyAll : public torch::autograd::Function<CopyAll> {
   }
 };
 
-/// More rows are left to the library, which may be faster with them.
+/// With more rows the library is as fast, since they share its rearranging of the weights.
 constexpr std::int64_t kMaxPackedRows = 512;
 
 std::int64_t num_panels(std::int64_t outputs) {
@@ -86,11 +86,9 @@ void pack(const torch::Tensor& weight, const torch::Tensor& bias, torch::Tensor&
 }
 
 torch::Tensor multiply_packed(const torch::Tensor& x, const torch::Tensor& packed,
-                              std::int64_t outputs) {
-  const auto inputs = x.size(-1);
-  RAVEN_CHECK(packed.numel() == num_panels(outputs) * kernels::packed_product().panel_width *
-                                    (inputs + 1),
-              "{} inputs of a layer that has another number of them", inputs);
+                              const torch::nn::LinearOptions& options) {
+  const auto inputs = options.in_features(), outputs = options.out_features();
+  RAVEN_CHECK(x.size(-1) == inputs, "{} inputs for a layer of {}", x.size(-1), inputs);
   const auto rows = x.contiguous().view({-1, inputs});
   auto shape = x.sizes().vec();
   shape.back() = outputs;
@@ -115,7 +113,7 @@ torch::Tensor multiply_packed(const torch::Tensor& x, const torch::Tensor& packe
 
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) {
   if (packed_.defined() && multiplies_packed(x)) {
-    return multiply_packed(x, packed_, options.out_features());
+    return multiply_packed(x, packed_, options);
   }
   return working_weight_.defined() ? torch::linear(x, working_weight_, working_bias_)
                                    : torch::linear(x, weight, bias);
@@ -137,11 +135,13 @@ WorkingWeights::WorkingWeights(const torch::nn::Module& module) {
     layers_.clear();
     return;
   }
+  for (const auto* layer : layers_) {
+    RAVEN_CHECK(!layer->working_weight_.defined(), "a layer's weights are copied twice");
+  }
   const auto copies =
       CopyAll::apply(torch::TensorList(weights), at::autocast::get_autocast_dtype(device));
   auto next = copies.begin();
   for (auto* layer : layers_) {
-    RAVEN_CHECK(!layer->working_weight_.defined(), "a layer's weights are copied twice");
     layer->working_weight_ = *next++;
     if (layer->bias.defined()) layer->working_bias_ = *next++;
   }
@@ -164,16 +164,17 @@ PackedWeights::PackedWeights(const torch::nn::Module& module) {
     numbers += packed_numbers(layer->weight);
   }
   const torch::NoGradGuard no_grad;
-  // One after another as they are used: the end of one layer fetches the start of the next.
+  // Beside each other in order of registration, which mostly is that of use: the end of one layer
+  // fetches the start of the next.
   const auto all = torch::empty({numbers}, torch::kFloat32);
+  std::vector<torch::Tensor> packed;
   std::int64_t first = 0;
-  for (auto* layer : layers_) {
-    const auto size = packed_numbers(layer->weight);
-    auto packed = all.narrow(0, first, size);
-    pack(layer->weight, layer->bias, packed);
-    layer->packed_ = packed;
-    first += size;
+  for (const auto* layer : layers_) {
+    packed.push_back(all.narrow(0, first, packed_numbers(layer->weight)));
+    pack(layer->weight, layer->bias, packed.back());
+    first += packed.back().numel();
   }
+  for (std::size_t i = 0; i < layers_.size(); ++i) layers_[i]->packed_ = packed[i];
 }
 
 PackedWeights::~PackedWeights() {

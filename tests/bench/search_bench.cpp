@@ -10,6 +10,7 @@
 #include <string>
 
 #include "raven/decode/decode.h"
+#include "raven/nn/linear.h"
 
 namespace raven {
 namespace {

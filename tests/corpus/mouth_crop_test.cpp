@@ -134,18 +134,21 @@ TEST(MouthCrop, IsBlackOutsideTheImage) {
   EXPECT_THAT(crop_of(pixels, 20, 30, how), testing::Each(0));
 }
 
-TEST(MouthCrop, TreatsChannelsAlike) {
+/// Grey rows that lie inside the image have a loop of their own, colours do not.
+TEST(MouthCrop, TreatsChannelsAlikeInsideTheImageAndAtItsBorder) {
   std::vector<std::uint8_t> grey(std::size_t{200} * 180), colour;
   for (std::size_t i = 0; i < grey.size(); ++i) {
     grey[i] = static_cast<std::uint8_t>(i * i % 253);
     colour.insert(colour.end(), {grey[i], static_cast<std::uint8_t>(255 - grey[i]), grey[i]});
   }
-  const auto how = plan_mouth_crops({face_seen_as(0.9, 0.2, 40, -10)}, 1).at(0);
-  const auto grey_crop = crop_of(grey, 200, 180, how);
-  const auto colour_crop = crop_of(colour, 200, 180, how, 3);
-  for (std::size_t i = 0; i < grey_crop.size(); ++i) {
-    EXPECT_EQ(colour_crop[3 * i], grey_crop[i]);
-    EXPECT_EQ(colour_crop[3 * i + 2], grey_crop[i]);
+  for (const double shift_y : {-10.0, -60.0}) {  // partly below the image; inside
+    const auto how = plan_mouth_crops({face_seen_as(0.9, 0.2, 40, shift_y)}, 1).at(0);
+    const auto grey_crop = crop_of(grey, 200, 180, how);
+    const auto colour_crop = crop_of(colour, 200, 180, how, 3);
+    for (std::size_t i = 0; i < grey_crop.size(); ++i) {
+      ASSERT_EQ(colour_crop[3 * i], grey_crop[i]) << shift_y << " " << i;
+      ASSERT_EQ(colour_crop[3 * i + 2], grey_crop[i]) << shift_y << " " << i;
+    }
   }
 }
 

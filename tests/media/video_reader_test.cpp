@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <thread>
 
 #include "media/make_media.h"
@@ -136,6 +138,13 @@ TEST(VideoReader, ExpandsLimitedRangeAndKeepsFullRange) {
   EXPECT_EQ(grey_of(AV_PIX_FMT_YUV420P, {3, 128, 128}), 0);
   EXPECT_EQ(grey_of(AV_PIX_FMT_GRAY8, {126}), 126);
   EXPECT_NEAR(grey_of(AV_PIX_FMT_YUVJ420P, {126, 128, 128}, "mjpeg"), 126, 1);
+}
+
+TEST(VideoReader, RoundsEveryValueOfLimitedRange) {
+  for (int luma = 0; luma < 256; ++luma) {
+    const auto grey = std::lround(std::clamp((luma - 16) * 255 / 219.0, 0.0, 255.0));
+    EXPECT_EQ(grey_of(AV_PIX_FMT_YUV420P, {luma, 128, 128}), grey) << luma;
+  }
 }
 
 TEST(VideoReader, HonoursTheRangeThatTheFileStates) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "nn/kernels/batch_norm_kernels.h"
+#include "nn/kernels/instruction_set.h"
 #include "support/tolerance.h"
 
 namespace raven::nn {
@@ -199,13 +200,12 @@ TEST(BatchNorm, CarriesNotANumberThrough) {
 
 /// Loops compiled for older processors give what those for the newest give, up to rounding.
 TEST(BatchNorm, HasTheSameLoopsForEveryProcessor) {
-#if defined(__x86_64__)
   torch::manual_seed(6);
   std::vector<const kernels::BatchNormLoops*> sets = {&kernels::kBatchNormLoopsGeneric};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    sets.push_back(&kernels::kBatchNormLoopsAvx2);
-  }
-  sets.push_back(&kernels::batch_norm_loops());
+  const auto best = kernels::best_instruction_set();
+  if (best >= kernels::InstructionSet::kAvx2) sets.push_back(&kernels::kBatchNormLoopsAvx2);
+  if (best >= kernels::InstructionSet::kAvx512) sets.push_back(&kernels::kBatchNormLoopsAvx512);
+  EXPECT_EQ(sets.back(), &kernels::batch_norm_loops());
   constexpr std::int64_t kRows = 37, kChannels = 90;
   const auto x = torch::randn({kRows, kChannels}) * 20, mean = torch::randn({kChannels});
   const auto scale = torch::rand({kChannels}), bias = torch::randn({kChannels});
@@ -224,9 +224,6 @@ TEST(BatchNorm, HasTheSameLoopsForEveryProcessor) {
     expect_close(middle, x.to(torch::kDouble).mean(0), "mean");
     expect_close(squares / kRows, x.to(torch::kDouble).var(0, false), "variance");
   }
-#else
-  EXPECT_EQ(&kernels::batch_norm_loops(), &kernels::kBatchNormLoopsGeneric);
-#endif
 }
 
 }  // namespace

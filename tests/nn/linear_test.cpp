@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "nn/kernels/instruction_set.h"
 #include "nn/kernels/packed_product_kernels.h"
 #include "raven/core/error.h"
 #include "raven/nn/transformer.h"
 #include "support/autocast.h"
+#include "support/tolerance.h"
 
 namespace raven::nn {
 namespace {
@@ -19,6 +21,11 @@ namespace {
 torch::Tensor reference(const Linear& layer, const torch::Tensor& x) {
   auto y = torch::matmul(x.to(torch::kFloat64), layer->weight.to(torch::kFloat64).t());
   return layer->bias.defined() ? y + layer->bias.to(torch::kFloat64) : y;
+}
+
+bool close(const torch::Tensor& y, const torch::Tensor& expected) {
+  const auto tolerance = tolerance::relative(torch::kFloat32);
+  return torch::allclose(y.to(torch::kFloat64), expected, tolerance, tolerance);
 }
 
 TEST(Linear, IsTheProductAndTheBiasForAnyShape) {
@@ -160,7 +167,7 @@ TEST(PackedWeights, GiveTheProductForAnyShape) {
         for (auto& layer : {with_bias, without}) {
           const auto y = Linear(layer)->forward(x), expected = reference(layer, x);
           ASSERT_EQ(y.sizes(), expected.sizes());
-          EXPECT_TRUE(torch::allclose(y.to(torch::kFloat64), expected, 1e-5, 1e-5))
+          EXPECT_TRUE(close(y, expected))
               << rows << " rows, " << inputs << " inputs, " << outputs << " outputs";
         }
       }
@@ -178,7 +185,7 @@ TEST(PackedWeights, TakeInputsOfAnyLayout) {
        {x, x[0], x[0][0], x.unsqueeze(0), x.transpose(0, 1), torch::randn({2, 5, 3}).mT()}) {
     const auto y = layer(input), expected = reference(layer, input);
     ASSERT_EQ(y.sizes(), expected.sizes());
-    EXPECT_TRUE(torch::allclose(y.to(torch::kFloat64), expected, 1e-5, 1e-5)) << input.sizes();
+    EXPECT_TRUE(close(y, expected)) << input.sizes();
   }
   EXPECT_THROW(layer(torch::randn({3, 4})), InternalError);
 }
@@ -197,19 +204,14 @@ TEST(PackedWeights, GiveARowTheSameBitsAmongOthersAsAlone) {
 
 /// Loops compiled for older processors give what those for the newest give, up to rounding.
 TEST(PackedWeights, HaveTheSameProductForEveryProcessor) {
-  std::vector<const kernels::PackedProduct*> products = {&kernels::kPackedProductGeneric,
-                                                         &kernels::packed_product()};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    products.push_back(&kernels::kPackedProductAvx2);
-  }
-#endif
+  std::vector<const kernels::PackedProduct*> products = {&kernels::kPackedProductGeneric};
+  const auto best = kernels::best_instruction_set();
+  if (best >= kernels::InstructionSet::kAvx2) products.push_back(&kernels::kPackedProductAvx2);
+  if (best >= kernels::InstructionSet::kAvx512) products.push_back(&kernels::kPackedProductAvx512);
+  EXPECT_EQ(products.back(), &kernels::packed_product());
   torch::manual_seed(11);
-  constexpr std::int64_t kRows = 31, kInputs = 37, kOutputs = 75;
-  const auto x = torch::randn({kRows, kInputs}), weight = torch::randn({kOutputs, kInputs}),
-             bias = torch::randn({kOutputs});
-  const auto expected =
-      torch::linear(x.to(torch::kFloat64), weight.to(torch::kFloat64), bias.to(torch::kFloat64));
+  constexpr std::int64_t kInputs = 37, kOutputs = 75;
+  const auto weight = torch::randn({kOutputs, kInputs}), bias = torch::randn({kOutputs});
   for (const auto* product : products) {
     const auto width = product->panel_width, panels = (kOutputs + width - 1) / width;
     const auto missing = panels * width - kOutputs;
@@ -222,11 +224,16 @@ TEST(PackedWeights, HaveTheSameProductForEveryProcessor) {
                                      .bias = biases.data_ptr<float>(),
                                      .inputs = kInputs,
                                      .outputs = kOutputs};
-    auto y = torch::full({kRows, kOutputs}, 7.0F);
-    product->multiply(x.data_ptr<float>(), kRows, layer, 0, 1, y.data_ptr<float>());
-    EXPECT_TRUE((y.slice(1, width) == 7).all().item<bool>()) << width;
-    product->multiply(x.data_ptr<float>(), kRows, layer, 1, panels, y.data_ptr<float>());
-    EXPECT_TRUE(torch::allclose(y.to(torch::kFloat64), expected, 1e-5, 1e-5)) << width;
+    for (std::int64_t rows = 0; rows <= 26; ++rows) {
+      const auto x = torch::randn({rows, kInputs});
+      const auto expected = torch::linear(x.to(torch::kFloat64), weight.to(torch::kFloat64),
+                                          bias.to(torch::kFloat64));
+      auto y = torch::full({rows, kOutputs}, 7.0F);
+      product->multiply(x.data_ptr<float>(), rows, layer, 0, 1, y.data_ptr<float>());
+      EXPECT_TRUE((y.slice(1, width) == 7).all().item<bool>()) << width << " " << rows;
+      product->multiply(x.data_ptr<float>(), rows, layer, 1, panels, y.data_ptr<float>());
+      EXPECT_TRUE(close(y, expected)) << width << " " << rows;
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "raven/models/recognizer.h"
+#include "raven/nn/linear.h"
 #include "support/formula.h"
 #include "support/parity.h"
 #include "support/tolerance.h"

@@ -21,6 +21,10 @@ struct Encoded {
   std::vector<std::string> ids;  // B names, for errors
 };
 
+/// What is run for hypotheses of this kind.
+bool uses_decoder(const config::DecodeConfig& config);
+bool uses_ctc(const config::DecodeConfig& config);
+
 /// Hypotheses of each utterance, best first; greedy CTC gives one. An utterance without frames has
 /// none. `language_model` is empty, or has the recognizer's vocabulary; it is used when
 /// config.lm_weight is not 0. Both are in eval mode and on the device of the frames.

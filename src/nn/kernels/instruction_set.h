@@ -1,0 +1,24 @@
+// Which of the copies of a loop this machine runs.
+#pragma once
+
+namespace raven::nn::kernels {
+
+/// Each one has what those before it have.
+enum class InstructionSet { kGeneric, kAvx2, kAvx512 };
+
+InstructionSet best_instruction_set();
+
+/// The copy that was compiled for the best instruction set of this machine.
+template <class Loops>
+const Loops& best_of(const Loops& generic, const Loops& avx2, const Loops& avx512) {
+  switch (best_instruction_set()) {
+    case InstructionSet::kAvx512:
+      return avx512;
+    case InstructionSet::kAvx2:
+      return avx2;
+    default:
+      return generic;
+  }
+}
+
+}  // namespace raven::nn::kernels
