@@ -141,13 +141,15 @@ TEST(MouthCrop, TreatsChannelsAlikeInsideTheImageAndAtItsBorder) {
     grey[i] = static_cast<std::uint8_t>(i * i % 253);
     colour.insert(colour.end(), {grey[i], static_cast<std::uint8_t>(255 - grey[i]), grey[i]});
   }
-  for (const double shift_y : {-10.0, -60.0}) {  // partly below the image; inside
-    const auto how = plan_mouth_crops({face_seen_as(0.9, 0.2, 40, shift_y)}, 1).at(0);
-    const auto grey_crop = crop_of(grey, 200, 180, how);
-    const auto colour_crop = crop_of(colour, 200, 180, how, 3);
-    for (std::size_t i = 0; i < grey_crop.size(); ++i) {
-      ASSERT_EQ(colour_crop[3 * i], grey_crop[i]) << shift_y << " " << i;
-      ASSERT_EQ(colour_crop[3 * i + 2], grey_crop[i]) << shift_y << " " << i;
+  for (const double shift_x : {-120.0, -60.0, 0.0, 40.0, 100.0}) {
+    for (const double shift_y : {-150.0, -100.0, -50.0, 0.0}) {
+      const auto how = plan_mouth_crops({face_seen_as(0.9, 0.2, shift_x, shift_y)}, 1).at(0);
+      const auto grey_crop = crop_of(grey, 200, 180, how);
+      const auto colour_crop = crop_of(colour, 200, 180, how, 3);
+      for (std::size_t i = 0; i < grey_crop.size(); ++i) {
+        ASSERT_EQ(colour_crop[3 * i], grey_crop[i]) << shift_x << " " << shift_y << " " << i;
+        ASSERT_EQ(colour_crop[3 * i + 2], grey_crop[i]) << shift_x << " " << shift_y << " " << i;
+      }
     }
   }
 }
