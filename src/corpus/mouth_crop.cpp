@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <optional>
 
 #include "raven/core/error.h"
@@ -183,9 +182,6 @@ class FixedPointInverse {
 
 constexpr int kFractionBits = 5;  // positions are multiples of 1/32 pixel
 
-/// Of a row's pixels, in 1/32 pixel of the image.
-using FixedPositions = std::array<std::int32_t, kCropSize>;
-
 /// One pixel whose four neighbours may lie outside the image.
 void blend_at_border(const ImageView& image, std::int64_t x, std::int64_t y, int fx, int fy,
                      std::uint8_t* out) {
@@ -212,29 +208,6 @@ void blend_inside(const std::uint8_t* upper_left, std::int64_t stride, int fx, i
   }
 }
 
-/// A row of grey pixels whose neighbours all lie inside. Only the loop that fetches them goes pixel
-/// by pixel; the compiler vectorises the others.
-void blend_grey_row(const ImageView& image, const FixedPositions& x, const FixedPositions& y,
-                    std::uint8_t* out) {
-  std::array<std::int32_t, kCropSize> first{};  // of the upper neighbours
-  std::array<std::int32_t, kCropSize> fx{}, fy{};
-  const auto stride = static_cast<std::int32_t>(image.stride);
-  for (std::size_t i = 0; i < kCropSize; ++i) {
-    first[i] = (y[i] >> kFractionBits) * stride + (x[i] >> kFractionBits);
-    fx[i] = x[i] & 31, fy[i] = y[i] & 31;
-  }
-  std::array<std::uint8_t, std::size_t{2} * kCropSize> upper{}, lower{};
-  for (std::size_t i = 0; i < kCropSize; ++i) {
-    std::memcpy(&upper[2 * i], image.pixels + first[i], 2);
-    std::memcpy(&lower[2 * i], image.pixels + first[i] + stride, 2);
-  }
-  for (std::size_t i = 0; i < kCropSize; ++i) {
-    const int above = (32 - fx[i]) * upper[2 * i] + fx[i] * upper[2 * i + 1];
-    const int below = (32 - fx[i]) * lower[2 * i] + fx[i] * lower[2 * i + 1];
-    out[i] = static_cast<std::uint8_t>(((32 - fy[i]) * above + fy[i] * below + 512) >> 10);
-  }
-}
-
 template <int kChannels>
 void warp_window(const ImageView& image, const MouthCrop& how, std::uint8_t* out) {
   const FixedPointInverse from_mean_face(how.to_mean_face);
@@ -247,27 +220,12 @@ void warp_window(const ImageView& image, const MouthCrop& how, std::uint8_t* out
   for (int row = 0; row < kCropSize; ++row) {
     const auto row_x = from_mean_face.x_of_row(how.window.row + row);
     const auto row_y = from_mean_face.y_of_row(how.window.row + row);
-    const auto x_at = [&](std::size_t i) { return (row_x + column_x[i]) >> kFractionBits; };
-    const auto y_at = [&](std::size_t i) { return (row_y + column_y[i]) >> kFractionBits; };
-    const auto is_inside = [&](std::size_t i) {
-      const auto x = x_at(i) >> kFractionBits, y = y_at(i) >> kFractionBits;
-      return x >= 0 && x + 1 < image.width && y >= 0 && y + 1 < image.height;
-    };
-    // Along a row positions only grow or only shrink: between two that are inside, all are.
-    if (kChannels == 1 && is_inside(0) && is_inside(kCropSize - 1)) {
-      FixedPositions x{}, y{};
-      for (std::size_t i = 0; i < kCropSize; ++i) {
-        x[i] = static_cast<std::int32_t>(x_at(i));
-        y[i] = static_cast<std::int32_t>(y_at(i));
-      }
-      blend_grey_row(image, x, y, out);
-      out += kCropSize;
-      continue;
-    }
     for (std::size_t i = 0; i < kCropSize; ++i, out += kChannels) {
-      const auto x = x_at(i) >> kFractionBits, y = y_at(i) >> kFractionBits;
-      const auto fx = static_cast<int>(x_at(i) & 31), fy = static_cast<int>(y_at(i) & 31);
-      if (is_inside(i)) {
+      const auto fixed_x = (row_x + column_x[i]) >> kFractionBits;
+      const auto fixed_y = (row_y + column_y[i]) >> kFractionBits;
+      const auto x = fixed_x >> kFractionBits, y = fixed_y >> kFractionBits;
+      const auto fx = static_cast<int>(fixed_x & 31), fy = static_cast<int>(fixed_y & 31);
+      if (x >= 0 && x + 1 < image.width && y >= 0 && y + 1 < image.height) {
         blend_inside<kChannels>(image.pixels + y * image.stride + x * kChannels, image.stride, fx,
                                 fy, out);
       } else {

@@ -134,7 +134,6 @@ TEST(MouthCrop, IsBlackOutsideTheImage) {
   EXPECT_THAT(crop_of(pixels, 20, 30, how), testing::Each(0));
 }
 
-/// Grey rows that lie inside the image have a loop of their own, colours do not.
 TEST(MouthCrop, TreatsChannelsAlikeInsideTheImageAndAtItsBorder) {
   std::vector<std::uint8_t> grey(std::size_t{200} * 180), colour;
   for (std::size_t i = 0; i < grey.size(); ++i) {
