@@ -14,8 +14,6 @@ constexpr std::uint64_t kNotLuma = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL |
                                    AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_FLOAT |
                                    AV_PIX_FMT_FLAG_BAYER | AV_PIX_FMT_FLAG_HWACCEL;
 
-constexpr int kBlack = 16, kWhite = 235;  // of limited range, in 8 bits
-
 bool is_grey(const AVPixFmtDescriptor& format) { return format.nb_components <= 2; }
 
 bool is_full_range(const AVFrame& frame, const AVPixFmtDescriptor& format) {
@@ -29,16 +27,6 @@ bool is_full_range(const AVFrame& frame, const AVPixFmtDescriptor& format) {
     default:  // grey formats are full range by libav's convention, whatever their tag says
       return frame.color_range == AVCOL_RANGE_JPEG || is_grey(format);
   }
-}
-
-/// The whole range for luma of 16..235 (BT.601, BT.709): (luma - 16) * 255 / 219, rounded, which is
-/// the value itself and 36 / 219 = 12 / 73 of it. Multiplying by 898 / 2^16 divides numbers below
-/// 2,700 by 73 exactly. Unlike a table's, its loop is vectorised.
-std::uint8_t expanded(std::uint8_t luma) {
-  const auto value =
-      static_cast<std::uint16_t>(std::clamp<int>(luma, kBlack, kWhite) - kBlack);  // 0..219
-  const auto share = static_cast<std::uint16_t>((std::uint32_t{12} * value + 36) * 898 >> 16);
-  return static_cast<std::uint8_t>(value + share);
 }
 
 FrameView view_of(const std::vector<std::uint8_t>& pixels, const AVFrame& frame,
@@ -74,7 +62,7 @@ FrameView PictureConverter::grey_from_luma(const AVFrame& frame, const AVPixFmtD
             .channels = 1,
             .stride = frame.linesize[luma.plane]};
   }
-  if (!plain) build_table(luma.depth, full_range);
+  build_table(luma.depth, full_range);
   const auto width = static_cast<std::size_t>(frame.width);
   pixels_.resize(static_cast<std::size_t>(frame.height) * width);
   line_.resize(width);
@@ -84,7 +72,7 @@ FrameView PictureConverter::grey_from_luma(const AVFrame& frame, const AVPixFmtD
     if (plain) {
       const std::uint8_t* in =
           frame.data[luma.plane] + std::ptrdiff_t{y} * frame.linesize[luma.plane];
-      std::transform(in, in + width, row, expanded);
+      std::transform(in, in + width, row, [this](std::uint8_t v) { return table_[v]; });
     } else {
       av_read_image_line2(line_.data(), planes, frame.linesize, &format, 0, y, 0, frame.width, 0,
                           sizeof(line_[0]));
@@ -98,8 +86,8 @@ FrameView PictureConverter::grey_from_luma(const AVFrame& frame, const AVPixFmtD
 void PictureConverter::build_table(int depth, bool full_range) {
   if (table_depth_ == depth && table_full_range_ == full_range) return;
   const double unit = std::ldexp(1.0, depth - 8);  // of an 8-bit step
-  const double black = full_range ? 0 : kBlack * unit;
-  const double white = full_range ? std::ldexp(1.0, depth) - 1 : kWhite * unit;
+  const double black = full_range ? 0 : 16 * unit;
+  const double white = full_range ? std::ldexp(1.0, depth) - 1 : 235 * unit;  // BT.601, BT.709
   // Damaged samples may exceed their depth within their two bytes.
   table_.resize(depth == 8 ? 1U << 8 : 1U << 16);
   for (std::size_t value = 0; value < table_.size(); ++value) {
