@@ -59,10 +59,12 @@ data::PreparationOptions options_of(const Arguments& arguments) {
   options.output = arguments.path("--out");
   options.landmarks = arguments.path("--landmarks");
   options.layout = corpus::layout_of(arguments.text("--layout")).value();
+  options.speaker_rule = arguments.text("--speaker");
   options.subsets = split_at_commas(arguments.text("--subset"));
   const bool raw = arguments.text("--format") == "raw";
   options.clip.format = raw ? corpus::StorageFormat::kRaw : corpus::StorageFormat::kH264;
   options.clip.h264.crf = static_cast<int>(arguments.integer("--crf"));
+  options.clip.landmark_picture = corpus::landmark_picture_of(arguments.text("--rotation")).value();
   options.clip.segments = {.min_frames = arguments.integer("--min-frames"),
                            .max_frames = arguments.integer("--max-frames")};
   options.shard_bytes = parse_size(arguments.text("--shard-size"));
@@ -92,6 +94,17 @@ void print_summary(const data::PreparationSummary& summary,
   }
 }
 
+/// Once a run, because it is often the same for each clip.
+void tell_conversions(const data::ConvertedClips& converted) {
+  for (const auto& [rate_hz, clips] : converted.sound_by_hz)
+    log::info("{} clips: sound of {} Hz converted to {}", clips, rate_hz, media::kSampleRateHz);
+  if (converted.frames == 0) return;
+  const auto lowest = fmt::format("{:.4g}", converted.lowest_rate_hz),
+             highest = fmt::format("{:.4g}", converted.highest_rate_hz);
+  log::info("{} clips: {} pictures a second converted to {}", converted.frames,
+            lowest == highest ? lowest : lowest + " to " + highest, media::kFrameRateHz);
+}
+
 /// What is wrong when it is the same with all of them.
 void explain_missing_landmarks(const data::PreparationSummary& summary,
                                const data::PreparationOptions& options) {
@@ -119,6 +132,7 @@ ExitCode run(const Arguments& arguments) {
     log::warn("stopped; finished shards are kept, run the same command again to go on");
     return ExitCode::kStopped;
   }
+  tell_conversions(summary.converted);
   print_summary(summary, options);
   explain_missing_landmarks(summary, options);
   if (summary.failed_share() > arguments.number("--max-failed")) {
@@ -146,6 +160,22 @@ std::vector<Option> options_table() {
        .meaning = "how the corpus is laid out; auto goes by its folders",
        .default_value = "auto",
        .choices = {"auto", "lrs3", "lrs2", "voxceleb2", "folder"}},
+      {.name = "--rotation",
+       .value = "PICTURE",
+       .meaning =
+           "where a video asks for a rotation (a phone's), the picture that the landmarks were "
+           "made "
+           "from: as it is stored, or displayed (OpenCV, ffmpeg, MediaPipe); auto decides by the "
+           "points",
+       .default_value = "auto",
+       .choices = {"auto", "stored", "displayed"}},
+      {.name = "--speaker",
+       .value = "RULE",
+       .meaning =
+           "who speaks in a clip of a plain folder: parent, the folder that it lies in; top, "
+           "the first folder below IN; file, each clip its own; none; or a regular "
+           "expression whose first group is found in the path, e.g. '^([^_]+)_'",
+       .default_value = "parent"},
       {.name = "--subset", .value = "NAME,...", .meaning = "only these, e.g. trainval,test"},
       {.name = "--format",
        .value = "FORMAT",

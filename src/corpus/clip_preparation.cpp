@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 #include <span>
 
 #include "raven/core/error.h"
@@ -21,17 +22,13 @@ constexpr std::uint64_t kMaxLandmarkBytes = 256ULL << 20;
 constexpr std::uint64_t kMaxTextBytes = 1ULL << 20;
 constexpr std::size_t kCropBytes = std::size_t{kCropSize} * kCropSize;
 
-/// Crops one after another, kCropBytes each.
-struct Crops {
-  std::vector<std::uint8_t> pixels;
-  std::int64_t num_frames = 0;
-};
-
-/// Remarks on a clip that can be used.
+/// Remarks on a clip that can be used, in words of our own: no names or texts of others.
 class Remarks {
  public:
   void add(const std::string& remark) { text_ += (text_.empty() ? "" : "; ") + remark; }
   [[nodiscard]] const std::string& text() const { return text_; }
+
+  Conversions conversions;
 
  private:
   std::string text_;
@@ -42,84 +39,163 @@ Transcript read_transcript(const SourceClip& clip) {
   return parse_transcript(read_file(clip.text, kMaxTextBytes), clip.text.string());
 }
 
-Landmarks read_clip_landmarks(const SourceClip& clip) {
+Faces read_clip_landmarks(const SourceClip& clip) {
   std::error_code ignored;
   if (!std::filesystem::exists(clip.landmarks, ignored)) {
     throw DataError(
         fmt::format("{}: no such file; expected an array (frames, 68, 2)", clip.landmarks.string()),
         "missing-landmarks");
   }
-  const auto content = read_file(clip.landmarks, kMaxLandmarkBytes);
-  return read_landmarks(std::as_bytes(std::span(content)), clip.landmarks.string());
+  return read_landmarks(read_file(clip.landmarks, kMaxLandmarkBytes), clip.landmarks.string());
 }
 
-/// Landmarks of the frames that the reader shows at 25 per second, when the file has one face for
-/// each frame of another rate. Landmarks made after such a conversion fit the duration as they are.
-void match_frame_rate(std::vector<FacePoints>& faces, const media::VideoReader& reader,
-                      Remarks& remarks) {
-  constexpr double kRate = media::kFrameRateHz;
-  const auto source_rate = reader.source_frame_rate_hz();
-  if (!(source_rate > 0) || std::fabs(source_rate - kRate) < 0.01) return;
-  remarks.add(
-      fmt::format("{:.5g} frames per second converted to {}", source_rate, media::kFrameRateHz));
-  const auto count = static_cast<double>(faces.size());
-  const auto duration_s = reader.duration_s();
-  if (std::fabs(count - duration_s * kRate) <= std::fabs(count - duration_s * source_rate)) return;
-  std::vector<FacePoints> shown(
-      static_cast<std::size_t>(std::llround(count * kRate / source_rate)));
-  for (std::size_t k = 0; k < shown.size(); ++k) {
-    const auto source =
-        static_cast<std::size_t>((static_cast<double>(k) + 0.5) / kRate * source_rate);
-    shown[k] = faces[std::min(source, faces.size() - 1)];
+// Note [Faces of pictures]
+// A face belongs to a picture of the file, and a frame at 25 per second takes the face of the
+// picture that it shows, at whatever times the pictures come. Only a decoder knows for certain
+// which picture that is, but smoothing looks ahead, and holding pictures back or decoding them
+// twice costs too much. So the order is guessed first (one after another where the header says 25
+// per second, else from the times of the packets), used, and compared with what was decoded. Where
+// the guess was wrong, which is rare, the clip is decoded once more.
+//
+// Landmarks may also have been made after a conversion to 25 frames a second. Their number tells.
+
+/// Which face each frame at 25 per second takes; empty: frame k takes face k.
+using FaceOrder = std::optional<std::vector<std::int64_t>>;
+
+bool is_one_for_each_picture(std::int64_t num_faces, const media::PictureTimes& times) {
+  return std::abs(num_faces - std::ssize(times.starts_s)) <=
+         std::abs(num_faces - std::ssize(times.shown));
+}
+
+bool is_one_after_another(const std::vector<std::int64_t>& order) {
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (order[k] != static_cast<std::int64_t>(k)) return false;
   }
-  faces = std::move(shown);
+  return true;
 }
 
-void check_lengths(std::int64_t num_frames, std::int64_t num_faces, const SourceClip& clip,
+FaceOrder face_order(const media::PictureTimes& times, std::int64_t num_faces) {
+  if (!is_one_for_each_picture(num_faces, times)) return std::nullopt;
+  const auto end =
+      std::ranges::find_if(times.shown, [&](std::int64_t picture) { return picture >= num_faces; });
+  std::vector<std::int64_t> order(times.shown.begin(), end);
+  if (is_one_after_another(order)) return std::nullopt;
+  return order;
+}
+
+/// Empty where the header says 25 per second, and where the packets cannot be read.
+std::optional<media::PictureTimes> expected_pictures(const SourceClip& clip,
+                                                     const media::VideoReader& reader,
+                                                     const media::Limits& limits) {
+  if (std::fabs(reader.source_frame_rate_hz() - media::kFrameRateHz) < 0.01) return std::nullopt;
+  try {
+    return media::expect_pictures(clip.video, limits);
+  } catch (const MediaError&) {
+    return std::nullopt;  // the reader says what is wrong, unless it can do without
+  }
+}
+
+std::vector<MouthCrop> plan_crops(const FittedFaces& fitted, const FaceOrder& order,
+                                  const std::vector<double>& starts_s) {
+  if (!order) {
+    const auto faces = fill_gaps(fitted.faces, fitted.detected);
+    return plan_mouth_crops(faces, faces.count);
+  }
+  const auto faces = fill_gaps(fitted.faces, fitted.detected, starts_s);
+  const Faces of_frames{.count = std::ssize(*order), .at = [&](std::int64_t frame) {
+                          return faces.at((*order)[static_cast<std::size_t>(frame)]);
+                        }};
+  return plan_mouth_crops(of_frames, of_frames.count);
+}
+
+/// Crops one after another, kCropBytes each, and the pictures that they were cut from.
+struct Crops {
+  std::vector<std::uint8_t> pixels;
+  std::int64_t num_frames = 0;
+  media::PictureTimes times;
+};
+
+/// As many crops as are planned; further frames are counted.
+Crops crop_pictures(media::VideoReader& reader, const std::vector<MouthCrop>& plan, bool turned) {
+  Crops crops;
+  while (const auto frame = reader.next()) {
+    const auto k = crops.times.shown.size();
+    crops.times.shown.push_back(reader.picture());
+    if (k >= plan.size()) continue;
+    crops.pixels.resize((k + 1) * kCropBytes);
+    const ImageView stored{frame->pixels, frame->height, frame->width, frame->channels,
+                           frame->stride};
+    crop_mouth(turned ? shown(stored, reader.turn()) : stored, plan[k],
+               std::span(crops.pixels).last(kCropBytes));
+  }
+  crops.times.starts_s = reader.picture_starts_s();
+  crops.num_frames = static_cast<std::int64_t>(crops.pixels.size() / kCropBytes);
+  return crops;
+}
+
+void check_lengths(const media::PictureTimes& times, std::int64_t num_faces, const SourceClip& clip,
                    Remarks& remarks) {
-  const auto tolerated = std::max<std::int64_t>(2, num_frames / 50);
-  const auto difference = std::abs(num_frames - num_faces);
+  const auto num_pictures = std::ssize(times.starts_s), num_frames = std::ssize(times.shown);
+  const auto fitting = is_one_for_each_picture(num_faces, times) ? num_pictures : num_frames;
+  const auto tolerated =
+      std::max(2 * fitting / std::max<std::int64_t>(num_frames, 1), fitting / 50);
+  const auto difference = std::abs(fitting - num_faces);
   if (difference > tolerated) {
+    const auto found = num_pictures == num_frames
+                           ? fmt::format("{}", num_frames)
+                           : fmt::format("{} pictures, {} frames at {} a second", num_pictures,
+                                         num_frames, media::kFrameRateHz);
     throw DataError(
         fmt::format(
             "{}: landmarks of {} frames, but the video has {}; were they made from this file?",
-            clip.landmarks.string(), num_faces, num_frames),
+            clip.landmarks.string(), num_faces, found),
         "landmarks");
   }
   if (difference > 0)
-    remarks.add(fmt::format("landmarks of {} frames, video of {}", num_faces, num_frames));
+    remarks.add(fmt::format("landmarks of {} frames, video of {}", num_faces, fitting));
 }
 
-void check_faces(const std::vector<FacePoints>& faces, const media::FrameView& frame,
-                 const SourceClip& clip) {
-  const auto problem = problem_with_faces(faces, frame.width, frame.height);
-  if (!problem.empty())
-    throw DataError(fmt::format("{}: {}", clip.landmarks.string(), problem), "landmarks");
+void remark_on_pictures(const media::PictureTimes& times, const FittedFaces& fitted,
+                        const media::Turn& turn, Remarks& remarks) {
+  if (!is_one_after_another(times.shown)) {
+    remarks.conversions.frame_rate_hz = static_cast<double>(media::kFrameRateHz) *
+                                        static_cast<double>(times.starts_s.size()) /
+                                        static_cast<double>(times.shown.size());
+  }
+  if (!turn.is_none()) {
+    remarks.add(fmt::format("{}, landmarks of the {} picture", turn.text(),
+                            fitted.turned ? "displayed" : "stored"));
+  }
+  const auto all = fitted.faces.count, filled = all - std::ssize(fitted.detected);
+  if (filled > 0) {
+    remarks.add(fmt::format("{} of {} frames ({:.0f} %) without a face, filled in", filled, all,
+                            100.0 * static_cast<double>(filled) / static_cast<double>(all)));
+  }
 }
 
 Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& remarks) {
-  auto landmarks = read_clip_landmarks(clip);
-  media::VideoReader reader(clip.video,
-                            {.format = media::PixelFormat::kGrey, .limits = options.limits});
-  auto& faces = landmarks.frames;
-  match_frame_rate(faces, reader, remarks);
-  const auto num_faces = static_cast<std::int64_t>(faces.size());
-  const auto plan = plan_mouth_crops(faces, num_faces);
-  Crops crops;
-  std::int64_t num_frames = 0;
-  for (; const auto frame = reader.next(); ++num_frames) {
-    if (num_frames == 0) check_faces(faces, *frame, clip);
-    if (num_frames >= num_faces) continue;  // still counted
-    crops.pixels.resize(static_cast<std::size_t>(num_frames + 1) * kCropBytes);
-    crop_mouth({frame->pixels, frame->height, frame->width, frame->channels, frame->stride},
-               plan[static_cast<std::size_t>(num_frames)],
-               std::span(crops.pixels).last(kCropBytes));
+  const auto faces = read_clip_landmarks(clip);
+  const media::VideoOptions how{.format = media::PixelFormat::kGrey, .limits = options.limits};
+  media::VideoReader reader(clip.video, how);
+  if (reader.picture_starts_s().empty()) {
+    throw MediaError(fmt::format("{}: the video stream holds no frame", clip.video.string()),
+                     "empty");
   }
-  check_lengths(num_frames, num_faces, clip, remarks);
-  crops.num_frames = std::min(num_frames, num_faces);
-  if (landmarks.num_interpolated > 0) {
-    remarks.add(fmt::format("{} frames without a face filled", landmarks.num_interpolated));
+  const auto turn = reader.turn();
+  const auto fitted = fit_to_picture(faces, {.width = reader.width(), .height = reader.height()},
+                                     turn, options.landmark_picture, clip.landmarks.string());
+  const auto expected = expected_pictures(clip, reader, options.limits);
+  const auto guess = expected ? face_order(*expected, faces.count) : std::nullopt;
+  auto crops = crop_pictures(
+      reader, plan_crops(fitted, guess, expected ? expected->starts_s : std::vector<double>{}),
+      fitted.turned);
+  const auto order = face_order(crops.times, faces.count);
+  check_lengths(crops.times, faces.count, clip, remarks);
+  if (order != guess) {  // Note [Faces of pictures]
+    media::VideoReader again(clip.video, how);
+    crops = crop_pictures(again, plan_crops(fitted, order, crops.times.starts_s), fitted.turned);
   }
+  remark_on_pictures(crops.times, fitted, turn, remarks);
   return crops;
 }
 
@@ -127,10 +203,8 @@ std::vector<float> read_sound(const SourceClip& clip, std::int64_t num_frames,
                               const media::Limits& limits, Remarks& remarks) {
   constexpr std::int64_t kWorthSaying = 5 * media::kSamplesPerFrame;  // 0.2 s
   auto audio = media::read_audio(clip.audio.empty() ? clip.video : clip.audio, limits);
-  if (audio.source_sample_rate_hz != media::kSampleRateHz) {
-    remarks.add(fmt::format("sound of {} Hz converted to {}", audio.source_sample_rate_hz,
-                            media::kSampleRateHz));
-  }
+  if (audio.source_sample_rate_hz != media::kSampleRateHz)
+    remarks.conversions.sample_rate_hz = audio.source_sample_rate_hz;
   const auto excess =
       static_cast<std::int64_t>(audio.samples.size()) - num_frames * media::kSamplesPerFrame;
   if (std::abs(excess) > kWorthSaying) {
@@ -183,7 +257,8 @@ PreparedClip prepare_usable_clip(const SourceClip& clip, const ClipOptions& opti
     remarks.add(fmt::format("cut into {} pieces{}", segments.size(),
                             lost ? " without text, because the words have no times" : ""));
   }
-  prepared.message = printable(remarks.text());
+  prepared.message = remarks.text();
+  prepared.conversions = remarks.conversions;
   return prepared;
 }
 
@@ -197,9 +272,9 @@ PreparedClip prepare_clip(const SourceClip& clip, const ClipOptions& options) {
   try {
     return prepare_usable_clip(clip, options);
   } catch (const DataError& error) {
-    return {.verdict = error.reason(), .message = printable(full_message(error)), .utterances = {}};
+    return {.verdict = error.reason(), .message = printable(full_message(error))};
   } catch (const SystemError& error) {
-    return {.verdict = "unreadable", .message = printable(full_message(error)), .utterances = {}};
+    return {.verdict = "unreadable", .message = printable(full_message(error))};
   }
 }
 

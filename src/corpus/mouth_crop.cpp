@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "raven/core/error.h"
 
@@ -44,21 +45,42 @@ Point mean_of(const Range& points, std::size_t first = 0) {
   return {sum.x / count, sum.y / count};
 }
 
+/// Faces around a frame, each made once.
+class FaceWindow {
+ public:
+  explicit FaceWindow(const Faces& faces) : faces_(faces) {}
+
+  /// `frame` may be at most kSmoothing before the latest that was asked for.
+  const FacePoints& at(std::int64_t frame) {
+    for (; num_made_ <= frame; ++num_made_) slot(num_made_) = faces_.at(num_made_);
+    return slot(frame);
+  }
+
+ private:
+  FacePoints& slot(std::int64_t frame) {
+    return ring_[static_cast<std::size_t>(frame) % ring_.size()];
+  }
+
+  const Faces& faces_;
+  std::int64_t num_made_ = 0;
+  std::array<FacePoints, 2 * kSmoothing + 1> ring_{};
+};
+
 /// Mean over a window that shrinks at the clip's ends so that `frame` stays in its middle. Only the
 /// shape is smoothed: the mean's centre is moved back to the frame's own.
-FacePoints smoothed_face(const std::vector<FacePoints>& landmarks, std::int64_t frame) {
-  const auto last = static_cast<std::int64_t>(landmarks.size()) - 1;
+FacePoints smoothed_face(FaceWindow& faces, std::int64_t frame, std::int64_t last) {
   const auto reach = std::min({kSmoothing, frame, last - frame});
   const auto count = static_cast<double>(2 * reach + 1);
   FacePoints face{};
   for (auto i = frame - reach; i <= frame + reach; ++i) {
+    const auto& other = faces.at(i);
     for (std::size_t p = 0; p < face.size(); ++p) {
-      face[p].x += landmarks[static_cast<std::size_t>(i)][p].x;
-      face[p].y += landmarks[static_cast<std::size_t>(i)][p].y;
+      face[p].x += other[p].x;
+      face[p].y += other[p].y;
     }
   }
   for (auto& point : face) point = {point.x / count, point.y / count};
-  const auto wanted = mean_of(landmarks[static_cast<std::size_t>(frame)]);
+  const auto wanted = mean_of(faces.at(frame));
   const auto found = mean_of(face);
   for (auto& point : face) {
     point.x += wanted.x - found.x;
@@ -187,7 +209,7 @@ void blend_at_border(const ImageView& image, std::int64_t x, std::int64_t y, int
                      std::uint8_t* out) {
   const auto pixel = [&](std::int64_t px, std::int64_t py, std::int64_t channel) -> int {
     const bool inside = px >= 0 && px < image.width && py >= 0 && py < image.height;
-    return inside ? image.pixels[py * image.stride + px * image.channels + channel] : 0;
+    return inside ? image.pixels[py * image.stride + px * image.step() + channel] : 0;
   };
   for (std::int64_t c = 0; c < image.channels; ++c) {
     const int upper = (32 - fx) * pixel(x, y, c) + fx * pixel(x + 1, y, c);
@@ -196,19 +218,20 @@ void blend_at_border(const ImageView& image, std::int64_t x, std::int64_t y, int
   }
 }
 
-/// One pixel whose four neighbours lie inside.
+/// One pixel whose four neighbours lie inside. `step` is the distance of columns, `stride` of rows.
 template <int kChannels>
-void blend_inside(const std::uint8_t* upper_left, std::int64_t stride, int fx, int fy,
-                  std::uint8_t* out) {
+void blend_inside(const std::uint8_t* upper_left, std::int64_t step, std::int64_t stride, int fx,
+                  int fy, std::uint8_t* out) {
   const auto* lower_left = upper_left + stride;
   for (int c = 0; c < kChannels; ++c) {
-    const int upper = (32 - fx) * upper_left[c] + fx * upper_left[c + kChannels];
-    const int lower = (32 - fx) * lower_left[c] + fx * lower_left[c + kChannels];
+    const int upper = (32 - fx) * upper_left[c] + fx * upper_left[c + step];
+    const int lower = (32 - fx) * lower_left[c] + fx * lower_left[c + step];
     out[c] = static_cast<std::uint8_t>(((32 - fy) * upper + fy * lower + 512) >> 10);
   }
 }
 
-template <int kChannels>
+/// kTurned: the columns of the image are not next to each other.
+template <int kChannels, bool kTurned>
 void warp_window(const ImageView& image, const MouthCrop& how, std::uint8_t* out) {
   const FixedPointInverse from_mean_face(how.to_mean_face);
   std::array<std::int64_t, kCropSize> column_x{}, column_y{};
@@ -217,6 +240,7 @@ void warp_window(const ImageView& image, const MouthCrop& how, std::uint8_t* out
     column_x[index] = from_mean_face.x_of_column(how.window.column + i);
     column_y[index] = from_mean_face.y_of_column(how.window.column + i);
   }
+  const std::int64_t step = kTurned ? image.step() : kChannels;
   for (int row = 0; row < kCropSize; ++row) {
     const auto row_x = from_mean_face.x_of_row(how.window.row + row);
     const auto row_y = from_mean_face.y_of_row(how.window.row + row);
@@ -226,7 +250,7 @@ void warp_window(const ImageView& image, const MouthCrop& how, std::uint8_t* out
       const auto x = fixed_x >> kFractionBits, y = fixed_y >> kFractionBits;
       const auto fx = static_cast<int>(fixed_x & 31), fy = static_cast<int>(fixed_y & 31);
       if (x >= 0 && x + 1 < image.width && y >= 0 && y + 1 < image.height) {
-        blend_inside<kChannels>(image.pixels + y * image.stride + x * kChannels, image.stride, fx,
+        blend_inside<kChannels>(image.pixels + y * image.stride + x * step, step, image.stride, fx,
                                 fy, out);
       } else {
         blend_at_border(image, x, y, fx, fy, out);
@@ -246,15 +270,14 @@ CropWindow crop_window(const Point& mouth_centre) {
   return {.row = first_of_window(mouth_centre.y), .column = first_of_window(mouth_centre.x)};
 }
 
-std::vector<MouthCrop> plan_mouth_crops(const std::vector<FacePoints>& landmarks,
-                                        std::int64_t num_frames) {
-  RAVEN_CHECK(num_frames <= static_cast<std::int64_t>(landmarks.size()),
-              "{} frames, landmarks of {}", num_frames, landmarks.size());
+std::vector<MouthCrop> plan_mouth_crops(const Faces& faces, std::int64_t num_frames) {
+  RAVEN_CHECK(num_frames <= faces.count, "{} frames, landmarks of {}", num_frames, faces.count);
   static const auto target = stable_points(mean_face());
   std::vector<MouthCrop> crops;
   crops.reserve(static_cast<std::size_t>(num_frames));
+  FaceWindow window(faces);
   for (std::int64_t frame = 0; frame < num_frames; ++frame) {
-    auto face = smoothed_face(landmarks, frame);
+    auto face = smoothed_face(window, frame, faces.count - 1);
     const auto estimate = estimate_similarity(stable_points(face), target);
     // Faces of a ten-thousandth or thousand times the mean face's size are no faces; nor could they
     // be warped.
@@ -277,8 +300,26 @@ void crop_mouth(const ImageView& image, const MouthCrop& how, std::span<std::uin
   RAVEN_CHECK(image.channels == 1 || image.channels == 3, "{} channels", image.channels);
   RAVEN_CHECK(crop.size() == static_cast<std::size_t>(kCropSize * kCropSize * image.channels),
               "a crop of {} bytes", crop.size());
-  image.channels == 1 ? warp_window<1>(image, how, crop.data())
-                      : warp_window<3>(image, how, crop.data());
+  const bool turned = image.step() != image.channels;
+  if (image.channels == 1) {
+    turned ? warp_window<1, true>(image, how, crop.data())
+           : warp_window<1, false>(image, how, crop.data());
+  } else {
+    turned ? warp_window<3, true>(image, how, crop.data())
+           : warp_window<3, false>(image, how, crop.data());
+  }
+}
+
+ImageView shown(const ImageView& stored, const media::Turn& turn) {
+  auto view = stored;
+  if (turn.swaps_sides()) std::swap(view.width, view.height);
+  // The stored pixel that is shown at (0, 0): columns and rows that run backwards begin at the end.
+  const auto first = [](int steps, std::int64_t pixels) { return steps < 0 ? pixels - 1 : 0; };
+  view.pixels += first(turn.xx + turn.yx, stored.width) * stored.step() +
+                 first(turn.xy + turn.yy, stored.height) * stored.stride;
+  view.pixel_step = turn.xx * stored.step() + turn.xy * stored.stride;
+  view.stride = turn.yx * stored.step() + turn.yy * stored.stride;
+  return view;
 }
 
 }  // namespace raven::corpus

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -198,29 +199,58 @@ std::optional<std::int64_t> count_elements(std::span<const std::int64_t> shape,
 }
 
 template <class T>
-double load(const std::byte* element, bool swap) {
+T load(const std::byte* element, bool swap) {
   std::array<std::byte, sizeof(T)> bytes{};
   std::copy_n(element, sizeof(T), bytes.begin());
   if (swap) std::reverse(bytes.begin(), bytes.end());
   T value;
   std::memcpy(&value, bytes.data(), sizeof(T));
-  return static_cast<double>(value);
+  return value;
 }
 
-using Loader = double (*)(const std::byte*, bool);
+/// IEEE 754's binary16.
+struct Half {
+  std::uint16_t bits;
+
+  explicit operator double() const {
+    const int exponent = (bits >> 10) & 0x1F, fraction = bits & 0x3FF;
+    double value = 0;
+    if (exponent == 0x1F) {
+      value = fraction == 0 ? std::numeric_limits<double>::infinity()
+                            : std::numeric_limits<double>::quiet_NaN();
+    } else if (exponent == 0) {
+      value = std::ldexp(fraction, -24);
+    } else {
+      value = std::ldexp(fraction + 0x400, exponent - 25);
+    }
+    return (bits & 0x8000) != 0 ? -value : value;
+  }
+};
+
+/// `values.size()` elements that lie one after another.
+template <class T>
+void load_all(const std::byte* elements, bool swap, std::span<double> values) {
+  for (auto& value : values) {
+    value = static_cast<double>(load<T>(elements, swap));
+    elements += sizeof(T);
+  }
+}
+
+using Loader = void (*)(const std::byte*, bool, std::span<double>);
 
 Loader loader_of(const ElementType& type) {
   const auto key = std::string{type.kind} + std::to_string(type.size);
-  if (key == "f4") return load<float>;
-  if (key == "f8") return load<double>;
-  if (key == "i1") return load<std::int8_t>;
-  if (key == "i2") return load<std::int16_t>;
-  if (key == "i4") return load<std::int32_t>;
-  if (key == "i8") return load<std::int64_t>;
-  if (key == "u1" || key == "b1") return load<std::uint8_t>;
-  if (key == "u2") return load<std::uint16_t>;
-  if (key == "u4") return load<std::uint32_t>;
-  if (key == "u8") return load<std::uint64_t>;
+  if (key == "f2") return load_all<Half>;
+  if (key == "f4") return load_all<float>;
+  if (key == "f8") return load_all<double>;
+  if (key == "i1") return load_all<std::int8_t>;
+  if (key == "i2") return load_all<std::int16_t>;
+  if (key == "i4") return load_all<std::int32_t>;
+  if (key == "i8") return load_all<std::int64_t>;
+  if (key == "u1" || key == "b1") return load_all<std::uint8_t>;
+  if (key == "u2") return load_all<std::uint16_t>;
+  if (key == "u4") return load_all<std::uint32_t>;
+  if (key == "u8") return load_all<std::uint64_t>;
   return nullptr;
 }
 
@@ -274,28 +304,43 @@ NpyView parse_npy(std::span<const std::byte> bytes, const std::string& name) {
   return array;
 }
 
-std::vector<double> npy_as_doubles(const NpyView& array, const std::string& name) {
+NpyNumbers::NpyNumbers(const NpyView& array, const std::string& name)
+    : data_(array.data), shape_(array.shape), strides_(strides_of(array)) {
   const auto type = element_type(array.descr, name);
-  const auto loader = loader_of(type);
-  if (loader == nullptr) {
-    corrupt(name, "its type is not bool, an integer or a float of 4 or 8 bytes");
-  }
-  const bool swap = type.order == '>' && type.size > 1;
-  const auto strides = strides_of(array);
-  std::vector<double> values;
-  values.reserve(static_cast<std::size_t>(array.num_elements()));
-  std::vector<std::int64_t> index(array.shape.size(), 0);
+  load_ = loader_of(type);
+  if (load_ == nullptr)
+    corrupt(name, "its type is not bool, an integer or a float of 2 to 8 bytes");
+  element_bytes_ = type.size;
+  swap_ = type.order == '>' && type.size > 1;
+  is_row_major_ = !array.fortran_order || shape_.size() < 2;
+}
+
+void NpyNumbers::read(std::int64_t first, std::span<double> values) const {
+  const auto at = [&](std::int64_t offset) {
+    return data_.data() + static_cast<std::size_t>(offset) * element_bytes_;
+  };
+  if (is_row_major_) return load_(at(first), swap_, values);
+  std::vector<std::int64_t> index(shape_.size(), 0);
   std::int64_t offset = 0;  // of `index`, in elements
-  for (std::int64_t i = array.num_elements(); i > 0; --i) {
-    values.push_back(
-        loader(array.data.data() + offset * static_cast<std::int64_t>(type.size), swap));
+  for (std::size_t d = index.size(); d-- > 0; first /= shape_[d]) {
+    index[d] = first % shape_[d];
+    offset += index[d] * strides_[d];
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    load_(at(offset), swap_, values.subspan(i, 1));
     for (std::size_t d = index.size(); d-- > 0;) {  // counts up, last dimension fastest
-      offset += strides[d];
-      if (++index[d] < array.shape[d]) break;
-      offset -= strides[d] * array.shape[d];
+      offset += strides_[d];
+      if (++index[d] < shape_[d]) break;
+      offset -= strides_[d] * shape_[d];
       index[d] = 0;
     }
   }
+}
+
+std::vector<double> npy_as_doubles(const NpyView& array, const std::string& name) {
+  const NpyNumbers numbers(array, name);
+  std::vector<double> values(static_cast<std::size_t>(array.num_elements()));
+  if (!values.empty()) numbers.read(0, values);
   return values;
 }
 

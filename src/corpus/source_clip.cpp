@@ -1,5 +1,7 @@
 #include "raven/corpus/source_clip.h"
 
+#include <regex.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -209,14 +211,62 @@ std::string_view name_of(Layout layout) {
   return "unknown";
 }
 
-std::vector<SourceClip> list_clips(const fs::path& folder, Layout layout,
-                                   const fs::path& landmarks) {
+struct SpeakerRule::Pattern {
+  explicit Pattern(const std::string& text) {
+    const int code = regcomp(&expression, text.c_str(), REG_EXTENDED);
+    if (code == 0 && expression.re_nsub > 0) return;
+    std::array<char, 256> why{};
+    if (code != 0) regerror(code, &expression, why.data(), why.size());
+    if (code == 0) regfree(&expression);
+    throw ConfigError(fmt::format(
+        "speaker is '{}', expected parent, top, file, none or a regular expression with a group in "
+        "parentheses, e.g. '^([^_]+)_'{}{}",
+        text, code == 0 ? "" : ": ", why.data()));
+  }
+  ~Pattern() { regfree(&expression); }
+  Pattern(const Pattern&) = delete;
+  Pattern& operator=(const Pattern&) = delete;
+
+  [[nodiscard]] std::string first_group(const std::string& text) const {
+    std::array<regmatch_t, 2> matches{};
+    if (regexec(&expression, text.c_str(), matches.size(), matches.data(), 0) != 0) return "";
+    const auto [begin, end] = matches[1];
+    return begin < 0 ? ""
+                     : text.substr(static_cast<std::size_t>(begin),
+                                   static_cast<std::size_t>(end - begin));
+  }
+
+  regex_t expression{};
+};
+
+SpeakerRule::SpeakerRule(std::string rule) : text_(std::move(rule)) {
+  constexpr std::array<std::string_view, 4> kWords = {kParentIsSpeaker, "top", "file", "none"};
+  if (std::ranges::find(kWords, text_) == kWords.end()) pattern_ = std::make_unique<Pattern>(text_);
+}
+
+SpeakerRule::~SpeakerRule() = default;
+
+std::string SpeakerRule::speaker_of(const fs::path& stem) const {
+  if (pattern_) return printable(pattern_->first_group(stem.generic_string()));
+  if (text_ == "file") return printable(stem.filename().string());
+  if (!stem.has_parent_path() || text_ == "none") return "";
+  return text_ == "top" ? printable(stem.begin()->string()) : parent_name(stem);
+}
+
+std::vector<SourceClip> list_clips(const fs::path& folder, Layout layout, const fs::path& landmarks,
+                                   const SpeakerRule& speakers) {
   if (!is_folder(folder)) {
     throw ConfigError(
         fmt::format("{}: no such folder; expected one with video files", folder.string()));
   }
   Lister lister(folder, landmarks.empty() ? folder / "landmarks" : landmarks);
-  switch (layout == Layout::kAuto ? detect(folder) : layout) {
+  const auto known = layout == Layout::kAuto ? detect(folder) : layout;
+  if (known != Layout::kFolder && speakers.text() != kParentIsSpeaker) {
+    throw ConfigError(fmt::format(
+        "{}: speaker is '{}', but the layout {} says who speaks; it is for --layout folder",
+        folder.string(), speakers.text(), name_of(known)));
+  }
+  switch (known) {
     case Layout::kLrs3:
       list_lrs3(lister);
       break;
@@ -228,12 +278,19 @@ std::vector<SourceClip> list_clips(const fs::path& folder, Layout layout,
       break;
     case Layout::kFolder:
     case Layout::kAuto:
-      lister.add("", Layout::kFolder, [](SourceClip& clip, const fs::path& stem) {
-        if (stem.has_parent_path()) clip.speaker = parent_name(stem);
+      lister.add("", Layout::kFolder, [&](SourceClip& clip, const fs::path& stem) {
+        clip.speaker = speakers.speaker_of(stem);
       });
       break;
   }
-  return lister.sorted();
+  auto clips = lister.sorted();
+  const auto has_speaker = [](const SourceClip& clip) { return !clip.speaker.empty(); };
+  if (speakers.is_pattern() && !clips.empty() && std::ranges::none_of(clips, has_speaker)) {
+    throw ConfigError(
+        fmt::format("{}: speaker is '{}', which is found in none of {} paths, e.g. '{}'",
+                    folder.string(), speakers.text(), clips.size(), clips.front().id));
+  }
+  return clips;
 }
 
 }  // namespace raven::corpus

@@ -51,9 +51,10 @@ std::vector<corpus::SourceClip> list_inputs(const PreparationOptions& options) {
     throw ConfigError(fmt::format("{}: no such folder; --landmarks names one with .npy files",
                                   options.landmarks.string()));
   }
+  const corpus::SpeakerRule speaker_rule(options.speaker_rule);
   std::vector<corpus::SourceClip> clips;
   for (const auto& input : options.inputs) {
-    auto listed = corpus::list_clips(input, options.layout, options.landmarks);
+    auto listed = corpus::list_clips(input, options.layout, options.landmarks, speaker_rule);
     std::move(listed.begin(), listed.end(), std::back_inserter(clips));
   }
   const std::set<std::string> wanted(options.subsets.begin(), options.subsets.end());
@@ -193,8 +194,7 @@ class ShardFiller {
       if (!is_other_clip && written_ids_.count(utterance.id) == 0) continue;
       prepared = {.verdict = "duplicate",
                   .message = fmt::format(
-                      "utterance '{}' has the id of another one; rename the file", utterance.id),
-                  .utterances = {}};
+                      "utterance '{}' has the id of another one; rename the file", utterance.id)};
       return;
     }
     for (const auto& utterance : prepared.utterances) written_ids_.insert(utterance.id);
@@ -242,6 +242,17 @@ PreparationSummary summary_of(const PreparationRecord& record,
   return summary;
 }
 
+void count_conversions(const corpus::PreparedClip& prepared, ConvertedClips& converted) {
+  const auto& [frame_rate_hz, sample_rate_hz] = prepared.conversions;
+  if (sample_rate_hz > 0) ++converted.sound_by_hz[sample_rate_hz];
+  if (!(frame_rate_hz > 0)) return;
+  const bool first = ++converted.frames == 1;
+  converted.lowest_rate_hz =
+      first ? frame_rate_hz : std::min(converted.lowest_rate_hz, frame_rate_hz);
+  converted.highest_rate_hz =
+      first ? frame_rate_hz : std::max(converted.highest_rate_hz, frame_rate_hz);
+}
+
 std::int64_t num_workers(const PreparationOptions& options) {
   if (options.workers > 0) return options.workers;
   return std::max<std::int64_t>(1, std::thread::hardware_concurrency());
@@ -278,6 +289,7 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
 
   const auto to_do = clips_to_do(clips, record, options.retry_failed);
   ShardFiller filler(options, shards, clips, record);
+  ConvertedClips converted;
   PreparationProgress progress{.clips_to_do = static_cast<std::int64_t>(to_do.size())};
   const auto clip_of = [&](std::int64_t i) -> const auto& {
     return to_do[static_cast<std::size_t>(i)];
@@ -287,6 +299,7 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
       [&](std::int64_t i) { return corpus::prepare_clip(clip_of(i), options.clip); },
       [&](std::int64_t i, corpus::PreparedClip prepared) {
         for (const auto& utterance : prepared.utterances) progress.frames_done += utterance.frames;
+        count_conversions(prepared, converted);
         filler.take(clip_of(i), std::move(prepared));
         progress.clips_done = i + 1;
         if (report) report(progress);
@@ -301,6 +314,7 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
   }
   auto summary = summary_of(record, verdicts);
   summary.newly_prepared = progress.clips_done;
+  summary.converted = std::move(converted);
   summary.stopped = !is_complete;
   return summary;
 }

@@ -95,7 +95,16 @@ nlohmann::ordered_json described(const PreparationOptions& options) {
   json["min-frames"] = clip.segments.min_frames;
   json["max-frames"] = clip.segments.max_frames;
   json["shard-size"] = options.shard_bytes;
+  json["rotation"] = corpus::name_of(clip.landmark_picture);
+  json["speaker"] = options.speaker_rule;
   return json;
+}
+
+/// What a folder was prepared with that does not say so: it is older than the option.
+nlohmann::ordered_json before_options() {
+  const PreparationOptions defaults;
+  return {{"rotation", corpus::name_of(defaults.clip.landmark_picture)},
+          {"speaker", defaults.speaker_rule}};
 }
 
 }  // namespace
@@ -193,8 +202,10 @@ void settle_options(const PreparationOptions& options) {
     throw ConfigError(
         fmt::format("{}: damaged; use another folder for the prepared data", file.string()));
   }
+  const auto defaults = before_options();
   for (const auto& [key, value] : wanted.items()) {
-    const auto before = found.contains(key) ? found.at(key).dump() : std::string("not set");
+    const auto& said = found.contains(key) ? found : defaults;
+    const auto before = said.contains(key) ? said.at(key).dump() : std::string("not set");
     if (before == value.dump()) continue;
     throw ConfigError(fmt::format(
         "{} was prepared with {} {}, now it is {}; use another folder or the same options",

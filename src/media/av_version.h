@@ -1,5 +1,6 @@
 // Where FFmpeg 4.4 (Ubuntu 22.04), 5.1 (Debian 12) and 6.1 (Ubuntu 24.04) differ: channel layouts
-// became structs in 5.1, frame durations moved in 5.1.100, libav's descriptors became const in 5.0.
+// became structs in 5.1, frame durations moved in 5.1.100, libav's descriptors became const in 5.0,
+// a stream's side data moved to its codec parameters in 6.1.
 #pragma once
 
 extern "C" {
@@ -9,6 +10,7 @@ extern "C" {
 #include <libswresample/swresample.h>
 }
 
+#include <cstddef>
 #include <cstdint>
 
 namespace raven::media {
@@ -55,9 +57,27 @@ inline SwrContext* new_mono_resampler(AVSampleFormat to, int to_rate_hz, int cha
 
 #if LIBAVFORMAT_VERSION_MAJOR >= 59
 using InputFormat = const AVInputFormat;
+using SideDataSize = std::size_t;
 #else
 using InputFormat = AVInputFormat;
+using SideDataSize = int;
 #endif
+
+/// What a stream says beside its packets; null when it does not.
+inline const std::uint8_t* stream_side_data(const AVStream& stream, AVPacketSideDataType kind,
+                                            std::size_t& bytes) {
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+  const auto* data = av_packet_side_data_get(stream.codecpar->coded_side_data,
+                                             stream.codecpar->nb_coded_side_data, kind);
+  bytes = data == nullptr ? 0 : data->size;
+  return data == nullptr ? nullptr : data->data;
+#else
+  SideDataSize size = 0;
+  const auto* data = av_stream_get_side_data(&stream, kind, &size);
+  bytes = size > 0 ? static_cast<std::size_t>(size) : 0;
+  return data;
+#endif
+}
 
 /// In units of the packet's time base; 0 when unknown.
 inline std::int64_t frame_duration(const AVFrame& frame) {

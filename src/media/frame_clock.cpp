@@ -13,7 +13,6 @@ namespace {
 
 constexpr AVRational kTick = {1, static_cast<int>(kFrameRateHz)};
 constexpr AVRational kHalfTick = {1, 2 * static_cast<int>(kFrameRateHz)};
-constexpr double kMaxInputRateHz = 1000;  // more is a file made to keep the decoder busy
 
 }  // namespace
 

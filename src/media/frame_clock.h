@@ -9,6 +9,9 @@
 
 namespace raven::media {
 
+/// Pictures a second; more is a file made to keep the decoder busy.
+inline constexpr double kMaxInputRateHz = 1000;
+
 /// Says which input frame is shown at each tick. All arithmetic is exact. The rule: output frame k
 /// shows the last input frame that starts at or before (k + 1/2) / 25 s, counted from the start of
 /// the first; the number of output frames is the duration times 25, rounded, and at least 1.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "media/decoder.h"
+#include "media/display_matrix.h"
 #include "media/frame_clock.h"
 #include "media/input.h"
 #include "media/picture.h"
@@ -41,6 +42,31 @@ AVRational frame_rate(const AVStream& stream) {
   return stream.r_frame_rate;
 }
 
+std::vector<double> to_seconds(const std::vector<std::int64_t>& times, AVRational time_base) {
+  std::vector<double> seconds(times.size());
+  std::transform(times.begin(), times.end(), seconds.begin(),
+                 [&](std::int64_t time) { return static_cast<double>(time) * av_q2d(time_base); });
+  return seconds;
+}
+
+struct PacketTime {
+  std::int64_t time = 0, duration = 0;
+};
+
+/// Of the selected stream's packets that become pictures, in the order in which those are shown.
+/// Stops at more of them than a decoder would be allowed.
+std::vector<PacketTime> times_of_packets(Input& input, const Limits& limits) {
+  const auto allowed = static_cast<std::size_t>((limits.max_duration_s + 1) * kMaxInputRateHz);
+  std::vector<PacketTime> times;
+  const auto packet = new_packet();
+  while (times.size() < allowed && input.read(*packet)) {
+    if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0) continue;  // before an edit list's start
+    times.push_back({packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts, packet->duration});
+  }
+  std::ranges::stable_sort(times, {}, &PacketTime::time);
+  return times;
+}
+
 }  // namespace
 
 struct VideoReader::State {
@@ -58,6 +84,7 @@ struct VideoReader::State {
     if (has_next) {
       height = next->height;
       width = next->width;
+      turn = displayed_turn(stream, *next);
     }
   }
 
@@ -73,11 +100,13 @@ struct VideoReader::State {
     }
     ++num_decoded;
     next_start = clock.add(next->best_effort_timestamp, frame_duration(*next));
+    starts.push_back(next_start);
   }
 
   std::optional<FrameView> show() {
     while (has_next && clock.starts_by(next_start, num_shown)) {
       std::swap(current, next);
+      picture = num_decoded - 1;
       view.reset();
       fetch();
     }
@@ -101,6 +130,9 @@ struct VideoReader::State {
   bool has_next = false;
   std::int64_t next_start = 0;
   std::int64_t num_decoded = 0, num_shown = 0;
+  std::int64_t picture = 0;          // which of the decoded ones `current` is
+  std::vector<std::int64_t> starts;  // of all that were decoded, in units of the time base
+  Turn turn;
   std::optional<FrameView> view;  // of `current`, once converted
 };
 
@@ -117,7 +149,33 @@ double VideoReader::source_frame_rate_hz() const {
 }
 double VideoReader::duration_s() const { return state_->input.duration_s(state_->stream); }
 
+const Turn& VideoReader::turn() const { return state_->turn; }
+
 std::optional<FrameView> VideoReader::next() { return state_->show(); }
+std::int64_t VideoReader::picture() const { return state_->picture; }
+
+std::vector<double> VideoReader::picture_starts_s() const {
+  return to_seconds(state_->starts, state_->stream.time_base);
+}
+
+PictureTimes expect_pictures(const Source& source, const Limits& limits) {
+  Input input(source);
+  const auto& stream = open_video(input, limits);
+  const auto packets = times_of_packets(input, limits);
+  FrameClock clock(stream.time_base, frame_rate(stream), limits, input.name());
+  std::vector<std::int64_t> starts;
+  starts.reserve(packets.size());
+  for (const auto& [time, duration] : packets) starts.push_back(clock.add(time, duration));
+  PictureTimes times{.starts_s = to_seconds(starts, stream.time_base), .shown = {}};
+  const auto count = std::ssize(starts);
+  std::int64_t picture = 0;
+  for (std::int64_t k = 0; k < clock.num_output_frames(); ++k) {
+    while (picture + 1 < count && clock.starts_by(starts[static_cast<std::size_t>(picture + 1)], k))
+      ++picture;
+    times.shown.push_back(picture);
+  }
+  return times;
+}
 
 namespace {
 

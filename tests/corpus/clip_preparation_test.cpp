@@ -6,8 +6,10 @@
 #include <cmath>
 
 #include "corpus/make_corpus.h"
+#include "media/make_media.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/corpus/landmarks.h"
 #include "raven/corpus/npy.h"
 #include "raven/media/audio_reader.h"
 #include "raven/media/video_reader.h"
@@ -132,7 +134,8 @@ TEST_F(ClipPreparation, ConvertsOtherFrameRatesAndSaysSo) {
   const auto prepared = prepare({.frames = 68, .rate_hz = 50});
   ASSERT_EQ(prepared.utterances.size(), 1U) << prepared.message;
   EXPECT_EQ(prepared.utterances[0].frames, 34);
-  EXPECT_THAT(prepared.message, HasSubstr("50 frames per second converted to 25"));
+  EXPECT_EQ(prepared.message, "");
+  EXPECT_EQ(prepared.conversions.frame_rate_hz, 50);
   const auto values = shades(prepared.utterances[0]);
   EXPECT_EQ(values[10], 42);  // the last one that starts at or before 10.5 / 25 s
 }
@@ -145,7 +148,230 @@ TEST_F(ClipPreparation, TakesLandmarksMadeAfterTheConversion) {
 TEST_F(ClipPreparation, FillsMissingFacesAndSaysSo) {
   const auto prepared = prepare({.frames = 20, .missing_face = 3});
   EXPECT_EQ(prepared.verdict, "ok");
-  EXPECT_THAT(prepared.message, HasSubstr("1 frames without a face filled"));
+  EXPECT_EQ(prepared.message, "1 of 20 frames (5 %) without a face, filled in");
+}
+
+/// A film whose face moves sideways, and whose pictures move with it: a crop with a picture's own
+/// face shows the same every time.
+struct MovingFilm {
+  static constexpr int kSide = 128;
+  static double place(int i) { return 10 * std::sin(0.4 * i); }
+
+  static media::VideoStreamSpec video(std::vector<std::int64_t> times, AVRational time_base,
+                                      AVRational rate) {
+    return {.width = kSide,
+            .height = kSide,
+            .time_base = time_base,
+            .rate = rate,
+            .times = std::move(times),
+            .pixel = [](int i, int x, int) {
+              return static_cast<int>(std::lround(90 + x - place(i)));
+            }};
+  }
+
+  static FacePoints face(int i) {
+    auto face = mean_face();
+    for (auto& point : face) point = {0.5 * point.x + place(i), 0.5 * point.y};
+    return face;
+  }
+};
+
+std::string file_of(const std::vector<FacePoints>& faces) {
+  const std::int64_t shape[] = {std::ssize(faces), 68, 2};
+  return npy_bytes("<f8", shape, std::as_bytes(std::span(faces)));
+}
+
+/// As the reader shows them.
+std::vector<std::int64_t> shown_pictures(const std::string& file) {
+  media::VideoReader reader({bytes_of(file), "film"});
+  std::vector<std::int64_t> shown;
+  while (reader.next()) shown.push_back(reader.picture());
+  return shown;
+}
+
+class FilmAtRates : public ClipPreparation {
+ protected:
+  /// Prepares the film with a face for each picture, then with one for each frame at 25 a second;
+  /// each crop must be of the place where its picture has the face.
+  void expect_right_faces(const char* container, media::VideoStreamSpec video) {
+    const auto num_pictures = static_cast<int>(video.times.size());
+    const auto file = media::make_media(
+        container, {.video = std::move(video), .audio = media::AudioStreamSpec{}});
+    write_bytes(folder() / "a.mkv", file);
+    std::vector<FacePoints> of_pictures, of_frames;
+    for (int i = 0; i < num_pictures; ++i) of_pictures.push_back(MovingFilm::face(i));
+    const auto shown = shown_pictures(file);
+    ASSERT_NE(shown.size(), of_pictures.size());
+    for (const auto i : shown) of_frames.push_back(MovingFilm::face(static_cast<int>(i)));
+    for (const auto& faces : {of_pictures, of_frames}) {
+      SCOPED_TRACE(faces.size());
+      write_bytes(landmarks(), file_of(faces));
+      const auto prepared = prepare_written();
+      ASSERT_EQ(prepared.verdict, "ok") << prepared.message;
+      ASSERT_EQ(prepared.utterances.at(0).frames, std::ssize(shown));
+      EXPECT_GT(prepared.conversions.frame_rate_hz, 0);
+      for (const auto value : shades(prepared.utterances[0])) EXPECT_NEAR(value, 154.5, 1.5);
+    }
+  }
+};
+
+TEST_F(FilmAtRates, TakesTheFaceOfThePictureThatIsShown) {
+  for (const int rate : {10, 24, 30, 60}) {
+    SCOPED_TRACE(rate);
+    expect_right_faces("mov", MovingFilm::video(media::regular_times(101), {1, rate}, {rate, 1}));
+  }
+}
+
+TEST_F(FilmAtRates, TakesTheFaceOfThePictureAtUnevenTimes) {
+  std::vector<std::int64_t> times;
+  for (int i = 0; i < 60; ++i) times.push_back(i);
+  for (int i = 0; i < 40; ++i) times.push_back(60 + 2 * i);
+  expect_right_faces("mov", MovingFilm::video(times, {1, 30}, {30, 1}));
+  for (auto& time : times) time = time * 1000 / 30;
+  expect_right_faces("matroska", MovingFilm::video(times, {1, 1000}, {0, 1}));  // no rate at all
+}
+
+TEST_F(FilmAtRates, TakesTheFaceOfThePictureWhereTheHeaderNamesAnotherRate) {
+  std::vector<std::int64_t> times;  // 50 a second, then 12.5, which the header calls 25
+  for (int i = 0; i < 50; ++i) times.push_back(2 * i);
+  for (int i = 0; i < 30; ++i) times.push_back(100 + 8 * i);
+  expect_right_faces("matroska", MovingFilm::video(times, {1, 100}, {25, 1}));
+}
+
+TEST_F(ClipPreparation, CountsWhatIsInTheFileWhereLandmarksAreOfAnotherLength) {
+  const auto prepared = prepare({.frames = 60, .rate_hz = 50, .landmark_frames = 100});
+  EXPECT_EQ(prepared.verdict, "landmarks");
+  EXPECT_THAT(prepared.message,
+              HasSubstr("landmarks of 100 frames, but the video has 60 pictures, 30 frames at 25"));
+}
+
+TEST_F(ClipPreparation, TakesWhatStandsForNoFaceAsNaN) {
+  write_clip(folder(), "a.avi", {.frames = 40});
+  const auto faces = read_landmarks(read_file(landmarks()), "a.npy");
+  std::vector<FacePoints> list;
+  for (std::int64_t t = 0; t < faces.count; ++t) list.push_back(faces.at(t));
+  const auto prepared_with = [&](double value) {
+    auto some = list;
+    for (const std::size_t t : {0, 17, 18, 19, 30}) some[t].fill({value, value});
+    write_bytes(landmarks(), file_of(some));
+    return prepare_written();
+  };
+  const auto want = prepared_with(std::nan(""));
+  ASSERT_EQ(want.verdict, "ok") << want.message;
+  EXPECT_EQ(want.message, "5 of 40 frames (12 %) without a face, filled in");
+  for (const double value : {0.0, -1.0, 9999.0, HUGE_VAL}) {
+    SCOPED_TRACE(value);
+    const auto found = prepared_with(value);
+    EXPECT_EQ(found.message, want.message);
+    EXPECT_TRUE(found.utterances.at(0).video == want.utterances.at(0).video);
+  }
+}
+
+TEST_F(ClipPreparation, CallsAClipWithoutAFaceInMostFramesSo) {
+  write_clip(folder(), "a.avi");
+  auto face = mean_face();
+  std::vector<FacePoints> faces(20, face);
+  for (std::size_t t = 5; t < 16; ++t) faces[t].fill({0, 0});
+  write_bytes(landmarks(), file_of(faces));
+  const auto prepared = prepare_written();
+  EXPECT_EQ(prepared.verdict, "no-face");
+  EXPECT_THAT(prepared.message, HasSubstr("11 of 20 frames have no face"));
+}
+
+/// A film of pictures that are shown upright, stored turned, 150 x 110 or the other way round.
+struct TurnedFilm {
+  static constexpr std::int64_t kWidth = 110, kHeight = 150;  // as shown
+  static constexpr int kFrames = 15;
+
+  static std::string file(const media::Turn& turn) {
+    const bool swapped = turn.swaps_sides();
+    const PictureSize stored = {.width = swapped ? kHeight : kWidth,
+                                .height = swapped ? kWidth : kHeight};
+    constexpr std::int32_t kOne = 1 << 16;
+    media::VideoStreamSpec video;
+    video.width = static_cast<int>(stored.width);
+    video.height = static_cast<int>(stored.height);
+    video.times = media::regular_times(kFrames);
+    video.pixel = [=](int i, int x, int y) {
+      const auto at = shown_at({static_cast<double>(x), static_cast<double>(y)}, stored, turn);
+      return static_cast<int>(128 + 60 * std::sin(at.x / 7 + i) + 60 * std::cos(at.y / 9));
+    };
+    if (!turn.is_none()) {
+      video.display_matrix = {
+          kOne * turn.xx, kOne * turn.yx, 0, kOne * turn.xy, kOne * turn.yy, 0, 0, 0, 1 << 30};
+    }
+    return media::make_media(
+        "mov", {.video = video, .audio = media::AudioStreamSpec{.num_samples = 640 * kFrames}});
+  }
+
+  static std::vector<FacePoints> faces() {
+    auto face = mean_face();
+    for (auto& point : face) point = {0.4 * point.x + 3, 0.4 * point.y + 50};
+    return std::vector<FacePoints>(kFrames, face);
+  }
+
+  static std::vector<FacePoints> stored_faces(const media::Turn& turn) {
+    const media::Turn back{turn.xx, turn.yx, turn.xy, turn.yy};
+    auto list = faces();
+    for (auto& face : list) {
+      for (auto& point : face) point = shown_at(point, {kWidth, kHeight}, back);
+    }
+    return list;
+  }
+};
+
+double mean_difference(const std::string& a, const std::string& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    sum += std::abs(static_cast<unsigned char>(a[i]) - static_cast<unsigned char>(b.at(i)));
+  return sum / static_cast<double>(a.size());
+}
+
+TEST_F(ClipPreparation, CropsTurnedPicturesAsTheyAreShown) {
+  const auto prepared_with = [&](const media::Turn& turn, const std::vector<FacePoints>& faces) {
+    write_bytes(folder() / "a.mov", TurnedFilm::file(turn));
+    write_bytes(landmarks(), file_of(faces));
+    return prepare_written();
+  };
+  const auto upright = prepared_with({}, TurnedFilm::faces());
+  ASSERT_EQ(upright.verdict, "ok") << upright.message;
+  EXPECT_EQ(upright.message, "");
+  const auto& want = upright.utterances.at(0).video;
+  for (const auto& turn : {media::Turn{0, -1, 1, 0},
+                           {-1, 0, 0, -1},
+                           {0, 1, -1, 0},
+                           {1, 0, 0, -1},
+                           media::Turn{0, 1, 1, 0},
+                           {0, -1, -1, 0},
+                           {-1, 0, 0, 1}}) {
+    SCOPED_TRACE(turn.text());
+    const auto of_shown = prepared_with(turn, TurnedFilm::faces());
+    ASSERT_EQ(of_shown.verdict, "ok") << of_shown.message;
+    EXPECT_TRUE(of_shown.utterances.at(0).video == want);
+    EXPECT_THAT(of_shown.message, HasSubstr(turn.text() + ", landmarks of the displayed picture"));
+    const auto of_stored = prepared_with(turn, TurnedFilm::stored_faces(turn));
+    ASSERT_EQ(of_stored.verdict, "ok") << of_stored.message;
+    EXPECT_LT(mean_difference(of_stored.utterances.at(0).video, want), 0.5);
+  }
+}
+
+TEST_F(ClipPreparation, LetsTheUserSayWhichPictureTheLandmarksAreOf) {
+  write_bytes(folder() / "a.mov", TurnedFilm::file({-1, 0, 0, -1}));
+  auto faces = TurnedFilm::faces();
+  for (auto& face : faces) {
+    for (auto& point : face) point = {point.y - 20, 108 - point.x};  // lies on its side
+  }
+  write_bytes(landmarks(), file_of(faces));
+  const auto refused = prepare_written();
+  EXPECT_EQ(refused.verdict, "rotation");
+  EXPECT_THAT(refused.message, HasSubstr("a.npy"));
+  options.landmark_picture = LandmarkPicture::kStored;
+  const auto stored = prepare_written();
+  options.landmark_picture = LandmarkPicture::kDisplayed;
+  const auto displayed = prepare_written();
+  ASSERT_EQ(stored.verdict, "ok") << stored.message;
+  ASSERT_EQ(displayed.verdict, "ok") << displayed.message;
+  EXPECT_GT(mean_difference(stored.utterances.at(0).video, displayed.utterances.at(0).video), 5);
 }
 
 TEST_F(ClipPreparation, UsesTheShorterOfVideoAndLandmarks) {

@@ -32,7 +32,7 @@ MouthCrop unmoved(int row, int column) { return {.window = {.row = row, .column 
 
 TEST(MouthCrop, FindsTheSimilarityThatBringsTheFaceBack) {
   const auto face = face_seen_as(0.5, 0.3, 20, -7);
-  const auto crop = plan_mouth_crops({face}, 1).at(0);
+  const auto crop = plan_mouth_crops(faces_of({face}), 1).at(0);
   EXPECT_EQ(crop.points_used, 8);
   for (std::size_t i = 0; i < face.size(); ++i) {
     EXPECT_NEAR(crop.to_mean_face(face[i]).x, mean_face()[i].x,
@@ -47,9 +47,9 @@ TEST(MouthCrop, FindsTheSimilarityThatBringsTheFaceBack) {
 
 TEST(MouthCrop, LeavesOutPointsThatDisagree) {
   auto face = face_seen_as(0.8, -0.1, 3, 4);
-  const auto clean = plan_mouth_crops({face}, 1).at(0);
+  const auto clean = plan_mouth_crops(faces_of({face}), 1).at(0);
   face[45].x += 60;  // the outer corner of an eye
-  const auto crop = plan_mouth_crops({face}, 1).at(0);
+  const auto crop = plan_mouth_crops(faces_of({face}), 1).at(0);
   EXPECT_EQ(crop.points_used, 7);
   EXPECT_NEAR(crop.to_mean_face.cos_part, clean.to_mean_face.cos_part, 1e-6);
   EXPECT_NEAR(crop.to_mean_face.shift_x, clean.to_mean_face.shift_x, 1e-4);
@@ -59,10 +59,10 @@ TEST(MouthCrop, SmoothsTheShapeButKeepsThePlace) {
   std::vector<FacePoints> faces;
   for (int i = 0; i < 13; ++i) faces.push_back(face_seen_as(1, 0, i * i, 0));
   for (auto& point : faces[6]) point.x += 5;  // the whole face jumps: no change of shape
-  const auto crops = plan_mouth_crops(faces, 13);
+  const auto crops = plan_mouth_crops(faces_of(faces), 13);
   EXPECT_NEAR(crops[6].to_mean_face.shift_x, -41, 1e-4);
   faces[6][51].y += 13;  // one point of the mouth moves: an average over thirteen frames
-  const auto moved = plan_mouth_crops(faces, 13);
+  const auto moved = plan_mouth_crops(faces_of(faces), 13);
   // Smoothed, the point is 1 lower; the face's mean of 68 points moves by the whole 13 / 68, the
   // smoothed one's by 1 / 68, and the 20 points of the mouth share the point's own move.
   EXPECT_NEAR(moved[6].to_mean_face.shift_y - crops[6].to_mean_face.shift_y, -12.0 / 68, 1e-3);
@@ -74,9 +74,9 @@ TEST(MouthCrop, SmoothsTheShapeButKeepsThePlace) {
 TEST(MouthCrop, UsesLandmarksBeyondTheLastFrame) {
   std::vector<FacePoints> faces(5, face_seen_as(1, 0, 0, 0));
   faces[4][60].x += 15;
-  const auto long_list = plan_mouth_crops(faces, 3);
+  const auto long_list = plan_mouth_crops(faces_of(faces), 3);
   faces.resize(3);
-  const auto short_list = plan_mouth_crops(faces, 3);
+  const auto short_list = plan_mouth_crops(faces_of(faces), 3);
   EXPECT_EQ(long_list.size(), 3U);
   EXPECT_GT(std::fabs(long_list[2].mouth_centre.x - short_list[2].mouth_centre.x), 0.1);
 }
@@ -85,13 +85,13 @@ TEST(MouthCrop, RefusesLandmarksInOneSpot) {
   std::vector<FacePoints> faces(2, face_seen_as(1, 0, 0, 0));
   faces[1].fill({40, 50});
   try {
-    plan_mouth_crops({faces[1]}, 1);
+    plan_mouth_crops(faces_of({faces[1]}), 1);
     FAIL() << "accepted";
   } catch (const DataError& error) {
     EXPECT_EQ(error.reason(), "landmarks");
     EXPECT_THAT(error.what(), HasSubstr("frame 0"));
   }
-  EXPECT_THROW(plan_mouth_crops({face_seen_as(1e5, 0, 0, 0)}, 1), DataError);
+  EXPECT_THROW(plan_mouth_crops(faces_of({face_seen_as(1e5, 0, 0, 0)}), 1), DataError);
 }
 
 TEST(MouthCrop, CopiesPixelsWhereNothingMoves) {
@@ -142,7 +142,8 @@ TEST(MouthCrop, TreatsChannelsAlikeInsideTheImageAndAtItsBorder) {
   }
   for (const double shift_x : {-120.0, -60.0, 0.0, 40.0, 100.0}) {
     for (const double shift_y : {-150.0, -100.0, -50.0, 0.0}) {
-      const auto how = plan_mouth_crops({face_seen_as(0.9, 0.2, shift_x, shift_y)}, 1).at(0);
+      const auto how =
+          plan_mouth_crops(faces_of({face_seen_as(0.9, 0.2, shift_x, shift_y)}), 1).at(0);
       const auto grey_crop = crop_of(grey, 200, 180, how);
       const auto colour_crop = crop_of(colour, 200, 180, how, 3);
       for (std::size_t i = 0; i < grey_crop.size(); ++i) {
@@ -165,6 +166,42 @@ TEST(MouthCrop, ReadsRowsThatAreFurtherApartThanTheirWidth) {
   std::vector<std::uint8_t> crop(std::size_t{96} * 96);
   crop_mouth({padded.data(), 256, 256, 1, 300}, unmoved(160, 160), crop);
   EXPECT_EQ(crop, crop_of(dense, 256, 256, unmoved(160, 160)));
+}
+
+TEST(MouthCrop, CutsAPictureAsItIsShownWithoutCopyingIt) {
+  constexpr std::int64_t kHeight = 170, kWidth = 210;
+  for (const std::int64_t channels : {1, 3}) {
+    std::vector<std::uint8_t> stored(static_cast<std::size_t>(kHeight * kWidth * channels));
+    for (std::size_t i = 0; i < stored.size(); ++i)
+      stored[i] = static_cast<std::uint8_t>(i * i % 241);
+    const ImageView view{stored.data(), kHeight, kWidth, channels, kWidth * channels};
+    for (const auto& turn : {media::Turn{1, 0, 0, 1},
+                             {-1, 0, 0, 1},
+                             {1, 0, 0, -1},
+                             {-1, 0, 0, -1},
+                             media::Turn{0, 1, 1, 0},
+                             {0, -1, 1, 0},
+                             {0, 1, -1, 0},
+                             {0, -1, -1, 0}}) {
+      const auto width = turn.swaps_sides() ? kHeight : kWidth;
+      const auto height = turn.swaps_sides() ? kWidth : kHeight;
+      std::vector<std::uint8_t> copy(stored.size());
+      for (std::int64_t y = 0; y < kHeight; ++y) {
+        for (std::int64_t x = 0; x < kWidth; ++x) {
+          const auto to_x = turn.xx * x + turn.xy * y + (turn.xx + turn.xy < 0 ? width - 1 : 0);
+          const auto to_y = turn.yx * x + turn.yy * y + (turn.yx + turn.yy < 0 ? height - 1 : 0);
+          for (std::int64_t c = 0; c < channels; ++c) {
+            copy[static_cast<std::size_t>((to_y * width + to_x) * channels + c)] =
+                stored[static_cast<std::size_t>((y * kWidth + x) * channels + c)];
+          }
+        }
+      }
+      const auto how = plan_mouth_crops(faces_of({face_seen_as(0.7, 0.2, 5, -30)}), 1).at(0);
+      std::vector<std::uint8_t> crop(static_cast<std::size_t>(96 * 96 * channels));
+      crop_mouth(shown(view, turn), how, crop);
+      EXPECT_EQ(crop, crop_of(copy, height, width, how, channels)) << turn.text();
+    }
+  }
 }
 
 TEST(MouthCrop, WindowsStayWithinTheFrame) {

@@ -102,6 +102,36 @@ TEST(Npy, ReadsEmptyArrays) {
   EXPECT_TRUE(npy_as_doubles(array, "a").empty());
 }
 
+TEST(Npy, ReadsHalfPrecision) {
+  const std::vector<std::uint16_t> bits = {0x3C00, 0xC000, 0x5640, 0x7BFF, 0x0001,
+                                           0x0400, 0x8000, 0x7C00, 0xFC00, 0x7E01};
+  const std::vector<std::int64_t> shape = {10};
+  const auto file = npy_bytes("<f2", shape, std::as_bytes(std::span(bits)));
+  const auto values = npy_as_doubles(parse_npy(bytes_of(file), "a"), "a");
+  const auto infinity = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(std::vector(values.begin(), values.end() - 1),
+              testing::ElementsAre(1, -2, 100, 65504, std::ldexp(1, -24), std::ldexp(1, -14), -0.0,
+                                   infinity, -infinity));
+  EXPECT_TRUE(std::isnan(values.back()));
+}
+
+TEST(Npy, GivesAnyElementsOfEitherOrder) {
+  const std::vector<std::int16_t> values = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  const auto data = std::as_bytes(std::span(values));
+  for (const bool fortran_order : {false, true}) {
+    const NpyView array{
+        .descr = "<i2", .fortran_order = fortran_order, .shape = {2, 3, 2}, .data = data};
+    const auto all = npy_as_doubles(array, "a");
+    EXPECT_EQ(all[5], fortran_order ? 10 : 5);
+    const NpyNumbers numbers(array, "a");
+    for (std::int64_t first = 0; first < 12; ++first) {
+      std::vector<double> some(static_cast<std::size_t>(12 - first));
+      numbers.read(first, some);
+      EXPECT_EQ(some, std::vector(all.begin() + first, all.end())) << first;
+    }
+  }
+}
+
 TEST(Npy, RefusesEveryTruncation) {
   const auto file = file_with(header_of("<f4", "(2, 2)"), std::string(16, '\0'));
   EXPECT_EQ(message_of(file), "accepted");

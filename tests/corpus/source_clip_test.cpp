@@ -129,5 +129,40 @@ TEST(Layouts, HaveNames) {
   EXPECT_EQ(layout_of("lrs4"), std::nullopt);
 }
 
+TEST_F(SourceClips, OfAPlainFolderHaveTheSpeakersOfTheRule) {
+  touch("bob_01.mp4");
+  touch("ann/eve_02.mp4");
+  touch("ann/monday/ann_03.mp4");
+  const auto speakers = [&](const std::string& rule) {
+    std::vector<std::string> all;
+    for (const auto& clip : list_clips(folder(), Layout::kFolder, {}, SpeakerRule(rule)))
+      all.push_back(clip.speaker);
+    return all;
+  };
+  EXPECT_THAT(speakers("parent"), ElementsAre("ann", "monday", ""));
+  EXPECT_THAT(speakers("top"), ElementsAre("ann", "ann", ""));
+  EXPECT_THAT(speakers("file"), ElementsAre("eve_02", "ann_03", "bob_01"));
+  EXPECT_THAT(speakers("none"), ElementsAre("", "", ""));
+  EXPECT_THAT(speakers("([a-z]+)_[0-9]+$"), ElementsAre("eve", "ann", "bob"));
+  EXPECT_THAT(speakers("^ann/([a-z]+)"), ElementsAre("eve", "monday", ""));
+}
+
+TEST_F(SourceClips, RefuseSpeakerRulesThatCannotWork) {
+  touch("bob_01.mp4");
+  const auto error_with = [&](const std::string& rule, Layout layout) -> std::string {
+    try {
+      list_clips(folder(), layout, {}, SpeakerRule(rule));
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(error_with("folder", Layout::kFolder), HasSubstr("expected parent, top, file, none"));
+  EXPECT_THAT(error_with("([a-z]", Layout::kFolder), HasSubstr("'([a-z]'"));
+  EXPECT_THAT(error_with("(x+)-", Layout::kFolder), HasSubstr("found in none of 1 paths"));
+  EXPECT_THAT(error_with("file", Layout::kLrs3), HasSubstr("the layout lrs3 says who speaks"));
+  EXPECT_EQ(error_with("parent", Layout::kLrs3), "accepted");
+}
+
 }  // namespace
 }  // namespace raven::corpus

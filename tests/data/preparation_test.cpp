@@ -248,6 +248,44 @@ TEST_F(Preparation, RefusesOtherOptionsForTheSameFolder) {
   }
 }
 
+TEST_F(Preparation, TakesAFolderThatIsOlderThanAnOptionForOneOfItsDefault) {
+  make_corpus(2);
+  prepare(options);
+  const auto file = options.output / "prepare.json";
+  const auto said = read_file(file);
+  corpus::write_bytes(file, said.substr(0, said.find(",\n  \"rotation\"")) + "\n}\n");
+  EXPECT_EQ(prepare(options).newly_prepared, 0);
+  options.clip.landmark_picture = corpus::LandmarkPicture::kStored;
+  EXPECT_THAT(config_error(),
+              HasSubstr("was prepared with rotation \"auto\", now it is \"stored\""));
+}
+
+TEST_F(Preparation, CountsWhatWasConvertedInsteadOfSayingItOfEachClip) {
+  corpus::write_clip(input(), "a.avi", {.frames = 50, .rate_hz = 50});
+  corpus::write_clip(input(), "b.avi", {.frames = 20, .rate_hz = 10});
+  corpus::write_clip(input(), "c.avi", {.frames = 50});
+  options.layout = corpus::Layout::kFolder;
+  const auto summary = prepare(options);
+  EXPECT_THAT(summary.clips_by_verdict, UnorderedElementsAre(Pair("ok", 3)));
+  EXPECT_EQ(summary.converted.frames, 2);
+  EXPECT_EQ(summary.converted.lowest_rate_hz, 10);
+  EXPECT_EQ(summary.converted.highest_rate_hz, 50);
+  EXPECT_THAT(summary.converted.sound_by_hz, IsEmpty());
+  EXPECT_THAT(read_file(options.output / "verdicts.tsv"), HasSubstr("a\tok\t\t"));
+}
+
+TEST_F(Preparation, WritesTheSpeakersOfTheRule) {
+  corpus::write_clip(input(), "ann_1.avi");
+  corpus::write_clip(input(), "bob_1.avi");
+  options.layout = corpus::Layout::kFolder;
+  options.speaker_rule = "^([a-z]+)_";
+  prepare(options);
+  std::vector<std::string> speakers;
+  for (const auto& utterance : read_manifest(options.output / "manifest.tsv").utterances)
+    speakers.push_back(utterance.speaker);
+  EXPECT_THAT(speakers, ElementsAre("ann", "bob"));
+}
+
 TEST_F(Preparation, RefusesAFolderInUse) {
   make_corpus(1);
   make_folders(options.output);

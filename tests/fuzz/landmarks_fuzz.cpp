@@ -14,9 +14,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const std::vector<std::uint8_t> image(kSize * kSize, 100);
   std::vector<std::uint8_t> crop(std::size_t{kCropSize} * kCropSize);
   try {
-    const auto landmarks = read_landmarks({reinterpret_cast<const std::byte*>(data), size}, "fuzz");
+    const auto faces = read_landmarks({reinterpret_cast<const char*>(data), size}, "fuzz");
+    const raven::media::Turn turns[] = {{1, 0, 0, 1}, {0, -1, 1, 0}, {-1, 0, 0, 1}};
+    const auto fitted = fit_to_picture(faces, {.width = kSize, .height = kSize}, turns[size % 3],
+                                       LandmarkPicture::kAuto, "fuzz");
     const auto crops =
-        plan_mouth_crops(landmarks.frames, static_cast<std::int64_t>(landmarks.frames.size()));
+        plan_mouth_crops(fill_gaps(fitted.faces, fitted.detected), fitted.faces.count);
     for (const auto& how : crops) {
       const auto& window = how.window;
       if (window.row < 0 || window.row > 160 || window.column < 0 || window.column > 160)

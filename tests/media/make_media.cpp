@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -41,6 +42,12 @@ class Track {
 
   AVCodecContext& codec() { return *codec_; }
 
+  void set_display_matrix(const std::array<std::int32_t, 9>& matrix) {
+    auto* to = av_stream_new_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, sizeof(matrix));
+    if (to == nullptr) throw std::runtime_error("make_media: display matrix");
+    std::memcpy(to, matrix.data(), sizeof(matrix));
+  }
+
   void encode(const AVFrame* frame) {
     require(avcodec_send_frame(codec_.get(), frame), "encode");
     const auto packet = new_packet();
@@ -68,7 +75,9 @@ Track new_video(AVFormatContext& file, const VideoStreamSpec& spec) {
   codec->color_range = spec.range;
   codec->time_base = spec.time_base;
   codec->framerate = spec.rate;
-  return {file, std::move(codec)};
+  Track track(file, std::move(codec));
+  if (spec.display_matrix) track.set_display_matrix(*spec.display_matrix);
+  return track;
 }
 
 Track new_audio(AVFormatContext& file, const AudioStreamSpec& spec) {
@@ -98,6 +107,14 @@ void fill(AVFrame& frame, const std::vector<int>& colour) {
   }
 }
 
+void draw(AVFrame& frame, int i, const std::function<int(int, int, int)>& pixel) {
+  for (int y = 0; y < frame.height; ++y) {
+    for (int x = 0; x < frame.width; ++x) {
+      frame.data[0][y * frame.linesize[0] + x] = static_cast<std::uint8_t>(pixel(i, x, y));
+    }
+  }
+}
+
 void write_video(Track& track, const VideoStreamSpec& spec) {
   for (std::size_t i = 0; i < spec.times.size(); ++i) {
     const auto frame = new_frame();
@@ -107,7 +124,11 @@ void write_video(Track& track, const VideoStreamSpec& spec) {
     frame->height = spec.height;
     frame->pts = spec.times[i];
     require(av_frame_get_buffer(frame.get(), 0), "frame");
-    fill(*frame, spec.colour(static_cast<int>(i)));
+    if (spec.pixel) {
+      draw(*frame, static_cast<int>(i), spec.pixel);
+    } else {
+      fill(*frame, spec.colour(static_cast<int>(i)));
+    }
     track.encode(frame.get());
   }
   track.encode(nullptr);

@@ -1,6 +1,7 @@
 // Media files of any container and codec, made on the spot by libav.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -22,6 +23,9 @@ struct VideoStreamSpec {
   std::vector<std::int64_t> times;
   /// Value of each component (as libav numbers them) of frame i.
   std::function<std::vector<int>(int i)> colour = [](int i) { return std::vector<int>{i}; };
+  /// Value of each pixel of frame i instead, where set; for grey frames of 8 bits.
+  std::function<int(int i, int x, int y)> pixel;
+  std::optional<std::array<std::int32_t, 9>> display_matrix;  // as libav has it
 };
 
 struct AudioStreamSpec {

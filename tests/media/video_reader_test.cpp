@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
 #include <thread>
 
 #include "media/make_media.h"
@@ -277,6 +279,71 @@ TEST(VideoReader, ReadsInManyThreads) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(equal, (std::vector<int>{20, 20, 20, 20}));
+}
+
+std::vector<std::int64_t> shown_by_reader(const std::string& file, std::vector<double>& starts_s) {
+  VideoReader reader(in_memory(file));
+  std::vector<std::int64_t> pictures;
+  while (reader.next()) pictures.push_back(reader.picture());
+  starts_s = reader.picture_starts_s();
+  return pictures;
+}
+
+TEST(VideoReader, TellsFromThePacketsWhichPictureWillBeShown) {
+  struct Kind {
+    const char *container, *codec;
+    AVPixelFormat format;
+    std::vector<std::int64_t> times;
+    AVRational time_base, rate;
+  };
+  const std::vector<std::int64_t> uneven = {0, 10, 150, 155, 160, 400, 440, 520};
+  for (const auto& kind :
+       {Kind{"matroska", "ffv1", AV_PIX_FMT_GRAY8, uneven, {1, 1000}, {0, 1}},
+        {"mov", "mpeg4", AV_PIX_FMT_YUV420P, uneven, {1, 1000}, {20, 1}},
+        {"mp4", "libx264", AV_PIX_FMT_YUV420P, regular_times(60), {1001, 30000}, {30000, 1001}},
+        {"mpegts", "mpeg2video", AV_PIX_FMT_YUV420P, regular_times(40), {1, 30}, {30, 1}},
+        {"webm", "libvpx", AV_PIX_FMT_YUV420P, regular_times(40), {1, 15}, {15, 1}},
+        {"avi", "mjpeg", AV_PIX_FMT_YUVJ420P, regular_times(40), {1, 50}, {50, 1}}}) {
+    SCOPED_TRACE(kind.container);
+    const auto file = make_media(
+        kind.container, {.video = VideoStreamSpec{.codec = kind.codec,
+                                                  .format = kind.format,
+                                                  .width = 32,
+                                                  .height = 32,
+                                                  .time_base = kind.time_base,
+                                                  .rate = kind.rate,
+                                                  .times = kind.times,
+                                                  .colour = [](int i) {
+                                                    return std::vector<int>{60 + 2 * i, 128, 128};
+                                                  }}});
+    const auto expected = expect_pictures(in_memory(file));
+    std::vector<double> starts_s;
+    EXPECT_EQ(expected.shown, shown_by_reader(file, starts_s));
+    ASSERT_EQ(expected.starts_s.size(), kind.times.size());
+    ASSERT_EQ(starts_s.size(), kind.times.size());
+    for (std::size_t i = 0; i < starts_s.size(); ++i)
+      EXPECT_NEAR(expected.starts_s[i], starts_s[i], 1e-9);
+  }
+}
+
+TEST(VideoReader, TellsHowThePictureIsTurned) {
+  constexpr std::int32_t kOne = 1 << 16;
+  const auto turn_of = [](std::optional<std::array<std::int32_t, 9>> matrix) {
+    return VideoReader(
+               in_memory(make_media(
+                   "mov", {.video = VideoStreamSpec{.times = {0}, .display_matrix = matrix}})))
+        .turn()
+        .text();
+  };
+  EXPECT_EQ(turn_of(std::nullopt), "rotation of 0 degrees");
+  EXPECT_EQ(turn_of({{0, kOne, 0, -kOne, 0, 0, 16 * kOne, 0, 1 << 30}}), "rotation of 90 degrees");
+  EXPECT_EQ(turn_of({{-kOne, 0, 0, 0, -kOne, 0, 0, 0, 1 << 30}}), "rotation of 180 degrees");
+  EXPECT_EQ(turn_of({{0, -kOne, 0, kOne, 0, 0, 0, 0, 1 << 30}}), "rotation of 270 degrees");
+  EXPECT_EQ(turn_of({{-kOne, 0, 0, 0, kOne, 0, 0, 0, 1 << 30}}), "mirroring");
+  EXPECT_EQ(turn_of({{kOne, 0, 0, 0, -kOne, 0, 0, 0, 1 << 30}}),
+            "mirroring and rotation of 180 degrees");
+  // 45 degrees: players show it as it is stored.
+  EXPECT_EQ(turn_of({{46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30}}), "rotation of 0 degrees");
 }
 
 TEST(VideoReader, SaysWhenThereIsNoVideo) {

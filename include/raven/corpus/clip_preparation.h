@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "raven/corpus/landmarks.h"
 #include "raven/corpus/segments.h"
 #include "raven/corpus/source_clip.h"
 #include "raven/media/media.h"
@@ -25,6 +26,7 @@ struct ClipOptions {
                           .preset = "superfast"};  // half the time of veryfast, a tenth more bytes
   SegmentLimits segments;
   media::Limits limits;
+  LandmarkPicture landmark_picture = LandmarkPicture::kAuto;
 };
 
 struct PreparedUtterance {
@@ -34,16 +36,23 @@ struct PreparedUtterance {
   std::string video, audio;  // bytes of the files; the sound is a WAV of 640 samples per frame
 };
 
+/// What a clip had instead of 25 frames and 16,000 samples a second; 0: it had those.
+struct Conversions {
+  double frame_rate_hz = 0;  // its pictures by its length
+  std::int64_t sample_rate_hz = 0;
+};
+
 struct PreparedClip {
   std::string verdict = "ok";  // or the reason for which the clip cannot be used, a short word
-  std::string message;         // one line: what is wrong, or what had to be converted
-  std::vector<PreparedUtterance> utterances;  // empty unless ok
+  std::string message;         // one line: what is wrong, or what one should know
+  std::vector<PreparedUtterance> utterances = {};  // empty unless ok
+  Conversions conversions = {};
 };
 
 /// Crops, cuts and encodes one clip. What is wrong with its files becomes the verdict:
-/// "missing-landmarks", "landmarks", "no-face", "short", "text", "no-audio", "no-video", "corrupt",
-/// "empty", "too-large", "unreadable", ... The same bytes on every call. Throws for what is not the
-/// clip's fault (no encoder, out of memory).
+/// "missing-landmarks", "landmarks", "rotation", "no-face", "short", "text", "no-audio",
+/// "no-video", "corrupt", "empty", "too-large", "unreadable", ... The same bytes on every call.
+/// Throws for what is not the clip's fault (no encoder, out of memory).
 PreparedClip prepare_clip(const SourceClip& clip, const ClipOptions& options);
 
 }  // namespace raven::corpus

@@ -1,35 +1,59 @@
-// The 68 facial landmarks of every frame of a clip, from a .npy file.
+// The 68 facial landmarks of every frame of a clip, from a .npy file, and which of them can be
+// faces of its pictures.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "raven/corpus/mean_face.h"
+#include "raven/corpus/faces.h"
+#include "raven/media/turn.h"
 
 namespace raven::corpus {
 
-struct Landmarks {
-  std::vector<FacePoints> frames;     // one face per frame, pixels
-  std::int64_t num_interpolated = 0;  // frames without a detection, filled from their neighbours
+/// The bytes of an array (T, 68, 2) of x, y, pixels: float or integer of any byte order. Frames
+/// without a face are in there as they are. Throws DataError: "corrupt" for a damaged file,
+/// "landmarks" for another shape, "no-face" for no frames.
+Faces read_landmarks(std::string npy, const std::string& name);
+
+struct PictureSize {
+  std::int64_t width = 0, height = 0;  // pixels
 };
 
-/// Reads an array (T, 68, 2) of x, y: float or integer of any byte order. A frame with a NaN has no
-/// detection; it is filled by fill_missing(). Throws DataError: "corrupt" for a damaged file,
-/// "landmarks" for another shape or points that are infinite or further than 100,000 pixels out,
-/// "no-face" when no frame has a detection.
-Landmarks read_landmarks(std::span<const std::byte> npy, const std::string& name);
+/// False for what stands for "no face was found" or cannot be one: a point that is NaN, infinite or
+/// further than 100,000 pixels out, all points in one spot, a mouth whose centre lies outside the
+/// picture, or points that hardly resemble a face. A jaw beyond the picture's edge is fine.
+bool is_face(const FacePoints& face, const PictureSize& picture);
 
-/// What shows that points were not made for a picture of this size, in most frames: they span a few
-/// pixels only (shares of the picture's size), they lie outside of it, or the face is mirrored (x
-/// and y exchanged). Empty: nothing. A face may lie on its side or head.
-std::string problem_with_faces(const std::vector<FacePoints>& frames, std::int64_t width,
-                               std::int64_t height);
+/// True for points that are no detection, whatever the picture: see is_face().
+bool is_missing(const FacePoints& face);
 
-/// Fills frames with a NaN: linearly between the nearest detections, copies of the nearest one at
-/// both ends. Returns how many were filled; leaves the frames alone when none has a detection.
-std::int64_t fill_missing(std::vector<FacePoints>& frames);
+/// Whose pixels landmarks are in, where a file says that its picture is to be turned. OpenCV,
+/// ffmpeg and MediaPipe turn it; libav and what builds on it alone does not.
+enum class LandmarkPicture { kAuto, kStored, kDisplayed };
+
+/// "auto", "stored", "displayed"; empty for another name.
+std::optional<LandmarkPicture> landmark_picture_of(std::string_view name);
+std::string_view name_of(LandmarkPicture picture);
+
+/// Landmarks and the picture that they fit.
+struct FittedFaces {
+  Faces faces;                         // pixels of the stored picture or, if `turned`, of the shown
+  std::vector<std::int64_t> detected;  // frames with a face, sorted; at least half of them
+  bool turned = false;
+};
+
+/// Decides whether landmarks belong to the picture as it is stored or as it is shown, and which
+/// frames have a face. In the picture that is shown, faces are upright; where no turn is asked for,
+/// a face may lie on its side or head. Throws DataError with `name`: "no-face" when most frames
+/// have none, "landmarks" when the points were not made for a picture of this size (shares of its
+/// size, outside of it, x and y exchanged), "rotation" when they fit neither picture, or both.
+FittedFaces fit_to_picture(const Faces& faces, const PictureSize& stored, const media::Turn& turn,
+                           LandmarkPicture picture, const std::string& name);
+
+/// Where a point of the stored picture is shown.
+Point shown_at(const Point& stored, const PictureSize& size, const media::Turn& turn);
 
 }  // namespace raven::corpus

@@ -7,7 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "raven/corpus/mean_face.h"
+#include "raven/corpus/faces.h"
+#include "raven/media/turn.h"
 
 namespace raven::corpus {
 
@@ -40,17 +41,22 @@ struct MouthCrop {
 /// even.
 CropWindow crop_window(const Point& mouth_centre);
 
-/// Crops of the first `num_frames` frames; `landmarks` may hold more of them, and takes part in the
-/// smoothing as a whole. Throws DataError ("landmarks") naming the frame whose points lie in one
-/// spot or give a scale beyond reason.
-std::vector<MouthCrop> plan_mouth_crops(const std::vector<FacePoints>& landmarks,
-                                        std::int64_t num_frames);
+/// Crops of the first `num_frames` frames; there may be more faces, and all of them take part in
+/// the smoothing. Throws DataError ("landmarks") naming the frame whose points lie in one spot or
+/// give a scale beyond reason.
+std::vector<MouthCrop> plan_mouth_crops(const Faces& faces, std::int64_t num_frames);
 
-/// Rows of `width` pixels of `channels` bytes each, `stride` bytes apart.
+/// Rows of `width` pixels of `channels` bytes each, `stride` bytes apart; pixels of a row lie
+/// `pixel_step` bytes apart, 0: next to each other. Both may be negative.
 struct ImageView {
   const std::uint8_t* pixels = nullptr;
-  std::int64_t height = 0, width = 0, channels = 1, stride = 0;
+  std::int64_t height = 0, width = 0, channels = 1, stride = 0, pixel_step = 0;
+
+  [[nodiscard]] std::int64_t step() const { return pixel_step == 0 ? channels : pixel_step; }
 };
+
+/// The same pixels as a player shows them; nothing is copied.
+ImageView shown(const ImageView& stored, const media::Turn& turn);
 
 /// Fills `crop`, 96 x 96 x channels bytes. Pixels outside the image count as black.
 void crop_mouth(const ImageView& image, const MouthCrop& how, std::span<std::uint8_t> crop);

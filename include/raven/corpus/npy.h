@@ -25,9 +25,25 @@ struct NpyView {
 /// damaged, when its size is not the one its shape asks for, or when its type is none of the above.
 NpyView parse_npy(std::span<const std::byte> bytes, const std::string& name);
 
-/// Elements in row-major order as double, whatever their byte order and `fortran_order`. Types:
-/// bool, signed and unsigned integers of 1, 2, 4, 8 bytes, floats of 4 and 8. Throws DataError
-/// ("corrupt") for others.
+/// The elements as double, some at a time, whatever their byte order and `fortran_order`. Types:
+/// bool, signed and unsigned integers of 1, 2, 4, 8 bytes, floats of 2, 4 and 8.
+class NpyNumbers {
+ public:
+  /// The bytes of `array` must live as long. Throws DataError ("corrupt") for another type.
+  NpyNumbers(const NpyView& array, const std::string& name);
+
+  /// Fills `values`, not empty, from element `first` on in row-major order; all of them must exist.
+  void read(std::int64_t first, std::span<double> values) const;
+
+ private:
+  std::span<const std::byte> data_;
+  std::vector<std::int64_t> shape_, strides_;
+  void (*load_)(const std::byte*, bool, std::span<double>) = nullptr;
+  std::size_t element_bytes_ = 1;
+  bool swap_ = false, is_row_major_ = true;
+};
+
+/// All elements in row-major order, as NpyNumbers gives them.
 std::vector<double> npy_as_doubles(const NpyView& array, const std::string& name);
 
 /// What stands before the row-major elements of a version 1 file. They begin at a multiple of 64

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,11 +31,39 @@ struct SourceClip {
   Layout layout = Layout::kFolder;
 };
 
+inline constexpr const char* kParentIsSpeaker = "parent";
+
+/// Who speaks in a clip of a plain folder, told from the clip's path: "parent", the folder that it
+/// lies in (none at the top); "top", the first folder on its way (none at the top); "file", the
+/// file's name, so that each clip has a speaker of its own; "none"; or a regular expression (POSIX
+/// extended) with a group in parentheses, which is searched in the path without its ending: what
+/// the first group matches is the speaker, and none where nothing matches.
+class SpeakerRule {
+ public:
+  /// Throws ConfigError when `rule` is none of these.
+  explicit SpeakerRule(std::string rule = kParentIsSpeaker);
+  ~SpeakerRule();
+  SpeakerRule(const SpeakerRule&) = delete;
+  SpeakerRule& operator=(const SpeakerRule&) = delete;
+
+  /// `stem`: path below the corpus' folder, without its ending.
+  [[nodiscard]] std::string speaker_of(const std::filesystem::path& stem) const;
+  [[nodiscard]] const std::string& text() const { return text_; }
+  [[nodiscard]] bool is_pattern() const { return pattern_ != nullptr; }
+
+ private:
+  struct Pattern;
+  std::string text_;
+  std::unique_ptr<Pattern> pattern_;  // null for a word
+};
+
 /// All clips below `folder`, sorted by subset, id and path. Hidden files are left out; links to
 /// folders are followed once. `landmarks` holds .npy files under the same relative paths as the
-/// videos; empty: `folder`/landmarks. Throws ConfigError when `folder` is missing or a folder below
-/// it cannot be read.
+/// videos; empty: `folder`/landmarks. `speakers` is for plain folders; the other layouts know.
+/// Throws ConfigError when `folder` is missing, a folder below it cannot be read, or `speakers` is
+/// another rule than the usual one and is not asked for or fits no clip.
 std::vector<SourceClip> list_clips(const std::filesystem::path& folder, Layout layout,
-                                   const std::filesystem::path& landmarks = {});
+                                   const std::filesystem::path& landmarks = {},
+                                   const SpeakerRule& speakers = SpeakerRule());
 
 }  // namespace raven::corpus

@@ -25,11 +25,19 @@ struct PreparationOptions {
   std::filesystem::path output;
   std::filesystem::path landmarks;  // empty: the folder `landmarks` of each input
   corpus::Layout layout = corpus::Layout::kAuto;
-  std::vector<std::string> subsets;  // empty: all
+  std::string speaker_rule = corpus::kParentIsSpeaker;  // of a plain folder: corpus::SpeakerRule
+  std::vector<std::string> subsets;                     // empty: all
   corpus::ClipOptions clip;
   std::uint64_t shard_bytes = 512ULL << 20;  // a shard ends with the clip that reaches this size
   std::int64_t workers = 0;                  // threads; 0: one for each core
   bool retry_failed = false;                 // also clips that an earlier run could not use
+};
+
+/// Clips of a run that had other rates than 25 frames and 16,000 samples a second.
+struct ConvertedClips {
+  std::int64_t frames = 0;                           // clips
+  double lowest_rate_hz = 0, highest_rate_hz = 0;    // of their pictures
+  std::map<std::int64_t, std::int64_t> sound_by_hz;  // clips by the rate of their sound
 };
 
 struct PreparationSummary {
@@ -37,6 +45,7 @@ struct PreparationSummary {
       clips_by_verdict;                     // of all clips, whichever run prepared them
   std::int64_t utterances = 0, frames = 0;  // in the manifest
   std::int64_t newly_prepared = 0;          // clips of this run
+  ConvertedClips converted;                 // of this run's usable clips
   bool stopped = false;  // before everything was done; the manifests are as before
 
   [[nodiscard]] std::int64_t num_clips() const;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "raven/media/media.h"
+#include "raven/media/turn.h"
 
 namespace raven::media {
 
@@ -51,13 +52,31 @@ class VideoReader {
   [[nodiscard]] double source_frame_rate_hz() const;  // average; 0 when unknown
   [[nodiscard]] double duration_s() const;            // as the header says; 0 when unknown
 
+  /// How a player turns the pictures. Frames come as they are stored.
+  [[nodiscard]] const Turn& turn() const;
+
   /// The next frame at 25 per second; empty at the end. Throws MediaError on damaged data.
   std::optional<FrameView> next();
+  /// Which picture of the file the last call of next() showed; the first is 0.
+  [[nodiscard]] std::int64_t picture() const;
+  /// When each picture that was decoded so far begins, the first at 0: all of them at the end.
+  [[nodiscard]] std::vector<double> picture_starts_s() const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// The pictures of a file and which of them the frames at 25 per second show.
+struct PictureTimes {
+  std::vector<double> starts_s;     // of each picture; the first begins at 0
+  std::vector<std::int64_t> shown;  // by each frame at 25 per second
+};
+
+/// What a VideoReader is going to show, told from the times of the packets without decoding them.
+/// Few files come out otherwise (packets that hold no picture or two halves of one, damage).
+/// Throws MediaError as the reader does.
+PictureTimes expect_pictures(const Source& source, const Limits& limits = {});
 
 /// All frames. Throws MediaError, "empty" when the file holds none, "too-large" when they take more
 /// than `limits.max_decoded_bytes`.
