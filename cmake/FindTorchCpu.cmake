@@ -44,4 +44,20 @@ target_include_directories(raven_torch SYSTEM INTERFACE ${PROJECT_BINARY_DIR}/fi
   ${raven_torch_dir}/include ${raven_torch_dir}/include/torch/csrc/api/include)
 target_link_libraries(raven_torch INTERFACE raven_torch_torch_cpu raven_torch_c10)
 target_link_options(raven_torch INTERFACE -Wl,--allow-shlib-undefined)
-set(CMAKE_BUILD_RPATH ${raven_torch_dir}/lib)
+
+# Run paths are written as they stay: CMake pads one that it means to edit with empty parts, and an empty part is the
+# folder of the caller, searched first (tests/run_path_test.sh refuses both).
+set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib;${raven_torch_dir}/lib")
+
+# LLVM's OpenMP in the place of the libgomp that comes with LibTorch: its threads yield while they wait for one that
+# another program has displaced, libgomp's spin (docs/troubleshooting.md). It has libgomp's functions under libgomp's
+# versions; a program that needs it directly finds it before what LibTorch needs.
+find_library(RAVEN_OPENMP NAMES libomp.so.5 PATH_SUFFIXES llvm-14/lib llvm-18/lib
+             DOC "LLVM's OpenMP, used in libgomp's place; empty: LibTorch's own libgomp")
+if(RAVEN_OPENMP)
+  target_link_options(raven_torch INTERFACE
+    "SHELL:-Wl,--push-state,--no-as-needed ${RAVEN_OPENMP} -Wl,--pop-state")
+else()
+  message(STATUS "No libomp.so.5 (package libomp5): threads use LibTorch's libgomp, which is slow beside other programs")
+endif()

@@ -3,7 +3,6 @@
 include(GNUInstallDirs)
 foreach(program IN ITEMS raven raven-synth)
   if(TARGET ${program})
-    set_target_properties(${program} PROPERTIES INSTALL_RPATH "$ORIGIN/../lib;${raven_torch_dir}/lib")
     install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   endif()
 endforeach()

@@ -25,16 +25,32 @@ cmake --install build/release --strip --prefix "$root" >/dev/null
 for extra in "${extras[@]}"; do strip -o "$root/bin/$extra" "$built/$extra"; done
 cp LICENSE third_party/README.md "$root/share/doc/"
 
+# Which BLAS and LAPACK OpenCV finds is this machine's choice (update-alternatives), and OpenBLAS alone would double the
+# bundle. OpenCV only draws here, so the reference ones serve, and the bundle is the same wherever it is made.
+always_the_same() {
+  local reference
+  case $1 in
+    libblas.so.3) reference=$(find /usr/lib -path '*/blas/libblas.so.3' -print -quit) ;;
+    liblapack.so.3) reference=$(find /usr/lib -path '*/lapack/liblapack.so.3' -print -quit) ;;
+    *) printf '%s' "$2"; return ;;
+  esac
+  [ -n "$reference" ] || fail "the reference $1 is missing; scripts/setup.sh installs libblas3 and liblapack3"
+  printf '%s' "$reference"
+}
+
 # glibc's own parts and Torch's stay behind; everything else that ldd finds comes along.
 leave='^(linux-vdso|ld-linux|libc|libm|libdl|librt|libpthread|libutil|libresolv|libnsl|libanl|libmvec|libtorch.*|libc10.*|libshm|libgomp|libcud.*|libcup.*|libnv.*|libnccl.*)\.so'
 for binary in "$root"/bin/*; do ldd "$built/$(basename "$binary")"; done | awk '/=> \//{print $1, $3}' | sort -u | while read -r name path; do
-  [[ $name =~ $leave ]] || cp -L "$path" "$root/lib/$name"
+  [[ $name =~ $leave ]] || cp -L "$(always_the_same "$name" "$path")" "$root/lib/$name"
 done
 chmod u+w "$root"/lib/*.so*
 strip --strip-unneeded "$root"/lib/* 2>/dev/null || true
+# FFmpeg is the distribution's, whole: no format is lost, and its security fixes come with the next bundle. A build of our
+# own would be a third of the size, which is paid once for each copy, and a list of parts to keep up with for ever.
 # Each library finds its own needs beside it: a program's run path does not reach what its libraries load.
 patchelf --set-rpath '$ORIGIN/../lib' "$root"/bin/*
 patchelf --set-rpath '$ORIGIN' "$root"/lib/*
+scripts/check_run_paths.sh "$root" >/dev/null
 for library in "$root"/lib/*; do  # owners' licences, from Debian's packages
   package=$(dpkg -S "$(ldconfig -p | awk -v n="$(basename "$library")" '$1 == n {print $NF; exit}' | xargs -r readlink -f)" 2>/dev/null | cut -d: -f1 | head -n 1) || true
   [ -n "$package" ] && [ -e "/usr/share/doc/$package/copyright" ] && cp -L "/usr/share/doc/$package/copyright" "$root/share/doc/$package.copyright"

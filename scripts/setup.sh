@@ -38,7 +38,7 @@ wanted=(
   libopencv-core-dev libopencv-imgproc-dev
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev
   libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libssl-dev zlib1g-dev libsentencepiece-dev
-  libespeak-ng-dev espeak-ng-data libgtest-dev libgmock-dev
+  libespeak-ng-dev espeak-ng-data libomp5 libblas3 liblapack3 libgtest-dev libgmock-dev
 )
 
 wanted_by_tests=(sctk chromium clang-format-14 clang-tidy-14)

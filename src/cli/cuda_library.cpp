@@ -33,7 +33,8 @@ bool has_driver() {
   return true;
 }
 
-// Folder of the libtorch_cpu.so that this program runs with; empty when it cannot be told.
+// Folder of the libtorch_cpu.so that this program runs with; empty when it cannot be told, or is a
+// relative path (of LD_LIBRARY_PATH), which would mean another folder after a change of directory.
 fs::path torch_folder() {
   void* library = dlopen("libtorch_cpu.so", RTLD_NOW | RTLD_NOLOAD);
   if (library == nullptr) return {};
@@ -41,12 +42,17 @@ fs::path torch_folder() {
   const bool found = dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map != nullptr;
   fs::path folder = found ? fs::path(map->l_name).parent_path() : fs::path();
   dlclose(library);
-  return folder;
+  return folder.is_absolute() ? folder : fs::path();
 }
 
 std::string load() {
   if (!has_driver()) return std::string(kNoDriver);
-  const fs::path library = torch_folder() / "libtorch_cuda.so";
+  const auto folder = torch_folder();
+  if (folder.empty()) {
+    return "the folder of libtorch_cpu.so cannot be told; if LD_LIBRARY_PATH names it, give an "
+           "absolute path there";
+  }
+  const auto library = folder / "libtorch_cuda.so";
   if (!fs::exists(library)) {
     return fmt::format("{} does not exist: this LibTorch is built without CUDA", library.string());
   }
@@ -65,7 +71,14 @@ std::string load() {
 // raven's own kernels, beside the program's folder; without them LibTorch's operators do the work.
 void load_own_kernels() {
   std::error_code error;
-  libraries.kernels = program_folder().parent_path() / "lib" / "libraven_cuda.so";
+  const auto programs = program_folder();
+  if (programs.empty()) {
+    libraries.kernels_problem =
+        "the folder of this program cannot be told (is /proc mounted?), so libraven_cuda.so beside "
+        "it cannot be found";
+    return;
+  }
+  libraries.kernels = programs.parent_path() / "lib" / "libraven_cuda.so";
   libraries.kernels_problem = fs::exists(libraries.kernels, error)
                                   ? nn::use_cuda_kernels(libraries.kernels)
                                   : libraries.kernels.string() + " does not exist";

@@ -6,9 +6,11 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,7 @@
 #include "raven/doctor/limits.h"
 #include "raven/doctor/memory.h"
 #include "raven/doctor/named_files.h"
+#include "raven/doctor/other_work.h"
 #include "raven/doctor/processor.h"
 #include "raven/media/codecs.h"
 
@@ -136,6 +139,7 @@ void add(Findings& findings, Findings more) {
 }
 
 Findings examine(const Arguments& arguments) {
+  const doctor::OtherWork other_work;  // while the rest is looked at
   const auto plan = plan_of(arguments);
   const auto variables = doctor::read_variables();
   const auto variable = [&](const char* name) {
@@ -182,6 +186,9 @@ Findings examine(const Arguments& arguments) {
   add(findings, doctor::check_clock(doctor::read_clock("/proc/self/exe")));
   add(findings, doctor::check_folder_clock(runs));
   if (plan.given) add(findings, doctor::check_named_files(plan.files));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // nothing of this process runs then
+  add(findings, doctor::check_other_work(other_work.cores_taken(), other_work.cores(),
+                                         at::get_num_threads()));
   return findings;
 }
 

@@ -98,6 +98,24 @@ Finding check_torch_folders(const std::vector<fs::path>& loaded) {
   return {.id = "torch.folders", .what = "all of LibTorch's libraries come from one folder"};
 }
 
+/// raven links LLVM's OpenMP, whose functions then come before those of LibTorch's libgomp.
+Finding check_openmp(const std::vector<fs::path>& loaded) {
+  if (const auto library = find(loaded, "libomp"))
+    return {.id = "torch.openmp", .what = fmt::format("threads of {}", library->string())};
+  if (const auto library = find(loaded, "libiomp5"))
+    return {.id = "torch.openmp", .what = fmt::format("threads of {}", library->string())};
+  return {
+      .id = "torch.openmp",
+      .level = Level::kWarning,
+      .what = fmt::format("threads of {}", find(loaded, "libgomp").value_or("unknown").string()),
+      .means =
+          "beside another busy program steps become many times slower: libgomp's threads "
+          "spin while they wait for one that was displaced",
+      .remedy =
+          "install libomp5 (scripts/setup.sh does) and build raven anew; or "
+          "OMP_WAIT_POLICY=passive"};
+}
+
 std::string major_part(const std::string& version) { return version.substr(0, version.find('.')); }
 
 }  // namespace
@@ -132,7 +150,7 @@ std::string read_package_version(const fs::path& library) {
 }
 
 Findings check_torch(const TorchVersions& versions, const std::vector<fs::path>& loaded) {
-  return {check_torch_version(versions, loaded), check_torch_folders(loaded)};
+  return {check_torch_version(versions, loaded), check_torch_folders(loaded), check_openmp(loaded)};
 }
 
 Findings check_libraries(const std::vector<LibraryVersion>& versions,

@@ -187,12 +187,23 @@ void Trainer::report() {
   folder_.add_skipped(loader_.skipped_lines());
   count_skipped(folder_.skipped(), "", numbers);
   metrics_->write(step_, "train", numbers);
-  log::info("{}", report_line(step_, settings_.length.steps, numbers));
+  log::info("{}{}", report_line(step_, settings_.length.steps, numbers), other_work());
   if (first_measures_.empty()) first_measures_ = measures_;
   const bool warmed_up = step_ > settings_.length.warmup_steps;
   for (const auto& [kind, message] : collapse_warnings(first_measures_, numbers, warmed_up)) {
     log::warn_once(kind, message);
   }
+}
+
+/// What the first line of a run on the CPU says of a machine that is busy with other work.
+std::string Trainer::other_work() {
+  if (!other_work_) return "";
+  const auto taken = other_work_->cores_taken();
+  const auto cores = other_work_->cores();
+  other_work_.reset();
+  if (!taken || !settings_.device.is_cpu()) return "";
+  const auto busy = doctor::other_work_text(*taken, cores, torch::get_num_threads());
+  return busy.empty() ? "" : fmt::format("  ({}; raven shares them)", busy);
 }
 
 Numbers Trainer::speed_since_last_report() {

@@ -86,5 +86,18 @@ TEST(Libraries, ThisProcessHasSome) {
                                       HasSubstr("libc.so"))));
 }
 
+TEST(Libraries, ThreadsOfLibgompAreSaidToBeSlowBesideOthers) {
+  const auto openmp = [](std::vector<std::filesystem::path> loaded) {
+    return find(check_torch(versions("2.11.0"), loaded), "torch.openmp");
+  };
+  EXPECT_EQ(openmp({"/t/libgomp.so.1", "/usr/lib/libomp.so.5"}).level, Level::kOk);
+  EXPECT_THAT(openmp({"/t/libgomp.so.1", "/usr/lib/libomp.so.5"}).what, HasSubstr("libomp.so.5"));
+  EXPECT_EQ(openmp({"/t/libgomp.so.1", "/opt/intel/libiomp5.so"}).level, Level::kOk);
+  const auto slow = check_torch(versions("2.11.0"), {"/t/libgomp-0123abcd.so.1"});
+  EXPECT_EQ(level(slow, "torch.openmp"), Level::kWarning);
+  EXPECT_THAT(find(slow, "torch.openmp").what, HasSubstr("/t/libgomp-0123abcd.so.1"));
+  expect_explained({find(slow, "torch.openmp")});
+}
+
 }  // namespace
 }  // namespace raven::doctor

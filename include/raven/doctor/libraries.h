@@ -35,7 +35,7 @@ struct LibraryVersion {
   std::string name = {}, built = {}, running = {};
 };
 
-/// torch.version, torch.folders.
+/// torch.version, torch.folders, torch.openmp.
 Findings check_torch(const TorchVersions& versions,
                      const std::vector<std::filesystem::path>& loaded);
 

@@ -11,6 +11,7 @@
 
 #include "raven/config/run_config.h"
 #include "raven/data/loader.h"
+#include "raven/doctor/other_work.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/finite_watch.h"
 #include "raven/train/metrics.h"
@@ -64,6 +65,7 @@ class Trainer {
   void train_step(bool measure);
   void stop_if_bad();
   void report();
+  [[nodiscard]] std::string other_work();
   void evaluate(const std::stop_token& stop);
   void save(const data::LoaderPosition& position);
   template <class Action>
@@ -85,7 +87,8 @@ class Trainer {
   Numbers measures_;        // of the last measured step
   Numbers first_measures_;  // of the run
   std::int64_t step_ = 0, saved_step_ = -1;
-  bool look_due_ = false;  // the look at step_ was cut short
+  bool look_due_ = false;                                       // the look at step_ was cut short
+  std::optional<doctor::OtherWork> other_work_{std::in_place};  // until the first report
 
   using Clock = std::chrono::steady_clock;
   Clock::time_point reported_at_ = Clock::now();

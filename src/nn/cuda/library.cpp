@@ -18,6 +18,7 @@ std::atomic<bool> enabled{true};
 }  // namespace
 
 std::string use_cuda_kernels(const std::filesystem::path& library) {
+  RAVEN_CHECK(library.is_absolute(), "{} is looked for by a relative name", library.string());
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* reason = dlerror();
