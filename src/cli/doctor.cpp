@@ -122,6 +122,7 @@ fs::path library_named(const std::vector<fs::path>& loaded, const std::string& b
 doctor::TorchVersions torch_versions(const std::vector<fs::path>& loaded) {
   doctor::TorchVersions versions;
   versions.built = TORCH_VERSION;
+  versions.openmp = doctor::openmp_library();
   doctor::parse_torch_config(at::show_config(), versions);
   versions.package = doctor::read_package_version(library_named(loaded, "libtorch_cpu.so"));
   return versions;

@@ -1,5 +1,6 @@
 #include "raven/doctor/libraries.h"
 
+#include <dlfcn.h>
 #include <link.h>
 #include <spdlog/fmt/fmt.h>
 
@@ -98,22 +99,22 @@ Finding check_torch_folders(const std::vector<fs::path>& loaded) {
   return {.id = "torch.folders", .what = "all of LibTorch's libraries come from one folder"};
 }
 
-/// raven links LLVM's OpenMP, whose functions then come before those of LibTorch's libgomp.
-Finding check_openmp(const std::vector<fs::path>& loaded) {
-  if (const auto library = find(loaded, "libomp"))
-    return {.id = "torch.openmp", .what = fmt::format("threads of {}", library->string())};
-  if (const auto library = find(loaded, "libiomp5"))
-    return {.id = "torch.openmp", .what = fmt::format("threads of {}", library->string())};
-  return {
-      .id = "torch.openmp",
-      .level = Level::kWarning,
-      .what = fmt::format("threads of {}", find(loaded, "libgomp").value_or("unknown").string()),
-      .means =
-          "beside another busy program steps become many times slower: libgomp's threads "
-          "spin while they wait for one that was displaced",
-      .remedy =
-          "install libomp5 (scripts/setup.sh does) and build raven anew; or "
-          "OMP_WAIT_POLICY=passive"};
+Finding check_openmp(const fs::path& openmp) {
+  const auto name = stem(openmp);
+  if (name != "libgomp") {
+    return {.id = "torch.openmp",
+            .what = fmt::format("threads of {}",
+                                openmp.empty() ? "an unknown library" : openmp.string())};
+  }
+  return {.id = "torch.openmp",
+          .level = Level::kWarning,
+          .what = fmt::format("threads of {}", openmp.string()),
+          .means =
+              "beside another busy program steps become many times slower: libgomp's threads "
+              "spin while they wait for one that was displaced",
+          .remedy =
+              "install libomp5 (scripts/setup.sh does) and build raven anew, or export "
+              "OMP_WAIT_POLICY=passive"};
 }
 
 std::string major_part(const std::string& version) { return version.substr(0, version.find('.')); }
@@ -130,6 +131,13 @@ std::vector<fs::path> loaded_libraries() {
       },
       &libraries);
   return libraries;
+}
+
+fs::path openmp_library() {
+  const void* function = ::dlsym(RTLD_DEFAULT, "omp_get_max_threads");
+  Dl_info info{};
+  if (function == nullptr || ::dladdr(function, &info) == 0 || info.dli_fname == nullptr) return {};
+  return info.dli_fname;
 }
 
 void parse_torch_config(std::string_view text, TorchVersions& versions) {

@@ -199,9 +199,10 @@ void Trainer::report() {
 std::string Trainer::other_work() {
   if (!other_work_) return "";
   const auto taken = other_work_->cores_taken();
+  if (!taken) return "";  // too soon
   const auto cores = other_work_->cores();
   other_work_.reset();
-  if (!taken || !settings_.device.is_cpu()) return "";
+  if (!settings_.device.is_cpu()) return "";
   const auto busy = doctor::other_work_text(*taken, cores, torch::get_num_threads());
   return busy.empty() ? "" : fmt::format("  ({}; raven shares them)", busy);
 }

@@ -179,6 +179,26 @@ TEST_F(Doctor, LeavesNothingBehindWhenItIsKilled) {
   ::close(nowhere);
 }
 
+TEST_F(Doctor, FindsAMachineThatIsBusyWithOtherWork) {
+  const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  std::vector<pid_t> others;
+  for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i)
+    others.push_back(start({"/bin/sh", "-c", "while :; do :; done"}, {}, nowhere));
+  const auto diagnosis = diagnose({}, {"device=cpu"});
+  for (const pid_t other : others) {
+    ::kill(other, SIGKILL);
+    wait_for(other);
+  }
+  ::close(nowhere);
+  expect_warning(diagnosis, "cpu.other_work", "other programs keep", "threads=");
+}
+
+TEST_F(Doctor, NamesTheLibraryOfLibTorchsThreads) {
+  const auto diagnosis = diagnose({}, {"device=cpu"});
+  EXPECT_THAT(diagnosis.finding("torch.openmp").at("what").get<std::string>(),
+              HasSubstr(RAVEN_OPENMP));
+}
+
 TEST_F(Doctor, FindsALowLimitOfOpenFiles) {
   expect_failure(diagnose({.before = [] { return lower_soft_limit(RLIMIT_NOFILE, 64); }}),
                  "limits.open_files", "64 files", "ulimit -n 4096");

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -111,6 +112,16 @@ TEST_F(Pretrain, LossFallsAndTheRunFolderIsComplete) {
     EXPECT_TRUE(fs::exists(folder("run") / file)) << file;
   }
   EXPECT_FALSE(fs::is_empty(folder("run") / "tensorboard"));
+}
+
+TEST_F(Pretrain, SaysThatTheMachineIsBusyWithOtherWork) {
+  const auto cores = std::thread::hardware_concurrency();
+  std::vector<std::unique_ptr<Process>> others;
+  for (unsigned i = 0; i < cores; ++i)
+    others.push_back(std::make_unique<Process>(
+        std::vector<std::string>{"/bin/sh", "-c", "while :; do :; done"}, log("other")));
+  ASSERT_EQ(pretrain("busy", {"train.steps=10", "threads=" + std::to_string(cores)}), 0);
+  EXPECT_THAT(read_file(log("busy")), HasSubstr("other programs keep"));
 }
 
 TEST_F(Pretrain, RecognitionProbesLearnFromTheUtterancesWithText) {

@@ -13,12 +13,16 @@ namespace raven::doctor {
 /// Files of all shared libraries that are loaded now.
 std::vector<std::filesystem::path> loaded_libraries();
 
+/// The library that OpenMP's functions come from; empty when there is none.
+std::filesystem::path openmp_library();
+
 /// LibTorch as raven was built for and as it runs.
 struct TorchVersions {
-  std::string built = {};    // "2.11.0", of the headers
-  std::string running = {};  // of the loaded library; empty when it does not say
-  std::string package = {};  // of the Python package around it; empty when there is none
-  std::string cuda = {};     // "13.0"; empty for a LibTorch without CUDA
+  std::string built = {};             // "2.11.0", of the headers
+  std::string running = {};           // of the loaded library; empty when it does not say
+  std::string package = {};           // of the Python package around it; empty when there is none
+  std::string cuda = {};              // "13.0"; empty for a LibTorch without CUDA
+  std::filesystem::path openmp = {};  // library whose threads it uses
 };
 
 /// Picks TORCH_VERSION= and CUDA_VERSION= out of at::show_config().
