@@ -158,7 +158,8 @@ std::string read_package_version(const fs::path& library) {
 }
 
 Findings check_torch(const TorchVersions& versions, const std::vector<fs::path>& loaded) {
-  return {check_torch_version(versions, loaded), check_torch_folders(loaded), check_openmp(loaded)};
+  return {check_torch_version(versions, loaded), check_torch_folders(loaded),
+          check_openmp(versions.openmp)};
 }
 
 Findings check_libraries(const std::vector<LibraryVersion>& versions,
