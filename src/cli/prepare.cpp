@@ -67,6 +67,7 @@ data::PreparationOptions options_of(const Arguments& arguments) {
   options.clip.landmark_picture = corpus::landmark_picture_of(arguments.text("--rotation")).value();
   options.clip.segments = {.min_frames = arguments.integer("--min-frames"),
                            .max_frames = arguments.integer("--max-frames")};
+  options.clip.limits.max_damaged = arguments.number("--max-damaged");
   options.shard_bytes = parse_size(arguments.text("--shard-size"));
   options.workers = arguments.integer("--workers");
   options.retry_failed = arguments.flag("--retry");
@@ -216,6 +217,13 @@ std::vector<Option> options_table() {
        .meaning = "exit code 3 when more of the clips cannot be used",
        .kind = ValueKind::kNumber,
        .default_value = "0.05",
+       .range = config::between(0, 1)},
+      {.name = "--max-damaged",
+       .value = "SHARE",
+       .meaning =
+           "a clip is corrupt when more of its pictures, or of its blocks of sound, are damaged",
+       .kind = ValueKind::kNumber,
+       .default_value = "0.1",
        .range = config::between(0, 1)},
       {.name = "--retry",
        .value = "",

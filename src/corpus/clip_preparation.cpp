@@ -113,6 +113,9 @@ struct Crops {
   std::vector<std::uint8_t> pixels;
   std::int64_t num_frames = 0;
   media::PictureTimes times;
+  std::optional<double> start_s;  // when the first is shown, in the clock of the video's file
+  media::TrackChoice track;
+  media::Damage damage;
 };
 
 /// As many crops as are planned; further frames are counted.
@@ -130,6 +133,9 @@ Crops crop_pictures(media::VideoReader& reader, const std::vector<MouthCrop>& pl
   }
   crops.times.starts_s = reader.picture_starts_s();
   crops.num_frames = static_cast<std::int64_t>(crops.pixels.size() / kCropBytes);
+  crops.start_s = reader.start_s();
+  crops.track = reader.track();
+  crops.damage = reader.damage();
   return crops;
 }
 
@@ -173,6 +179,15 @@ void remark_on_pictures(const media::PictureTimes& times, const FittedFaces& fit
   }
 }
 
+/// `kind` is "video" or "sound", `parts` what its damage is counted in.
+void remark_on_track(const media::TrackChoice& track, const media::Damage& damage,
+                     std::string_view kind, std::string_view parts, Remarks& remarks) {
+  if (track.of > 1)
+    remarks.add(fmt::format("{} {} tracks, number {} taken", track.of, kind, track.number));
+  if (damage.damaged > 0)
+    remarks.add(fmt::format("{} of {} {} damaged", damage.damaged, damage.of, parts));
+}
+
 Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& remarks) {
   const auto faces = read_clip_landmarks(clip);
   const media::VideoOptions how{.format = media::PixelFormat::kGrey, .limits = options.limits};
@@ -196,13 +211,34 @@ Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& r
     crops = crop_pictures(again, plan_crops(fitted, order, crops.times.starts_s), fitted.turned);
   }
   remark_on_pictures(crops.times, fitted, turn, remarks);
+  remark_on_track(crops.track, crops.damage, "video", "pictures", remarks);
   return crops;
 }
 
-std::vector<float> read_sound(const SourceClip& clip, std::int64_t num_frames,
+/// What the clock of the file did to its sound, where it is more than a frame.
+void remark_on_times(const media::AudioSamples& audio, Remarks& remarks) {
+  const auto say = [&](double amount_s, const char* what) {
+    if (amount_s > media::seconds(1)) remarks.add(fmt::format(fmt::runtime(what), amount_s));
+  };
+  say(audio.silence_before_s, "sound begins {:.2f} s after the pictures, silence before it");
+  say(audio.cut_before_s, "sound begins {:.2f} s before the pictures, cut");
+  say(audio.filled_s, "{:.2f} s of holes in the sound filled with silence");
+  say(audio.overlapping_s, "{:.2f} s of overlapping sound left out");
+}
+
+std::vector<float> read_sound(const SourceClip& clip, const Crops& crops,
                               const media::Limits& limits, Remarks& remarks) {
   constexpr std::int64_t kWorthSaying = 5 * media::kSamplesPerFrame;  // 0.2 s
-  auto audio = media::read_audio(clip.audio.empty() ? clip.video : clip.audio, limits);
+  const auto num_frames = crops.num_frames;
+  // Sound and pictures of one file share its clock; a file of sound starts where it starts.
+  const bool same_file = clip.audio.empty() || clip.audio == clip.video;
+  auto audio =
+      media::read_audio(same_file ? clip.video : clip.audio,
+                        {.limits = limits, .origin_s = same_file ? crops.start_s : std::nullopt});
+  remark_on_track(audio.track, audio.damage, "sound", "blocks of sound", remarks);
+  remark_on_times(audio, remarks);
+  if (audio.channels_cancel)
+    remarks.add("the channels of the sound cancel out, their mean is silent");
   if (audio.source_sample_rate_hz != media::kSampleRateHz)
     remarks.conversions.sample_rate_hz = audio.source_sample_rate_hz;
   const auto excess =
@@ -235,7 +271,7 @@ PreparedClip prepare_usable_clip(const SourceClip& clip, const ClipOptions& opti
                                 crops.num_frames, options.segments.min_frames),
                     "short");
   }
-  const auto samples = read_sound(clip, crops.num_frames, options.limits, remarks);
+  const auto samples = read_sound(clip, crops, options.limits, remarks);
   const auto segments = cut_into_segments(crops.num_frames, transcript, options.segments);
   PreparedClip prepared;
   for (std::size_t i = 0; i < segments.size(); ++i) {

@@ -83,6 +83,8 @@ std::vector<std::string_view> split_at_tabs(std::string_view line) {
   }
 }
 
+constexpr const char* kMaxDamaged = "max-damaged";
+
 nlohmann::ordered_json described(const PreparationOptions& options) {
   const auto& clip = options.clip;
   nlohmann::ordered_json json;
@@ -97,6 +99,7 @@ nlohmann::ordered_json described(const PreparationOptions& options) {
   json["shard-size"] = options.shard_bytes;
   json["rotation"] = corpus::name_of(clip.landmark_picture);
   json["speaker"] = options.speaker_rule;
+  json[kMaxDamaged] = clip.limits.max_damaged;
   return json;
 }
 
@@ -104,7 +107,8 @@ nlohmann::ordered_json described(const PreparationOptions& options) {
 nlohmann::ordered_json before_options() {
   const PreparationOptions defaults;
   return {{"rotation", corpus::name_of(defaults.clip.landmark_picture)},
-          {"speaker", defaults.speaker_rule}};
+          {"speaker", defaults.speaker_rule},
+          {kMaxDamaged, defaults.clip.limits.max_damaged}};
 }
 
 }  // namespace

@@ -79,9 +79,20 @@ void fit(std::span<const float> from, std::span<float> to) {
   std::fill(to.begin() + static_cast<std::ptrdiff_t>(count), to.end(), 0.0F);
 }
 
-void read_media_audio(const Location& location, ShardCache& shards, std::span<float> samples) {
+bool same_place(const Location& a, const Location& b) {
+  return a.file == b.file && a.member == b.member;
+}
+
+/// Sound that is in the file of the pictures, or nowhere else, shares their clock.
+bool sound_is_in_video(const Utterance& utterance) {
+  return (utterance.audio.empty() || same_place(utterance.audio, utterance.video)) &&
+         !utterance.video.empty() && !ends_in(utterance.video, ".npy");
+}
+
+void read_media_audio(const Location& location, ShardCache& shards,
+                      const media::AudioOptions& options, std::span<float> samples) {
   const MediaSource source(location, shards);
-  const auto audio = media::read_audio(source.get());
+  const auto audio = media::read_audio(source.get(), options);
   fit(audio.samples, samples);
   if (!std::all_of(samples.begin(), samples.end(), [](float x) { return std::isfinite(x); })) {
     throw DataError(fmt::format("{}: holds samples that are no numbers", location.text()));
@@ -137,27 +148,30 @@ SampleReader::SampleReader(const SampleOptions& options, std::shared_ptr<ShardCa
 
 void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
                         float* audio, Random* noise_draws) const {
+  std::optional<double> start_s;
   if (video != nullptr) {
     const FrameCutter cutter(options_.video, placement);
     const auto frame_bytes = cutter.side() * cutter.side();
-    read_video(utterance, [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
-      cutter.cut(pixels, stride, video + t * frame_bytes);
-    });
+    start_s =
+        read_video(utterance, [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
+          cutter.cut(pixels, stride, video + t * frame_bytes);
+        });
   }
   if (audio == nullptr) return;
   const std::span samples(audio,
                           static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
-  read_audio(utterance, samples);
+  read_audio(utterance, start_s, samples);
   if (options_.noise != nullptr && noise_draws != nullptr)
     mix_noise(utterance, samples, *noise_draws);
   if (options_.waveform == config::Waveform::kClip) normalise_waveform(samples);
 }
 
 void SampleReader::check(const Utterance& utterance) const {
-  read_video(utterance, [](std::int64_t, const std::uint8_t*, std::int64_t) {});
+  const auto start_s =
+      read_video(utterance, [](std::int64_t, const std::uint8_t*, std::int64_t) {});
   // The video does hold as many frames as are listed.
   std::vector<float> samples(static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
-  read_audio(utterance, samples);
+  read_audio(utterance, start_s, samples);
 }
 
 Sample SampleReader::read(const Utterance& utterance, const Placement& placement) const {
@@ -171,10 +185,12 @@ Sample SampleReader::read(const Utterance& utterance, const Placement& placement
   return sample;
 }
 
-void SampleReader::read_video(const Utterance& utterance, const FrameSink& sink) const {
+std::optional<double> SampleReader::read_video(const Utterance& utterance,
+                                               const FrameSink& sink) const {
   if (ends_in(utterance.video, ".npy")) {
     const Bytes bytes(utterance.video, *shards_);
-    return read_raw_video(utterance, bytes.view(), sink);
+    read_raw_video(utterance, bytes.view(), sink);
+    return std::nullopt;
   }
   const MediaSource source(utterance.video, *shards_);
   media::VideoReader reader(source.get());
@@ -191,6 +207,7 @@ void SampleReader::read_video(const Utterance& utterance, const FrameSink& sink)
     if (found < utterance.frames) sink(found, frame->pixels, frame->stride);
   }
   if (found != utterance.frames) wrong_frame_count(utterance, found);
+  return reader.start_s();
 }
 
 void SampleReader::read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
@@ -210,25 +227,27 @@ void SampleReader::read_raw_video(const Utterance& utterance, std::span<const st
   for (std::int64_t t = 0; t < utterance.frames; ++t) sink(t, pixels + t * kPixels, kStoredSide);
 }
 
-void SampleReader::read_audio(const Utterance& utterance, std::span<float> samples) const {
-  if (!utterance.audio.empty()) {
-    if (ends_in(utterance.audio, ".wav") && read_plain_wave(utterance.audio, *shards_, samples))
-      return;
-    return read_media_audio(utterance.audio, *shards_, samples);
+void SampleReader::read_audio(const Utterance& utterance, std::optional<double> start_s,
+                              std::span<float> samples) const {
+  if (sound_is_in_video(utterance)) {
+    return read_media_audio(utterance.video, *shards_,
+                            {.origin_s = start_s, .from_first_picture = true}, samples);
   }
-  if (ends_in(utterance.video, ".npy")) {
+  if (utterance.audio.empty()) {
     throw DataError(
         fmt::format("{}: '{}' has raw frames and no audio", manifest_.string(), utterance.id),
         "no-audio");
   }
-  read_media_audio(utterance.video, *shards_, samples);
+  if (ends_in(utterance.audio, ".wav") && read_plain_wave(utterance.audio, *shards_, samples))
+    return;
+  read_media_audio(utterance.audio, *shards_, {}, samples);
 }
 
 void SampleReader::mix_noise(const Utterance& utterance, std::span<float> samples,
                              Random& draws) const {
   options_.noise->mix(utterance, samples, draws, [this](const Utterance& voice) {
     std::vector<float> clean(static_cast<std::size_t>(voice.frames * media::kSamplesPerFrame));
-    read_audio(voice, clean);
+    read_audio(voice, std::nullopt, clean);
     return clean;
   });
 }

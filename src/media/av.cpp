@@ -58,6 +58,7 @@ void start_libav() {
 
 const std::string& last_log() { return log_of_thread().last_error; }
 void clear_log() { log_of_thread() = {}; }
+bool too_many_pixels() { return log_of_thread().too_many_pixels; }
 
 void av_fail(int code, const std::string& action, const std::string& name) {
   std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};

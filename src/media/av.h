@@ -54,6 +54,8 @@ void start_libav();
 /// libav's last error message in this thread since clear_log(); empty when there was none.
 const std::string& last_log();
 void clear_log();
+/// libav met a picture larger than allowed, which it reports as damaged data.
+bool too_many_pixels();
 
 /// Throws MediaError "name: cannot <action>: <libav's reason>", with the word that fits `code`.
 [[noreturn]] void av_fail(int code, const std::string& action, const std::string& name);

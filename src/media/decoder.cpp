@@ -85,7 +85,7 @@ CodecHandle open_decoder(const Input& input, const AVStream& stream, const Limit
 }  // namespace
 
 Decoder::Decoder(const Input& input, const AVStream& stream, const Limits& limits)
-    : packet_(new_packet()) {
+    : packet_(new_packet()), max_damaged_(limits.max_damaged) {
   auto& kept = kept_decoder();
   if (kept && fits(*kept, *stream.codecpar, max_pixels(limits))) {
     context_ = std::move(kept);
@@ -103,41 +103,93 @@ Decoder::~Decoder() {
 }
 
 bool Decoder::next(Input& input, AVFrame& frame) {
-  failed_ = true;  // until this call ends without an exception
+  const bool failed = std::exchange(failed_, true);  // until this call ends without an exception
   const bool more = receive(input, frame);
+  if (!more) check_damage(input);
   const bool patched =
       more && (frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0);
-  if (patched) {
-    throw MediaError(fmt::format("{}: damaged data{}", input.name(),
-                                 last_log().empty() ? "" : " (" + last_log() + ")"));
-  }
-  failed_ = false;
+  if (more) ++num_frames_;
+  if (patched) count_damaged(frame.best_effort_timestamp);
+  failed_ = failed || damage().damaged > 0;
   return more;
+}
+
+Damage Decoder::damage() const {
+  return {.damaged = std::ssize(damaged_times_) + damaged_without_time_,
+          .of = std::max(num_packets_, num_frames_)};
+}
+
+void Decoder::count_damaged(std::int64_t time) {
+  if (first_damage_.empty()) first_damage_ = last_log();
+  if (time == AV_NOPTS_VALUE) {
+    ++damaged_without_time_;
+  } else {
+    damaged_times_.insert(time);
+  }
+}
+
+void Decoder::check_damage(const Input& input) const {
+  const auto [damaged, of] = damage();
+  if (static_cast<double>(damaged) <= max_damaged_ * static_cast<double>(of)) return;
+  throw MediaError(fmt::format(
+      "{}: damaged data in {} of {} {}{}, more than the {:.4g} % allowed", input.name(), damaged,
+      of, context_->codec_type == AVMEDIA_TYPE_VIDEO ? "pictures" : "blocks of sound",
+      first_damage_.empty() ? "" : " (" + first_damage_ + ")", 100 * max_damaged_));
 }
 
 bool Decoder::receive(Input& input, AVFrame& frame) {
   while (true) {
     av_frame_unref(&frame);
     const int code = avcodec_receive_frame(context_.get(), &frame);
-    if (code == 0) return true;
+    if (code == 0) {
+      errors_in_a_row_ = 0;
+      return true;
+    }
     if (code == AVERROR_EOF) return false;
-    if (code != AVERROR(EAGAIN)) av_fail(code, "decode", input.name());
+    if (code != AVERROR(EAGAIN)) {
+      forgive(code, input);
+      continue;
+    }
     if (draining_) throw MediaError(fmt::format("{}: the decoder stalls", input.name()));
     send_next(input);
   }
 }
 
+void Decoder::forgive(int code, const Input& input) {
+  constexpr int kMostErrorsInARow = 10'000;
+  // Damage looks like anything to a decoder, also like a feature that it lacks.
+  const bool other = code == AVERROR(ENOMEM) || too_many_pixels() ||
+                     (code == AVERROR_PATCHWELCOME && num_frames_ == 0);
+  if (other || ++errors_in_a_row_ > kMostErrorsInARow) av_fail(code, "decode", input.name());
+  const bool before_the_first = input.is_broadcast() && !met_key_packet_ && num_frames_ == 0;
+  if (before_the_first) {
+    --num_packets_;
+  } else {
+    count_damaged(packet_->pts == AV_NOPTS_VALUE ? packet_->dts : packet_->pts);
+  }
+}
+
 void Decoder::send_next(Input& input) {
   draining_ = !input.read(*packet_);
+  if (!draining_) {
+    ++num_packets_;
+    met_key_packet_ = met_key_packet_ || (packet_->flags & AV_PKT_FLAG_KEY) != 0;
+  }
   // A WAV file written to a pipe does not know its length, so its last packet looks cut short.
-  const bool cut = !draining_ && (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 &&
-                   context_->codec_type == AVMEDIA_TYPE_VIDEO;
-  if (cut) throw MediaError(fmt::format("{}: a packet is cut short or damaged", input.name()));
+  const bool damaged = !draining_ && (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 &&
+                       context_->codec_type == AVMEDIA_TYPE_VIDEO;
+  if (damaged && !input.is_broadcast() && input.at_end_of_file())
+    throw MediaError(fmt::format("{}: its last packet is cut short", input.name()));
+  if (damaged) count_damaged(packet_->pts == AV_NOPTS_VALUE ? packet_->dts : packet_->pts);
   if (!draining_ && reusable_) {
     reusable_ = !has_parameter_sets(*packet_, (context_->extradata[4] & 3) + 1);
   }
-  av_check(avcodec_send_packet(context_.get(), draining_ ? nullptr : packet_.get()), "decode",
-           input.name());
+  const int code = avcodec_send_packet(context_.get(), draining_ ? nullptr : packet_.get());
+  if (code < 0) {
+    forgive(code, input);
+  } else if (!draining_ && !first_dts_) {
+    first_dts_ = packet_->dts;
+  }
 }
 
 }  // namespace raven::media

@@ -26,16 +26,16 @@ FrameClock::FrameClock(AVRational time_base, AVRational nominal_rate, const Limi
 }
 
 std::int64_t FrameClock::add(std::int64_t time, std::int64_t duration) {
-  const auto expected = last_start_ + last_duration_;
+  // Streams of fields may state half of rate and duration; the last step that was seen tells.
+  const auto expected =
+      last_start_ + std::max(last_duration_, std::min(2 * nominal_duration_, last_step_));
   std::int64_t start = expected;
-  if (num_frames_ == 0) {
-    first_time_ = time == AV_NOPTS_VALUE ? 0 : time;
-    start = 0;
+  if (time != AV_NOPTS_VALUE && !first_time_) {
+    if (__builtin_sub_overflow(time, expected, &first_time_.emplace())) impossible_times();
   } else if (time != AV_NOPTS_VALUE) {
-    if (__builtin_sub_overflow(time, first_time_, &start)) {
-      throw MediaError(fmt::format("{}: impossible frame times", name_));
-    }
+    if (__builtin_sub_overflow(time, *first_time_, &start)) impossible_times();
     if (start <= last_start_) start = expected;
+    last_step_ = start - last_start_;
   }
   ++num_frames_;
   check(start);
@@ -44,6 +44,15 @@ std::int64_t FrameClock::add(std::int64_t time, std::int64_t duration) {
   last_start_ = start;
   check(last_start_ + last_duration_);
   return start;
+}
+
+void FrameClock::impossible_times() const {
+  throw MediaError(fmt::format("{}: impossible frame times", name_));
+}
+
+std::optional<double> FrameClock::first_time_s() const {
+  if (!first_time_) return std::nullopt;
+  return static_cast<double>(*first_time_) * av_q2d(time_base_);
 }
 
 void FrameClock::check(std::int64_t start) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "media/av.h"
@@ -28,18 +29,22 @@ class FrameClock {
 
   /// True when a frame that starts at `start` is shown by output frame `k` or an earlier one.
   [[nodiscard]] bool starts_by(std::int64_t start, std::int64_t k) const;
+  /// The first frame's time as the container has it; empty while no frame's time is known.
+  [[nodiscard]] std::optional<double> first_time_s() const;
   /// Number of output frames, once the last input frame was added.
   [[nodiscard]] std::int64_t num_output_frames() const;
 
  private:
   void check(std::int64_t start) const;
+  [[noreturn]] void impossible_times() const;
 
   AVRational time_base_;
   std::int64_t nominal_duration_;
   double max_duration_s_;
   std::string name_;
   std::int64_t num_frames_ = 0;
-  std::int64_t first_time_ = 0, last_start_ = 0, last_duration_ = 0;
+  std::optional<std::int64_t> first_time_;
+  std::int64_t last_start_ = 0, last_duration_ = 0, last_step_ = 0;
 };
 
 }  // namespace raven::media

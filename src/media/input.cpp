@@ -2,10 +2,12 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cmath>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -46,8 +48,47 @@ InputFormat* known_format(const ByteReader& reader) {
   return nullptr;
 }
 
+/// Pictures by themselves; a film in one of these codecs is taken where there is no other.
+bool is_still_codec(AVCodecID codec) {
+  switch (codec) {
+    case AV_CODEC_ID_MJPEG:
+    case AV_CODEC_ID_PNG:
+    case AV_CODEC_ID_BMP:
+    case AV_CODEC_ID_GIF:
+    case AV_CODEC_ID_TIFF:
+    case AV_CODEC_ID_WEBP:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_cover(const AVStream& stream) {
+  return (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
+}
+
+/// Greater is more of a film; players' own order decides among equals.
+int likeness_to_film(const AVStream& stream) {
+  const bool thumbnails = (stream.disposition & AV_DISPOSITION_TIMED_THUMBNAILS) != 0;
+  if (thumbnails || stream.nb_frames == 1) return 0;
+  return is_still_codec(stream.codecpar->codec_id) ? 1 : 2;
+}
+
+/// As av_find_best_stream orders them first of all.
+int standing(const AVStream& stream) {
+  constexpr int kImpaired = AV_DISPOSITION_HEARING_IMPAIRED | AV_DISPOSITION_VISUAL_IMPAIRED;
+  return ((stream.disposition & kImpaired) == 0 ? 1 : 0) +
+         ((stream.disposition & AV_DISPOSITION_DEFAULT) != 0 ? 1 : 0);
+}
+
+bool is_mov(const AVFormatContext& format) {
+  return std::string_view(format.iformat->name).starts_with("mov,");
+}
+
 void check_duration(const Input& input, const AVStream& stream, const Limits& limits) {
-  const double duration_s = input.duration_s(stream);
+  // Other containers guess it from a bit rate or keep what a broken recorder wrote; what they hold
+  // is measured while it is decoded.
+  const double duration_s = input.header_counts_samples() ? input.duration_s(stream) : 0;
   if (duration_s > limits.max_duration_s) {
     throw MediaError(fmt::format("{}: lasts {:.0f} s, more than the {:.0f} s allowed", input.name(),
                                  duration_s, limits.max_duration_s),
@@ -88,7 +129,20 @@ void check_headers(const Input& input, const Limits& limits) {
 
 }  // namespace
 
-Input::Input(const Source& source) : name_(source.name()) {
+void FirstPicture::add(const AVPacket& packet) {
+  constexpr std::int64_t kMostReordered = 16;  // pictures that any codec keeps back
+  if (settled_) return;
+  if (num_packets_++ == 0) {
+    const bool is_start = (packet.flags & AV_PKT_FLAG_KEY) != 0 &&
+                          (packet.flags & AV_PKT_FLAG_DISCARD) == 0 && packet.pts != AV_NOPTS_VALUE;
+    if (is_start) time_ = packet.pts;
+  }
+  if (time_ && (packet.pts == AV_NOPTS_VALUE || packet.pts < *time_)) time_.reset();
+  const bool rest_is_later = time_ && packet.dts != AV_NOPTS_VALUE && packet.dts >= *time_;
+  settled_ = !time_ || rest_is_later || num_packets_ > kMostReordered;
+}
+
+Input::Input(const Source& source) : source_(source) {
   start_libav();
   clear_log();
   reader_ = std::make_unique<ByteReader>(source);
@@ -108,67 +162,153 @@ Input::Input(const Source& source) : name_(source.name()) {
   if (code == AVERROR(EINVAL) && last_log().find("whitelist") != std::string::npos) {
     throw MediaError(fmt::format("{}: of a kind that is not read (a playlist, a subtitle file or a "
                                  "rare container); convert it to mp4 or wav",
-                                 name_),
+                                 name()),
                      "unsupported");
   }
-  av_check(code, "open", name_);
+  av_check(code, "open", name());
   format_.reset(raw);
 }
 
 Input::~Input() = default;
-Input::Input(Input&&) noexcept = default;
-Input& Input::operator=(Input&& other) noexcept {
-  format_ = std::move(other.format_);
-  reader_ = std::move(other.reader_);
-  name_ = std::move(other.name_);
-  selected_ = other.selected_;
-  return *this;
-}
 
-const AVStream* Input::first(AVMediaType kind) const {
+const AVStream* Input::best(AVMediaType kind) const {
+  // Of several programmes in one broadcast, the sound is that of the picture.
+  const AVStream* picture = kind == AVMEDIA_TYPE_AUDIO ? best(AVMEDIA_TYPE_VIDEO) : nullptr;
+  const int players = av_find_best_stream(format_.get(), kind, -1,
+                                          picture == nullptr ? -1 : picture->index, nullptr, 0);
+  const auto rank = [&](const AVStream& stream) {
+    return std::tuple(likeness_to_film(stream), stream.index == players, standing(stream),
+                      stream.codecpar->bit_rate);
+  };
+  const AVStream* best = nullptr;
   for (unsigned i = 0; i < format_->nb_streams; ++i) {
     const AVStream* stream = format_->streams[i];
-    const bool cover = (stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0;
-    if (stream->codecpar->codec_type == kind && !cover) return stream;
+    if (stream->codecpar->codec_type != kind || is_cover(*stream)) continue;
+    if (best == nullptr || rank(*stream) > rank(*best)) best = stream;
   }
-  return nullptr;
+  return best;
 }
 
-void Input::select(const AVStream& stream) {
-  selected_ = stream.index;
+TrackChoice Input::choice(const AVStream& stream) const {
+  TrackChoice choice{.number = 0, .of = 0};
   for (unsigned i = 0; i < format_->nb_streams; ++i) {
-    const bool wanted = static_cast<int>(i) == selected_;
+    const AVStream& other = *format_->streams[i];
+    if (other.codecpar->codec_type != stream.codecpar->codec_type || is_cover(other)) continue;
+    ++choice.of;
+    if (other.index <= stream.index) ++choice.number;
+  }
+  return choice;
+}
+
+void Input::select(const std::vector<int>& streams) {
+  selected_ = streams;
+  for (unsigned i = 0; i < format_->nb_streams; ++i) {
+    const bool wanted = is_selected(static_cast<int>(i));
     format_->streams[i]->discard = wanted ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
   }
 }
 
+void Input::watch(const AVStream& pictures) {
+  watched_ = pictures.index;
+  format_->streams[watched_]->discard = AVDISCARD_DEFAULT;
+}
+
+std::optional<double> Input::first_picture_s() const {
+  const auto time = first_picture_.time();
+  if (!time || !has_presentation_times()) return std::nullopt;
+  return static_cast<double>(*time) * av_q2d(format_->streams[watched_]->time_base);
+}
+
+bool Input::is_selected(int stream) const {
+  return std::find(selected_.begin(), selected_.end(), stream) != selected_.end();
+}
+
+bool Input::header_counts_samples() const {
+  const std::string_view container = format_->iformat->name;
+  return container == "wav" || container == "flac" || is_mov(*format_);
+}
+
 bool Input::header_suffices(const AVStream& stream) const {
   const auto& codec = *stream.codecpar;
-  const std::string_view container = format_->iformat->name;
   const bool complete = codec.codec_type == AVMEDIA_TYPE_VIDEO
                             ? codec.width > 0 && codec.height > 0 && codec.extradata_size > 0
                             : codec.sample_rate > 0 && num_channels(codec) > 0;
-  const bool honest = container == "wav" || container == "flac" || container.starts_with("mov,");
-  return complete && honest && codec.codec_id != AV_CODEC_ID_NONE;
+  return complete && header_counts_samples() && codec.codec_id != AV_CODEC_ID_NONE;
 }
 
 void Input::find_stream_info(const Limits& limits) {
   check_headers(*this, limits);  // it decodes some of every stream
   ProbeOptions options(format_->nb_streams, limits);
-  av_check(avformat_find_stream_info(format_.get(), options.get()), "read the stream list", name_);
+  av_check(avformat_find_stream_info(format_.get(), options.get()), "read the stream list", name());
+  probed_ = limits;
 }
 
 bool Input::read(AVPacket& packet) {
+  if (!read_selected(packet)) {
+    check_not_cut();
+    return false;
+  }
+  const AVStream& stream = *format_->streams[packet.stream_index];
+  joined_.apply(packet, stream.time_base, [this] { return find_pieces(); });
+  return true;
+}
+
+JoinedFile Input::find_pieces() const {
+  Input again(source_);
+  if (probed_) again.find_stream_info(*probed_);
+  const AVStream* video = again.best(AVMEDIA_TYPE_VIDEO);
+  const AVStream* audio = again.best(AVMEDIA_TYPE_AUDIO);
+  std::vector<int> streams;
+  for (const auto* stream : {video, audio}) {
+    if (stream != nullptr) streams.push_back(stream->index);
+  }
+  again.select(streams);
+  PieceFinder finder(video == nullptr ? -1 : video->index, is_broadcast());
+  const auto packet = new_packet();
+  while (again.read_selected(*packet)) {
+    finder.add(*packet, again.format_->streams[packet->stream_index]->time_base);
+  }
+  return finder.finish();
+}
+
+/// The last packets of an mp4 that was cut short are in its index, but not in the file.
+void Input::check_not_cut() const {
+  if (!is_mov(*format_)) return;
+  for (const int i : selected_) {
+    AVStream* stream = format_->streams[i];
+    const int count = avformat_index_get_entries_count(stream);
+    const auto* last = count > 0 ? avformat_index_get_entry(stream, count - 1) : nullptr;
+    if (last == nullptr || last->pos + last->size <= reader_->size()) continue;
+    throw MediaError(fmt::format("{}: is cut short: {} bytes, but its index goes to {}", name(),
+                                 reader_->size(), last->pos + last->size));
+  }
+}
+
+bool Input::has_presentation_times() const {
+  return std::string_view(format_->iformat->name) != "avi";
+}
+
+bool Input::is_broadcast() const { return (format_->iformat->flags & AVFMT_TS_DISCONT) != 0; }
+
+bool Input::at_end_of_file() const {
+  return avio_feof(format_->pb) != 0 || avio_tell(format_->pb) >= reader_->size();
+}
+
+bool Input::read_selected(AVPacket& packet) {
   for (int idle = 0; idle < kMaxIdlePackets; ++idle) {
     av_packet_unref(&packet);
     const int code = av_read_frame(format_.get(), &packet);
     if (code == AVERROR_EOF) return false;
     if (code == AVERROR(EAGAIN)) continue;
-    av_check(code, "read a packet", name_);
-    if (packet.stream_index == selected_) return true;
+    av_check(code, "read a packet", name());
+    if (packet.stream_index == watched_) {
+      first_picture_.add(packet);
+      if (first_picture_.is_settled()) format_->streams[watched_]->discard = AVDISCARD_ALL;
+    }
+    if (is_selected(packet.stream_index)) return true;
     idle = 0;
   }
-  throw MediaError(fmt::format("{}: no packet after {} attempts", name_, kMaxIdlePackets));
+  throw MediaError(fmt::format("{}: no packet after {} attempts", name(), kMaxIdlePackets));
 }
 
 double Input::duration_s(const AVStream& stream) const {

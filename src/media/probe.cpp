@@ -11,7 +11,7 @@ MediaInfo probe(const Source& source, const Limits& limits) {
   input.find_stream_info(limits);
   MediaInfo info;
   info.container = input.format().iformat->name;
-  if (const AVStream* video = input.first(AVMEDIA_TYPE_VIDEO)) {
+  if (const AVStream* video = input.best(AVMEDIA_TYPE_VIDEO)) {
     check_video_header(input, *video, limits);
     info.has_video = true;
     info.video_codec = avcodec_get_name(video->codecpar->codec_id);
@@ -21,7 +21,7 @@ MediaInfo probe(const Source& source, const Limits& limits) {
     info.frame_rate_hz = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
     info.duration_s = input.duration_s(*video);
   }
-  if (const AVStream* audio = input.first(AVMEDIA_TYPE_AUDIO)) {
+  if (const AVStream* audio = input.best(AVMEDIA_TYPE_AUDIO)) {
     check_audio_header(input, *audio, limits);
     info.has_audio = true;
     info.audio_codec = avcodec_get_name(audio->codecpar->codec_id);

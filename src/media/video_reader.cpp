@@ -17,11 +17,11 @@ namespace raven::media {
 namespace {
 
 const AVStream& open_video(Input& input, const Limits& limits) {
-  const AVStream* stream = input.first(AVMEDIA_TYPE_VIDEO);
+  const AVStream* stream = input.best(AVMEDIA_TYPE_VIDEO);
   if (stream != nullptr) check_video_header(input, *stream, limits);
   if (stream == nullptr || !input.header_suffices(*stream)) {
     input.find_stream_info(limits);
-    stream = input.first(AVMEDIA_TYPE_VIDEO);
+    stream = input.best(AVMEDIA_TYPE_VIDEO);
   }
   if (stream == nullptr) {
     throw MediaError(fmt::format("{}: has no video stream", input.name()), "no-video");
@@ -103,6 +103,12 @@ struct VideoReader::State {
     starts.push_back(next_start);
   }
 
+  [[nodiscard]] std::optional<double> start_s() const {
+    const auto first = decoder.first_dts();
+    if (input.has_presentation_times() || first == AV_NOPTS_VALUE) return clock.first_time_s();
+    return static_cast<double>(first) * av_q2d(stream.time_base);
+  }
+
   std::optional<FrameView> show() {
     while (has_next && clock.starts_by(next_start, num_shown)) {
       std::swap(current, next);
@@ -147,6 +153,9 @@ std::int64_t VideoReader::width() const { return state_->width; }
 double VideoReader::source_frame_rate_hz() const {
   return state_->rate.num > 0 && state_->rate.den > 0 ? av_q2d(state_->rate) : 0;
 }
+std::optional<double> VideoReader::start_s() const { return state_->start_s(); }
+TrackChoice VideoReader::track() const { return state_->input.choice(state_->stream); }
+Damage VideoReader::damage() const { return state_->decoder.damage(); }
 double VideoReader::duration_s() const { return state_->input.duration_s(state_->stream); }
 
 const Turn& VideoReader::turn() const { return state_->turn; }
@@ -209,10 +218,10 @@ VideoFrames read_video(const Source& source, const VideoOptions& options) {
   frames.source_frame_rate_hz = reader.source_frame_rate_hz();
   const auto frame_bytes =
       static_cast<std::uint64_t>(frames.height * frames.width * frames.channels);
-  const double expected_bytes =
-      (reader.duration_s() * kFrameRateHz + 1) * static_cast<double>(frame_bytes);
   const auto allowed = options.limits.max_decoded_bytes;
-  if (expected_bytes > static_cast<double>(allowed) * 1.1) too_many_bytes(source.name(), allowed);
+  const double expected_bytes =  // by a header that may be wrong
+      std::min((reader.duration_s() * kFrameRateHz + 1) * static_cast<double>(frame_bytes),
+               static_cast<double>(allowed));
   frames.pixels.reserve(static_cast<std::size_t>(std::min(expected_bytes, kMaxReservedBytes)));
   while (const auto view = reader.next()) {
     if (frames.pixels.size() + frame_bytes > allowed) too_many_bytes(source.name(), allowed);

@@ -434,6 +434,104 @@ TEST_F(ClipPreparation, SurvivesTruncationAtAnyPlace) {
   }
 }
 
+/// 50 grey frames and a constant tone from `sound_s` on; what `audio` says besides.
+std::string film(double sound_s, media::AudioStreamSpec audio = {}) {
+  const media::VideoStreamSpec video{
+      .width = 128, .height = 128, .times = media::regular_times(50)};
+  audio.start = std::llround(sound_s * audio.rate_hz);
+  audio.num_samples = 2 * audio.rate_hz - audio.start;
+  if (audio.channels == 1) audio.sample = [](std::int64_t, int) { return 0.5; };
+  return media::make_media("matroska", {.video = video, .audio = audio});
+}
+
+TEST_F(ClipPreparation, KeepsSoundAndPicturesOfAFileTogether) {
+  write_clip(folder(), "a.mkv", {.frames = 50});
+  write_bytes(folder() / "a.mkv", film(0.4));
+  const auto late = prepare_written();
+  ASSERT_EQ(late.verdict, "ok") << late.message;
+  EXPECT_THAT(late.message, HasSubstr("sound begins 0.40 s after the pictures, silence before it"));
+  const auto samples = media::read_audio({bytes_of(late.utterances.at(0).audio), "audio"}).samples;
+  ASSERT_EQ(samples.size(), 32'000U);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    ASSERT_NEAR(samples[i], i < 6400 ? 0 : 0.5, 1e-3) << i;
+  }
+  auto clip = list_clips(folder(), Layout::kFolder).at(0);
+  clip.audio = clip.video;
+  EXPECT_EQ(prepare_clip(clip, options).utterances.at(0).audio, late.utterances[0].audio);
+
+  write_bytes(folder() / "a.mkv", film(0.02));
+  EXPECT_EQ(prepare_written().message, "") << "within a frame";
+}
+
+TEST_F(ClipPreparation, TakesASoundFileFromItsFirstSample) {
+  write_clip(folder(), "a.mkv", {.frames = 50});
+  write_bytes(folder() / "a.mkv", film(0));
+  write_bytes(folder() / "a.mka", film(0.4));
+  auto clip = list_clips(folder(), Layout::kFolder).at(0);
+  clip.audio = folder() / "a.mka";
+  const auto prepared = prepare_clip(clip, options);
+  const auto samples =
+      media::read_audio({bytes_of(prepared.utterances.at(0).audio), "audio"}).samples;
+  EXPECT_NEAR(samples.at(0), 0.5, 1e-3);
+  EXPECT_THAT(prepared.message, testing::Not(HasSubstr("after the pictures")));
+}
+
+TEST_F(ClipPreparation, TellsOfTracksAndOfChannelsThatCancelOut) {
+  write_clip(folder(), "a.mkv", {.frames = 50});
+  const auto opposite = [](std::int64_t i, int channel) {
+    return (channel == 0 ? 0.5 : -0.5) * std::sin(0.1 * static_cast<double>(i));
+  };
+  write_bytes(folder() / "a.mkv", film(0, {.channels = 2, .sample = opposite}));
+  EXPECT_THAT(prepare_written().message, HasSubstr("cancel out, their mean is silent"));
+  const media::VideoStreamSpec video{
+      .width = 128, .height = 128, .times = media::regular_times(50)};
+  write_bytes(folder() / "a.mkv",
+              media::make_media("matroska",
+                                {.video = video,
+                                 .audio = media::AudioStreamSpec{.num_samples = 32'000},
+                                 .earlier_audio = media::AudioStreamSpec{.num_samples = 32'000}}));
+  EXPECT_THAT(prepare_written().message, HasSubstr("2 sound tracks, number 1 taken"));
+}
+
+TEST_F(ClipPreparation, FillsHolesOfTheSoundAndSaysSo) {
+  write_clip(folder(), "a.mkv", {.frames = 50});
+  const auto lose = [](AVPacket&, int number) { return number < 10 || number >= 20; };
+  write_bytes(folder() / "a.mkv", film(0, {.packet = lose}));
+  EXPECT_THAT(prepare_written().message, HasSubstr("0.64 s of holes in the sound filled"));
+}
+
+TEST_F(ClipPreparation, CountsDamagedPictures) {
+  write_clip(folder(), "a.mkv", {.frames = 50});
+  const media::VideoStreamSpec video{.codec = "mpeg4",
+                                     .format = AV_PIX_FMT_YUV420P,
+                                     .width = 128,
+                                     .height = 128,
+                                     .times = media::regular_times(50),
+                                     .colour =
+                                         [](int i) {
+                                           return std::vector<int>{40 + i, 128, 128};
+                                         },
+                                     .packet =
+                                         [](AVPacket& packet, int number) {
+                                           if (number == 20 || number == 30)
+                                             std::fill_n(packet.data, packet.size,
+                                                         std::uint8_t{0xff});
+                                           return true;
+                                         },
+                                     .gop_size = 0};
+  write_bytes(
+      folder() / "a.mkv",
+      media::make_media("matroska",
+                        {.video = video, .audio = media::AudioStreamSpec{.num_samples = 32'000}}));
+  const auto prepared = prepare_written();
+  EXPECT_EQ(prepared.verdict, "ok") << prepared.message;
+  EXPECT_THAT(prepared.message, HasSubstr("2 of 50 pictures damaged"));
+  EXPECT_EQ(prepared.utterances.at(0).frames, 50);
+  options.limits.max_damaged = 0.02;
+  EXPECT_EQ(prepare_written().verdict, "corrupt");
+  EXPECT_THAT(prepare_written().message, HasSubstr("damaged data in 2 of 50 pictures"));
+}
+
 TEST_F(ClipPreparation, WritesMessagesOnOneLine) {
   write_clip(folder(), "line\nbreak.avi", {.has_landmarks = false});
   const auto prepared = prepare_written();

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "data/corpus_fixture.h"
+#include "media/make_media.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "support/temporary_folder.h"
@@ -115,6 +116,36 @@ TEST_F(SampleReaderTest, ReadsOtherAudioThroughLibav) {
   write("a.flac", media::encode_flac(clip_samples(kFrames, 1)));
   utterance_.audio.file = path("a.flac");
   EXPECT_TRUE(torch::equal(read().audio, torch::tensor(clip_samples(kFrames, 1))));
+}
+
+TEST_F(SampleReaderTest, KeepsSoundAndPicturesOfAFileTogether) {
+  // The sound is 0.5 from 0.2 s on, the pictures begin at 0.08 s.
+  auto times = media::regular_times(kFrames);
+  for (auto& time : times) time += 2;
+  const media::AudioStreamSpec audio{
+      .num_samples = 16'000, .sample = [](std::int64_t, int) { return 0.5; }, .start = 3200};
+  write("film.mkv",
+        media::make_media(
+            "matroska", {.video = media::VideoStreamSpec{.width = 96, .height = 96, .times = times},
+                         .audio = audio}));
+  utterance_.video.file = path("film.mkv");
+  const SampleReader reader({}, std::make_shared<ShardCache>(), "/d/m.tsv");
+  const auto onset = [&](bool with_video) {
+    std::vector<std::uint8_t> video(kFrames * 96 * 96);
+    std::vector<float> samples(kFrames * 640);
+    reader.read(utterance_, centre_placement({}), with_video ? video.data() : nullptr,
+                samples.data());
+    return std::find_if(samples.begin(), samples.end(), [](float x) { return x > 0.25F; }) -
+           samples.begin();
+  };
+  for (const auto* named : {"", "film.mkv"}) {
+    utterance_.audio.file = *named == 0 ? std::filesystem::path() : path(named);
+    EXPECT_EQ(onset(true), 1920) << "0.12 s after the first picture";
+    EXPECT_EQ(onset(false), 1920) << "also where pictures are not read";
+  }
+  write("sound.mkv", read_file(path("film.mkv")));
+  utterance_.audio.file = path("sound.mkv");
+  EXPECT_EQ(onset(true), 0) << "a file of its own";
 }
 
 TEST_F(SampleReaderTest, NamesWhatIsWrong) {

@@ -35,7 +35,7 @@ void check(const VideoFrames& frames) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Source source({reinterpret_cast<const std::byte*>(data), size}, "fuzz");
   attempt([&] { probe(source, kLimits); });
-  attempt([&] { read_audio(source, kLimits); });
+  attempt([&] { read_audio(source, {.limits = kLimits}); });
   attempt([&] { check(read_video(source, {.limits = kLimits})); });
   attempt([&] { check(read_video(source, {.format = PixelFormat::kRgb, .limits = kLimits})); });
   return 0;

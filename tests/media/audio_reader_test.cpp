@@ -12,7 +12,7 @@ namespace raven::media {
 namespace {
 
 AudioSamples read(const std::string& file, const Limits& limits = {}) {
-  return read_audio(in_memory(file), limits);
+  return read_audio(in_memory(file), {.limits = limits});
 }
 
 std::string reason_of(const std::string& bytes, const Limits& limits = {}) {

@@ -32,11 +32,13 @@ CodecHandle new_codec(const char* name, const AVFormatContext& file) {
 
 class Track {
  public:
-  Track(AVFormatContext& file, CodecHandle codec) : file_(file), codec_(std::move(codec)) {
+  Track(AVFormatContext& file, CodecHandle codec, PacketHook hook, int disposition)
+      : file_(file), codec_(std::move(codec)), hook_(std::move(hook)) {
     require(avcodec_open2(codec_.get(), nullptr, nullptr), "open encoder");
     stream_ = avformat_new_stream(&file, nullptr);
     stream_->time_base = codec_->time_base;
     stream_->avg_frame_rate = codec_->framerate;
+    stream_->disposition = disposition;
     require(avcodec_parameters_from_context(stream_->codecpar, codec_.get()), "parameters");
   }
 
@@ -56,6 +58,7 @@ class Track {
       if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return;
       require(code, "encode");
       packet->stream_index = stream_->index;
+      if (hook_ && !hook_(*packet, num_packets_++)) continue;
       av_packet_rescale_ts(packet.get(), codec_->time_base, stream_->time_base);
       require(av_interleaved_write_frame(&file_, packet.get()), "write");
     }
@@ -64,7 +67,9 @@ class Track {
  private:
   AVFormatContext& file_;
   CodecHandle codec_;
+  PacketHook hook_;
   AVStream* stream_ = nullptr;
+  int num_packets_ = 0;
 };
 
 Track new_video(AVFormatContext& file, const VideoStreamSpec& spec) {
@@ -75,7 +80,8 @@ Track new_video(AVFormatContext& file, const VideoStreamSpec& spec) {
   codec->color_range = spec.range;
   codec->time_base = spec.time_base;
   codec->framerate = spec.rate;
-  Track track(file, std::move(codec));
+  codec->gop_size = spec.gop_size;
+  Track track(file, std::move(codec), spec.packet, spec.disposition);
   if (spec.display_matrix) track.set_display_matrix(*spec.display_matrix);
   return track;
 }
@@ -86,7 +92,7 @@ Track new_audio(AVFormatContext& file, const AudioStreamSpec& spec) {
   codec->sample_rate = spec.rate_hz;
   codec->time_base = {1, spec.rate_hz};
   av_channel_layout_default(&codec->ch_layout, spec.channels);
-  return {file, std::move(codec)};
+  return {file, std::move(codec), spec.packet, spec.disposition};
 }
 
 void fill(AVFrame& frame, const std::vector<int>& colour) {
@@ -159,7 +165,7 @@ void write_audio(Track& track, const AudioStreamSpec& spec) {
     frame->sample_rate = spec.rate_hz;
     av_channel_layout_default(&frame->ch_layout, spec.channels);
     frame->nb_samples = static_cast<int>(std::min<std::int64_t>(block, spec.num_samples - begin));
-    frame->pts = begin;
+    frame->pts = spec.start + begin;
     require(av_frame_get_buffer(frame.get(), 0), "frame");
     for (int i = 0; i < frame->nb_samples; ++i) {
       for (int c = 0; c < spec.channels; ++c) put(*frame, i, c, spec.sample(begin + i, c));
@@ -178,7 +184,9 @@ std::string make_media(const char* container, const MediaSpec& spec) {
   const OutputHandle file(raw);
   raw->flags |= AVFMT_FLAG_BITEXACT;
   raw->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
-  std::optional<Track> video, audio;
+  std::optional<Track> earlier_video, earlier_audio, video, audio;
+  if (spec.earlier_video) earlier_video.emplace(new_video(*raw, *spec.earlier_video));
+  if (spec.earlier_audio) earlier_audio.emplace(new_audio(*raw, *spec.earlier_audio));
   if (spec.video) video.emplace(new_video(*raw, *spec.video));
   if (spec.audio) audio.emplace(new_audio(*raw, *spec.audio));
   AVDictionary* options = nullptr;
@@ -187,6 +195,8 @@ std::string make_media(const char* container, const MediaSpec& spec) {
   const int code = avformat_write_header(raw, &options);
   av_dict_free(&options);
   require(code, "header");
+  if (earlier_video) write_video(*earlier_video, *spec.earlier_video);
+  if (earlier_audio) write_audio(*earlier_audio, *spec.earlier_audio);
   if (video) write_video(*video, *spec.video);
   if (audio) write_audio(*audio, *spec.audio);
   require(av_write_trailer(raw), "trailer");

@@ -12,6 +12,9 @@
 
 namespace raven::media {
 
+/// Called with each encoded packet and its number; may change it. False: the packet is lost.
+using PacketHook = std::function<bool(AVPacket& packet, int number)>;
+
 /// Each frame is of one colour. Times are in units of `time_base`.
 struct VideoStreamSpec {
   const char* codec = "ffv1";
@@ -26,6 +29,9 @@ struct VideoStreamSpec {
   /// Value of each pixel of frame i instead, where set; for grey frames of 8 bits.
   std::function<int(int i, int x, int y)> pixel;
   std::optional<std::array<std::int32_t, 9>> display_matrix;  // as libav has it
+  PacketHook packet = {};
+  int disposition = 0;
+  int gop_size = 12;
 };
 
 struct AudioStreamSpec {
@@ -34,11 +40,16 @@ struct AudioStreamSpec {
   int rate_hz = 16000, channels = 1;
   std::int64_t num_samples = 16000;
   std::function<double(std::int64_t i, int channel)> sample = [](std::int64_t, int) { return 0.0; };
+  std::int64_t start = 0;  // time of sample 0, in samples
+  PacketHook packet = {};
+  int disposition = 0;
 };
 
 struct MediaSpec {
   std::optional<VideoStreamSpec> video;
   std::optional<AudioStreamSpec> audio;
+  std::optional<VideoStreamSpec> earlier_video = {};  // tracks before those
+  std::optional<AudioStreamSpec> earlier_audio = {};
   const char* muxer_options = "";  // "key=value:key=value"
 };
 

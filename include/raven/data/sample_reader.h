@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "raven/config/run_config.h"
@@ -41,8 +42,9 @@ struct SampleOptions {
 /// Reads utterances. One for each thread; any number may share a ShardCache.
 ///
 /// Video: a media file, or a .npy of uint8 (T, 96, 96). Audio: a media file, or the video's sound
-/// track; cut or padded with zeros to 640 samples a frame. Throws DataError: "missing", "corrupt",
-/// "shape" (not 96 x 96), "frame-count" (not as many frames as listed), "no-audio", ...
+/// track; cut or padded with zeros to 640 samples a frame. A sound track stays with its pictures by
+/// the file's clock, a file of sound starts with its first sample. Throws DataError: "missing",
+/// "corrupt", "shape" (not 96 x 96), "frame-count" (not as many frames as listed), "no-audio", ...
 class SampleReader {
  public:
   /// `manifest`: named in messages.
@@ -65,10 +67,13 @@ class SampleReader {
   using FrameSink =
       std::function<void(std::int64_t t, const std::uint8_t* pixels, std::int64_t stride)>;
 
-  void read_video(const Utterance& utterance, const FrameSink& sink) const;
+  /// Returns when the first frame is shown in the clock of the file, if it has one.
+  std::optional<double> read_video(const Utterance& utterance, const FrameSink& sink) const;
   void read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
                       const FrameSink& sink) const;
-  void read_audio(const Utterance& utterance, std::span<float> samples) const;
+  /// `start_s`: what read_video() returned, where it was called.
+  void read_audio(const Utterance& utterance, std::optional<double> start_s,
+                  std::span<float> samples) const;
   void mix_noise(const Utterance& utterance, std::span<float> samples, Random& draws) const;
   [[noreturn]] void wrong_frame_count(const Utterance& utterance, std::int64_t found) const;
 

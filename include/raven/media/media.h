@@ -44,6 +44,17 @@ struct Limits {
   double max_duration_s = 3600;
   std::int64_t max_channels = 8;
   std::uint64_t max_decoded_bytes = 4ULL << 30;  // of what a call returns
+  double max_damaged = 0.1;  // share of pictures, or of blocks of sound, that may be damaged
+};
+
+/// What of a track could not be decoded whole: pictures, or blocks of sound.
+struct Damage {
+  std::int64_t damaged = 0, of = 0;
+};
+
+/// Which of a file's tracks of one kind was read, the first being 1.
+struct TrackChoice {
+  std::int64_t number = 1, of = 1;
 };
 
 }  // namespace raven::media

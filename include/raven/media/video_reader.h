@@ -50,12 +50,18 @@ class VideoReader {
   [[nodiscard]] std::int64_t height() const;
   [[nodiscard]] std::int64_t width() const;
   [[nodiscard]] double source_frame_rate_hz() const;  // average; 0 when unknown
-  [[nodiscard]] double duration_s() const;            // as the header says; 0 when unknown
+  [[nodiscard]] double duration_s() const;  // as the header says, maybe wrongly; 0 when unknown
+  /// When the first frame is shown, in the clock that the streams of the file share; empty when the
+  /// file does not say.
+  [[nodiscard]] std::optional<double> start_s() const;
+  [[nodiscard]] TrackChoice track() const;
+  [[nodiscard]] Damage damage() const;  // so far
 
   /// How a player turns the pictures. Frames come as they are stored.
   [[nodiscard]] const Turn& turn() const;
 
-  /// The next frame at 25 per second; empty at the end. Throws MediaError on damaged data.
+  /// The next frame at 25 per second; empty at the end. Throws MediaError, at the end also when
+  /// more than `limits.max_damaged` of the pictures were damaged.
   std::optional<FrameView> next();
   /// Which picture of the file the last call of next() showed; the first is 0.
   [[nodiscard]] std::int64_t picture() const;
