@@ -125,9 +125,9 @@ std::string tensor_sha256(const torch::Tensor& tensor) {
 Inspection inspect(const std::filesystem::path& file, const InspectOptions& options) {
   const auto weights = open_weights(file);
   Inspection result{.file = file.string(), .format = format_name(weights.format)};
-  result.file_bytes = std::filesystem::file_size(file);
+  result.file_bytes = weights.content.mapping->bytes().size();
   result.numbers = options.numbers;
-  if (options.numbers) result.sha256 = sha256_and_verify(file);
+  if (options.numbers) result.sha256 = sha256_and_verify(*weights.content.mapping);
   for (const auto& [name, tensor] : weights.content.tensors) {
     if (!wanted(name, options)) continue;
     TensorFacts facts{.name = name,

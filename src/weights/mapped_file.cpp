@@ -4,9 +4,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "raven/core/error.h"
 
@@ -64,6 +67,26 @@ void MappedFile::copy(std::uint64_t from, std::uint64_t count, char* to) const {
     const auto bytes = static_cast<std::uint64_t>(done);
     to += bytes, from += bytes, count -= bytes;
   }
+}
+
+void MappedFile::each_block(const std::function<void(std::string_view)>& use) const {
+  std::vector<char> block(std::min<std::size_t>(size_, 1 << 18));
+  for (std::uint64_t at = 0; at < size_;) {
+    const auto count = std::min<std::uint64_t>(block.size(), size_ - at);
+    copy(at, count, block.data());
+    use({block.data(), count});
+    at += count;
+  }
+}
+
+std::uint64_t MappedFile::checksum() const {
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                              XXH3_freeState);
+  RAVEN_CHECK(state != nullptr, "out of memory");
+  XXH3_64bits_reset(state.get());
+  each_block(
+      [&](std::string_view block) { XXH3_64bits_update(state.get(), block.data(), block.size()); });
+  return XXH3_64bits_digest(state.get());
 }
 
 }  // namespace raven::weights

@@ -7,6 +7,8 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/json_nesting.h"
+#include "raven/core/log.h"
+#include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
 
 namespace raven::weights {
@@ -14,10 +16,59 @@ namespace raven::weights {
 namespace {
 
 constexpr std::uint64_t kMaxSettingsBytes = 1 << 20;
+constexpr const char* kUnitsHash = "units_sha256";
+constexpr const char* kSettingsHash = "settings_sha256";
 
 bool is_setting(const std::string& key) {
   return key.rfind("data.video.", 0) == 0 || key.rfind("decode.", 0) == 0 ||
          key == "data.waveform" || key == "loss.ctc_weight" || key == "model.decoder.heads";
+}
+
+std::string hash_of(const Metadata& settings) {
+  std::string text;
+  for (const auto& [key, value] : settings) {
+    if (key != kSettingsHash)
+      text += fmt::format("{}:{}{}:{}", key.size(), key, value.size(), value);
+  }
+  return sha256(text);
+}
+
+/// With hashes, which are compared.
+Metadata read_settings(const std::filesystem::path& model) {
+  auto file = model;
+  file.replace_extension(kSettingsBeside);
+  Metadata settings;
+  if (!std::filesystem::exists(file)) return settings;
+  const auto text = read_file(file, kMaxSettingsBytes);
+  const auto json = json_nesting(text) > 1
+                        ? nlohmann::json()
+                        : nlohmann::json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) {
+    throw CheckpointError(file.string() + ": expected a JSON object of settings, key to text");
+  }
+  for (const auto& [key, value] : json.items()) {
+    const bool known = is_setting(key) || key == kUnitsHash || key == kSettingsHash;
+    if (!known || !value.is_string()) {
+      throw CheckpointError(
+          fmt::format("{}: '{}' is no setting of a model's input or decoding, or not text",
+                      file.string(), printable(key)));
+    }
+    settings[key] = value.get<std::string>();
+  }
+  const auto listed = settings.find(kSettingsHash);
+  if (listed == settings.end()) {
+    log::info(
+        "{}: was written before settings had a hash, so damage to them would not be seen; `raven "
+        "export` writes it anew",
+        file.string());
+  } else if (listed->second != hash_of(settings)) {
+    throw CheckpointError(
+        fmt::format("{}: damaged: its SHA-256 is not the one that it lists; export the model again "
+                    "(who changed "
+                    "a setting on purpose removes '{}')",
+                    file.string(), kSettingsHash));
+  }
+  return settings;
 }
 
 }  // namespace
@@ -49,34 +100,27 @@ void describe_decoding(double ctc_weight_of_training, Metadata& metadata) {
 }
 
 std::string settings_text(const Metadata& metadata) {
-  auto settings = nlohmann::json::object();
+  Metadata settings;
   for (const auto& [key, value] : metadata) {
     if (is_setting(key)) settings[key] = value;
   }
-  return settings.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  if (const auto units = metadata.find("units"); units != metadata.end())
+    settings[kUnitsHash] = sha256(units->second);
+  settings[kSettingsHash] = hash_of(settings);
+  return nlohmann::json(settings).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+         "\n";
 }
 
 Metadata settings_beside(const std::filesystem::path& model) {
-  auto file = model;
-  file.replace_extension(kSettingsBeside);
-  Metadata settings;
-  if (!std::filesystem::exists(file)) return settings;
-  const auto text = read_file(file, kMaxSettingsBytes);
-  const auto json = json_nesting(text) > 1
-                        ? nlohmann::json()
-                        : nlohmann::json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) {
-    throw CheckpointError(file.string() + ": expected a JSON object of settings, key to text");
-  }
-  for (const auto& [key, value] : json.items()) {
-    if (!is_setting(key) || !value.is_string()) {
-      throw CheckpointError(
-          fmt::format("{}: '{}' is no setting of a model's input or decoding, or not text",
-                      file.string(), printable(key)));
-    }
-    settings[key] = value.get<std::string>();
-  }
+  auto settings = read_settings(model);
+  for (const char* key : {kUnitsHash, kSettingsHash}) settings.erase(key);
   return settings;
+}
+
+std::string units_hash_beside(const std::filesystem::path& model) {
+  const auto settings = read_settings(model);
+  const auto hash = settings.find(kUnitsHash);
+  return hash == settings.end() ? "" : hash->second;
 }
 
 }  // namespace raven::weights

@@ -15,6 +15,7 @@
 #include "raven/models/recognizer.h"
 #include "raven/nn/state_dict.h"
 #include "raven/weights/model_card.h"
+#include "raven/weights/verify.h"
 #include "raven/weights/weights_file.h"
 
 namespace raven::weights {
@@ -295,7 +296,9 @@ class Importer {
       : path_(file),
         options_(options),
         settings_(settings_beside(file)),
-        weights_(open_weights(file)) {}
+        weights_(open_weights(file)) {
+    if (weights_.format == WeightsFormat::kSafetensors) verify(file, weights_.content);
+  }
 
   ImportedModel run() {
     const auto prefix = choose_prefix(weights_.content, path_.string());
@@ -490,7 +493,10 @@ ImportedModel import_model(const fs::path& file, const ImportOptions& options) {
 }
 
 void write_imported(const fs::path& to, const fs::path& source, const ImportedModel& model) {
-  const auto hash = [&] { return sha256_and_verify(source); };
+  const auto hash = [&] {
+    const auto& read = model.file.mapping;
+    return read ? sha256_and_verify(*read) : sha256_and_verify(source);
+  };
   auto hashed = std::async(std::launch::async, hash);  // beside the writing
   auto file = model.file;
   file.metadata[kSourceHash] = std::string(kSha256Digits, '0');

@@ -25,8 +25,18 @@ SafetensorsHeader read_header(std::string_view bytes, const std::string& source,
                               std::uint64_t& data_start) {
   const auto length = safetensors_header_length(bytes, bytes.size(), source);
   data_start = kLengthBytes + length;
-  return parse_safetensors_header(bytes.substr(kLengthBytes, length), bytes.size() - data_start,
-                                  source);
+  auto header = parse_safetensors_header(bytes.substr(kLengthBytes, length),
+                                         bytes.size() - data_start, source);
+  const auto listed = header.metadata.find(kMetadataHash);
+  if (listed != header.metadata.end() && listed->second != header_sha256(header)) {
+    throw CheckpointError(fmt::format(
+        "{}: its metadata, or a tensor's name, type or shape, are damaged: their SHA-256 is not "
+        "the "
+        "one that the file lists; fetch or write the file again (who changed metadata on purpose "
+        "removes '{}' from them)",
+        source, kMetadataHash));
+  }
+  return header;
 }
 
 /// A bool that is neither 0 nor 1 has no meaning in C++.
@@ -98,14 +108,20 @@ std::string TensorFile::said(const std::string& key) const {
 }
 
 TensorFile read_safetensors(const fs::path& file) {
-  const MappedFile mapping(file);
-  return read_tensors(mapping.bytes(), file.string(), [&](const auto& place, std::uint64_t begin) {
-    auto tensor = empty_tensor(place);
-    if (place.end > place.begin) {
-      mapping.copy(begin, place.end - place.begin, static_cast<char*>(tensor.mutable_data_ptr()));
-    }
-    return tensor;
-  });
+  return read_safetensors(std::make_shared<MappedFile>(file));
+}
+
+TensorFile read_safetensors(const std::shared_ptr<MappedFile>& file) {
+  auto content =
+      read_tensors(file->bytes(), file->name(), [&](const auto& place, std::uint64_t begin) {
+        auto tensor = empty_tensor(place);
+        if (place.end > place.begin) {
+          file->copy(begin, place.end - place.begin, static_cast<char*>(tensor.mutable_data_ptr()));
+        }
+        return tensor;
+      });
+  content.mapping = file;
+  return content;
 }
 
 TensorFile map_safetensors(const fs::path& file) {
@@ -145,7 +161,8 @@ void write_safetensors(const fs::path& file, const TensorFile& content,
                        const WriteOptions& options) {
   SafetensorsHeader header;
   header.metadata = content.metadata;
-  header.metadata.erase(kTensorHashes);  // of another file
+  for (const char* key : {kTensorHashes, kMetadataHash})
+    header.metadata.erase(key);  // of another file
   auto hashes = nlohmann::json::object();
   for (const auto& [name, tensor] : content.tensors) {
     header.places.push_back(
@@ -158,7 +175,10 @@ void write_safetensors(const fs::path& file, const TensorFile& content,
     header.places[i].begin = next;
     header.places[i].end = next += content.tensors[i].second.nbytes();
   }
-  if (options.hashes) header.metadata[kTensorHashes] = hashes.dump();
+  if (options.hashes) {
+    header.metadata[kTensorHashes] = hashes.dump();
+    header.metadata[kMetadataHash] = std::string(kSha256Digits, '0');
+  }
   const auto text = safetensors_header_text(header);
   const std::uint64_t length = text.size();
   std::string length_bytes(kLengthBytes, '\0');
@@ -176,6 +196,10 @@ void write_safetensors(const fs::path& file, const TensorFile& content,
     }
     if (options.hashes) header.metadata[kTensorHashes] = hashes.dump();
     if (options.complete) options.complete(header.metadata);
+    if (options.hashes) {  // of what is read back: bytes that are no UTF-8 are written otherwise
+      header.metadata[kMetadataHash] = header_sha256(
+          parse_safetensors_header(safetensors_header_text(header), next, file.string()));
+    }
     const auto complete = safetensors_header_text(header);
     RAVEN_CHECK(complete.size() == length,
                 "metadata changed their length while tensors were written");

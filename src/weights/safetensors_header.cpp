@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "raven/core/error.h"
+#include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
+#include "raven/weights/safetensors.h"
 
 namespace raven::weights {
 namespace {
@@ -279,6 +281,26 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t 
   check_names(header, source);
   check_places(header, data_bytes, source);
   return header;
+}
+
+std::string header_sha256(const SafetensorsHeader& header) {
+  Sha256 hash;
+  const auto add = [&](const std::string& text) {
+    hash.update(fmt::format("{}:", text.size()));  // no two lists of texts are the same bytes
+    hash.update(text);
+  };
+  for (const auto& [key, value] : header.metadata) {
+    if (key == kMetadataHash) continue;
+    add(key);
+    add(value);
+  }
+  for (const auto* place :
+       sorted(header, [](const auto&a, const auto&b) { return a.name < b.name; })) {
+    add(place->name);
+    add(c10::toString(place->type));
+    add(shape_text(place->shape));
+  }
+  return hash.hex();
 }
 
 std::string safetensors_header_text(const SafetensorsHeader& header) {

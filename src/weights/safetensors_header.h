@@ -39,6 +39,10 @@ std::uint64_t safetensors_header_length(std::string_view first_bytes, std::uint6
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_bytes,
                                            const std::string& source);
 
+/// SHA-256 of what a header says but kMetadataHash: metadata by key, then name, type and shape of
+/// each tensor by name. Order and spelling of the JSON do not matter.
+std::string header_sha256(const SafetensorsHeader& header);
+
 /// The JSON text, padded with spaces to a multiple of 8.
 std::string safetensors_header_text(const SafetensorsHeader& header);
 

@@ -146,22 +146,18 @@ WeightsFile open_weights(const std::filesystem::path& file) {
 }
 
 std::string sha256_and_verify(const std::filesystem::path& file) {
-  const MappedFile mapping(file);
+  return sha256_and_verify(MappedFile(file));
+}
+
+std::string sha256_and_verify(const MappedFile& file) {
   std::vector<ZipEntry> entries;
-  if (mapping.bytes().substr(0, 2) == "PK") {
-    entries = read_zip_directory(mapping.bytes(), file.string());
-  }
-  EntryChecks checks(std::move(entries), file.string());
+  if (file.bytes().substr(0, 2) == "PK") entries = read_zip_directory(file.bytes(), file.name());
+  EntryChecks checks(std::move(entries), file.name());
   Sha256 hash;
-  std::vector<char> block(1 << 18);  // read, not mapped: pages would be counted as ours
-  for (std::uint64_t at = 0; at < mapping.bytes().size();) {
-    const auto count = std::min<std::uint64_t>(block.size(), mapping.bytes().size() - at);
-    mapping.copy(at, count, block.data());
-    at += count;
-    const std::string_view bytes(block.data(), count);
+  file.each_block([&](std::string_view bytes) {
     hash.update(bytes);
     checks.update(bytes);
-  }
+  });
   return hash.hex();
 }
 

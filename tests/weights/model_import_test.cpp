@@ -201,6 +201,41 @@ TEST(ModelImport, SettingsBesideAFileStandForWhatShapesDoNotTell) {
   }
 }
 
+TEST(ModelImport, EveryBitOfTheSettingsBesideIsRefusedOrHarmless) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "encoder.pth", beside = folder.path() / "encoder.settings.json";
+  write_file_atomically(beside, settings_text({{"data.waveform", "clip"}, {"units", "<unk> 1\n"}}));
+  const auto whole = settings_beside(path);
+  EXPECT_EQ(whole, (Metadata{{"data.waveform", "clip"}}));
+  EXPECT_EQ(units_hash_beside(path), sha256("<unk> 1\n"));
+  auto bytes = read_file(beside);
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
+      std::ofstream(beside, std::ios::binary) << bytes;
+      try {
+        EXPECT_EQ(settings_beside(path), whole);
+      } catch (const CheckpointError&) {
+      }
+      bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
+    }
+  }
+  write_file_atomically(beside, R"({"data.waveform": "clip"})");  // of an older program
+  EXPECT_EQ(settings_beside(path), whole);
+}
+
+TEST(ModelImport, RefusesWhatIsDamagedByItsOwnHashes) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "encoder.safetensors";
+  write_safetensors(path, {.tensors = nn::state_dict(*small_encoder(models::Modality::kAudio))},
+                    {.hashes = true});
+  EXPECT_NO_THROW(import_model(path));
+  auto bytes = read_file(path);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  std::ofstream(path, std::ios::binary) << bytes;
+  EXPECT_THAT(refusal_of(path), HasSubstr("is damaged"));
+}
+
 TEST(ModelImport, RefusesWhatDoesNotFit) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "e.pth";

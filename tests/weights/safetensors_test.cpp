@@ -8,7 +8,12 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/sha256.h"
+#include "raven/weights/inspection.h"
+#include "raven/weights/verify.h"
+#include "raven/weights/weights_file.h"
 #include "support/temporary_folder.h"
+#include "weights/safetensors_header.h"
 
 namespace raven::weights {
 namespace {
@@ -187,6 +192,120 @@ TEST(Safetensors, KeepsTheOldFileWhenWritingFails) {
   EXPECT_THROW(write_safetensors(file, content), InternalError);
   EXPECT_TRUE(torch::equal(read_safetensors(file).at("a"), torch::ones({1})));
   EXPECT_FALSE(std::filesystem::exists(file.string() + ".tmp"));
+}
+
+/// A small file with every hash, as its bytes.
+std::string hashed_file() {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "m.safetensors";
+  write_safetensors(
+      file,
+      {.tensors = {{"encoder.weight", torch::arange(6).reshape({2, 3}).to(torch::kF32)},
+                   {"tracked", torch::tensor(std::int64_t{7})}},
+       .metadata = {{"units", "<unk> 1\nEIGHT 2\nNINE 3\n"}, {"no text", "\xFF"}}},
+      {.hashes = true});
+  return read_file(file);
+}
+
+std::uint64_t data_start(const std::string& bytes) {
+  std::uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), 8);
+  return 8 + header;
+}
+
+TEST(Safetensors, EveryBitOfAHashedHeaderIsRefusedOrHarmless) {
+  auto bytes = hashed_file();
+  const auto whole = parse_safetensors(bytes, "m");
+  EXPECT_NO_THROW(verify("m", whole));
+  int read = 0;
+  for (std::uint64_t at = 0; at < data_start(bytes); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
+      try {
+        const auto damaged = parse_safetensors(bytes, "m");
+        verify("m", damaged);
+        ++read;  // the hash's own name: what it is of is whole
+        for (const auto& [key, value] : whole.metadata) {
+          if (key != kMetadataHash) EXPECT_EQ(damaged.said(key), value);
+        }
+        for (const auto& [name, tensor] : whole.tensors)
+          EXPECT_TRUE(torch::equal(damaged.at(name), tensor));
+      } catch (const CheckpointError&) {
+      }
+      bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
+    }
+  }
+  EXPECT_LT(read, 8 * 15);
+}
+
+TEST(Safetensors, EveryBitOfAHashedTensorCounts) {
+  auto bytes = hashed_file();
+  for (auto at = data_start(bytes); at < bytes.size(); ++at) {
+    bytes[at] = static_cast<char>(bytes[at] ^ 4);
+    EXPECT_THROW(verify("m", parse_safetensors(bytes, "m")), CheckpointError) << at;
+    bytes[at] = static_cast<char>(bytes[at] ^ 4);
+  }
+}
+
+TEST(Safetensors, HashedMetadataMayBeWrittenInAnotherOrderByOthers) {
+  const auto hash = header_sha256(
+      {.places = {{.name = "x", .type = c10::ScalarType::Byte, .shape = {2}, .begin = 0, .end = 2}},
+       .metadata = {{"a", "1"}, {"b", "2"}}});
+  const auto content =
+      parse_safetensors(file_bytes(R"({ "x": {"data_offsets":[0,2], "shape":[2], "dtype":"U8"},
+                    "__metadata__": {"b":"\u0032", "metadata_sha256":")" +
+                                       hash + R"(", "a":"1"}})",
+                                   "ab"),
+                        "m");
+  EXPECT_EQ(content.said("b"), "2");
+}
+
+/// A file of x and y whose metadata list these hashes.
+TensorFile listing(const std::string& hashes) {
+  auto quoted = hashes;
+  for (std::size_t at = 0; (at = quoted.find('"', at)) != quoted.npos; at += 2)
+    quoted.insert(at, "\\");
+  return parse_safetensors(
+      file_bytes(R"({"__metadata__":{"tensor_sha256":")" + quoted +
+                     R"("},"x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                     R"("y":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})",
+                 "ab"),
+      "old.safetensors");
+}
+
+std::string verdict_on(const std::string& hashes) {
+  try {
+    verify("old.safetensors", listing(hashes));
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Safetensors, OnceOneTensorHasAHashEachMustHaveOne) {
+  const auto hash = [](char byte) {
+    return "\"" + tensor_sha256(torch::tensor({byte}, torch::kUInt8)) + "\"";
+  };
+  const auto x = "\"x\":" + hash('a'), y = "\"y\":" + hash('b');
+  EXPECT_EQ(verdict_on("{" + x + "," + y + "}"), "") << "an older file, without a hash of metadata";
+  EXPECT_THAT(verdict_on("{" + x + "}"),
+              AllOf(HasSubstr("old.safetensors: tensor 'y'"), HasSubstr("no SHA-256 for it")));
+  EXPECT_THAT(verdict_on("{" + x + "," + y + ",\"z\":" + hash('c') + "}"),
+              HasSubstr("tensor 'z' is missing"));
+  EXPECT_THAT(verdict_on("{" + x + ",\"y\":" + hash('c') + "}"), HasSubstr("'y' is damaged"));
+  for (const std::string other : {"[]", "{\"x\":1}", "{", "{\"x\":{\"y\":{}}}"})
+    EXPECT_THAT(verdict_on(other), HasSubstr("metadata 'tensor_sha256' is damaged")) << other;
+}
+
+TEST(MappedFile, HashesWhatWasOpened) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "m";
+  const std::string content(700'000, 'x');
+  write_file_atomically(file, content);
+  const MappedFile opened(file);
+  write_file_atomically(file, "another");
+  EXPECT_EQ(opened.checksum(), checksum(content));
+  EXPECT_EQ(sha256_and_verify(opened), sha256(content));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  /// As it was given, for messages.
+  [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::string_view bytes() const { return {data_, size_}; }
   [[nodiscard]] char* data() const { return data_; }
   /// Gives back the memory of the pages that lie wholly in this part; they are read again when they
@@ -28,6 +31,10 @@ class MappedFile {
   void forget(const void* part, std::size_t size) const;
   /// Copies without touching the mapping: the pages are not counted as ours.
   void copy(std::uint64_t from, std::uint64_t count, char* to) const;
+  /// Calls `use` with the file's bytes from front to back, in blocks, without touching the mapping.
+  void each_block(const std::function<void(std::string_view block)>& use) const;
+  /// As checksum_file() of the file that was opened, whatever its path leads to by now.
+  [[nodiscard]] std::uint64_t checksum() const;
 
  private:
   std::string name_;

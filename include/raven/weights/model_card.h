@@ -30,11 +30,16 @@ void describe_decoding(double ctc_weight_of_training, Metadata& metadata);
 inline constexpr const char* kSettingsBeside = ".settings.json";
 
 /// What of a model's metadata goes there: data.video.*, data.waveform, decode.*, loss.ctc_weight
-/// and model.decoder.heads.
+/// and model.decoder.heads; with the SHA-256 of these, and of the units that go beside them.
 std::string settings_text(const Metadata& metadata);
 
 /// What <name>.settings.json beside `model` says; empty when there is no such file. Throws
-/// CheckpointError naming file and key for anything else in it.
+/// CheckpointError naming file and key for anything else in it, and when it is damaged. One without
+/// hashes is an older one, and the log says so.
 Metadata settings_beside(const std::filesystem::path& model);
+
+/// The SHA-256 of the units file that belongs to `model`, as <name>.settings.json beside it tells;
+/// empty: it does not. Throws as settings_beside.
+std::string units_hash_beside(const std::filesystem::path& model);
 
 }  // namespace raven::weights

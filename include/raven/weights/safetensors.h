@@ -19,7 +19,9 @@ namespace raven::weights {
 struct TensorFile {
   std::vector<std::pair<std::string, torch::Tensor>> tensors;  // in file order, CPU
   std::map<std::string, std::string> metadata;
-  std::shared_ptr<MappedFile> mapping = {};  // what tensors may lie in; empty: they are copies
+  /// The file as it was opened, which tensors may lie in; empty: made or parsed in memory. Whoever
+  /// hashes what was read asks this one: by now the path may lead to another file.
+  std::shared_ptr<MappedFile> mapping = {};
 
   /// The tensor of that name; throws CheckpointError naming it.
   [[nodiscard]] const torch::Tensor& at(const std::string& name) const;
@@ -30,6 +32,8 @@ struct TensorFile {
 /// Throws CheckpointError with file, tensor and reason for anything malformed: sizes, offsets,
 /// types and overlaps are checked before memory is taken, and a BOOL must be 0 or 1.
 TensorFile read_safetensors(const std::filesystem::path& file);
+/// The same from a file that is open already.
+TensorFile read_safetensors(const std::shared_ptr<MappedFile>& file);
 
 /// The same, with tensors that lie in the mapped file where they are aligned to their elements:
 /// their numbers are read when they are first used, and writing to one copies the page, not the
@@ -42,12 +46,15 @@ TensorFile parse_safetensors(std::string_view bytes, const std::string& source);
 /// Metadata alone, without reading any tensor. Checks the header as read_safetensors does.
 std::map<std::string, std::string> read_safetensors_metadata(const std::filesystem::path& file);
 
-/// The metadata of WriteOptions::hashes.
+/// The metadata of WriteOptions::hashes. The second is compared whenever a file is opened that has
+/// it; verify() compares the first.
 inline constexpr const char* kTensorHashes = "tensor_sha256";
+inline constexpr const char* kMetadataHash = "metadata_sha256";
 
 struct WriteOptions {
-  /// Adds the metadata kTensorHashes: a JSON object of each tensor's SHA-256, taken while it is
-  /// written. Without it those of the content are left out, since its tensors may have changed.
+  /// Adds the metadata kTensorHashes, a JSON object of each tensor's SHA-256, taken while it is
+  /// written, and kMetadataHash, the SHA-256 of everything that the header says. Without it those
+  /// of the content are left out, since its tensors may have changed.
   bool hashes = false;
   /// Gives back the memory of mapped tensors as they are written; changes made to them are lost
   /// (MappedFile::forget).

@@ -10,13 +10,15 @@
 namespace raven::weights {
 
 /// Each tensor's SHA-256 by name, as a file's metadata list them under kTensorHashes; empty when
-/// they do not.
+/// they do not. Throws CheckpointError when what they list is no such object.
 std::map<std::string, std::string> listed_hashes(
     const std::map<std::string, std::string>& metadata);
 
 /// Throws CheckpointError naming the tensor whose SHA-256 is not the listed one, or the entry of a
-/// PyTorch archive that is damaged (sha256_and_verify). Where a file lists neither, nothing is
-/// compared. `content`: what was read from `file`, under the file's own names.
+/// PyTorch archive that is damaged (sha256_and_verify). Once a file lists one tensor, each must be
+/// listed. Where a file lists neither, nothing is compared; one that lists tensors, but not what
+/// its metadata are, is an older one of ours, and the log says so. `content`: what was read from
+/// `file`, under the file's own names.
 void verify(const std::filesystem::path& file, const TensorFile& content);
 
 }  // namespace raven::weights

@@ -32,5 +32,7 @@ WeightsFile open_weights(const std::filesystem::path& file);
 /// compared with the CRC-32 that the archive lists for it; 0 there means that it was left out, as
 /// torch.save can be told. Throws CheckpointError for an entry that differs.
 std::string sha256_and_verify(const std::filesystem::path& file);
+/// The same of a file that is open already: what was read from it is what is hashed.
+std::string sha256_and_verify(const MappedFile& file);
 
 }  // namespace raven::weights
