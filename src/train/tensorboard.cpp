@@ -1,16 +1,50 @@
 #include "raven/train/tensorboard.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstring>
+#include <optional>
+#include <string_view>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 
 namespace raven::train {
 namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "events.out.tfevents.";
+constexpr std::int64_t kMicroseconds = 1'000'000;
+
+/// The digits with which a text begins; empty when there are none, or too many.
+std::optional<std::int64_t> leading_number(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool fits = error == std::errc() && number < 1'000'000'000'000;
+  return fits ? std::optional(number) : std::nullopt;
+}
+
+/// In microseconds: the time, or what follows the greatest number of a file that is there.
+std::int64_t next_number(const fs::path& folder) {
+  std::int64_t number = std::chrono::duration_cast<std::chrono::microseconds>(
+                            std::chrono::system_clock::now().time_since_epoch())
+                            .count();
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix)) continue;
+    // A host's name may follow the seconds at once, so their whole second is passed.
+    if (const auto seconds = leading_number(std::string_view(name).substr(kPrefix.size())))
+      number = std::max(number, (*seconds + 1) * kMicroseconds);
+  }
+  return number;
+}
 
 // Protobuf's wire format: a field is its number and type as one varint, then the value.
 enum class Wire : std::uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
@@ -79,31 +113,40 @@ std::uint32_t masked_crc32c(const std::string& bytes) {
   return (value >> 15 | value << 17) + 0xA282EAD8U;
 }
 
-EventWriter::EventWriter(const std::filesystem::path& folder, std::int64_t restart_step) {
+EventWriter::EventWriter(const fs::path& folder, std::int64_t forget_from) {
   make_folders(folder);
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
-  const auto seconds = std::chrono::duration_cast<std::chrono::microseconds>(
-                           std::chrono::system_clock::now().time_since_epoch())
-                           .count();
-  const bool first_file = std::filesystem::is_empty(folder);
-  // TensorBoard reads a folder's files in the order of their names.
-  file_ = folder / fmt::format("events.out.tfevents.{:010}.{:06}.{}.{}", seconds / 1000000,
-                               seconds % 1000000, host.data(), ::getpid());
-  out_.open(file_, std::ios::binary | std::ios::app);
+  const bool first_file = fs::is_empty(folder);
+  const auto number = next_number(folder);
+  file_ = folder / fmt::format("{}{:010}.{:06}.{}.{}", kPrefix, number / kMicroseconds,
+                               number % kMicroseconds, host.data(), ::getpid());
+  out_ = ::open(file_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+  if (out_ < 0) fail("create");
   auto version = event_head(0);
   put_bytes(version, 3, "brain.Event:2");  // file_version
   append(version);
-  if (restart_step > 0 || !first_file) {
+  if (forget_from > 0 || !first_file) {
     std::string session;
     put_key(session, 1, Wire::kVarint);  // SessionLog.status = START
     put_varint(session, 1);
-    // This step and later ones are forgotten; a run that starts again makes its look at step 0
-    // anew.
-    auto restart = event_head(restart_step > 0 ? restart_step + 1 : 0);
+    auto restart = event_head(forget_from);
     put_bytes(restart, 7, session);
     append(restart);
   }
+  flush_to_disk(folder);
+}
+
+EventWriter::~EventWriter() {
+  if (out_ >= 0) ::close(out_);
+}
+
+void EventWriter::flush() {
+  if (::fsync(out_) != 0 && errno != EINVAL && errno != ENOTSUP) fail("flush");
+}
+
+void EventWriter::fail(const char* action) const {
+  throw SystemError(fmt::format("cannot {} {}: {}", action, file_.string(), std::strerror(errno)));
 }
 
 void EventWriter::write(std::int64_t step, const std::map<std::string, double>& scalars) {
@@ -127,9 +170,12 @@ void EventWriter::append(const std::string& event) {
   put_raw(record, masked_crc32c(length));
   record += event;
   put_raw(record, masked_crc32c(event));
-  out_.write(record.data(), static_cast<std::streamsize>(record.size()));
-  out_.flush();
-  if (!out_) throw SystemError(fmt::format("cannot write {}: is the disk full?", file_.string()));
+  for (std::string_view rest = record; !rest.empty();) {
+    const auto written = ::write(out_, rest.data(), rest.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write");
+    rest.remove_prefix(static_cast<std::size_t>(written));
+  }
 }
 
 }  // namespace raven::train

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "raven/core/files.h"
+#include "support/event_files.h"
 #include "support/temporary_folder.h"
 
 namespace raven::train {
@@ -57,70 +58,6 @@ TEST(Metrics, ARunThatStartsAgainDropsEverything) {
   Metrics metrics(run.path(), 0);
   metrics.write(0, "valid", {{"loss", 2.0}});
   ASSERT_EQ(lines_of(run.path() / "metrics.jsonl").size(), 1U);
-}
-
-// A reader of event files, written from the format's description and not from the writer.
-struct Field {
-  std::uint64_t number = 0, varint = 0;
-  std::string bytes;  // of fixed-size and length-prefixed values
-};
-
-class Reader {
- public:
-  explicit Reader(std::string bytes) : bytes_(std::move(bytes)) {}
-  [[nodiscard]] bool at_end() const { return at_ == bytes_.size(); }
-  std::string take(std::size_t count) {
-    if (count > bytes_.size() - at_) throw std::runtime_error("message ends early");
-    at_ += count;
-    return bytes_.substr(at_ - count, count);
-  }
-  template <class Number>
-  Number number() {
-    Number value;
-    std::memcpy(&value, take(sizeof(Number)).data(), sizeof(Number));
-    return value;
-  }
-  std::uint64_t varint() {
-    std::uint64_t value = 0;
-    for (int shift = 0;; shift += 7) {
-      const auto byte = static_cast<unsigned char>(take(1)[0]);
-      value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
-      if (byte < 0x80) return value;
-    }
-  }
-  Field field() {
-    Field result;
-    const auto key = varint();
-    result.number = key >> 3;
-    if ((key & 7) == 0) result.varint = varint();
-    if ((key & 7) == 1) result.bytes = take(8);
-    if ((key & 7) == 2) result.bytes = take(varint());
-    if ((key & 7) == 5) result.bytes = take(4);
-    return result;
-  }
-
- private:
-  std::string bytes_;
-  std::size_t at_ = 0;
-};
-
-std::vector<std::string> records_of(const fs::path& folder) {
-  std::vector<std::string> records;
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  for (const auto& file : files) {
-    Reader reader(read_file(file));
-    while (!reader.at_end()) {
-      const auto length = reader.take(8);
-      EXPECT_EQ(reader.number<std::uint32_t>(), masked_crc32c(length));
-      std::uint64_t count = 0;
-      std::memcpy(&count, length.data(), 8);
-      records.push_back(reader.take(count));
-      EXPECT_EQ(reader.number<std::uint32_t>(), masked_crc32c(records.back()));
-    }
-  }
-  return records;
 }
 
 TEST(EventWriter, ChecksumsAreCastagnolis) {
@@ -172,6 +109,63 @@ TEST(EventWriter, ARunThatStartsAgainForgetsTheEarlierOne) {
   restart.field();
   EXPECT_EQ(restart.field().varint, 0U);
   EXPECT_EQ(restart.field().number, 7U);  // session_log
+}
+
+TEST(Metrics, ALookThatIsMadeAgainIsThereOnce) {
+  const TemporaryFolder run;
+  {
+    Metrics metrics(run.path(), 0);
+    metrics.write(10, "held_out", {{"valid_loss", 1.0}});
+    metrics.write(20, "train", {{"epoch", 0.1}, {"loss", 3.0}, {"rate", std::nan("")}});
+    metrics.write(20, "held_out", {{"valid_loss", 2.0}});  // killed before the checkpoint tells it
+  }
+  for (int start = 0; start < 2; ++start) {
+    Metrics metrics(run.path(), 20, /*look_due=*/true);
+    metrics.write(20, "held_out", {{"valid_loss", 2.5}});
+  }
+  const auto lines = lines_of(run.path() / "metrics.jsonl");
+  ASSERT_EQ(lines.size(), 3U);
+  EXPECT_EQ(lines[1].at("loss"), 3.0);
+  EXPECT_EQ(lines[2].at("valid_loss"), 2.5);
+  std::map<std::pair<std::int64_t, std::string>, float> numbers;
+  for (const auto& [key, value] : scalars_of(run.path() / "tensorboard")) {
+    EXPECT_TRUE(numbers.emplace(key, value).second) << key.first << " " << key.second;
+  }
+  EXPECT_EQ(numbers.size(), 5U);
+  EXPECT_EQ((numbers[{10, "held_out/valid_loss"}]), 1.0F);
+  EXPECT_EQ((numbers[{20, "held_out/valid_loss"}]), 2.5F);
+  EXPECT_EQ((numbers[{20, "train/loss"}]), 3.0F);
+  EXPECT_TRUE(std::isnan(numbers[{20, "train/rate"}]));
+}
+
+TEST(Metrics, WhatAnOlderProgramWroteTwiceIsThereOnce) {
+  const TemporaryFolder run;
+  {
+    Metrics metrics(run.path(), 0);
+    metrics.write(20, "train", {{"epoch", 0.1}, {"loss", 3.0}});
+    for (const double loss : {1.0, 2.0}) metrics.write(20, "held_out", {{"valid_loss", loss}});
+  }
+  const Metrics metrics(run.path(), 20);
+  const auto lines = lines_of(run.path() / "metrics.jsonl");
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[1].at("valid_loss"), 2.0);
+}
+
+TEST(EventWriter, ALaterFileIsReadLaterWhateverTheClockSays) {
+  const TemporaryFolder folder;
+  // Written under a clock that was ahead; the second as older programs named them.
+  for (const std::string name : {"events.out.tfevents.9000000000.999999.host.1",
+                                 "events.out.tfevents.9000000001.host", "notes.txt"})
+    std::ofstream(folder.path() / name) << "";
+  std::string before = "events.out.tfevents.9000000001.host";
+  for (int i = 0; i < 3; ++i) {
+    EventWriter writer(folder.path(), 5);
+    writer.write(7, {{"loss", 1.0}});
+    writer.flush();
+    const auto name = writer.file().filename().string();
+    EXPECT_GT(name, before);
+    before = name;
+  }
 }
 
 TEST(EventWriter, AResumedRunTellsFromWhichStepItStartsAgain) {
