@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -30,6 +31,7 @@ Json line_of_utterance(const std::string& id, const Decoded& decoded) {
 bool is_whole_number(const Json& json) { return json.is_number_integer(); }
 
 const Json* member(const Json& json, const char* key) {
+  if (!json.is_object()) return nullptr;
   const auto found = json.find(key);
   return found == json.end() ? nullptr : &*found;
 }
@@ -92,12 +94,25 @@ void DecodedFile::read(const Identity& identity) {
     if (auto finish = finish_of(json)) {
       finished_ = std::move(finish);
     } else if (auto utterance = utterance_of(json)) {
-      done_.insert_or_assign(std::move(utterance->first), std::move(utterance->second));
+      if (!done_.insert(std::move(*utterance)).second) continue;  // an older program wrote it twice
     } else {
       return;
     }
     kept_ += line + "\n";
   }
+}
+
+/// Scores are made anew of the same hypotheses: the set is finished once, not twice.
+void DecodedFile::drop_finish() {
+  out_.close();
+  std::istringstream lines(read_file(path_));
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    if (!finish_of(Json::parse(line, nullptr, /*allow_exceptions=*/false))) kept += line + "\n";
+  }
+  write_file_atomically(path_, kept);
+  finished_.reset();
+  out_.open(path_, std::ios::app);
 }
 
 void DecodedFile::append(const std::string& line) {
@@ -111,6 +126,7 @@ void DecodedFile::add(const std::string& id, Decoded decoded) {
 }
 
 void DecodedFile::finish(Finish finish) {
+  if (finished_) drop_finish();
   const Json line = {{"finished", finish.scoring}, {"skipped", finish.skipped}};
   append(line_of(line));
   flush_to_disk(path_);

@@ -24,8 +24,8 @@ struct Finish {
   std::string scoring;                          // what the scores depend on beside the hypotheses
 };
 
-/// The first line says what the hypotheses depend on, then come utterances, and at the end a line
-/// that says that none is missing.
+/// The first line says what the hypotheses depend on, then come utterances, each once, and at the
+/// end a line that says that none is missing.
 class DecodedFile {
  public:
   /// What the hypotheses depend on: part -> checksum.
@@ -47,6 +47,7 @@ class DecodedFile {
  private:
   void read(const Identity& identity);
   void append(const std::string& line);
+  void drop_finish();
 
   std::filesystem::path path_;
   std::map<std::string, Decoded> done_;

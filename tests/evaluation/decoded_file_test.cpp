@@ -58,6 +58,22 @@ TEST_F(DecodedFileTest, CutAnywhereItKeepsTheWholeLines) {
   }
 }
 
+TEST_F(DecodedFileTest, NothingIsThereTwice) {
+  const auto content = make();
+  const auto end = content.rfind('\n', content.size() - 2) + 1;
+  const auto line = content.substr(content.find('\n') + 1);
+  const auto utterance = line.substr(0, line.find('\n') + 1);
+  write_file_atomically(path(), content.substr(0, end) + utterance + content.substr(end));
+  EXPECT_EQ(open().done().size(), 2U);
+  EXPECT_EQ(read_file(path()), content);
+  {  // scored anew, in another way
+    auto file = open();
+    file.finish({.skipped = {{"missing", 2}}, .scoring = "other"});
+    file.finish({.skipped = {{"missing", 2}}, .scoring = "s"});
+  }
+  EXPECT_EQ(read_file(path()), content);
+}
+
 TEST_F(DecodedFileTest, WhatIsOfAnotherKindOrDamagedIsDropped) {
   const auto content = make();
   const auto first = content.substr(0, content.find('\n') + 1);
