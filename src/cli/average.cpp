@@ -21,15 +21,17 @@ constexpr const char* kDescription =
 
 /// Vocabulary and settings of the run whose checkpoint `folder` is; nothing for other files.
 std::map<std::string, std::string> run_metadata(const fs::path& folder) {
-  const auto units = fs::canonical(folder).parent_path().parent_path() / train::kUnitsFile;
-  if (!fs::is_directory(folder) || !fs::exists(units)) return {};
-  return train::recognizer_metadata(train::read_checkpoint(folder).state.config,
-                                    text::Units::read(units));
+  if (!fs::is_directory(folder)) return {};
+  const auto checkpoint = train::read_checkpoint(folder);
+  const auto units = train::units_of(checkpoint);
+  if (!units) return {};
+  return train::recognizer_metadata(checkpoint.state.config, *units);
 }
 
 ExitCode average(const Arguments& arguments) {
   std::vector<fs::path> files;
-  for (const auto& file : arguments.list("CHECKPOINT")) files.emplace_back(file);
+  for (const auto& file : arguments.list("CHECKPOINT"))
+    files.push_back(train::resolve_checkpoint(file));
   auto mean = train::average_files(files);
   if (auto metadata = run_metadata(files.front()); !metadata.empty())
     mean.metadata = std::move(metadata);

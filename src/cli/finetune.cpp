@@ -96,10 +96,11 @@ void check_init(const FinetuneConfig& config) {
 void write_vocabulary(const train::RunFolder& folder, const text::Units& units) {
   const auto file = folder.path() / train::kUnitsFile;
   if (folder.has_checkpoints() && fs::exists(file) && read_file(file) != units.text()) {
-    throw ConfigError(
-        fmt::format("{}: the run was started with another vocabulary than text.units or text.model "
-                    "now give; put that one back to go on, or choose another run.dir",
-                    file.string()));
+    throw ConfigError(fmt::format(
+        "{}: the run was started with another vocabulary than text.units or text.model "
+        "now give, or this file was damaged since; put the vocabulary of the start back "
+        "to go on, or choose another run.dir",
+        file.string()));
   }
   write_file_atomically(file, units.text());
 }
@@ -164,6 +165,7 @@ ExitCode finetune(const Arguments& arguments) {
       config.data.valid_manifest.empty()
           ? 0
           : steps_of_epochs(config.validation.every_epochs, config.train, loader);
+  settings.run_files = {{train::kUnitsFile, train::units_checksum(tokenizer->units())}};
   train::Trainer trainer(task, loader, folder, settings);
   if (!trainer.run(stop)) {
     log::warn("stopped by signal {} after step {}; the same command goes on from there",

@@ -7,6 +7,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/text/units.h"
+#include "raven/train/finetune_task.h"
 #include "raven/weights/model_import.h"
 #include "raven/weights/weights_file.h"
 
@@ -37,8 +38,12 @@ ExitCode run(const Arguments& arguments) {
                                  .licence = arguments.text("--licence"),
                                  .heads = arguments.integer("--heads")};
   auto units_file = arguments.path("--units");
-  if (units_file.empty()) units_file = text::Units::beside(from).value_or(fs::path());
-  if (!units_file.empty()) options.units = text::Units::read(units_file).text();
+  if (!units_file.empty()) {
+    options.units = text::Units::read(units_file).text();
+  } else if (const auto units = train::units_beside(from)) {
+    units_file = *text::Units::beside(from);
+    options.units = units->text();
+  }
   auto model = weights::import_model(from, options);
   print(model.summary + "\n");
   const auto vocabulary = model.file.metadata.find("vocabulary");

@@ -10,6 +10,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
+#include "raven/train/checkpoint.h"
 #include "raven/weights/inspection.h"
 #include "raven/weights/verify.h"
 
@@ -35,15 +36,20 @@ std::int64_t elements(const weights::TensorFacts& tensor) {
   return count;
 }
 
-/// Tensors whose hash in the file's own metadata is another one.
+/// Tensors whose hash in the file's own metadata is another one, or missing where others have one.
 std::vector<std::string> damaged(const weights::Inspection& inspection) {
   std::vector<std::string> names;
   if (!inspection.numbers) return names;
-  const auto hashes =
-      weights::listed_hashes({inspection.metadata.begin(), inspection.metadata.end()});
+  std::map<std::string, std::string> hashes;
+  try {
+    hashes = weights::listed_hashes({inspection.metadata.begin(), inspection.metadata.end()});
+  } catch (const CheckpointError& error) {
+    throw CheckpointError(fmt::format("{}: {}", inspection.file, error.what()));
+  }
   for (const auto& tensor : inspection.tensors) {
     const auto listed = hashes.find(tensor.name);
-    if (listed != hashes.end() && listed->second != tensor.sha256) names.push_back(tensor.name);
+    const bool fits = listed == hashes.end() ? hashes.empty() : listed->second == tensor.sha256;
+    if (!fits) names.push_back(tensor.name);
   }
   return names;
 }
@@ -120,9 +126,10 @@ struct Files {
 };
 
 Files files_of(const fs::path& path) {
-  if (!fs::is_directory(path)) return {.folder = {}, .files = {path}};
-  auto folder = path;
-  if (fs::is_directory(path / "checkpoints")) folder = path / "checkpoints" / "last";
+  auto folder = train::resolve_checkpoint(path);
+  if (!fs::is_directory(folder)) return {.folder = {}, .files = {path}};
+  if (fs::is_directory(path / "checkpoints"))
+    folder = train::resolve_checkpoint(path / "checkpoints" / "last");
   Files found{.folder = folder, .files = {}};
   for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
     if (fs::exists(folder / name)) found.files.push_back(folder / name);

@@ -66,7 +66,7 @@ LoadedEncoder load_encoder(const fs::path& path, EncoderChoice choice) {
   if (!loaded.has_final_norm) std::erase_if(wanted, is_of_final_norm);
   train::load_strictly(file, wanted, model.source.string());
   loaded.encoder->eval();
-  loaded.sha256 = weights::sha256_and_verify(model.source);
+  loaded.sha256 = weights::sha256_and_verify(*model.file.mapping);
   return loaded;
 }
 

@@ -17,14 +17,14 @@ namespace fs = std::filesystem;
 
 struct Source {
   fs::path file, folder;
-  weights::TensorFile content;  // with a recognizer's metadata
+  weights::TensorFile content;  // as it was read, with a recognizer's metadata
 };
 
 Source read_source(const fs::path& given) {
-  auto path = given;
+  auto path = train::resolve_checkpoint(given);
   if (fs::is_directory(path / "checkpoints")) {  // a run
-    path =
-        train::finished_file(path, train::kRecognizerFile).value_or(path / "checkpoints" / "last");
+    path = train::finished_file(path, train::kRecognizerFile)
+               .value_or(train::resolve_checkpoint(path / "checkpoints" / "last"));
   }
   if (!fs::exists(path)) {
     throw CheckpointError(fmt::format(
@@ -37,25 +37,24 @@ Source read_source(const fs::path& given) {
     source.content = path.extension() == ".safetensors" ? weights::read_safetensors(path)
                                                         : weights::import_model(path).file;
     weights::verify(path, source.content);
-    if (const auto units = text::Units::beside(path);
-        units && source.content.said("units").empty()) {
-      source.content.metadata["units"] = text::Units::read(*units).text();
+    if (source.content.said("units").empty()) {
+      if (const auto units = train::units_beside(path))
+        source.content.metadata["units"] = units->text();
     }
     return source;
   }
-  source.file = fs::canonical(path);
-  const auto checkpoint = train::read_checkpoint(source.file);
+  const auto checkpoint = train::read_checkpoint(path);
+  source.file = checkpoint.folder;
   source.folder = source.file.parent_path().parent_path();
-  const auto units = source.folder / train::kUnitsFile;
-  if (!fs::exists(units)) {
-    throw CheckpointError(
-        fmt::format("{}: is no checkpoint of fine-tuning: there is no vocabulary in {}; a "
-                    "pre-trained run becomes a recognizer with raven finetune model.init={}",
-                    path.string(), units.string(), source.folder.string()));
+  const auto units = train::units_of(checkpoint);
+  if (!units) {
+    throw CheckpointError(fmt::format(
+        "{}: is no checkpoint of fine-tuning: there is no vocabulary in {}; a "
+        "pre-trained run becomes a recognizer with raven finetune model.init={}",
+        path.string(), (source.folder / train::kUnitsFile).string(), source.folder.string()));
   }
   source.content = checkpoint.model;
-  source.content.metadata =
-      train::recognizer_metadata(checkpoint.state.config, text::Units::read(units));
+  source.content.metadata = train::recognizer_metadata(checkpoint.state.config, *units);
   return source;
 }
 
@@ -91,14 +90,12 @@ LoadedRecognizer load_recognizer(const fs::path& path) {
   auto recognizer = train::make_recognizer(config, units.size());
   train::load_strictly(source.content, nn::state_dict(*recognizer), source.file.string());
   recognizer->eval();
-  const auto weights =
-      fs::is_directory(source.file) ? source.file / "model.safetensors" : source.file;
   return {.recognizer = recognizer,
           .units = std::move(units),
           .config = std::move(config),
           .decoding = decoding_of(source),
           .file = source.file,
-          .checksum = checksum_text(checksum_file(weights)),
+          .checksum = checksum_text(source.content.mapping->checksum()),
           .folder = source.folder};
 }
 

@@ -8,7 +8,8 @@ namespace raven::train {
 
 namespace fs = std::filesystem;
 
-weights::TensorFile read_model(const fs::path& path) {
+weights::TensorFile read_model(const fs::path& given) {
+  const auto path = resolve_checkpoint(given);
   if (fs::is_directory(path)) return read_checkpoint(path).model;
   if (!fs::exists(path)) {
     throw CheckpointError(fmt::format(

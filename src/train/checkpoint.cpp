@@ -1,11 +1,17 @@
 #include "raven/train/checkpoint.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/weights/mapped_file.h"
+#include "train/folder_exchange.h"
 #include "train/state_file.h"
 
 namespace raven::train {
@@ -16,6 +22,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "step_";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kStateFile = "state.json";
+constexpr const char* kLast = "last";
+constexpr int kMostReadings = 10;  // of a folder that is replaced while it is read
 
 /// The step in "step_00012000"; empty for any other name.
 std::optional<std::int64_t> step_of(const std::string& name) {
@@ -33,18 +41,106 @@ weights::TensorFile file_of(const NamedTensors& tensors) {
   return file;
 }
 
-void verify_file(const fs::path& file, const StateFile& state) {
+/// Opens a file of a checkpoint; what is read from it later are the bytes that are hashed here.
+std::shared_ptr<weights::MappedFile> open_verified(const fs::path& file, const StateFile& state) {
   const auto expected = state.checksums.find(file.filename().string());
   if (expected == state.checksums.end()) {
     throw CheckpointError(
         fmt::format("{}: {} lists no checksum for it", file.string(), kStateFile));
   }
-  if (!fs::exists(file)) throw CheckpointError(fmt::format("{}: no such file", file.string()));
-  const auto found = checksum_text(checksum_file(file));
+  auto opened = std::make_shared<weights::MappedFile>(file);
+  const auto found = checksum_text(opened->checksum());
   if (found != expected->second) {
     throw CheckpointError(fmt::format("{}: damaged, its checksum is {} where {} says {}",
                                       file.string(), found, kStateFile, expected->second));
   }
+  return opened;
+}
+
+StateFile read_state(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    if (error && error.value() != ENOENT && error.value() != ENOTDIR) {
+      throw SystemError(fmt::format("cannot read {}: {}", folder.string(), error.message()));
+    }
+    throw CheckpointError(fmt::format("{}: no such checkpoint folder", folder.string()));
+  }
+  std::error_code unknown;  // is said where the file is read
+  if (fs::symlink_status(folder / kStateFile, unknown).type() == fs::file_type::not_found) {
+    throw CheckpointError(fmt::format(
+        "{}: is no checkpoint, nor a run that has saved one: there is neither {} nor checkpoints/ "
+        "in it",
+        folder.string(), kStateFile));
+  }
+  try {
+    return read_state_file(folder / kStateFile);
+  } catch (const DataError& error) {
+    throw CheckpointError(error.what());
+  }
+}
+
+/// Throws as read_checkpoint does, without keeping any tensor.
+StateFile verify(const fs::path& folder) {
+  auto state = read_state(folder);
+  for (const char* name : {kModelFile, kOptimizerFile}) open_verified(folder / name, state);
+  return state;
+}
+
+/// The same for the folder of a step, under whatever name it has at the moment.
+StateFile verify_step(const fs::path& folder, std::int64_t step) {
+  auto file = verify(folder);
+  if (file.state.step == step) return file;
+  throw CheckpointError(
+      fmt::format("{}: is of step {} by its {}", folder.string(), file.state.step, kStateFile));
+}
+
+/// The tensors of a folder are those that `wanted` lists, and undamaged: only its state is another.
+bool has_files(const fs::path& folder, const StateFile& wanted) {
+  try {
+    return verify(folder).checksums == wanted.checksums;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool is_whole_step(const fs::path& folder, std::int64_t step) {
+  try {
+    verify_step(folder, step);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+std::vector<std::int64_t> steps_in(const fs::path& folder) {
+  std::vector<std::int64_t> steps;
+  std::error_code ignored;  // no such folder: none
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (const auto step = step_of(entry.path().filename().string())) steps.push_back(*step);
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+fs::path without_links(const fs::path& path) {
+  std::error_code error;
+  auto target = fs::canonical(path, error);
+  return error ? path : target;
+}
+
+std::string name_of(std::int64_t step) { return fmt::format("{}{:08}", kPrefix, step); }
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::symlink_status(path, ignored).type() != fs::file_type::not_found;
+}
+
+/// Which folder a path leads to; all 0: none. A number alone is given again to a new folder.
+std::array<std::uint64_t, 4> identity_of(const fs::path& folder) {
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return {};
+  return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_ctim.tv_sec),
+          static_cast<std::uint64_t>(status.st_ctim.tv_nsec)};
 }
 
 /// A damaged checkpoint must not count as one of the newest when old ones are removed.
@@ -57,37 +153,45 @@ void set_aside(const fs::path& path) {
   if (error) log::warn("cannot set {} aside: {}", path.string(), error.message());
 }
 
-void rename_or_throw(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (error) {
-    throw SystemError(
-        fmt::format("cannot rename {} to {}: {}", from.string(), to.string(), error.message()));
-  }
-}
-
 }  // namespace
 
-Checkpoint read_checkpoint(const fs::path& folder) {
-  if (!fs::is_directory(folder)) {
-    throw CheckpointError(fmt::format("{}: no such checkpoint folder", folder.string()));
+fs::path resolve_checkpoint(const fs::path& given) {
+  const auto path = given.has_filename() ? given : given.parent_path();  // no slash at its end
+  std::error_code no_parent, dangling;
+  if (path.filename() != kLast || (is_there(path) && !fs::is_symlink(path))) return given;
+  const auto folder = fs::canonical(path.has_parent_path() ? path.parent_path() : ".", no_parent);
+  if (no_parent) return given;
+  const auto target = fs::canonical(path, dangling);
+  const auto linked = dangling ? -1 : step_of(target.filename().string());
+  if (!linked || (!dangling && target.parent_path() != folder)) return given;  // not a run's link
+  const auto present = steps_in(folder);
+  for (auto step = present.rbegin(); step != present.rend() && *step > *linked; ++step) {
+    const auto later = folder / name_of(*step);
+    if (!is_whole_step(later, *step)) continue;
+    log::warn_once(
+        fmt::format("{} does not lead to the newest whole checkpoint, which is taken: {}",
+                    path.string(), later.string()));
+    return later;
   }
-  std::error_code unknown;  // is said where the file is read
-  if (fs::symlink_status(folder / kStateFile, unknown).type() == fs::file_type::not_found) {
-    throw CheckpointError(fmt::format(
-        "{}: is no checkpoint, nor a run that has saved one: there is neither {} nor checkpoints/ "
-        "in it",
-        folder.string(), kStateFile));
-  }
-  try {
-    const auto state = read_state_file(folder / kStateFile);
-    for (const char* name : {kModelFile, kOptimizerFile}) verify_file(folder / name, state);
-    return {.folder = folder,
-            .state = state.state,
-            .model = weights::read_safetensors(folder / kModelFile),
-            .optimizer = weights::read_safetensors(folder / kOptimizerFile)};
-  } catch (const DataError& error) {
-    throw CheckpointError(error.what());
+  return dangling ? given : target;
+}
+
+Checkpoint read_checkpoint(const fs::path& given) {
+  for (int reading = 1;; ++reading) {
+    const auto folder = without_links(resolve_checkpoint(given));
+    const auto opened = identity_of(folder);
+    try {
+      const auto file = read_state(folder);
+      const auto model = open_verified(folder / kModelFile, file);
+      const auto optimizer = open_verified(folder / kOptimizerFile, file);
+      return {.folder = folder,
+              .state = file.state,
+              .model = weights::read_safetensors(model),
+              .optimizer = weights::read_safetensors(optimizer)};
+    } catch (const CheckpointError&) {
+      // What a run that is under way does to the folder is no damage.
+      if (reading == kMostReadings || identity_of(resolve_checkpoint(given)) == opened) throw;
+    }
   }
 }
 
@@ -136,13 +240,11 @@ std::string data_hash(const data::Manifest& manifest) {
 }
 
 std::optional<std::int64_t> step_of_folder(const fs::path& folder) {
-  std::error_code error;
-  const auto target = fs::canonical(folder, error);
-  return error ? std::nullopt : step_of(target.filename().string());
+  return step_of(without_links(resolve_checkpoint(folder)).filename().string());
 }
 
 std::optional<std::int64_t> last_step(const fs::path& run) {
-  return step_of_folder(run / "checkpoints" / "last");
+  return step_of_folder(run / "checkpoints" / kLast);
 }
 
 std::optional<fs::path> finished_file(const fs::path& run, const std::string& name) {
@@ -162,35 +264,71 @@ std::optional<fs::path> finished_file(const fs::path& run, const std::string& na
 CheckpointFolder::CheckpointFolder(fs::path folder, std::int64_t keep, std::int64_t keep_every)
     : folder_(std::move(folder)), keep_(keep), keep_every_(keep_every) {
   make_folders(folder_);
+  recover();
+}
+
+fs::path CheckpointFolder::path_of(std::int64_t step) const { return folder_ / name_of(step); }
+
+std::vector<std::int64_t> CheckpointFolder::steps() const { return steps_in(folder_); }
+
+void CheckpointFolder::recover() const {
   std::error_code ignored;  // what stays is only in the way of disk space
-  for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (entry.path().extension() == ".tmp") fs::remove_all(entry.path(), ignored);
+  std::vector<fs::path> names;
+  for (const auto& entry : fs::directory_iterator(folder_)) names.push_back(entry.path());
+  // Of two whole ones the newer: what was being written, then what it replaces.
+  for (const std::string ending : {kNewEnding, kReplacedEnding, kRemovedEnding}) {
+    for (const auto& path : names) {
+      const auto name = path.filename().string();
+      if (!name.ends_with(ending)) continue;
+      const auto step = step_of(name.substr(0, name.size() - ending.size()));
+      if (step) put_back(path, *step);
+    }
   }
+  fs::remove(folder_ / (std::string(kLast) + kNewEnding), ignored);
 }
 
-fs::path CheckpointFolder::path_of(std::int64_t step) const {
-  return folder_ / fmt::format("{}{:08}", kPrefix, step);
-}
-
-std::vector<std::int64_t> CheckpointFolder::steps() const {
-  std::vector<std::int64_t> steps;
-  for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (const auto step = step_of(entry.path().filename().string())) steps.push_back(*step);
+/// Gives a step its name again when `aside` is whole and there is no whole one of that name.
+void CheckpointFolder::put_back(const fs::path& aside, std::int64_t step) const {
+  const auto path = path_of(step);
+  std::error_code ignored;
+  try {
+    verify_step(aside, step);
+  } catch (const CheckpointError&) {  // a part
+    fs::remove_all(aside, ignored);
+    return;
+  } catch (const SystemError& error) {
+    log::warn("{} was left by an earlier run and cannot be read: {}", aside.string(), error.what());
+    return;
   }
-  std::sort(steps.begin(), steps.end());
-  return steps;
+  if (is_there(path)) {
+    try {
+      verify_step(path, step);
+      fs::remove_all(aside, ignored);
+      return;
+    } catch (const CheckpointError& error) {
+      log::warn("refused checkpoint {}: {}", path.filename().string(), error.what());
+      set_aside(path);
+    } catch (const SystemError& error) {
+      log::warn("cannot read checkpoint {}: {}", path.filename().string(), error.what());
+      return;
+    }
+  }
+  rename_or_throw(aside, path);
+  flush_to_disk(folder_);
+  log::info("{}: was left whole as {} when the run ended", path.string(),
+            aside.filename().string());
 }
 
 void CheckpointFolder::save(const TrainState& state, const NamedTensors& model,
                             const NamedTensors& optimizer) {
   const auto path = path_of(state.step);
   auto temporary = path;
-  temporary += ".tmp";
+  temporary += kNewEnding;
   std::error_code ignored;
   fs::remove_all(temporary, ignored);
+  StateFile file{.state = state, .checksums = {}};
   try {
     make_folders(temporary);
-    StateFile file{.state = state, .checksums = {}};
     const auto write = [&](const char* name, const NamedTensors& tensors) {
       weights::write_safetensors(temporary / name, file_of(tensors));
       file.checksums[name] = checksum_text(checksum_file(temporary / name));
@@ -199,17 +337,20 @@ void CheckpointFolder::save(const TrainState& state, const NamedTensors& model,
     write(kOptimizerFile, optimizer);
     write_state_file(temporary / kStateFile, file);
     flush_to_disk(temporary);
-    if (fs::exists(path)) {  // this step was reached before, by a run that went back further
-      auto replaced = path;
-      replaced += ".replaced.tmp";
-      rename_or_throw(path, replaced);
+    if (!is_there(path)) {
+      rename_or_throw(temporary, path);
+    } else if (has_files(path, file)) {
+      write_state_file(path / kStateFile, file);
+    } else {  // reached before, by a run that went back further
+      replace_folder(temporary, path);
     }
-    rename_or_throw(temporary, path);
   } catch (const Error& error) {
     fs::remove_all(temporary, ignored);
     throw SystemError(fmt::format("checkpoint {} was not written, earlier ones stand: {}",
                                   path.string(), error.what()));
   }
+  current_ = state.step;
+  is_whole_[state.step] = true;
   try {
     flush_to_disk(folder_);
     point_last_to(state.step);
@@ -219,62 +360,107 @@ void CheckpointFolder::save(const TrainState& state, const NamedTensors& model,
         "to it: {}",
         path.string(), error.what()));
   }
+  auto replaced = path;
+  replaced += kReplacedEnding;
+  for (const auto& aside : {temporary, replaced}) fs::remove_all(aside, ignored);
+  remove_old();
+}
+
+void CheckpointFolder::go_on_from(std::int64_t step) {
+  current_ = step;
+  point_last_to(step);
+}
+
+void CheckpointFolder::settle() {
+  if (!current_) return;
+  point_last_to(*current_);
   remove_old();
 }
 
 void CheckpointFolder::point_last_to(std::int64_t step) const {
-  const auto temporary = folder_ / "last.tmp";
+  const auto link = folder_ / kLast;
   std::error_code error;
+  if (fs::read_symlink(link, error) == name_of(step)) return;
+  auto temporary = link;
+  temporary += kNewEnding;
   fs::remove(temporary, error);
-  fs::create_symlink(path_of(step).filename(), temporary, error);
+  fs::create_symlink(name_of(step), temporary, error);
   if (error) {
     throw SystemError(fmt::format("cannot create {}: {}", temporary.string(), error.message()));
   }
-  rename_or_throw(temporary, folder_ / "last");
+  try {
+    rename_or_throw(temporary, link);
+  } catch (const SystemError&) {
+    fs::remove(temporary, error);
+    throw;
+  }
   flush_to_disk(folder_);
 }
 
-/// False as well for one whose state cannot be read: it is kept for whoever mends it.
-bool CheckpointFolder::is_interim(std::int64_t step) const {
+/// Verified once; a damaged one is set aside, and one that cannot be read is left where it is.
+bool CheckpointFolder::is_whole(std::int64_t step) {
+  if (const auto known = is_whole_.find(step); known != is_whole_.end()) return known->second;
+  const auto path = path_of(step);
   try {
-    return read_state_file(path_of(step) / kStateFile).state.interim;
-  } catch (const Error&) {
-    return false;
+    verify_step(path, step);
+    return is_whole_[step] = true;
+  } catch (const CheckpointError& error) {
+    log::warn("refused checkpoint {}: {}", path.filename().string(), error.what());
+    set_aside(path);
+  } catch (const SystemError& error) {
+    log::warn("cannot read checkpoint {}: {}", path.filename().string(), error.what());
   }
+  return is_whole_[step] = false;
 }
 
-void CheckpointFolder::remove_old() const {
-  const auto present = steps();
-  std::error_code ignored;
-  std::int64_t regular = 0;  // from the newest on
-  for (auto step = present.rbegin(); step != present.rend(); ++step) {
-    const bool interim = is_interim(*step);
-    const bool newest = step == present.rbegin();
-    if (!interim) ++regular;
-    const bool kept =
-        interim ? newest : regular <= keep_ || (keep_every_ > 0 && *step % keep_every_ == 0);
-    if (kept) continue;
-    // Renamed first: a half removed folder must not look like a checkpoint.
-    auto doomed = path_of(*step);
-    doomed += ".old.tmp";
-    fs::rename(path_of(*step), doomed, ignored);
-    fs::remove_all(doomed, ignored);
-  }
-  for (const auto& entry : fs::directory_iterator(folder_)) {
-    const auto name = entry.path().filename().string();
-    if (name.size() > 13 && name.substr(name.size() - 13) == ".replaced.tmp") {
-      fs::remove_all(entry.path(), ignored);
+void CheckpointFolder::remove(std::int64_t step) const {
+  std::error_code failed;
+  // Renamed first: a half removed folder must not look like a checkpoint.
+  auto doomed = path_of(step);
+  doomed += kRemovedEnding;
+  fs::rename(path_of(step), doomed, failed);
+  if (!failed) fs::remove_all(doomed, failed);
+}
+
+void CheckpointFolder::remove_old() {
+  auto left = steps();  // that may count or go, ascending
+  std::erase_if(left, [&](std::int64_t step) {
+    const auto known = is_whole_.find(step);
+    return known != is_whole_.end() && !known->second;
+  });
+  std::int64_t regular = 0;  // whole ones that stay, from the newest on
+  for (; !left.empty(); left.pop_back()) {
+    const auto step = left.back();
+    bool interim = false;
+    try {
+      interim = read_state_file(path_of(step) / kStateFile).state.interim;
+    } catch (const Error&) {  // is kept for whoever mends it, and does not count
+      continue;
+    }
+    if (step == current_) {
+      if (!interim) ++regular;
+    } else if (interim) {
+      remove(step);
+    } else if (regular < keep_) {
+      // Where an older one could go because of it, a damaged one must not stand for a whole one.
+      const bool decides = std::ssize(left) > keep_ - regular;
+      if (!decides || is_whole(step)) ++regular;
+    } else if (keep_every_ == 0 || step % keep_every_ != 0) {
+      remove(step);
     }
   }
 }
 
 std::vector<std::int64_t> CheckpointFolder::newest_regular(std::size_t count) {
-  const auto present = steps();
+  auto present = steps();
+  // What lies beyond is not of this run as it is now: it was refused when the run went on.
+  if (const auto last = step_of_folder(folder_ / kLast))
+    std::erase_if(present, [&](std::int64_t step) { return step > *last; });
   std::vector<std::int64_t> chosen;
   for (auto step = present.rbegin(); step != present.rend() && chosen.size() < count; ++step) {
     try {
-      const auto checkpoint = read_checkpoint(path_of(*step));
-      if (step == present.rbegin() || !checkpoint.state.interim) chosen.push_back(*step);
+      const auto interim = verify_step(path_of(*step), *step).state.interim;
+      if (step == present.rbegin() || !interim) chosen.push_back(*step);
     } catch (const CheckpointError& error) {
       log::warn("left out checkpoint {}: {}", path_of(*step).filename().string(), error.what());
       set_aside(path_of(*step));
@@ -290,19 +476,23 @@ std::optional<Checkpoint> CheckpointFolder::newest_whole() {
   bool unreadable = false;
   std::string reasons;
   for (auto step = present.rbegin(); step != present.rend(); ++step) {
+    const auto path = path_of(*step);
     try {
-      auto checkpoint = read_checkpoint(path_of(*step));
-      for (const auto& path : refused) set_aside(path);
+      auto checkpoint = read_checkpoint(path);
+      if (checkpoint.state.step != *step) verify_step(path, *step);  // says so
+      for (const auto& one : refused) set_aside(one);
+      is_whole_[*step] = true;
       return checkpoint;
     } catch (const CheckpointError& error) {
-      log::warn("refused checkpoint {}: {}", path_of(*step).filename().string(), error.what());
-      refused.push_back(path_of(*step));
+      log::warn("refused checkpoint {}: {}", path.filename().string(), error.what());
+      refused.push_back(path);
       reasons += fmt::format("\n  {}", error.what());
     } catch (const SystemError& error) {  // may be whole: a bad mount, a permission
-      log::warn("cannot read checkpoint {}: {}", path_of(*step).filename().string(), error.what());
+      log::warn("cannot read checkpoint {}: {}", path.filename().string(), error.what());
       unreadable = true;
       reasons += fmt::format("\n  {}", error.what());
     }
+    is_whole_[*step] = false;
   }
   if (present.empty()) return std::nullopt;
   if (unreadable) {

@@ -26,11 +26,11 @@ weights::TensorFile without_prefix(const weights::TensorFile& file, const std::s
 
 /// The folder or file that a run's folder stands for; any other path as it is.
 fs::path inside_run(const fs::path& path, const std::string& modality) {
-  if (!fs::is_directory(path / "checkpoints")) return path;
+  if (!fs::is_directory(path / "checkpoints")) return resolve_checkpoint(path);
   if (const auto encoder = finished_file(path, "encoders/" + modality + ".safetensors"))
     return *encoder;
   if (const auto recognizer = finished_file(path, kRecognizerFile)) return *recognizer;
-  return path / "checkpoints" / "last";
+  return resolve_checkpoint(path / "checkpoints" / "last");
 }
 
 void check_modality(const weights::TensorFile& file, const std::string& modality,

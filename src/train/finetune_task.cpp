@@ -4,8 +4,10 @@
 #include <cmath>
 
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/core/random.h"
+#include "raven/core/sha256.h"
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
 #include "raven/nn/lengths.h"
@@ -208,6 +210,42 @@ std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
     }
   }
   return metadata;
+}
+
+std::string units_checksum(const text::Units& units) {
+  return checksum_text(checksum(units.text()));
+}
+
+std::optional<text::Units> units_of(const Checkpoint& checkpoint) {
+  const auto file = checkpoint.folder.parent_path().parent_path() / kUnitsFile;
+  if (!fs::exists(file)) return std::nullopt;
+  auto units = text::Units::read(file);
+  const auto& known = checkpoint.state.run_files;
+  const auto listed = known.find(kUnitsFile);
+  if (listed == known.end()) {
+    log::info("{}: is older than checksums of vocabularies, so damage to {} would not be seen",
+              checkpoint.folder.string(), file.string());
+  } else if (listed->second != units_checksum(units)) {
+    throw CheckpointError(fmt::format(
+        "{}: damaged or exchanged, its checksum is {} where {} says {}; put the vocabulary back "
+        "that the run was started with",
+        file.string(), units_checksum(units), checkpoint.folder.string(), listed->second));
+  }
+  return units;
+}
+
+std::optional<text::Units> units_beside(const fs::path& model) {
+  const auto file = text::Units::beside(model);
+  if (!file) return std::nullopt;
+  auto units = text::Units::read(*file);
+  const auto listed = weights::units_hash_beside(model);
+  if (!listed.empty() && listed != sha256(units.text())) {
+    throw CheckpointError(fmt::format(
+        "{}: damaged or of another model: its SHA-256 is not the one in {}{}; export the model "
+        "again, or name its units with --units",
+        file->string(), model.stem().string(), weights::kSettingsBeside));
+  }
+  return units;
 }
 
 FinetuneTask::FinetuneTask(const FinetuneConfig& config, const torch::Device& device,

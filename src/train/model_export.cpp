@@ -49,7 +49,7 @@ ExportedModel read_model_file(const fs::path& path, const std::string& modality)
 
 std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
   const auto checkpoint = read_checkpoint(folder);
-  const auto source = folder / kModelFile;
+  const auto source = checkpoint.folder / kModelFile;
   std::vector<ExportedModel> models;
   for (const auto modality : kModalities) {
     const auto name = modality_name(modality);
@@ -60,14 +60,15 @@ std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
     models.push_back({.name = name, .file = std::move(file), .source = source});
   }
   if (!models.empty()) return models;
-  const auto units = fs::canonical(folder).parent_path().parent_path() / kUnitsFile;
-  if (!fs::exists(units)) {
+  const auto units = units_of(checkpoint);
+  if (!units) {
+    const auto run = checkpoint.folder.parent_path().parent_path();
     throw CheckpointError(
         fmt::format("{}: has no students of pre-training, and no vocabulary of fine-tuning in {}",
-                    folder.string(), units.string()));
+                    folder.string(), (run / kUnitsFile).string()));
   }
   auto file = checkpoint.model;
-  file.metadata = recognizer_metadata(checkpoint.state.config, text::Units::read(units));
+  file.metadata = recognizer_metadata(checkpoint.state.config, *units);
   file.metadata["step"] = fmt::format("{}", checkpoint.state.step);
   return {{.name = "recognizer", .file = std::move(file), .source = source}};
 }
@@ -75,7 +76,7 @@ std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
 }  // namespace
 
 std::vector<ExportedModel> read_models(const fs::path& given, const std::string& modality) {
-  auto path = given;
+  auto path = resolve_checkpoint(given);
   if (fs::is_directory(path / "checkpoints")) {  // a run
     std::vector<ExportedModel> finished;
     for (const auto one : kModalities) {
@@ -83,7 +84,8 @@ std::vector<ExportedModel> read_models(const fs::path& given, const std::string&
       if (file) finished.push_back(read_model_file(*file, ""));
     }
     if (!finished.empty()) return finished;
-    path = finished_file(path, kRecognizerFile).value_or(path / "checkpoints" / "last");
+    path = finished_file(path, kRecognizerFile)
+               .value_or(resolve_checkpoint(path / "checkpoints" / "last"));
   }
   if (!fs::exists(path)) {
     throw CheckpointError(fmt::format(

@@ -7,6 +7,7 @@
 #include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string_view>
 #include <variant>
 
@@ -37,6 +38,8 @@ constexpr std::array<std::string_view, 17> kFreeKeys = {"run.dir",
                                                         "data.valid_manifest",
                                                         "data.valid_max_frames",
                                                         "data.manifest"};
+
+constexpr const char* kSkipped = "skipped.tsv";
 
 bool is_free(const std::string& key) {
   for (const auto free : kFreeKeys) {
@@ -90,8 +93,13 @@ std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& 
 }
 
 RunFolder::RunFolder(fs::path dir) : path_(std::move(dir)), lock_(lock_new(path_)) {
-  std::ifstream lines(path_ / "skipped.tsv");
-  for (std::string line; std::getline(lines, line);) count_skipped(line);
+  const auto file = path_ / kSkipped;
+  if (!fs::exists(file)) return;
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line) && !lines.eof();) {
+    count_skipped(line);
+    skipped_bytes_ += line.size() + 1;
+  }
 }
 
 /// False for an utterance that is known already, and for a line that names none.
@@ -106,8 +114,11 @@ bool RunFolder::count_skipped(const std::string& line) {
 bool RunFolder::has_checkpoints() const {
   std::error_code ignored;  // no such folder: none
   for (const auto& entry : fs::directory_iterator(checkpoints(), ignored)) {
-    const auto name = entry.path().filename().string();
-    if (name.rfind("step_", 0) == 0 && entry.path().extension() != ".tmp") return true;
+    const auto name = entry.path().filename();
+    // step_00000005.tmp is one that is being written; with one ending more it was whole before.
+    if (name.string().starts_with("step_") &&
+        (name.extension() != ".tmp" || name.stem().has_extension()))
+      return true;
   }
   return false;
 }
@@ -163,12 +174,15 @@ void RunFolder::add_skipped(const std::vector<std::string>& lines) {
     if (count_skipped(line)) text += line + "\n";
   }
   if (text.empty()) return;
-  std::ofstream out(path_ / "skipped.tsv", std::ios::app);
+  const auto file = path_ / kSkipped;
+  std::error_code error;
+  // A line that was cut short by a sudden end is no beginning of the next one.
+  if (const auto size = fs::file_size(file, error); !error && size > skipped_bytes_)
+    fs::resize_file(file, skipped_bytes_, error);
+  std::ofstream out(file, std::ios::app);
   out << text << std::flush;
-  if (!out) {
-    throw SystemError(
-        fmt::format("cannot write {}: is the disk full?", (path_ / "skipped.tsv").string()));
-  }
+  if (!out) throw SystemError(fmt::format("cannot write {}: is the disk full?", file.string()));
+  skipped_bytes_ += text.size();
 }
 
 }  // namespace raven::train

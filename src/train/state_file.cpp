@@ -62,19 +62,21 @@ std::int64_t count_or_0(const Json& content, const char* key) {
 
 Json described(const StateFile& file) {
   const auto& state = file.state;
-  return {{"format_version", kFormatVersion},
-          {"step", state.step},
-          {"loader", {{"epoch", state.position.epoch}, {"batch", state.position.batch}}},
-          {"seed", state.seed},
-          {"config", state.config},
-          {"config_hash", config_hash(state.config)},
-          {"numbers", finite(state.numbers)},
-          {"data_hash", state.data_hash},
-          {"batches_per_epoch", state.batches_per_epoch},
-          {"threads", state.threads},
-          {"look_due", state.look_due},
-          {"interim", state.interim},
-          {"files", file.checksums}};
+  Json content = {{"format_version", kFormatVersion},
+                  {"step", state.step},
+                  {"loader", {{"epoch", state.position.epoch}, {"batch", state.position.batch}}},
+                  {"seed", state.seed},
+                  {"config", state.config},
+                  {"config_hash", config_hash(state.config)},
+                  {"numbers", finite(state.numbers)},
+                  {"data_hash", state.data_hash},
+                  {"batches_per_epoch", state.batches_per_epoch},
+                  {"threads", state.threads},
+                  {"look_due", state.look_due},
+                  {"interim", state.interim},
+                  {"files", file.checksums}};
+  if (!state.run_files.empty()) content["run_files"] = state.run_files;
+  return content;
 }
 
 }  // namespace
@@ -103,6 +105,7 @@ StateFile parse_state(std::string_view text, const std::string& name) {
     state.threads = count_or_0(content, "threads");
     state.look_due = content.value("look_due", false);
     state.interim = content.value("interim", false);
+    state.run_files = content.value("run_files", std::map<std::string, std::string>());
     return result;
   } catch (const Json::exception& error) {
     throw CheckpointError(fmt::format("{}: damaged: {}", name, error.what()));

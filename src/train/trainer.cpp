@@ -43,6 +43,7 @@ bool Trainer::run(const std::stop_token& stop) {
     if (checkpoint_due()) save(loader_.position());
   }
   if (saved_step_ != step_) save(loader_.position());
+  checkpoints_.settle();
   log::repeated();
   return step_ >= settings_.length.steps && !look_due_;
 }
@@ -50,9 +51,13 @@ bool Trainer::run(const std::stop_token& stop) {
 // A run that has a whole checkpoint goes on from it; any other run starts from the seed's weights,
 // and what an earlier attempt without a checkpoint reported is dropped.
 void Trainer::start(const std::stop_token& stop) {
-  if (const auto checkpoint = checkpoints_.newest_whole()) go_on_from(*checkpoint);
+  if (const auto checkpoint = checkpoints_.newest_whole()) {
+    go_on_from(*checkpoint);
+    checkpoints_.go_on_from(checkpoint->state.step);
+  }
   folder_.write_records();
-  metrics_.emplace(folder_.path(), step_);
+  metrics_.emplace(folder_.path(), step_, look_due_);
+  if (step_ > 0) write_curves();  // a kill may have come between a checkpoint and them
   if (settings_.evaluate_every > 0 && (step_ == 0 || look_due_)) {
     const bool was_due = look_due_;
     evaluate(stop);
@@ -249,15 +254,21 @@ void Trainer::save(const data::LoaderPosition& position) {
                    .data_hash = settings_.data_hash,
                    .batches_per_epoch = loader_.batches_per_epoch(),
                    .threads = torch::get_num_threads(),
+                   .run_files = settings_.run_files,
                    .look_due = look_due_,
                    .interim = !checkpoint_due() && step_ != settings_.length.steps};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
+  metrics_->flush();  // what a checkpoint goes on from is on disk with it
   checkpoints_.save(state, nn::state_dict(task_.module()), updater_.state());
   saved_step_ = step_;
-  report::write_curves(folder_.path() / "metrics.jsonl", folder_.path() / "curves.svg");
+  write_curves();
   log::info("saved {}", checkpoints_.path_of(step_).string());
   reported_at_ += Clock::now() - begin;
+}
+
+void Trainer::write_curves() const {
+  report::write_curves(folder_.path() / "metrics.jsonl", folder_.path() / "curves.svg");
 }
 
 bool Trainer::every(std::int64_t steps) const { return step_ % steps == 0; }

@@ -6,10 +6,12 @@
 
 #include <csignal>
 #include <fstream>
+#include <thread>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "support/temporary_folder.h"
+#include "train/folder_exchange.h"
 
 namespace raven::train {
 namespace {
@@ -51,6 +53,29 @@ class CheckpointFolderTest : public testing::Test {
   [[nodiscard]] fs::path path() const { return temporary_.path() / "checkpoints"; }
   [[nodiscard]] fs::path file(std::int64_t step, const std::string& name) {
     return folder().path_of(step) / name;
+  }
+
+  /// A checkpoint of that step with other weights.
+  void folder_with(std::int64_t step, std::int64_t value) {
+    folder().save(state_at(step), model_at(value), optimizer_at(value));
+  }
+  static std::int64_t weight_of(const std::optional<Checkpoint>& checkpoint) {
+    return checkpoint->model.at("student_video.norm.num_batches_tracked").item<std::int64_t>();
+  }
+  void rename(std::int64_t step, const std::string& ending) {
+    const auto from = path() / fmt::format("step_{:08}", step);
+    fs::rename(from, from.string() + ending);
+  }
+  void point_last_to(const std::string& name) {
+    fs::remove(path() / "last");
+    fs::create_symlink(name, path() / "last");
+  }
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(path()))
+      names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
   }
 
   TemporaryFolder temporary_;
@@ -204,6 +229,175 @@ TEST_F(CheckpointFolderTest, EveryBitOfTheStateCounts) {
     }
     flip_bit(state, at);
   }
+}
+
+// What a kill leaves between two calls of save().
+
+TEST_F(CheckpointFolderTest, LastIsRightAgainWhenTheRunGoesOn) {
+  save(1);
+  save(2);
+  point_last_to("step_00000001");
+  auto checkpoints = folder();
+  checkpoints.go_on_from(checkpoints.newest_whole()->state.step);
+  EXPECT_EQ(fs::read_symlink(path() / "last"), "step_00000002");
+}
+
+TEST_F(CheckpointFolderTest, WhatAKilledProcessDidNotCleanUpGoesAtTheEnd) {
+  auto checkpoints = folder(/*keep=*/5);
+  for (const std::int64_t step : {1, 2, 3})
+    checkpoints.save(state_at(step), model_at(step), optimizer_at(step));
+  auto next = folder(/*keep=*/2);
+  next.go_on_from(next.newest_whole()->state.step);
+  point_last_to("step_00000002");
+  next.settle();
+  EXPECT_THAT(next.steps(), ElementsAre(2, 3));
+  EXPECT_EQ(fs::read_symlink(path() / "last"), "step_00000003");
+}
+
+TEST_F(CheckpointFolderTest, ReadersOfLastTakeALaterWholeOne) {
+  for (const std::int64_t step : {1, 2, 3})
+    folder(/*keep=*/3).save(state_at(step), model_at(step), optimizer_at(step));
+  const auto last = path() / "last";
+  point_last_to("step_00000001");
+  EXPECT_EQ(read_checkpoint(last).state.step, 3);
+  EXPECT_EQ(last_step(temporary_.path()), 3);
+  EXPECT_EQ(resolve_checkpoint(last), fs::canonical(path() / "step_00000003"));
+  flip_bit(file(3, "model.safetensors"), 200);
+  EXPECT_EQ(read_checkpoint(last).state.step, 2);
+  point_last_to("step_00000004");  // to nothing
+  EXPECT_EQ(read_checkpoint(last).state.step, 2);
+  EXPECT_EQ(read_checkpoint(path() / "last" / "").state.step, 2);
+  EXPECT_EQ(step_of_folder(path() / "step_00000001"), 1) << "a step that was asked for is given";
+}
+
+TEST_F(CheckpointFolderTest, AStepThatIsWholeUnderAnotherNameIsPutBack) {
+  for (const std::string ending : {kNewEnding, kReplacedEnding, kRemovedEnding}) {
+    save(1);
+    save(2);
+    rename(2, ending);
+    EXPECT_EQ(folder().newest_whole()->state.step, 2) << ending;
+    EXPECT_EQ(read_checkpoint(path() / "last").state.step, 2) << ending;
+    EXPECT_THAT(names(), ElementsAre("last", "step_00000001", "step_00000002")) << ending;
+  }
+}
+
+TEST_F(CheckpointFolderTest, OfTwoWholeOnesTheOneBeingWrittenIsPutBack) {
+  save(2);
+  fs::copy(path() / "step_00000002", temporary_.path() / "before");
+  folder_with(2, 99);
+  rename(2, kNewEnding);
+  fs::rename(temporary_.path() / "before",
+             path() / (std::string("step_00000002") + kReplacedEnding));
+  EXPECT_EQ(weight_of(folder().newest_whole()), 99);
+  EXPECT_THAT(names(), ElementsAre("last", "step_00000002"));
+}
+
+TEST_F(CheckpointFolderTest, APartIsRemovedAndTheWholeOneStands) {
+  for (const std::string ending : {kNewEnding, kReplacedEnding, kRemovedEnding}) {
+    folder_with(2, 99);
+    flip_bit(file(2, "model.safetensors"), 200);
+    rename(2, ending);
+    save(2);
+    EXPECT_EQ(weight_of(folder().newest_whole()), 2) << ending;
+    EXPECT_THAT(names(), ElementsAre("last", "step_00000002")) << ending;
+  }
+}
+
+TEST_F(CheckpointFolderTest, AWholeOneTakesTheNameOfADamagedOne) {
+  save(2);
+  fs::copy(path() / "step_00000002", path() / (std::string("step_00000002") + kNewEnding));
+  flip_bit(path() / "step_00000002" / "model.safetensors", 200);
+  EXPECT_EQ(weight_of(folder().newest_whole()), 2);
+  EXPECT_THAT(names(), ElementsAre("last", "step_00000002", "step_00000002.damaged"));
+}
+
+TEST_F(CheckpointFolderTest, SavingTheSameTensorsAgainReplacesTheStateAlone) {
+  save(2);
+  const auto before = fs::last_write_time(file(2, "model.safetensors"));
+  auto state = state_at(2);
+  state.look_due = false;
+  folder().save(state, model_at(2), optimizer_at(2));
+  EXPECT_EQ(fs::last_write_time(file(2, "model.safetensors")), before);
+  EXPECT_FALSE(folder().newest_whole()->state.look_due);
+  EXPECT_THAT(names(), ElementsAre("last", "step_00000002"));
+}
+
+TEST_F(CheckpointFolderTest, AReaderNeverMeetsAStepThatIsBeingReplaced) {
+  save(2);
+  std::jthread writer([&](const std::stop_token& stop) {
+    for (std::int64_t value = 3; !stop.stop_requested(); ++value) folder_with(2, value);
+  });
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_NO_THROW({
+      const auto checkpoint = read_checkpoint(path() / "last");
+      EXPECT_EQ(checkpoint.model.at("student_video.weight")[0][0].item<float>(),
+                checkpoint.optimizer.at("video.step").item<float>());
+    });
+  }
+}
+
+TEST_F(CheckpointFolderTest, WhereNamesCannotBeExchangedBothStayWhole) {
+  save(2);
+  const auto fresh = path() / "step_00000002.tmp", there = path() / "step_00000002";
+  fs::copy(there, fresh);
+  std::ofstream(fresh / "new");
+  replace_folder(fresh, there, [](const auto&, const auto&) { return false; });
+  EXPECT_TRUE(fs::exists(there / "new"));
+  EXPECT_EQ(read_checkpoint(path() / "step_00000002.replaced.tmp").state.step, 2);
+  // When the new one cannot come, the old one has its name again.
+  EXPECT_THROW(
+      replace_folder(path() / "nothing", there, [](const auto&, const auto&) { return false; }),
+      SystemError);
+  EXPECT_TRUE(fs::exists(there / "new"));
+}
+
+TEST_F(CheckpointFolderTest, WhatWasWrittenLastStaysBesideOneThatWasRefused) {
+  save(1);
+  save(99);
+  // Of another owner, on a bad mount: it cannot be read, and nobody knows whether it is whole.
+  fs::rename(path() / "step_00000099" / "state.json", temporary_.path() / "aside");
+  fs::create_symlink("state.json", path() / "step_00000099" / "state.json");
+  auto checkpoints = folder(/*keep=*/1);
+  checkpoints.go_on_from(checkpoints.newest_whole()->state.step);
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(1, 99));
+  auto interim = state_at(3);
+  interim.interim = true;
+  checkpoints.save(interim, model_at(3), optimizer_at(3));
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(1, 3, 99));
+  checkpoints.save(state_at(5), model_at(5), optimizer_at(5));
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(5, 99));
+  EXPECT_EQ(fs::read_symlink(path() / "last"), "step_00000005");
+  EXPECT_THAT(checkpoints.newest_regular(3), ElementsAre(5));
+}
+
+TEST_F(CheckpointFolderTest, ADamagedOneDoesNotCountAmongThoseKept) {
+  auto before = folder(/*keep=*/3);
+  for (const std::int64_t step : {10, 20, 30})
+    before.save(state_at(step), model_at(step), optimizer_at(step));
+  flip_bit(file(20, "model.safetensors"), 200);
+  auto checkpoints = folder(/*keep=*/3);
+  checkpoints.go_on_from(checkpoints.newest_whole()->state.step);
+  checkpoints.save(state_at(40), model_at(40), optimizer_at(40));
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(10, 30, 40));
+  checkpoints.save(state_at(50), model_at(50), optimizer_at(50));
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(30, 40, 50));
+}
+
+TEST_F(CheckpointFolderTest, AStepUnderTheNameOfAnotherIsRefused) {
+  save(1);
+  save(2);
+  fs::rename(path() / "step_00000002", path() / "step_00000007");
+  EXPECT_EQ(folder().newest_whole()->state.step, 1);
+  EXPECT_TRUE(fs::exists(path() / "step_00000007.damaged"));
+}
+
+TEST_F(CheckpointFolderTest, WhatWasReadIsWhatWasHashed) {
+  save(2);
+  const auto checkpoint = read_checkpoint(path() / "last");
+  const auto hash = checksum_file(checkpoint.folder / "model.safetensors");
+  folder_with(2, 99);
+  EXPECT_EQ(checkpoint.model.mapping->checksum(), hash);
+  EXPECT_NE(checksum_file(checkpoint.folder / "model.safetensors"), hash);
 }
 
 TEST_F(CheckpointFolderTest, AMissingFileIsNamed) {

@@ -5,8 +5,11 @@
 #include <cmath>
 
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/nn/state_dict.h"
+#include "raven/train/checkpoint.h"
 #include "raven/train/updater.h"
+#include "raven/weights/model_card.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
 
@@ -240,6 +243,46 @@ TEST_F(FinetuneTaskTest, ALookChangesNothing) {
   for (std::size_t i = 0; i < after.size(); ++i)
     EXPECT_TRUE(torch::equal(after[i].second, before[i])) << after[i].first;
   EXPECT_TRUE(task.recognizer()->is_training());
+}
+
+TEST(Vocabulary, OfARunIsTheOneThatItsCheckpointsName) {
+  const TemporaryFolder run;
+  CheckpointFolder checkpoints(run.path() / "checkpoints", 2, 0);
+  const auto file = run.path() / kUnitsFile;
+  const auto save = [&](std::int64_t step, std::map<std::string, std::string> run_files) {
+    checkpoints.save({.step = step, .run_files = std::move(run_files)}, {}, {});
+    return read_checkpoint(checkpoints.path_of(step));
+  };
+  const auto older = save(1, {}), newer = save(2, {{kUnitsFile, units_checksum(units())}});
+  EXPECT_FALSE(units_of(newer).has_value());
+  write_file_atomically(file, units().text());
+  EXPECT_EQ(units_of(newer), units());
+  EXPECT_EQ(units_of(older), units());
+  auto bytes = read_file(file);
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
+      write_file_atomically(file, bytes);
+      try {
+        EXPECT_EQ(units_of(newer), units());  // a blank at the end of a line
+      } catch (const Error&) {
+      }
+      bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
+    }
+  }
+}
+
+TEST(Vocabulary, BesideAModelIsTheOneThatItsSettingsName) {
+  const TemporaryFolder folder;
+  const auto model = folder.path() / "m.pth", file = folder.path() / "m.units.txt";
+  EXPECT_FALSE(units_beside(model).has_value());
+  write_file_atomically(file, units().text());
+  EXPECT_EQ(units_beside(model), units()) << "settings are not there";
+  const auto settings = weights::settings_text({{"units", units().text()}});
+  write_file_atomically(folder.path() / "m.settings.json", settings);
+  EXPECT_EQ(units_beside(model), units());
+  write_file_atomically(file, text::Units(std::vector<std::string>{"A", "B", "G"}).text());
+  EXPECT_THROW(units_beside(model), CheckpointError);
 }
 
 }  // namespace

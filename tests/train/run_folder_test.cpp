@@ -89,6 +89,27 @@ TEST(RunFolder, GoesOnWithAnotherLengthOrMachine) {
   EXPECT_EQ(read_file(folder.path() / "overrides.txt"), "x=1\n");
 }
 
+TEST(RunFolder, ACheckpointThatWaitsForItsNameIsOne) {
+  const TemporaryFolder folder;
+  const RunFolder run(folder.path());
+  fs::create_directories(run.checkpoints() / "step_00000010.tmp");  // perhaps a part
+  EXPECT_FALSE(run.has_checkpoints());
+  fs::create_directories(run.checkpoints() / "step_00000010.replaced.tmp");
+  EXPECT_TRUE(run.has_checkpoints());
+}
+
+TEST(RunFolder, ASkippedLineCutShortIsWrittenAnew) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "skipped.tsv";
+  { RunFolder(folder.path()).add_skipped({"a\tmissing\tno such file"}); }
+  const auto whole = read_file(file);
+  write_file_atomically(file, whole + "b\tmis");
+  RunFolder run(folder.path());
+  EXPECT_EQ(run.skipped(), (std::map<std::string, std::int64_t>{{"missing", 1}}));
+  run.add_skipped({"b\tmissing\tno such file"});
+  EXPECT_EQ(read_file(file), whole + "b\tmissing\tno such file\n");
+}
+
 TEST(RunFolder, ListsASkippedUtteranceOnce) {
   const TemporaryFolder folder;
   {

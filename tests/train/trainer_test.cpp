@@ -10,6 +10,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "support/event_files.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
 
@@ -148,6 +149,18 @@ class TrainerTest : public testing::Test {
     return lines;
   }
 
+  /// Scalars that TensorBoard shows, without those either; none may be there twice.
+  [[nodiscard]] std::map<std::pair<std::int64_t, std::string>, float> events(
+      const std::string& name) const {
+    std::map<std::pair<std::int64_t, std::string>, float> events;
+    for (const auto& [key, value] : scalars_of(temporary_.path() / name / "tensorboard")) {
+      const auto& tag = key.second;
+      if (tag.ends_with("_s") || tag.ends_with("wait_share") || tag.ends_with("bytes")) continue;
+      EXPECT_TRUE(events.emplace(key, value).second) << tag << " of step " << key.first;
+    }
+    return events;
+  }
+
   static TemporaryFolder* corpus_;
   TemporaryFolder temporary_;
 };
@@ -216,6 +229,38 @@ TEST_F(TrainerTest, SavesWhenALookFailsAndMakesItLater) {
   EXPECT_EQ(read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.step, 8);
   ASSERT_TRUE(run("b", rest));
   EXPECT_EQ(lines("a"), lines("b"));
+}
+
+TEST_F(TrainerTest, ALookThatWasMadeAgainAndNotSavedIsThereOnce) {
+  ToyTask undisturbed, broken, killed, rest;
+  ASSERT_TRUE(run("a", undisturbed));
+  broken.failing_look = 8;
+  EXPECT_THROW(run("b", broken), SystemError);
+  // Killed after the look that was due, before the checkpoint that says so.
+  const auto checkpoints = temporary_.path() / "b" / "checkpoints";
+  fs::copy(checkpoints, temporary_.path() / "before",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  killed.stop_after = 9;
+  EXPECT_FALSE(run("b", killed));
+  fs::remove_all(checkpoints);
+  fs::rename(temporary_.path() / "before", checkpoints);
+  ASSERT_TRUE(run("b", rest));
+  EXPECT_EQ(lines("a"), lines("b"));
+  EXPECT_EQ(events("a"), events("b"));
+}
+
+TEST_F(TrainerTest, KilledAfterItsLastCheckpointItPutsEverythingRight) {
+  ToyTask task, again;
+  ASSERT_TRUE(run("a", task));
+  const auto folder = temporary_.path() / "a";
+  const auto curves = read_file(folder / "curves.svg");
+  // Neither `last` nor the curves have come to step 17.
+  fs::remove(folder / "checkpoints" / "last");
+  fs::create_symlink("step_00000015", folder / "checkpoints" / "last");
+  fs::remove(folder / "curves.svg");
+  ASSERT_TRUE(run("a", again));
+  EXPECT_EQ(fs::read_symlink(folder / "checkpoints" / "last"), "step_00000017");
+  EXPECT_EQ(read_file(folder / "curves.svg"), curves);
 }
 
 TEST_F(TrainerTest, CountsSkippedUtterancesByReasonAcrossStarts) {

@@ -5,6 +5,11 @@
 // symbolic link `last` beside it is replaced. Names in model.safetensors are those under which the
 // modules are registered: `student_video.`, `teacher_audio.`, `predictor_v2a.` ... and the
 // published state-dict name.
+//
+// Names and the link are hints; what counts is what was verified. A process may end at any moment:
+// the next one finds a step under its own name, or whole under one of the names that a step has
+// while it is written (`.tmp`), replaced (`.replaced.tmp`) or removed (`.old.tmp`), and puts that
+// back.
 #pragma once
 
 #include <cstdint>
@@ -36,19 +41,28 @@ struct TrainState {
   std::string data_hash;                      // of what the loader reads; empty: not known
   std::int64_t batches_per_epoch = 0;         // 0: not known
   std::int64_t threads = 0;                   // of the networks on the CPU; 0: not known
-  bool look_due = false;                      // the held-out look at `step` was cut short
-  bool interim = false;  // written because the run stopped, not because it was time for one
+  /// Files of the run's folder that belong to the weights, name -> checksum of their content.
+  std::map<std::string, std::string> run_files = {};
+  bool look_due = false;  // the held-out look at `step` was cut short
+  bool interim = false;   // written because the run stopped, not because it was time for one
 };
 
 struct Checkpoint {
-  std::filesystem::path folder;
+  std::filesystem::path folder;  // itself, not a link to it
   TrainState state;
   weights::TensorFile model, optimizer;
 };
 
-/// Reads and verifies a checkpoint folder. Throws CheckpointError naming the folder, the file and
-/// what is wrong with it.
+/// Reads and verifies a checkpoint folder, which resolve_checkpoint() finds: each file is opened
+/// once, and what is read from it is what was hashed. When a run replaces or removes the folder
+/// meanwhile, the new one is read. Throws CheckpointError naming the folder, the file and what is
+/// wrong with it.
 Checkpoint read_checkpoint(const std::filesystem::path& folder);
+
+/// The folder that a link `last` stands for; any other path as it is. A run that was killed right
+/// after it wrote a checkpoint leaves `last` behind: a later whole one beside it is taken then, and
+/// the log says so.
+std::filesystem::path resolve_checkpoint(const std::filesystem::path& folder);
 
 /// Copies a file's tensors into tensors of the same names. Throws CheckpointError listing every
 /// missing and unexpected name and every other shape; `where` begins the message. Nothing is copied
@@ -63,7 +77,8 @@ std::string config_hash(const std::map<std::string, std::string>& config);
 /// batch holds follows from them.
 std::string data_hash(const data::Manifest& manifest);
 
-/// The step that a checkpoint folder's name or the link `last` tells; empty for any other.
+/// The step that the name of a checkpoint's folder tells, which resolve_checkpoint() finds; empty
+/// for any other.
 std::optional<std::int64_t> step_of_folder(const std::filesystem::path& folder);
 
 /// The step of `<run>/checkpoints/last`; empty when there is none.
@@ -77,15 +92,18 @@ std::optional<std::filesystem::path> finished_file(const std::filesystem::path& 
 /// The checkpoints of one run, in `<run>/checkpoints`.
 class CheckpointFolder {
  public:
-  /// Creates the folder; removes what an interrupted write left (`*.tmp`). Keeps the newest `keep`
-  /// checkpoints and all whose step is a multiple of `keep_every` (0: none). An interim checkpoint
-  /// does not count as one of them, and goes when a later one is written: a run that was stopped
-  /// ends with the same checkpoints as one that was not.
+  /// Creates the folder; puts back what an interrupted write, replacement or removal left whole,
+  /// and removes what it left in parts. Keeps the newest `keep` checkpoints and all whose step is a
+  /// multiple of `keep_every` (0: none). An interim checkpoint does not count as one of them, and
+  /// goes when a later one is written: a run that was stopped ends with the same checkpoints as one
+  /// that was not.
   CheckpointFolder(std::filesystem::path folder, std::int64_t keep, std::int64_t keep_every);
 
-  /// Writes a checkpoint, then removes those no longer kept. Throws SystemError when the disk is
-  /// full or read-only; the checkpoints that were there stand, and the message says whether the new
-  /// one does.
+  /// Writes a checkpoint, then removes those no longer kept: never this one, nor any because of one
+  /// that is damaged or was refused. A step that is there already is replaced with no moment at
+  /// which its name is missing, where the file system can exchange two names. Throws SystemError
+  /// when the disk is full or read-only; the checkpoints that were there stand, and the message
+  /// says whether the new one does.
   void save(const TrainState& state, const NamedTensors& model, const NamedTensors& optimizer);
 
   /// The newest whole checkpoint; empty when there is none at all. A damaged one is refused by name
@@ -93,8 +111,17 @@ class CheckpointFolder {
   /// over and left where it is. Throws CheckpointError when none can be used.
   std::optional<Checkpoint> newest_whole();
 
-  /// Steps of the newest `count` whole checkpoints, ascending; interim ones count only as the very
-  /// newest. A damaged one among them is named in the log, set aside and passed over.
+  /// The run goes on from that step: `last` points to it again, and it is not removed until a later
+  /// one is written. Throws SystemError.
+  void go_on_from(std::int64_t step);
+
+  /// At the end of a run: `last` is right and what is no longer kept is gone, also when an earlier
+  /// process was killed before it came to that. Throws SystemError.
+  void settle();
+
+  /// Steps of the newest `count` whole checkpoints, ascending, up to the one that `last` points to;
+  /// an interim one counts only as the very newest. A damaged one among them is named in the log,
+  /// set aside and passed over.
   std::vector<std::int64_t> newest_regular(std::size_t count);
 
   /// Steps of the checkpoints present, ascending.
@@ -102,12 +129,17 @@ class CheckpointFolder {
   [[nodiscard]] std::filesystem::path path_of(std::int64_t step) const;
 
  private:
+  void recover() const;
+  void put_back(const std::filesystem::path& aside, std::int64_t step) const;
   void point_last_to(std::int64_t step) const;
-  void remove_old() const;
-  [[nodiscard]] bool is_interim(std::int64_t step) const;
+  void remove_old();
+  void remove(std::int64_t step) const;
+  bool is_whole(std::int64_t step);
 
   std::filesystem::path folder_;
   std::int64_t keep_, keep_every_;
+  std::optional<std::int64_t> current_;    // written last, or gone on from
+  std::map<std::int64_t, bool> is_whole_;  // of steps that were verified; false: refused
 };
 
 }  // namespace raven::train

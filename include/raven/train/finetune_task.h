@@ -15,6 +15,7 @@
 #include "raven/data/manifest.h"
 #include "raven/models/recognizer.h"
 #include "raven/text/units.h"
+#include "raven/train/checkpoint.h"
 #include "raven/train/frozen_features.h"
 #include "raven/train/run_folder.h"
 #include "raven/train/task.h"
@@ -44,11 +45,24 @@ data::LoaderOptions finetune_options(const config::FinetuneConfig& config);
 /// The vocabulary of a fine-tuning run, in its folder: a units file.
 inline constexpr const char* kUnitsFile = "units.txt";
 
+/// The checksum of a vocabulary, which a run's checkpoints keep under kUnitsFile.
+std::string units_checksum(const text::Units& units);
+
+/// The vocabulary in the folder of a checkpoint's run; empty when there is none. Throws
+/// CheckpointError when it is not the one that the weights belong to, DataError for a damaged line.
+/// Older checkpoints do not tell which one that is, and the log says so.
+std::optional<text::Units> units_of(const Checkpoint& checkpoint);
+
 /// What a recognizer's file says of itself, with all that decoding needs: format, modality, units
 /// (the content of a units file), shapes and input settings under their configuration keys.
 /// `config`: of the run that made it.
 std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
                                                        const text::Units& units);
+
+/// The vocabulary in a units file beside a model's file (text::Units::beside); empty when there is
+/// none. Throws CheckpointError when settings beside the model name another one, DataError for a
+/// damaged line.
+std::optional<text::Units> units_beside(const std::filesystem::path& model);
 
 class FinetuneTask : public Task {
  public:

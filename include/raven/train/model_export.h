@@ -11,7 +11,8 @@ namespace raven::train {
 
 struct ExportedModel {
   std::string name;                   // "video", "audio" (encoders), "recognizer", "language_model"
-  weights::TensorFile file;           // encoders' names begin with `encoder.`; with metadata
+  weights::TensorFile file;           // encoders' names begin with `encoder.`; with metadata and
+                                      // the file that was read
   std::filesystem::path source = {};  // the file of weights that was read
 };
 

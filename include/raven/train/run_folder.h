@@ -70,6 +70,7 @@ class RunFolder {
   std::map<std::string, std::string> records_;  // file -> text, not yet written
   std::set<std::string> skipped_;               // ids written so far
   std::map<std::string, std::int64_t> skipped_by_reason_;
+  std::uintmax_t skipped_bytes_ = 0;  // of whole lines
 };
 
 }  // namespace raven::train

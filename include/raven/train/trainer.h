@@ -6,8 +6,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <stop_token>
+#include <string>
 
 #include "raven/config/run_config.h"
 #include "raven/data/loader.h"
@@ -35,6 +37,7 @@ struct TrainerSettings {
   FlatConfig config;      // stored in checkpoints
   std::string data_hash;  // of the training manifest (data_hash()); stored and compared, too
   std::string manifest;   // its name, for messages
+  std::map<std::string, std::string> run_files;  // TrainState::run_files
 };
 
 /// Note [Exact resume]: everything random in a step follows from (seed, step) because torch's
@@ -68,6 +71,7 @@ class Trainer {
   [[nodiscard]] std::string other_work();
   void evaluate(const std::stop_token& stop);
   void save(const data::LoaderPosition& position);
+  void write_curves() const;
   template <class Action>
   auto save_when_failing(const Action& action);
   [[nodiscard]] Numbers speed_since_last_report();
