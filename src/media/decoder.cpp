@@ -59,6 +59,10 @@ bool has_parameter_sets(const AVPacket& packet, int length_bytes) {
 
 CodecHandle open_decoder(const Input& input, const AVStream& stream, const Limits& limits) {
   const auto& parameters = *stream.codecpar;
+  if (parameters.codec_id == AV_CODEC_ID_NONE) {
+    throw MediaError(
+        fmt::format("{}: does not say how it is coded; is it cut short?", input.name()));
+  }
   const AVCodec* codec = avcodec_find_decoder(parameters.codec_id);
   if (codec == nullptr) {
     throw MediaError(fmt::format("{}: no decoder for codec '{}'", input.name(),
@@ -132,9 +136,9 @@ void Decoder::check_damage(const Input& input) const {
   const auto [damaged, of] = damage();
   if (static_cast<double>(damaged) <= max_damaged_ * static_cast<double>(of)) return;
   throw MediaError(fmt::format(
-      "{}: damaged data in {} of {} {}{}, more than the {:.4g} % allowed", input.name(), damaged,
-      of, context_->codec_type == AVMEDIA_TYPE_VIDEO ? "pictures" : "blocks of sound",
-      first_damage_.empty() ? "" : " (" + first_damage_ + ")", 100 * max_damaged_));
+      "{}: damaged data in {} of {} {}{}, more than the share of {:.4g} allowed", input.name(),
+      damaged, of, context_->codec_type == AVMEDIA_TYPE_VIDEO ? "pictures" : "blocks of sound",
+      first_damage_.empty() ? "" : " (" + first_damage_ + ")", max_damaged_));
 }
 
 bool Decoder::receive(Input& input, AVFrame& frame) {
@@ -143,14 +147,20 @@ bool Decoder::receive(Input& input, AVFrame& frame) {
     const int code = avcodec_receive_frame(context_.get(), &frame);
     if (code == 0) {
       errors_in_a_row_ = 0;
+      met_frame_ = true;
       return true;
+    }
+    if (code == AVERROR_EOF && between_pieces_) {
+      begin_piece(input);
+      continue;
     }
     if (code == AVERROR_EOF) return false;
     if (code != AVERROR(EAGAIN)) {
       forgive(code, input);
       continue;
     }
-    if (draining_) throw MediaError(fmt::format("{}: the decoder stalls", input.name()));
+    if (draining_ || between_pieces_)
+      throw MediaError(fmt::format("{}: the decoder stalls", input.name()));
     send_next(input);
   }
 }
@@ -161,7 +171,7 @@ void Decoder::forgive(int code, const Input& input) {
   const bool other = code == AVERROR(ENOMEM) || too_many_pixels() ||
                      (code == AVERROR_PATCHWELCOME && num_frames_ == 0);
   if (other || ++errors_in_a_row_ > kMostErrorsInARow) av_fail(code, "decode", input.name());
-  const bool before_the_first = input.is_broadcast() && !met_key_packet_ && num_frames_ == 0;
+  const bool before_the_first = input.is_broadcast() && !met_key_packet_ && !met_frame_;
   if (before_the_first) {
     --num_packets_;
   } else {
@@ -171,6 +181,24 @@ void Decoder::forgive(int code, const Input& input) {
 
 void Decoder::send_next(Input& input) {
   draining_ = !input.read(*packet_);
+  if (!draining_ && input.piece() != piece_) {
+    piece_ = input.piece();
+    between_pieces_ = true;
+    const int code = avcodec_send_packet(context_.get(), nullptr);
+    if (code < 0) forgive(code, input);
+    return;
+  }
+  send(input);
+}
+
+void Decoder::begin_piece(Input& input) {
+  avcodec_flush_buffers(context_.get());
+  between_pieces_ = met_key_packet_ = met_frame_ = false;
+  reusable_ = false;
+  send(input);
+}
+
+void Decoder::send(Input& input) {
   if (!draining_) {
     ++num_packets_;
     met_key_packet_ = met_key_packet_ || (packet_->flags & AV_PKT_FLAG_KEY) != 0;

@@ -25,7 +25,8 @@ namespace raven::media {
 // Decoders conceal what they can, and what they cannot is left out: the picture before stays, the
 // sound has a hole. Damaged pictures (or blocks of sound) are counted by their times, once each,
 // and a stream is refused at its end when their share is more than Limits::max_damaged. What comes
-// before the first key frame of a broadcast is not damage: the recording was switched on there.
+// before the first key frame of a broadcast is not damage: the recording was switched on there. The
+// same holds where another recording was joined; its pictures know nothing of those before.
 
 class Decoder {
  public:
@@ -47,6 +48,8 @@ class Decoder {
  private:
   bool receive(Input& input, AVFrame& frame);
   void send_next(Input& input);
+  void send(Input& input);
+  void begin_piece(Input& input);
   /// Counts a packet that cannot be decoded; throws when the reason is not damage.
   void forgive(int code, const Input& input);
   void count_damaged(std::int64_t time);
@@ -59,7 +62,9 @@ class Decoder {
   std::int64_t damaged_without_time_ = 0, num_packets_ = 0, num_frames_ = 0;
   std::string first_damage_;  // libav's words
   std::optional<std::int64_t> first_dts_;
-  bool met_key_packet_ = false;
+  bool met_key_packet_ = false, met_frame_ = false;  // of this piece
+  std::size_t piece_ = 0;                            // of a file that was joined from several
+  bool between_pieces_ = false;  // what the decoder holds back of the last one comes first
   bool draining_ = false;
   int errors_in_a_row_ = 0;
   bool reusable_ = false;  // Note [Reused decoders]

@@ -71,6 +71,8 @@ class Input {
   /// False for AVI, which counts pictures in the order of decoding: its decoding times are as late
   /// as pictures wait to be put in order.
   [[nodiscard]] bool has_presentation_times() const;
+  /// Which of the recordings that were joined to this file the last packet comes from; mostly 0.
+  [[nodiscard]] std::size_t piece() const { return joined_.piece(); }
   /// True for containers whose streams may begin and go on anywhere, between two key frames too.
   [[nodiscard]] bool is_broadcast() const;
   /// All bytes were read.

@@ -110,16 +110,16 @@ bool JoinedTimes::jumps(const AVPacket& packet, AVRational time_base) {
   return last_us && !goes_on(*last_us, *time_us, 2);
 }
 
-void JoinedTimes::mend(AVPacket& packet, AVRational time_base) const {
+void JoinedTimes::mend(AVPacket& packet, AVRational time_base) {
   const auto strays = file_.strays.find(packet.stream_index);
   if (strays != file_.strays.end() && strays->second.count(num_packets_) > 0)
     packet.pts = packet.dts = AV_NOPTS_VALUE;
-  std::int64_t shift_us = 0;
-  for (const auto& piece : file_.pieces) {
-    const auto first = piece.first_packet.find(packet.stream_index);
-    if (first != piece.first_packet.end() && num_packets_ >= first->second)
-      shift_us = piece.shift_us;
+  for (std::size_t i = piece_; i < file_.pieces.size(); ++i) {
+    const auto& starts = file_.pieces[i].first_packet;
+    const auto first = starts.find(packet.stream_index);
+    if (first != starts.end() && num_packets_ >= first->second) piece_ = i + 1;
   }
+  const auto shift_us = piece_ == 0 ? 0 : file_.pieces[piece_ - 1].shift_us;
   const auto shift = av_rescale_q(shift_us, kMicroseconds, time_base);
   for (auto* time : {&packet.pts, &packet.dts}) {
     if (*time == AV_NOPTS_VALUE) continue;

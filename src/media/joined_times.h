@@ -82,13 +82,17 @@ class JoinedTimes {
     ++num_packets_;
   }
 
+  /// Which piece the last packet belongs to, the first being 0.
+  [[nodiscard]] std::size_t piece() const { return piece_; }
+
  private:
   bool jumps(const AVPacket& packet, AVRational time_base);
-  void mend(AVPacket& packet, AVRational time_base) const;
+  void mend(AVPacket& packet, AVRational time_base);
 
   std::optional<std::int64_t> last_us_;
   bool searched_ = false;
   JoinedFile file_;
+  std::size_t piece_ = 0;
   std::int64_t num_packets_ = 0;
 };
 

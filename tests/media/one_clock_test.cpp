@@ -192,6 +192,16 @@ TEST(OneClock, ReadsJoinedRecordingsOn) {
   }
 }
 
+TEST(OneClock, TakesNoPicturesOfTheRecordingBeforeForAReference) {
+  const auto quiet = make(kTs, {.length_s = 3, .moment_s = 99});
+  const auto flash = make(kTs, {.length_s = 3, .moment_s = 1});
+  for (const std::size_t packets : {30U, 40U, 50U}) {  // the second one begins between key frames
+    const auto result = read(quiet + flash.substr(188 * packets));
+    EXPECT_NEAR(result.lag_s, 0, 0.02) << packets;
+    EXPECT_LE(result.damage.damaged, 2) << packets;
+  }
+}
+
 TEST(OneClock, TakesAPauseOfABroadcastForAHole) {
   VideoStreamSpec video{.codec = "mpeg2video",
                         .format = AV_PIX_FMT_YUV420P,
