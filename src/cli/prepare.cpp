@@ -68,6 +68,7 @@ data::PreparationOptions options_of(const Arguments& arguments) {
   options.clip.segments = {.min_frames = arguments.integer("--min-frames"),
                            .max_frames = arguments.integer("--max-frames")};
   options.clip.limits.max_damaged = arguments.number("--max-damaged");
+  options.clip.min_sound = arguments.number("--min-sound");
   options.shard_bytes = parse_size(arguments.text("--shard-size"));
   options.workers = arguments.integer("--workers");
   options.retry_failed = arguments.flag("--retry");
@@ -202,6 +203,12 @@ std::vector<Option> options_table() {
        .kind = ValueKind::kInteger,
        .default_value = "600",
        .range = config::at_least(2)},
+      {.name = "--min-sound",
+       .value = "SHARE",
+       .meaning = "clips whose sound covers less of the pictures' length are left out; 0: none are",
+       .kind = ValueKind::kNumber,
+       .default_value = "0.25",
+       .range = config::between(0, 1)},
       {.name = "--shard-size",
        .value = "BYTES",
        .meaning = "a shard ends with the clip that reaches it; K, M, G, T",

@@ -116,20 +116,57 @@ struct Crops {
   std::optional<double> start_s;  // when the first is shown, in the clock of the video's file
   media::TrackChoice track;
   media::Damage damage;
+  media::Turn turn;  // of the pictures before they were cropped
 };
 
-/// As many crops as are planned; further frames are counted.
-Crops crop_pictures(media::VideoReader& reader, const std::vector<MouthCrop>& plan, bool turned) {
+/// How much the middle of a crop changes from frame to frame, in grey levels.
+double motion_of(const std::vector<std::uint8_t>& crops) {
+  double sum = 0, count = 0;
+  for (std::size_t begin = kCropBytes; begin < crops.size(); begin += kCropBytes) {
+    for (std::size_t y = kCropSize / 4; y < kCropSize * 3 / 4; ++y) {
+      for (std::size_t x = kCropSize / 4; x < kCropSize * 3 / 4; ++x, ++count) {
+        const auto at = begin + y * kCropSize + x;
+        sum += std::abs(crops[at] - crops[at - kCropBytes]);
+      }
+    }
+  }
+  return count > 0 ? sum / count : 0;
+}
+
+/// Points cannot tell a rotation from the opposite one, which some files ask for by mistake
+/// (`ffmpeg -metadata:s:v rotate=90`): a mouth that never moves in `asked` and does in `opposite`
+/// tells.
+bool moves_in_opposite_alone(const std::vector<std::uint8_t>& asked,
+                             const std::vector<std::uint8_t>& opposite) {
+  constexpr double kStill = 0.5, kMoving = 2;
+  return motion_of(asked) < kStill && motion_of(opposite) > kMoving;
+}
+
+/// As many crops as are planned; further frames are counted. Pictures are turned before they are
+/// cropped, or the opposite way where only that can be right, unless the user is `sure`.
+Crops crop_pictures(media::VideoReader& reader, const std::vector<MouthCrop>& plan,
+                    const media::Turn& turn, bool sure) {
+  const media::Turn opposite{-turn.xx, -turn.xy, -turn.yx, -turn.yy};
   Crops crops;
+  crops.turn = turn;
+  std::vector<std::uint8_t> opposite_pixels;
+  const auto crop = [](const ImageView& view, const MouthCrop& how,
+                       std::vector<std::uint8_t>& pixels) {
+    pixels.resize(pixels.size() + kCropBytes);
+    crop_mouth(view, how, std::span(pixels).last(kCropBytes));
+  };
   while (const auto frame = reader.next()) {
     const auto k = crops.times.shown.size();
     crops.times.shown.push_back(reader.picture());
     if (k >= plan.size()) continue;
-    crops.pixels.resize((k + 1) * kCropBytes);
     const ImageView stored{frame->pixels, frame->height, frame->width, frame->channels,
                            frame->stride};
-    crop_mouth(turned ? shown(stored, reader.turn()) : stored, plan[k],
-               std::span(crops.pixels).last(kCropBytes));
+    crop(turn.is_none() ? stored : shown(stored, turn), plan[k], crops.pixels);
+    if (!sure) crop(shown(stored, opposite), plan[k], opposite_pixels);
+  }
+  if (!sure && moves_in_opposite_alone(crops.pixels, opposite_pixels)) {
+    crops.pixels = std::move(opposite_pixels);
+    crops.turn = opposite;
   }
   crops.times.starts_s = reader.picture_starts_s();
   crops.num_frames = static_cast<std::int64_t>(crops.pixels.size() / kCropBytes);
@@ -161,16 +198,20 @@ void check_lengths(const media::PictureTimes& times, std::int64_t num_faces, con
     remarks.add(fmt::format("landmarks of {} frames, video of {}", num_faces, fitting));
 }
 
-void remark_on_pictures(const media::PictureTimes& times, const FittedFaces& fitted,
-                        const media::Turn& turn, Remarks& remarks) {
+void remark_on_pictures(const Crops& crops, const FittedFaces& fitted, const media::Turn& asked,
+                        Remarks& remarks) {
+  const auto& times = crops.times;
   if (!is_one_after_another(times.shown)) {
     remarks.conversions.frame_rate_hz = static_cast<double>(media::kFrameRateHz) *
                                         static_cast<double>(times.starts_s.size()) /
                                         static_cast<double>(times.shown.size());
   }
-  if (!turn.is_none()) {
-    remarks.add(fmt::format("{}, landmarks of the {} picture", turn.text(),
-                            fitted.turned ? "displayed" : "stored"));
+  if (!asked.is_none())
+    remarks.add(
+        fmt::format("{}, landmarks of the {} picture", asked.text(), name_of(fitted.picture)));
+  if (fitted.turned && !(crops.turn == asked)) {
+    remarks.add(
+        fmt::format("taken for a {}, which alone has a mouth that moves", crops.turn.text()));
   }
   const auto all = fitted.faces.count, filled = all - std::ssize(fitted.detected);
   if (filled > 0) {
@@ -201,16 +242,20 @@ Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& r
                                      turn, options.landmark_picture, clip.landmarks.string());
   const auto expected = expected_pictures(clip, reader, options.limits);
   const auto guess = expected ? face_order(*expected, faces.count) : std::nullopt;
+  const auto turn_of_view = fitted.turned ? turn : media::Turn{};
+  const bool sure = options.landmark_picture != LandmarkPicture::kAuto || turn.is_none() ||
+                    fitted.picture == LandmarkPicture::kStored;
   auto crops = crop_pictures(
       reader, plan_crops(fitted, guess, expected ? expected->starts_s : std::vector<double>{}),
-      fitted.turned);
+      turn_of_view, sure);
   const auto order = face_order(crops.times, faces.count);
   check_lengths(crops.times, faces.count, clip, remarks);
   if (order != guess) {  // Note [Faces of pictures]
     media::VideoReader again(clip.video, how);
-    crops = crop_pictures(again, plan_crops(fitted, order, crops.times.starts_s), fitted.turned);
+    crops =
+        crop_pictures(again, plan_crops(fitted, order, crops.times.starts_s), turn_of_view, sure);
   }
-  remark_on_pictures(crops.times, fitted, turn, remarks);
+  remark_on_pictures(crops, fitted, turn, remarks);
   remark_on_track(crops.track, crops.damage, "video", "pictures", remarks);
   return crops;
 }
@@ -226,19 +271,36 @@ void remark_on_times(const media::AudioSamples& audio, Remarks& remarks) {
   say(audio.overlapping_s, "{:.2f} s of overlapping sound left out");
 }
 
+/// Refuses a clip that is silent for most of its pictures, since its sound ends or never came.
+void check_sound_length(double sound_s, std::int64_t num_frames, double least_share,
+                        const std::string& name) {
+  const auto wanted_s = media::seconds(num_frames);
+  if (sound_s >= least_share * wanted_s) return;
+  throw DataError(
+      fmt::format(
+          "{}: {:.2f} s of sound beside {:.2f} s of pictures, at least {:g} of their length "
+          "is needed (--min-sound)",
+          name, sound_s, wanted_s, least_share),
+      "short-sound");
+}
+
 std::vector<float> read_sound(const SourceClip& clip, const Crops& crops,
-                              const media::Limits& limits, Remarks& remarks) {
+                              const ClipOptions& options, Remarks& remarks) {
   constexpr std::int64_t kWorthSaying = 5 * media::kSamplesPerFrame;  // 0.2 s
   const auto num_frames = crops.num_frames;
   // Sound and pictures of one file share its clock; a file of sound starts where it starts.
   const bool same_file = clip.audio.empty() || clip.audio == clip.video;
-  auto audio =
-      media::read_audio(same_file ? clip.video : clip.audio,
-                        {.limits = limits, .origin_s = same_file ? crops.start_s : std::nullopt});
+  const auto& file = same_file ? clip.video : clip.audio;
+  auto audio = media::read_audio(
+      file, {.limits = options.limits, .origin_s = same_file ? crops.start_s : std::nullopt});
   remark_on_track(audio.track, audio.damage, "sound", "blocks of sound", remarks);
   remark_on_times(audio, remarks);
   if (audio.channels_cancel)
     remarks.add("the channels of the sound cancel out, their mean is silent");
+  const auto within = std::min(std::ssize(audio.samples), num_frames * media::kSamplesPerFrame);
+  check_sound_length(
+      static_cast<double>(within) / media::kSampleRateHz - audio.silence_before_s - audio.filled_s,
+      num_frames, options.min_sound, file.string());
   if (audio.source_sample_rate_hz != media::kSampleRateHz)
     remarks.conversions.sample_rate_hz = audio.source_sample_rate_hz;
   const auto excess =
@@ -271,7 +333,7 @@ PreparedClip prepare_usable_clip(const SourceClip& clip, const ClipOptions& opti
                                 crops.num_frames, options.segments.min_frames),
                     "short");
   }
-  const auto samples = read_sound(clip, crops, options.limits, remarks);
+  const auto samples = read_sound(clip, crops, options, remarks);
   const auto segments = cut_into_segments(crops.num_frames, transcript, options.segments);
   PreparedClip prepared;
   for (std::size_t i = 0; i < segments.size(); ++i) {

@@ -143,8 +143,11 @@ class Fitting {
   FittedFaces fit(LandmarkPicture picture) {
     if (turn_.is_none()) return fitted(faces_, stored_, false);
     if (picture == LandmarkPicture::kAuto) picture = decide();
-    if (picture == LandmarkPicture::kDisplayed)
-      return fitted(faces_, shown_size(stored_, turn_), true);
+    if (picture == LandmarkPicture::kDisplayed) {
+      auto displayed = fitted(faces_, shown_size(stored_, turn_), true);
+      displayed.picture = picture;
+      return displayed;
+    }
     // Points that were mirrored with the picture are a face only where they are mirrored back.
     const auto shown = turned_faces(faces_, stored_, turn_);
     if (turn_.mirrors() && most(faces_, is_mirrored))

@@ -40,6 +40,8 @@ void check(const PreparationOptions& options) {
           fmt::format("crf is {}, expected 0 to 51", clip.h264.crf));
   require(clip.limits.max_damaged >= 0 && clip.limits.max_damaged <= 1,
           fmt::format("max-damaged is {}, expected 0 to 1", clip.limits.max_damaged));
+  require(clip.min_sound >= 0 && clip.min_sound <= 1,
+          fmt::format("min-sound is {}, expected 0 to 1", clip.min_sound));
   require(options.shard_bytes >= 1, "shard-size must be at least 1 byte");
   require(options.workers >= 0 && options.workers <= 4096,
           fmt::format("workers is {}, expected 0 to 4096", options.workers));

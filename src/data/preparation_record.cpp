@@ -100,6 +100,7 @@ nlohmann::ordered_json described(const PreparationOptions& options) {
   json["rotation"] = corpus::name_of(clip.landmark_picture);
   json["speaker"] = options.speaker_rule;
   json[kMaxDamaged] = clip.limits.max_damaged;
+  json["min-sound"] = clip.min_sound;
   return json;
 }
 
@@ -108,7 +109,8 @@ nlohmann::ordered_json before_options() {
   const PreparationOptions defaults;
   return {{"rotation", corpus::name_of(defaults.clip.landmark_picture)},
           {"speaker", defaults.speaker_rule},
-          {kMaxDamaged, defaults.clip.limits.max_damaged}};
+          {kMaxDamaged, defaults.clip.limits.max_damaged},
+          {"min-sound", defaults.clip.min_sound}};
 }
 
 }  // namespace

@@ -197,6 +197,7 @@ class FilmAtRates : public ClipPreparation {
     const auto num_pictures = static_cast<int>(video.times.size());
     const auto file = media::make_media(
         container, {.video = std::move(video), .audio = media::AudioStreamSpec{}});
+    options.min_sound = 0;
     write_bytes(folder() / "a.mkv", file);
     std::vector<FacePoints> of_pictures, of_frames;
     for (int i = 0; i < num_pictures; ++i) of_pictures.push_back(MovingFilm::face(i));
@@ -351,8 +352,42 @@ TEST_F(ClipPreparation, CropsTurnedPicturesAsTheyAreShown) {
     EXPECT_THAT(of_shown.message, HasSubstr(turn.text() + ", landmarks of the displayed picture"));
     const auto of_stored = prepared_with(turn, TurnedFilm::stored_faces(turn));
     ASSERT_EQ(of_stored.verdict, "ok") << of_stored.message;
+    EXPECT_THAT(of_stored.message, HasSubstr(turn.text() + ", landmarks of the stored picture"));
     EXPECT_LT(mean_difference(of_stored.utterances.at(0).video, want), 0.5);
   }
+}
+
+TEST_F(ClipPreparation, SeesThatAFileAsksForTheOppositeRotation) {
+  // A picture that is plain but for the mouth, which the points see and the asked turn does not.
+  const media::Turn asked{0, 1, -1, 0}, right{0, -1, 1, 0};
+  constexpr PictureSize kStored = {.width = TurnedFilm::kHeight, .height = TurnedFilm::kWidth};
+  const auto face = TurnedFilm::faces().front();
+  media::VideoStreamSpec video{.width = kStored.width, .height = kStored.height};
+  video.times = media::regular_times(TurnedFilm::kFrames);
+  video.pixel = [&](int i, int x, int y) {
+    const auto at = shown_at({static_cast<double>(x), static_cast<double>(y)}, kStored, right);
+    const bool mouth = std::hypot(at.x - face[62].x, at.y - face[62].y) < 14;
+    return mouth ? 200 + (x + y + 20 * i) % 50 : 100;
+  };
+  constexpr std::int32_t kOne = 1 << 16;
+  video.display_matrix = {0, -kOne, 0, kOne, 0, 0, 0, 0, 1 << 30};
+  write_bytes(
+      folder() / "a.mov",
+      media::make_media(
+          "mov", {.video = video,
+                  .audio = media::AudioStreamSpec{.num_samples = 640 * TurnedFilm::kFrames}}));
+  write_bytes(landmarks(), file_of(TurnedFilm::faces()));
+  const auto prepared = prepare_written();
+  ASSERT_EQ(prepared.verdict, "ok") << prepared.message;
+  EXPECT_THAT(prepared.message, HasSubstr(asked.text()));
+  EXPECT_THAT(prepared.message, HasSubstr("taken for a " + right.text()));
+  const auto crops = parse_npy(bytes_of(prepared.utterances.at(0).video), "video");
+  EXPECT_GE(std::to_integer<int>(crops.data[48 * 96 + 48]), 200);
+  options.landmark_picture = LandmarkPicture::kDisplayed;
+  const auto forced = prepare_written();
+  EXPECT_EQ(std::to_integer<int>(
+                parse_npy(bytes_of(forced.utterances.at(0).video), "video").data[48 * 96 + 48]),
+            100);
 }
 
 TEST_F(ClipPreparation, LetsTheUserSayWhichPictureTheLandmarksAreOf) {
@@ -400,6 +435,15 @@ TEST_F(ClipPreparation, NamesWhatIsMissing) {
   EXPECT_EQ(prepare({.frames = 11}).verdict, "short");
   options.segments.min_frames = 11;
   EXPECT_EQ(prepare({.frames = 11}).verdict, "ok");
+}
+
+TEST_F(ClipPreparation, RefusesClipsWithHardlyAnySound) {
+  const auto prepared = prepare({.frames = 50, .sound_share = 0.05});
+  EXPECT_EQ(prepared.verdict, "short-sound");
+  EXPECT_THAT(prepared.message, HasSubstr("a.avi: 0.10 s of sound beside 2.00 s of pictures"));
+  EXPECT_EQ(prepare({.frames = 50, .sound_share = 0.3}).verdict, "ok");
+  options.min_sound = 0;
+  EXPECT_EQ(prepare({.frames = 50, .sound_share = 0.05}).verdict, "ok");
 }
 
 TEST_F(ClipPreparation, CallsDamagedFilesByName) {

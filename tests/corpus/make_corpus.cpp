@@ -29,7 +29,8 @@ std::string movie(const TestClip& clip) {
   }
   if (clip.has_audio) {
     media::AudioStreamSpec audio;
-    audio.num_samples = clip.frames * 16000 / clip.rate_hz;
+    audio.num_samples = static_cast<std::int64_t>(
+        clip.sound_share * static_cast<double>(clip.frames * 16000 / clip.rate_hz));
     audio.sample = [n = static_cast<double>(audio.num_samples)](std::int64_t i, int) {
       return -1 + 2 * static_cast<double>(i) / n;
     };

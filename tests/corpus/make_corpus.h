@@ -14,6 +14,7 @@ struct TestClip {
   int rate_hz = 25;  // frames per second of the file
   int shade = 0;
   bool has_video = true, has_audio = true, has_landmarks = true;
+  double sound_share = 1;             // length of the sound by that of the pictures
   std::int64_t landmark_frames = -1;  // -1: as many as frames
   std::int64_t missing_face = -1;     // a frame without detection
   std::string text;                   // content of the .txt file; empty: none

@@ -243,12 +243,12 @@ TEST_F(Preparation, RefusesOtherOptionsForTheSameFolder) {
   options.clip.limits.max_damaged = 0.5;
   EXPECT_THAT(config_error(), HasSubstr("was prepared with max-damaged 0.1, now it is 0.5"));
   options.clip.limits.max_damaged = 0.1;
-  auto of_earlier_version = before.at("prepare.json");
+  auto of_earlier_version = read_file(options.output / "prepare.json");
   const auto line = of_earlier_version.find(",\n  \"max-damaged\"");
   ASSERT_NE(line, std::string::npos);
   of_earlier_version.erase(line, of_earlier_version.find("\n}") - line);
   corpus::write_bytes(options.output / "prepare.json", of_earlier_version);
-  EXPECT_EQ(config_error(), "");
+  EXPECT_EQ(config_error(), "accepted");
   for (const auto& damaged :
        {std::string("{"), std::string("{\"format\": ") + std::string(500'000, '[') +
                               std::string(500'000, ']') + "}"}) {

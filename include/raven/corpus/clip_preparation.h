@@ -27,6 +27,7 @@ struct ClipOptions {
   SegmentLimits segments;
   media::Limits limits;
   LandmarkPicture landmark_picture = LandmarkPicture::kAuto;
+  double min_sound = 0.25;  // share of the pictures' length that the sound must have
 };
 
 struct PreparedUtterance {
@@ -50,9 +51,9 @@ struct PreparedClip {
 };
 
 /// Crops, cuts and encodes one clip. What is wrong with its files becomes the verdict:
-/// "missing-landmarks", "landmarks", "rotation", "no-face", "short", "text", "no-audio",
-/// "no-video", "corrupt", "empty", "too-large", "unreadable", ... The same bytes on every call.
-/// Throws for what is not the clip's fault (no encoder, out of memory).
+/// "missing-landmarks", "landmarks", "rotation", "no-face", "short-sound", "short", "text",
+/// "no-audio", "no-video", "corrupt", "empty", "too-large", "unreadable", ... The same bytes on
+/// every call. Throws for what is not the clip's fault (no encoder, out of memory).
 PreparedClip prepare_clip(const SourceClip& clip, const ClipOptions& options);
 
 }  // namespace raven::corpus

@@ -43,6 +43,7 @@ struct FittedFaces {
   Faces faces;                         // pixels of the stored picture or, if `turned`, of the shown
   std::vector<std::int64_t> detected;  // frames with a face, sorted; at least half of them
   bool turned = false;
+  LandmarkPicture picture = LandmarkPicture::kStored;  // never kAuto
 };
 
 /// Decides whether landmarks belong to the picture as it is stored or as it is shown, and which

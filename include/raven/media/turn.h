@@ -11,6 +11,7 @@ namespace raven::media {
 struct Turn {
   int xx = 1, xy = 0, yx = 0, yy = 1;  // one of each row and column is 1 or -1, the other 0
 
+  bool operator==(const Turn&) const = default;
   [[nodiscard]] bool is_none() const { return xx == 1 && yy == 1; }
   [[nodiscard]] bool swaps_sides() const { return xx == 0; }
   [[nodiscard]] bool mirrors() const { return xx * yy - xy * yx < 0; }
