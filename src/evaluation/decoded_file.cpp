@@ -7,6 +7,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/parse_json.h"
 
 namespace raven::evaluation {
 namespace {
@@ -82,7 +83,7 @@ void DecodedFile::read(const Identity& identity) {
   std::ifstream in(path_);
   std::string line;
   for (bool first = true; std::getline(in, line); first = false) {
-    const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto json = parse_json<Json>(line);
     if (!json.is_object() || in.eof()) return;  // a line without its end was cut short
     if (first) {
       const auto parts = differing_parts(json, identity);
