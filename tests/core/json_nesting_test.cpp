@@ -32,8 +32,7 @@ TEST(ParseJson, RefusesNestingBeforeAnythingGoesDeep) {
   };
   EXPECT_FALSE(parse_json(nested(kMaxJsonNesting)).is_discarded());
   EXPECT_TRUE(parse_json(nested(kMaxJsonNesting + 1)).is_discarded());
-  const auto deep = parse_json(nested(5'000'000));
-  EXPECT_EQ(deep, parse_json("{"));  // compared and written without a deep stack
+  EXPECT_TRUE(parse_json(nested(5'000'000)).is_discarded());
   EXPECT_TRUE(parse_json<nlohmann::ordered_json>(nested(3), 2).is_discarded());
 }
 
