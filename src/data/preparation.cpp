@@ -281,7 +281,9 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
   const auto duplicates = take_out_duplicates(clips);
   make_folders(options.output / "shards");
   const FolderLock lock(options.output);
-  PreparationRecord record(options);
+  std::set<std::string> subsets;
+  for (const auto& clip : clips) subsets.insert(clip.subset);
+  PreparationRecord record(options, subsets);
 
   const auto to_do = clips_to_do(clips, record, options.retry_failed);
   ShardFiller filler(options, clips, record);
@@ -301,7 +303,6 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
         if (report) report(progress);
       });
   if (is_complete) filler.finish();
-  record.end();
 
   auto verdicts = record.verdicts();
   verdicts.insert(verdicts.end(), duplicates.begin(), duplicates.end());

@@ -22,9 +22,9 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kVerdictHeader = "id\tverdict\tmessage\tfile";
 constexpr std::string_view kVerdictEnding = ".verdicts.tsv";
 constexpr std::string_view kNoSubset = "clips";
-constexpr const char* kBegun = "begun";  // shards whose files may lie there unfinished
+constexpr const char* kBegun = "begun";  // all shards that were ever begun here
 constexpr std::uint64_t kMaxVerdictBytes = 4ULL << 30;
-constexpr std::uint64_t kMaxOptionsBytes = 1ULL << 20;
+constexpr std::uint64_t kMaxOptionsBytes = 64ULL << 20;
 
 /// "trainval-00012" -> trainval, 12. Other names are not ours.
 bool parse_shard_name(std::string_view name, ShardName& parsed) {
@@ -183,7 +183,8 @@ ShardFiles shard_files(const fs::path& shards, const std::string& subset, std::i
           .verdicts = shards / (name + std::string(kVerdictEnding))};
 }
 
-PreparationRecord::PreparationRecord(const PreparationOptions& options)
+PreparationRecord::PreparationRecord(const PreparationOptions& options,
+                                     const std::set<std::string>& subsets)
     : file_(options.output / kOptionsFile), shards_(options.output / "shards") {
   const auto wanted = described(options);
   const bool is_new = !fs::exists(file_);
@@ -204,6 +205,10 @@ PreparationRecord::PreparationRecord(const PreparationOptions& options)
     finished.insert(stem);
     read_finished(parsed);
   }
+  const auto is_known = [&](const std::string& subset) {
+    return next_number_.count(subset) > 0 || subsets.count(subset) > 0 ||
+           (subset == kNoSubset && subsets.count("") > 0);
+  };
   std::vector<fs::path> left_over;
   for (const auto& name : names) {
     const auto stem = stem_of(name);
@@ -215,13 +220,16 @@ PreparationRecord::PreparationRecord(const PreparationOptions& options)
       continue;
     }
     const bool is_begun =
-        is_old ? parsed.number == next_number(parsed.subset) : begun_.count(printable(stem)) > 0;
+        is_old ? is_known(parsed.subset) && parsed.number <= next_number(parsed.subset)
+               : begun_.count(printable(stem)) > 0;
     if (!is_ours || !is_begun) refuse(shards_ / name);
     left_over.push_back(shards_ / name);
   }
   for (const auto& file : left_over) remove_file(file);
-  begun_.clear();
-  if (is_new || !there.contains(kBegun) || !there.at(kBegun).empty()) write();
+  if (is_new || is_old) {
+    for (const auto& stem : finished) begun_.insert(printable(stem));
+    write();
+  }
 }
 
 void PreparationRecord::read_finished(const ShardName& shard) {
@@ -240,15 +248,8 @@ void PreparationRecord::write() const {
 
 ShardFiles PreparationRecord::begin(const std::string& subset) {
   auto files = shard_files(shards_, subset, next_number(subset));
-  begun_ = {printable(stem_of(files.tar.filename().string()))};  // the one before is finished
-  write();
+  if (begun_.insert(printable(stem_of(files.tar.filename().string()))).second) write();
   return files;
-}
-
-void PreparationRecord::end() {
-  if (begun_.empty()) return;
-  begun_.clear();
-  write();
 }
 
 const ClipVerdict* PreparationRecord::find(const std::string& id) const {

@@ -39,14 +39,17 @@ struct ShardName {
 };
 
 /// The finished shards of a folder, and `prepare.json`: the options that it was prepared with, and
-/// which shard was begun last.
+/// which shards were begun.
 class PreparationRecord {
  public:
   /// Reads what is there and removes what unfinished shards left that were begun here. Throws
   /// ConfigError naming the option that differs from those the folder was prepared with, a damaged
   /// prepare.json, or what is called like a shard but was not begun here: nothing of others is ever
   /// removed. Nothing is written or removed before that is known.
-  explicit PreparationRecord(const PreparationOptions& options);
+  ///
+  /// Folders of versions before 1.2 do not say what was begun: there it is the shards of `subsets`
+  /// and of finished shards, up to the next number.
+  PreparationRecord(const PreparationOptions& options, const std::set<std::string>& subsets);
 
   /// Null when no finished shard speaks of the clip; a later shard's verdict counts.
   [[nodiscard]] const ClipVerdict* find(const std::string& id) const;
@@ -55,8 +58,6 @@ class PreparationRecord {
 
   /// Where the next shard of a subset goes. From here on it counts as begun, on disk as well.
   ShardFiles begin(const std::string& subset);
-  /// No shard is open any more.
-  void end();
 
   /// A shard that was finished just now; takes the number.
   void add(const std::string& subset, const std::vector<ClipVerdict>& verdicts,

@@ -109,7 +109,7 @@ void DecodedFile::drop_finish() {
   std::istringstream lines(read_file(path_));
   std::string kept;
   for (std::string line; std::getline(lines, line);) {
-    if (!finish_of(Json::parse(line, nullptr, /*allow_exceptions=*/false))) kept += line + "\n";
+    if (!finish_of(parse_json<Json>(line))) kept += line + "\n";
   }
   write_file_atomically(path_, kept);
   finished_.reset();

@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     raven::data::PreparationOptions options;
     options.output = folder.path();
-    const raven::data::PreparationRecord record(options);
+    const raven::data::PreparationRecord record(options, {});
     for (const auto& verdict : record.verdicts()) {
       if (record.find(verdict.id) == nullptr) __builtin_trap();
     }
