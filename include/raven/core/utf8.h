@@ -31,4 +31,9 @@ void append_utf8(std::string& out, char32_t code);
 /// different; bytes beyond ASCII are written so as well when the text is not UTF-8.
 std::string printable(std::string_view text);
 
+/// For people's eyes: control characters other than newline and tab, characters that turn the
+/// direction of what follows, and bytes that are no UTF-8 are written as \u001b and \x9b, so that
+/// names and transcripts cannot steer a terminal. JSON stays JSON of the same meaning.
+std::string for_terminal(std::string_view text);
+
 }  // namespace raven
