@@ -51,9 +51,9 @@ void describe_decoding(double ctc_weight_of_training, Metadata& metadata) {
 std::string settings_text(const Metadata& metadata) {
   auto settings = nlohmann::json::object();
   for (const auto& [key, value] : metadata) {
-    if (is_setting(key)) settings[key] = value;
+    if (is_setting(key)) settings[as_utf8(key)] = as_utf8(value);
   }
-  return settings.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return settings.dump(2) + "\n";
 }
 
 Metadata settings_beside(const std::filesystem::path& model) {
