@@ -104,7 +104,7 @@ TEST(CtcPrefixScore, ExcludesWhatDoesNotFitIntoTheFrames) {
 
 TEST(CtcPrefixScore, NothingChangesWhatDoesNotFitAnyMore) {
   const CtcPrefixScore ctc(posteriors(), {}, kEnd);
-  for (const std::vector<std::int64_t> labels : {std::vector<std::int64_t>{1, 1, 1}, {1, 1, 2}}) {
+  for (const auto& labels : {std::vector<std::int64_t>{1, 1, 1}, {1, 1, 2}}) {
     const auto scores = after(ctc, labels).scores;
     for (std::int64_t unit = 0; unit <= kEnd; ++unit) {
       EXPECT_EQ(scores[unit].item<double>(), 0) << labels[2] << " then " << unit;
