@@ -13,6 +13,7 @@
 #include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/lines.h"
 #include "raven/core/log.h"
 #include "raven/core/utf8.h"
 #include "raven/data/manifest.h"
@@ -40,10 +41,8 @@ std::vector<std::string> read_lines(const fs::path& file) {
   }
   if (!fs::exists(file)) throw ConfigError(fmt::format("there is no file {}", file.string()));
   const auto content = read_file(file, kMaxFileBytesByDefault, FileKind::kAny);
-  for (std::string_view rest = content; !rest.empty();) {
-    const auto end = rest.find('\n');
-    lines.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  for (Lines reader(content); const auto line = reader.next();) {
+    lines.emplace_back(*line);
     if (!is_utf8(lines.back())) {
       throw DataError(fmt::format("{}:{}: is no UTF-8 text", file.string(), lines.size()), "text");
     }

@@ -26,13 +26,21 @@ TEST(Lines, EndInLineFeedWithOrWithoutCarriageReturn) {
   EXPECT_THAT(lines_of("\n"), ElementsAre(""));
 }
 
-TEST(Lines, EndInCarriageReturnWhereTheFirstOneDoes) {
+TEST(Lines, EndInCarriageReturnWhereThereIsNoLineFeed) {
   EXPECT_THAT(lines_of("a\rb\r\rc"), ElementsAre("a", "b", "", "c"));
-  EXPECT_THAT(lines_of("a\rb\r\nc\nd\r"), ElementsAre("a", "b", "c", "d"));
+  EXPECT_THAT(lines_of("a\rb\r"), ElementsAre("a", "b"));
 }
 
 TEST(Lines, KeepACarriageReturnInsideALineOfAnotherFile) {
   EXPECT_THAT(lines_of("head\na\rb\n"), ElementsAre("head", "a\rb"));
+  EXPECT_THAT(lines_of("a\rb\nc"), ElementsAre("a\rb", "c"));
+}
+
+TEST(Lines, LeaveOutAByteOrderMark) {
+  EXPECT_THAT(lines_of("\xEF\xBB\xBF"
+                       "a\nb"),
+              ElementsAre("a", "b"));
+  EXPECT_THAT(lines_of("\xEF\xBB\xBF"), IsEmpty());
 }
 
 }  // namespace

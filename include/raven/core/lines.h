@@ -8,8 +8,9 @@
 namespace raven {
 
 /// Goes through the lines of `content` without their ends, counting from 1. They end in LF or CRLF,
-/// or in CR where the first one does, as old Macs and some spreadsheets write. The end of the last
-/// line may be left out. Views are into `content`, which must stay.
+/// or in CR where there is no LF at all, as old Macs and some spreadsheets write. The end of the
+/// last line may be left out; a byte-order mark at the start is. Views are into `content`, which
+/// must stay.
 class Lines {
  public:
   explicit Lines(std::string_view content) noexcept;
@@ -23,7 +24,7 @@ class Lines {
  private:
   std::string_view rest_;
   std::size_t number_ = 0;
-  bool ends_in_cr_ = false;
+  char end_;
 };
 
 }  // namespace raven

@@ -36,4 +36,8 @@ std::string printable(std::string_view text);
 /// names and transcripts cannot steer a terminal. JSON stays JSON of the same meaning.
 std::string for_terminal(std::string_view text);
 
+/// The same text where it is UTF-8, else printable(text): fit for files that hold UTF-8 alone
+/// (JSON) and are read back, where different texts must stay different.
+std::string as_utf8(std::string_view text);
+
 }  // namespace raven
