@@ -158,6 +158,7 @@ ExitCode finetune(const Arguments& arguments) {
   const auto length =
       train::RunLength::of(config.train, config.optimizer, loader.batches_per_epoch());
   auto known = training_facts(config, device, training.manifest, loader, length, task.module());
+  known["stage"] = "finetune";
   known["modality"] = std::string(config::enum_name(config.model.modality));
   known["units"] = fmt::format("{}", tokenizer->units().size());
   known["encoder"] = config.model.init.empty() ? "random weights" : config.model.init;

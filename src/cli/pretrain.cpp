@@ -76,7 +76,8 @@ ExitCode pretrain(const Arguments& arguments) {
   folder.claim(train::flatten(config), yaml, arguments.overrides());
   log::also_to(folder.path() / "log.txt");
   train::PretrainTask task(config, device, length, std::move(held_out), units);
-  const auto known = training_facts(config, device, manifest, loader, length, task.module());
+  auto known = training_facts(config, device, manifest, loader, length, task.module());
+  known["stage"] = "pretrain";
   for (const auto& [name, value] : known) log::info("{}: {}", name, value);
   folder.write_environment(known);
 

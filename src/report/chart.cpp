@@ -3,9 +3,10 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
 
-#include "raven/report/curves.h"
 #include "report/html.h"
 
 namespace raven::report {
@@ -33,22 +34,56 @@ void widen(Axis& axis) {
   axis.high += margin;
 }
 
-/// All values, but single spikes do not press the rest flat: they leave the picture.
-Axis value_axis(const std::vector<ChartSeries>& series) {
-  std::vector<double> values;
-  for (const auto& [name, track, colour] : series) {
-    for (const auto& bucket : track->buckets()) values.push_back(bucket.mean());
+struct Range {
+  double low = INFINITY, high = -INFINITY;
+  void add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
   }
+  [[nodiscard]] double size() const { return high - low; }
+};
+
+/// Where a curve is worth a look: all of it, but for a far-off start (where asked for) and, among
+/// many values, single spikes.
+Range shown_range(const Track& track, bool cut_start) {
+  constexpr double kWorthCutting = 4;  // times higher is what is left drawn
+  constexpr std::size_t kStartIsOneIn = 20;
+  std::vector<double> values;
+  for (const auto& bucket : track.buckets()) values.push_back(bucket.mean());
+  std::vector<Range> from(values.size());  // of a value and all after it
+  for (std::size_t i = values.size(); i-- > 0;) {
+    if (i + 1 < values.size()) from[i] = from[i + 1];
+    from[i].add(values[i]);
+  }
+  std::size_t first = 0;
+  const auto longest_start = std::max<std::size_t>(1, values.size() / kStartIsOneIn);
+  for (std::size_t i = 1; cut_start && i <= longest_start && i + 1 < values.size(); ++i) {
+    if (from[i].size() <= 0 || kWorthCutting * from[i].size() >= from[0].size()) continue;
+    first = i;
+    break;
+  }
+  auto range = from[first];
+  values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(first));
   std::sort(values.begin(), values.end());
   const auto quantile = [&](double share) {
     return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
   };
   const double low = quantile(0.01), high = quantile(0.99), room = 0.75 * (high - low);
-  Axis axis{.low = values.front(), .high = values.back()};
   if (room > 0 && values.size() >= kSpikesAmong) {
-    axis.low = std::max(axis.low, low - room);
-    axis.high = std::min(axis.high, high + room);
+    range.low = std::max(range.low, low - room);
+    range.high = std::min(range.high, high + room);
   }
+  return range;
+}
+
+Axis value_axis(const std::vector<ChartSeries>& series, bool cut_start) {
+  Range all;
+  for (const auto& item : series) {
+    const auto range = shown_range(*item.track, cut_start);
+    all.add(range.low);
+    all.add(range.high);
+  }
+  Axis axis{.low = all.low, .high = all.high};
   widen(axis);
   const double margin = 0.04 * (axis.high - axis.low);
   axis.low -= margin;
@@ -134,6 +169,26 @@ std::string short_text(double value, bool percent) {
   return percent ? percent_text(value) : number_text(value, 3);
 }
 
+/// The farthest value above and below the picture, at its edges.
+std::string tell_beyond(const ChartOptions& options, const std::vector<ChartSeries>& series,
+                        const Axis& x, const Axis& y) {
+  const Bucket *highest = nullptr, *lowest = nullptr;
+  for (const auto& item : series) {
+    for (const auto& bucket : item.track->buckets()) {
+      if (bucket.mean() > (highest == nullptr ? y.high : highest->mean())) highest = &bucket;
+      if (bucket.mean() < (lowest == nullptr ? y.low : lowest->mean())) lowest = &bucket;
+    }
+  }
+  const auto note = [&](const Bucket* bucket, const char* arrow, double at) {
+    if (bucket == nullptr) return std::string();
+    return text_at(
+        x.to - 2, at, "end",
+        fmt::format("{} {} at {} {}", arrow, short_text(bucket->mean(), options.percent),
+                    options.x_label, axis_text(bucket->step() * options.x_scale, false)));
+  };
+  return note(highest, "\xE2\x86\x91", y.to + 9) + note(lowest, "\xE2\x86\x93", y.from - 4);
+}
+
 std::string draw_legend(const ChartOptions& options, const std::vector<ChartSeries>& series) {
   std::string legend = "<ul class=\"legend\">";
   for (const auto& item : series) {
@@ -175,6 +230,96 @@ std::string description(const ChartOptions& options, const std::vector<ChartSeri
   return escaped(text, 600);
 }
 
+std::vector<ChartSeries> with_points(const std::vector<ChartSeries>& given) {
+  std::vector<ChartSeries> series;
+  for (const auto& item : given) {
+    if (item.track != nullptr && !item.track->empty()) series.push_back(item);
+  }
+  return series;
+}
+
+struct Plot {
+  Axis x, y;
+  std::string markup;  // inside an <svg> of kWidth x kHeight
+};
+
+Plot draw_plot(const ChartOptions& options, const std::vector<ChartSeries>& series) {
+  Plot plot{.x = step_axis(series), .y = value_axis(series, options.cut_start), .markup = {}};
+  auto& [x, y, markup] = plot;
+  x.from = kLeft;
+  x.to = kWidth - kRight;
+  y.from = kHeight - kBottom;
+  y.to = kTop;
+  markup = draw_axes(x, y, options);
+  // The inner picture cuts off what lies beyond the axes; its coordinates are those of the outer
+  // one.
+  markup += fmt::format(
+      "<svg x=\"{0:g}\" y=\"{1:g}\" width=\"{2:g}\" height=\"{3:g}\" viewBox=\"{0:g} {1:g} {2:g} "
+      "{3:g}\">",
+      kLeft - 3, kTop - 3, kWidth - kLeft - kRight + 6, kHeight - kTop - kBottom + 6);
+  for (const auto& item : series) {
+    if (item.track->thinned()) markup += draw_band(*item.track, x, y, item.colour);
+  }
+  for (const auto& item : series) markup += draw_line(item, x, y);
+  markup += "</svg>" + tell_beyond(options, series, x, y);
+  return plot;
+}
+
+// A file of charts: each has its title, meaning, legend and plot below one another.
+constexpr std::size_t kFileColumns = 2;
+constexpr double kFileMargin = 14, kFileWidth = 460, kFilePlotWidth = 440;
+constexpr double kFilePlotHeight = kFilePlotWidth * kHeight / kWidth;
+constexpr double kFileTitle = 16, kFileLine = 15, kFileGap = 20;
+constexpr double kFileCharacter = 6.1;  // about, in the legend
+constexpr std::array<const char*, kNumColours> kFileColours = {
+    "#0b6fb8", "#d1495b", "#2a9d4a", "#8e5bc0", "#d98a00", "#b02a78", "#2f7a8c", "#4a4a4a"};
+
+std::string file_style() {
+  std::string style =
+      "text{font:11px sans-serif;fill:#555}.title{font:bold 13px sans-serif;fill:#222}"
+      "path{fill:none;stroke:#888}.grid{stroke:#e4e4e4}.zero{stroke:#888;stroke-dasharray:2 3}"
+      "polyline{fill:none;stroke:currentColor;stroke-width:1.6;stroke-linejoin:round}"
+      "polygon{fill:currentColor;opacity:.16}circle{fill:currentColor}.dash{stroke-dasharray:6 3}";
+  for (std::size_t i = 0; i < kNumColours; ++i) {
+    style += fmt::format(".c{}{{color:{}}}", i, kFileColours[i]);
+  }
+  return style;
+}
+
+struct FilePanel {
+  double height = 0;
+  std::string markup;
+};
+
+FilePanel draw_file_panel(const ChartOptions& options, const std::vector<ChartSeries>& series) {
+  double y = kFileTitle;
+  auto markup =
+      fmt::format("<text class=\"title\" y=\"{:g}\">{}</text>\n", y - 4, escaped(options.title));
+  if (!options.meaning.empty()) {
+    y += kFileLine;
+    markup += text_at(0, y - 4, "start", options.meaning);
+  }
+  double x = 0;
+  y += kFileLine;
+  for (const auto& item : series) {
+    const auto text =
+        fmt::format("{} {}", item.name, short_text(item.track->last().value, options.percent));
+    const double width = 24 + kFileCharacter * static_cast<double>(text.size()) + 12;
+    if (x > 0 && x + width > kFilePlotWidth) {
+      x = 0;
+      y += kFileLine;
+    }
+    markup += fmt::format("<polyline class=\"{}\" points=\"{:g},{:g} {:g},{:g}\"/>",
+                          style_of(item.colour), x, y - 8, x + 18, y - 8);
+    markup += text_at(x + 24, y - 4, "start", text) + "\n";
+    x += width;
+  }
+  markup += fmt::format(
+      "<svg y=\"{:g}\" width=\"{:g}\" height=\"{:g}\" viewBox=\"0 0 {:g} {:g}\">{}</svg>\n", y,
+      kFilePlotWidth, kFilePlotHeight, kWidth, kHeight, draw_plot(options, series).markup);
+  return {.height = y + kFilePlotHeight + kFileGap, .markup = std::move(markup)};
+}
+
 }  // namespace
 
 std::string axis_text(double value, bool percent) {
@@ -186,42 +331,66 @@ std::string axis_text(double value, bool percent) {
   return fmt::format("{:g}", std::round(value * 1e9) / 1e9);
 }
 
+std::vector<double> axis_ticks(double low, double high, int count) {
+  const double rough = (high - low) / count;
+  const double power = std::pow(10.0, std::floor(std::log10(rough)));
+  double step = 10 * power;
+  for (const double factor : {1.0, 2.0, 5.0}) {
+    if (rough <= factor * power) {
+      step = factor * power;
+      break;
+    }
+  }
+  std::vector<double> ticks;
+  const auto first = static_cast<std::int64_t>(std::ceil(low / step - 1e-9));
+  const auto last = static_cast<std::int64_t>(std::floor(high / step + 1e-9));
+  for (auto i = first; i <= last; ++i) ticks.push_back(static_cast<double>(i) * step);
+  return ticks;
+}
+
 std::string chart(const ChartOptions& options, const std::vector<ChartSeries>& given) {
-  std::vector<ChartSeries> series;
-  for (const auto& item : given) {
-    if (item.track != nullptr && !item.track->empty()) series.push_back(item);
-  }
+  const auto series = with_points(given);
   if (series.empty()) return {};
-  auto x = step_axis(series);
-  auto y = value_axis(series);
-  x.from = kLeft;
-  x.to = kWidth - kRight;
-  y.from = kHeight - kBottom;
-  y.to = kTop;
-  // The inner picture cuts off what lies beyond the axes; its coordinates are those of the outer
-  // one.
-  std::string curves = fmt::format(
-      "<svg x=\"{0:g}\" y=\"{1:g}\" width=\"{2:g}\" height=\"{3:g}\" viewBox=\"{0:g} {1:g} {2:g} "
-      "{3:g}\">",
-      kLeft - 3, kTop - 3, kWidth - kLeft - kRight + 6, kHeight - kTop - kBottom + 6);
-  for (const auto& item : series) {
-    if (item.track->thinned()) curves += draw_band(*item.track, x, y, item.colour);
-  }
-  for (const auto& item : series) curves += draw_line(item, x, y);
-  curves += "</svg>";
+  const auto plot = draw_plot(options, series);
+  const auto& [x, y, markup] = plot;
   const auto meaning =
       options.meaning.empty() ? "" : fmt::format("<small>{}</small>", escaped(options.meaning));
   return fmt::format(
       "<figure class=\"chart\"><figcaption><b>{0}</b>{1}</figcaption>"
       "<svg class=\"plot\" viewBox=\"0 0 {2:g} {3:g}\" role=\"img\" aria-label=\"{0}: {4}\" "
       "data-x=\"{5:g} {6:g} {7:g} {8:g}\" data-y=\"{9:.8g} {10:.8g} {11:g} {12:g}\" "
-      "data-label=\"{18}\"{13}>"
-      "<title>{0}</title>{14}{15}</svg><output></output>{16}{17}</figure>\n",
+      "data-label=\"{17}\"{13}>"
+      "<title>{0}</title>{14}</svg><output></output>{15}{16}</figure>\n",
       escaped(options.title), meaning, kWidth, kHeight, description(options, series),
       x.low * options.x_scale, x.high * options.x_scale, x.from, x.to, y.low, y.high, y.from, y.to,
-      options.percent ? " data-percent=\"1\"" : "", draw_axes(x, y, options), curves,
-      draw_legend(options, series), details("numbers", numbers_table(options, series)),
-      escaped(options.x_label));
+      options.percent ? " data-percent=\"1\"" : "", markup, draw_legend(options, series),
+      details("numbers", numbers_table(options, series)), escaped(options.x_label));
+}
+
+std::string chart_file(const std::vector<Chart>& charts) {
+  std::vector<FilePanel> panels;
+  for (const auto& [options, given] : charts) {
+    const auto series = with_points(given);
+    if (!series.empty()) panels.push_back(draw_file_panel(options, series));
+  }
+  std::string content;
+  double top = kFileMargin;
+  for (std::size_t i = 0; i < panels.size(); i += kFileColumns) {
+    double height = 0;
+    for (std::size_t j = i; j < std::min(i + kFileColumns, panels.size()); ++j) {
+      content +=
+          fmt::format("<g transform=\"translate({:g},{:g})\">\n{}</g>\n",
+                      kFileMargin + static_cast<double>(j - i) * kFileWidth, top, panels[j].markup);
+      height = std::max(height, panels[j].height);
+    }
+    top += height;
+  }
+  constexpr double kAll = kFileColumns * kFileWidth;
+  return fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0:g}\" height=\"{1:g}\" "
+      "viewBox=\"0 0 {0:g} {1:g}\">\n<style>{2}</style>\n"
+      "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n{3}</svg>\n",
+      kAll, top, file_style(), content);
 }
 
 }  // namespace raven::report

@@ -3,18 +3,16 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <sstream>
 
 #include "raven/media/media.h"
+#include "raven/report/collapse_limits.h"
 #include "report/html.h"
 
 namespace raven::report {
 namespace {
 
-constexpr std::array<const char*, 4> kTerms = {"v2v", "v2a", "a2a", "a2v"};
-constexpr double kNothingGained = 0.02;  // docs/monitoring.md
 constexpr auto kFramesPerSecond = static_cast<double>(media::kFrameRateHz);
 
 std::string text_or(const std::map<std::string, std::string>& map, const std::string& key) {
@@ -33,12 +31,39 @@ std::optional<double> number_in(const std::map<std::string, std::string>& map,
 
 std::string points_text(double fraction) { return fmt::format("{:.1f} points", 100 * fraction); }
 
+/// What the run says of itself; of an older run, what only one stage has among its settings, or
+/// among its numbers.
 Stage stage_of(const RunRecord& run) {
+  const auto said = stage_named(text_or(run.environment, "stage"));
+  if (said != Stage::kUnknown) return said;
   if (!run.value("teacher.momentum").empty()) return Stage::kPretraining;
-  if (!run.value("loss.ctc_weight").empty() || run.metrics.find("valid_wer") != nullptr) {
-    return Stage::kFineTuning;
+  if (!run.value("loss.ctc_weight").empty()) return Stage::kFineTuning;
+  for (const auto& [key, track] : run.metrics.tracks) {
+    const auto known = find_metric(key);
+    if (!known) continue;
+    const auto& writers = known->metric->writers;
+    if (!writers.fine_tuning) return Stage::kPretraining;
+    if (!writers.pretraining) return Stage::kFineTuning;
   }
   return Stage::kUnknown;
+}
+
+/// The head that read held-out clips best, by its lowest word error rate.
+struct HeldOutRate {
+  const char* head = "";  // for readers
+  MetricName name;
+  const Track* track = nullptr;
+};
+
+std::optional<HeldOutRate> held_out_rate(const RunRecord& run) {
+  std::optional<HeldOutRate> best;
+  for (auto rate : {HeldOutRate{.head = "decoder", .name = "valid_wer_attention"},
+                    HeldOutRate{.head = "CTC head", .name = "valid_wer_ctc"}}) {
+    rate.track = run.metrics.find(rate.name);
+    if (rate.track == nullptr) continue;
+    if (!best || rate.track->lowest().value < best->track->lowest().value) best = rate;
+  }
+  return best;
 }
 
 std::string what_it_is(const RunRecord& run, Stage stage) {
@@ -94,10 +119,12 @@ std::optional<BestRate> best_rate(const RunRecord& run) {
     best_is_clean = clean;
   }
   if (best) return best;
-  if (const auto* wer = run.metrics.find("valid_wer")) {
-    return BestRate{.set = fmt::format("held-out clips, step {}", number_text(wer->lowest().step)),
-                    .wer = wer->lowest().value,
-                    .confidence = {}};
+  if (const auto held_out = held_out_rate(run)) {
+    const auto lowest = held_out->track->lowest();
+    return BestRate{
+        .set = fmt::format("held-out clips, {}, step {}", held_out->head, number_text(lowest.step)),
+        .wer = lowest.value,
+        .confidence = {}};
   }
   return std::nullopt;
 }
@@ -105,16 +132,16 @@ std::optional<BestRate> best_rate(const RunRecord& run) {
 void judge_pretraining(const RunRecord& run, Assessment& result) {
   std::vector<std::string> gains;
   double most = -1, probe_rise = 0;
-  for (const std::string term : kTerms) {
-    const auto* track = run.metrics.find("valid_gain_" + term);
-    if (track == nullptr) track = run.metrics.find("gain_" + term);
+  for (const std::string loss : kLosses) {
+    const auto* track = run.metrics.find("valid_gain_<loss>", loss);
+    if (track == nullptr) track = run.metrics.find("gain_<loss>", loss);
     if (track == nullptr) continue;
     const double gain = track->mean(0.95, 1);
     most = std::max(most, gain);
-    gains.push_back(fmt::format("{} {:+.3f}", term, gain));
+    gains.push_back(fmt::format("{} {:+.3f}", loss, gain));
   }
   std::string probe;
-  if (const auto* track = run.metrics.find("probe_r2_video")) {
+  if (const auto* track = run.metrics.find("probe_r2_<modality>", "video")) {
     probe_rise = track->last().value - track->first().value;
     probe = fmt::format("; probe R\xC2\xB2 of video {:.3f} \xE2\x86\x92 {:.3f}",
                         track->first().value, track->last().value);
@@ -125,7 +152,7 @@ void judge_pretraining(const RunRecord& run, Assessment& result) {
   }
   const auto numbers =
       fmt::format("gain over a constant prediction: {}{}", fmt::join(gains, ", "), probe);
-  if (most < kNothingGained) {
+  if (most < kLeastGain) {
     result.mood = Mood::kBad;
     result.verdict = "It has learnt nothing so far: " + numbers;
   } else if (probe_rise < 0) {
@@ -139,11 +166,11 @@ void judge_pretraining(const RunRecord& run, Assessment& result) {
 }
 
 void judge_error_rate(const RunRecord& run, Assessment& result) {
-  const auto* track = run.metrics.find("valid_wer");
   std::string course;
-  if (track != nullptr && track->count() > 1) {
-    course = fmt::format("; held-out WER {} \xE2\x86\x92 {}", percent_text(track->first().value),
-                         percent_text(track->last().value));
+  if (const auto held_out = held_out_rate(run); held_out && held_out->track->count() > 1) {
+    course = fmt::format("; held-out WER of the {} {} \xE2\x86\x92 {}", held_out->head,
+                         percent_text(held_out->track->first().value),
+                         percent_text(held_out->track->last().value));
   }
   if (!result.best) {
     result.verdict = "Cannot be told: no word error rate was measured.";
@@ -160,13 +187,21 @@ void judge_error_rate(const RunRecord& run, Assessment& result) {
   }
 }
 
+/// Gains and probes need frames to look at; without them they are undefined, not wrong.
+bool may_be_undefined(const std::string& key) {
+  const auto known = find_metric(key);
+  if (!known) return false;
+  const auto panel = known->metric->panel;
+  return panel == PanelId::kGain || panel == PanelId::kHeldOutGain || panel == PanelId::kProbe;
+}
+
 void look_at_progress(const RunRecord& run, std::vector<Finding>& found) {
   if (run.stopped_on_nan) {
     found.push_back(
         {Mood::kBad, "A step had NaN or Inf: nan/ in the run's folder names the tensor.", ""});
   }
   for (const auto& [key, count] : run.metrics.not_finite) {
-    if (key.rfind("gain", 0) == 0 || key.rfind("probe", 0) == 0) continue;  // undefined, not wrong
+    if (may_be_undefined(key)) continue;
     found.push_back({Mood::kBad,
                      fmt::format("{} was NaN or infinite in {}.", key,
                                  counted(static_cast<double>(count), "report")),
@@ -183,10 +218,10 @@ void look_at_progress(const RunRecord& run, std::vector<Finding>& found) {
 }
 
 void look_at_collapse(const RunRecord& run, std::vector<Finding>& found) {
-  for (const std::string modality : {"video", "audio"}) {
-    const auto* spread = run.metrics.find("target_spread_" + modality);
+  for (const std::string modality : kModalities) {
+    const auto* spread = run.metrics.find("target_spread_<modality>", modality);
     if (spread == nullptr || spread->count() < 2) continue;
-    if (spread->mean(0.95, 1) < 0.5 * spread->first().value) {
+    if (spread->mean(0.95, 1) < kLeastShareOfSpread * spread->first().value) {
       found.push_back(
           {Mood::kBad,
            fmt::format("Targets of {} fell to {:.0f} % of their first spread: the teacher "
@@ -195,16 +230,16 @@ void look_at_collapse(const RunRecord& run, std::vector<Finding>& found) {
            "curves"});
     }
   }
-  for (const std::string term : kTerms) {
-    const auto* spread = run.metrics.find("prediction_spread_" + term);
-    const auto* gain = run.metrics.find("gain_" + term);
+  for (const std::string loss : kLosses) {
+    const auto* spread = run.metrics.find("prediction_spread_<loss>", loss);
+    const auto* gain = run.metrics.find("gain_<loss>", loss);
     if (spread == nullptr || gain == nullptr || spread->count() < 10) continue;
-    if (spread->mean(0.9, 1) < 0.1 && gain->mean(0.9, 1) < kNothingGained) {
+    if (spread->mean(0.9, 1) < kLeastPredictionSpread && gain->mean(0.9, 1) < kLeastGain) {
       found.push_back(
           {Mood::kBad,
            fmt::format("{} gives nearly the same prediction for every frame (spread {:.3f}, "
                        "gain {:+.3f}).",
-                       term, spread->mean(0.9, 1), gain->mean(0.9, 1)),
+                       loss, spread->mean(0.9, 1), gain->mean(0.9, 1)),
            "curves"});
     }
   }
@@ -212,21 +247,25 @@ void look_at_collapse(const RunRecord& run, std::vector<Finding>& found) {
 
 /// Held-out loss or error rate that was clearly better before.
 void look_at_overfitting(const RunRecord& run, std::vector<Finding>& found) {
-  for (const std::string key : {"valid_wer", "valid_loss"}) {
-    const auto* track = run.metrics.find(key);
-    if (track == nullptr || track->count() < 4) continue;
-    const double lost = track->last().value - track->lowest().value;
-    const double range = track->highest().value - track->lowest().value;
-    const bool clear = key == "valid_wer" ? lost > 0.02 : lost > 0.15 * range;
-    if (!clear || track->lowest().step > 0.85 * track->last().step) continue;
-    const auto by = key == "valid_wer" ? points_text(lost) : number_text(lost);
+  constexpr std::int64_t kFewestLooks = 4;
+  constexpr double kClearRate = 0.02, kClearShareOfRange = 0.15, kRecent = 0.85;
+  const auto look = [&](MetricName name, const Track& track) {
+    if (track.count() < kFewestLooks) return;
+    const bool rate = find_metric(name.text())->metric->unit == Unit::kShare;
+    const double lost = track.last().value - track.lowest().value;
+    const double range = track.highest().value - track.lowest().value;
+    const bool clear = lost > (rate ? kClearRate : kClearShareOfRange * range);
+    if (!clear || track.lowest().step > kRecent * track.last().step) return;
     found.push_back(
         {Mood::kUnclear,
          fmt::format("{} was best at step {} and has risen by {} since: overfitting, or a "
                      "learning rate too high.",
-                     key, number_text(track->lowest().step), by),
+                     name.text(), number_text(track.lowest().step),
+                     rate ? points_text(lost) : number_text(lost)),
          "curves"});
-  }
+  };
+  if (const auto held_out = held_out_rate(run)) look(held_out->name, *held_out->track);
+  if (const auto* loss = run.metrics.find("valid_loss")) look("valid_loss", *loss);
 }
 
 void look_at_speed(const RunRecord& run, std::vector<Finding>& found) {

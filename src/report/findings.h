@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "raven/report/metric_names.h"
 #include "report/run_record.h"
 
 namespace raven::report {
 
-enum class Stage { kPretraining, kFineTuning, kUnknown };
 enum class Mood { kGood, kUnclear, kBad };
 
 struct Finding {

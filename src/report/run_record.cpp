@@ -115,7 +115,7 @@ void guarded(RunRecord& run, const Reader& reader) {
 
 }  // namespace
 
-const Track* Metrics::find(const std::string& key) const {
+const Track* Metrics::track(const std::string& key) const {
   const auto found = tracks.find(key);
   return found == tracks.end() || found->second.empty() ? nullptr : &found->second;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "raven/report/metric_names.h"
 #include "report/evaluation_record.h"
 #include "report/track.h"
 
@@ -20,7 +21,13 @@ struct Metrics {
   std::int64_t lines = 0, damaged_lines = 0;
   double last_step = 0;
 
-  [[nodiscard]] const Track* find(const std::string& key) const;
+  /// Null when the run has no value of it.
+  [[nodiscard]] const Track* find(MetricName name) const { return track(metric(name)); }
+  [[nodiscard]] const Track* find(MetricFamily family, std::string_view member) const {
+    return track(metric(family, member));
+  }
+  /// Of a name that came from `tracks`.
+  [[nodiscard]] const Track* track(const std::string& key) const;
 };
 
 struct SkippedFile {

@@ -5,16 +5,19 @@
 #include <algorithm>
 #include <optional>
 
+#include "raven/report/collapse_limits.h"
+#include "raven/report/metric_names.h"
+
 namespace raven::train {
 namespace {
 
-constexpr double kLeastShareOfSpread = 0.5;
-constexpr double kLeastGain = 0.02;
-// Unit vectors with this spread have a mean cosine of 0.995 to their mean direction.
-constexpr double kLeastPredictionSpread = 0.1;
+using report::kLeastGain;
+using report::kLeastPredictionSpread;
+using report::kLeastShareOfSpread;
 
-std::optional<double> number(const Numbers& numbers, const std::string& name) {
-  const auto found = numbers.find(name);
+std::optional<double> number(const Numbers& numbers, report::MetricFamily family,
+                             const std::string& member) {
+  const auto found = numbers.find(report::metric(family, member));
   return found == numbers.end() ? std::nullopt : std::optional(found->second);
 }
 
@@ -22,7 +25,7 @@ std::optional<double> number(const Numbers& numbers, const std::string& name) {
 std::optional<double> best_gain(const Numbers& numbers, char modality) {
   std::optional<double> best;
   for (const char student : {'v', 'a'}) {
-    const auto gain = number(numbers, fmt::format("gain_{}2{}", student, modality));
+    const auto gain = number(numbers, "gain_<loss>", fmt::format("{}2{}", student, modality));
     if (gain) best = std::max(best.value_or(*gain), *gain);
   }
   return best;
@@ -30,9 +33,9 @@ std::optional<double> best_gain(const Numbers& numbers, char modality) {
 
 void add_target_warnings(const Numbers& first, const Numbers& now,
                          std::vector<CollapseWarning>& warnings) {
-  for (const std::string modality : {"video", "audio"}) {
-    const auto start = number(first, "target_spread_" + modality);
-    const auto spread = number(now, "target_spread_" + modality);
+  for (const std::string modality : report::kModalities) {
+    const auto start = number(first, "target_spread_<modality>", modality);
+    const auto spread = number(now, "target_spread_<modality>", modality);
     const auto gain = best_gain(now, modality.front());
     if (!start || !spread || !gain) continue;
     if (*spread < kLeastShareOfSpread * *start && *gain < kLeastGain) {
@@ -49,9 +52,9 @@ void add_target_warnings(const Numbers& first, const Numbers& now,
 }
 
 void add_prediction_warnings(const Numbers& now, std::vector<CollapseWarning>& warnings) {
-  for (const std::string term : {"v2v", "v2a", "a2a", "a2v"}) {
-    const auto gain = number(now, "gain_" + term);
-    const auto spread = number(now, "prediction_spread_" + term);
+  for (const std::string term : report::kLosses) {
+    const auto gain = number(now, "gain_<loss>", term);
+    const auto spread = number(now, "prediction_spread_<loss>", term);
     if (!gain || !spread || *gain >= kLeastGain || *spread >= kLeastPredictionSpread) continue;
     warnings.push_back(
         {"predictions " + term,

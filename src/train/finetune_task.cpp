@@ -13,6 +13,7 @@
 #include "raven/nn/lengths.h"
 #include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
+#include "raven/report/metric_names.h"
 #include "raven/text/error_rate.h"
 #include "raven/train/average.h"
 #include "raven/train/checkpoint.h"
@@ -28,6 +29,8 @@ namespace {
 namespace fs = std::filesystem;
 using config::FinetuneConfig;
 using config::FrozenPart;
+
+using report::metric;
 
 constexpr std::int64_t kStatisticsBatches = 100;  // that a frozen part's statistics come from
 
@@ -80,17 +83,17 @@ class HeldOutSums {
 
   void add_errors(const data::Batch& batch, models::Recognizer& recognizer,
                   const decode::Encoded& encoded) {
-    const auto compare = [&](const char* head, std::size_t b,
+    const auto compare = [&](text::ErrorTotals& errors, std::size_t b,
                              const decode::Hypothesis& hypothesis) {
       const auto* labels = batch.labels[static_cast<std::int64_t>(b)].data_ptr<std::int64_t>();
       const std::span said(labels, static_cast<std::size_t>(batch.num_labels_of[b]));
-      errors_[head].add(
+      errors.add(
           text::compare(units_.detokenise_reference(said), units_.detokenise(hypothesis.units)));
     };
     if (ctc_weight_ > 0) {
       const auto best =
           decode::greedy_ctc(recognizer->ctc(encoded.frames), encoded.valid, encoded.ids);
-      for (std::size_t b = 0; b < best.size(); ++b) compare("ctc", b, best[b]);
+      for (std::size_t b = 0; b < best.size(); ++b) compare(of_ctc_, b, best[b]);
     }
     if (ctc_weight_ < 1) {
       config::DecodeConfig greedy;
@@ -98,20 +101,21 @@ class HeldOutSums {
       greedy.beam_size = 1;
       const auto best = decode::decode(recognizer, encoded, greedy);
       for (std::size_t b = 0; b < best.size(); ++b)
-        compare("attention", b, best[b].empty() ? decode::Hypothesis{} : best[b].front());
+        compare(of_decoder_, b, best[b].empty() ? decode::Hypothesis{} : best[b].front());
     }
   }
 
   [[nodiscard]] Numbers numbers() const {
     if (utterances_ == 0) return {};
-    Numbers numbers{
-        {"valid_loss", (ctc_weight_ * ctc_ + (1 - ctc_weight_) * attention_) / utterances_}};
-    if (ctc_weight_ > 0) numbers["valid_ctc"] = ctc_ / utterances_;
+    Numbers numbers{{metric("valid_loss"),
+                     (ctc_weight_ * ctc_ + (1 - ctc_weight_) * attention_) / utterances_}};
+    if (ctc_weight_ > 0) numbers[metric("valid_ctc")] = ctc_ / utterances_;
     if (ctc_weight_ < 1) {
-      numbers["valid_attention"] = attention_ / utterances_;
-      numbers["valid_accuracy"] = correct_ / std::max(count_, 1.0);
+      numbers[metric("valid_attention")] = attention_ / utterances_;
+      numbers[metric("valid_accuracy")] = correct_ / std::max(count_, 1.0);
     }
-    for (const auto& [head, errors] : errors_) numbers["valid_wer_" + head] = errors.wer();
+    if (ctc_weight_ > 0) numbers[metric("valid_wer_ctc")] = of_ctc_.wer();
+    if (ctc_weight_ < 1) numbers[metric("valid_wer_attention")] = of_decoder_.wer();
     return numbers;
   }
 
@@ -119,7 +123,7 @@ class HeldOutSums {
   const text::Units& units_;
   double ctc_weight_;
   double ctc_ = 0, attention_ = 0, correct_ = 0, count_ = 0, utterances_ = 0;
-  std::map<std::string, text::ErrorTotals> errors_;  // by head
+  text::ErrorTotals of_ctc_, of_decoder_;
 };
 
 }  // namespace
@@ -369,10 +373,10 @@ StepPart FinetuneTask::backward(const data::Batch& batch, const Counts& counts, 
   loss.backward();
   StepPart part;
   part.loss = loss.detach();
-  part.losses = {{"ctc", sums.ctc.detach() / utterances},
-                 {"attention", sums.attention.detach() / utterances}};
+  part.losses = {{metric("ctc"), sums.ctc.detach() / utterances},
+                 {metric("attention"), sums.attention.detach() / utterances}};
   if (measure && config_.loss.ctc_weight < 1) {
-    part.measures["accuracy"] =
+    part.measures[metric("accuracy")] =
         sums.correct.item<double>() / std::max(sums.count.item<double>(), 1.0);
   }
   return part;

@@ -5,6 +5,7 @@
 #include "raven/core/files.h"
 #include "raven/data/subset.h"
 #include "raven/media/media.h"
+#include "raven/report/metric_names.h"
 #include "raven/train/device.h"
 #include "raven/train/feature_statistics.h"
 #include "raven/train/finetune_task.h"
@@ -13,6 +14,8 @@
 
 namespace raven::train {
 namespace {
+
+using report::metric;
 
 /// Adds up, per loss, cosines and mean directions over batches.
 class Losses {
@@ -36,10 +39,11 @@ class Losses {
     for (const auto& [name, sums] : sums_) {
       const double loss = sums.loss / sums.frames;
       total += sums.weight * loss;
-      numbers["valid_" + name] = loss;
-      numbers["valid_gain_" + name] = -loss - sums.direction.norm().item<double>() / sums.frames;
+      numbers[metric("valid_<loss>", name)] = loss;
+      numbers[metric("valid_gain_<loss>", name)] =
+          -loss - sums.direction.norm().item<double>() / sums.frames;
     }
-    if (!sums_.empty()) numbers["valid_loss"] = total;
+    if (!sums_.empty()) numbers[metric("valid_loss")] = total;
   }
 
  private:
@@ -65,9 +69,10 @@ class Readings {
 
   void write(const std::string& modality, Numbers& numbers) const {
     if (utterances_ == 0) return;
-    numbers["valid_recognition_ctc_" + modality] = ctc_ / utterances_;
-    numbers["valid_recognition_attention_" + modality] = attention_ / utterances_;
-    numbers["valid_recognition_accuracy_" + modality] = correct_ / std::max(count_, 1.0);
+    numbers[metric("valid_recognition_ctc_<modality>", modality)] = ctc_ / utterances_;
+    numbers[metric("valid_recognition_attention_<modality>", modality)] = attention_ / utterances_;
+    numbers[metric("valid_recognition_accuracy_<modality>", modality)] =
+        correct_ / std::max(count_, 1.0);
   }
 
  private:
@@ -192,8 +197,8 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
   count_skipped(skips_->by_reason, "valid_", numbers);
   of_video.write("video", numbers);
   of_audio.write("audio", numbers);
-  if (video.usable()) numbers["probe_r2_video"] = video.r2();
-  if (audio.usable()) numbers["probe_r2_audio"] = audio.r2();
+  if (video.usable()) numbers[metric("probe_r2_<modality>", "video")] = video.r2();
+  if (audio.usable()) numbers[metric("probe_r2_<modality>", "audio")] = audio.r2();
   return numbers;
 }
 

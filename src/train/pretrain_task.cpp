@@ -8,6 +8,7 @@
 #include "raven/core/random.h"
 #include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
+#include "raven/report/metric_names.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/device.h"
 #include "raven/train/encoder_source.h"
@@ -20,6 +21,7 @@ namespace raven::train {
 namespace {
 
 namespace fs = std::filesystem;
+using report::metric;
 
 constexpr const char* kLabelled = "labelled";  // utterances that the recognition probes learn from
 
@@ -30,9 +32,9 @@ void measure_term(const models::LossTerm& term, Numbers& numbers) {
   const double loss = term.sum.item<double>() / static_cast<double>(targets.size(0));
   const auto of_targets = feature_statistics(targets);
   const auto of_predictions = feature_statistics(frames_where(term.prediction, term.where));
-  numbers["gain_" + term.name] = -loss - of_targets.mean_norm;
-  numbers["prediction_spread_" + term.name] = of_predictions.spread;
-  numbers["prediction_rank_" + term.name] = of_predictions.rank;
+  numbers[metric("gain_<loss>", term.name)] = -loss - of_targets.mean_norm;
+  numbers[metric("prediction_spread_<loss>", term.name)] = of_predictions.spread;
+  numbers[metric("prediction_rank_<loss>", term.name)] = of_predictions.rank;
 }
 
 /// Adds the losses of a recognition probe to the report and returns their sum, weighted the same as
@@ -41,10 +43,11 @@ torch::Tensor report_readings(const models::RecognizerLosses& sums, const std::s
                               const Counts& counts, bool measure, StepPart& part) {
   const double utterances = std::max(counts.at(kLabelled), 1.0);
   const auto ctc = sums.ctc / utterances, attention = sums.attention / utterances;
-  part.losses.emplace_back("recognition_ctc_" + modality, ctc.detach());
-  part.losses.emplace_back("recognition_attention_" + modality, attention.detach());
+  part.losses.emplace_back(metric("recognition_ctc_<modality>", modality), ctc.detach());
+  part.losses.emplace_back(metric("recognition_attention_<modality>", modality),
+                           attention.detach());
   if (measure) {
-    part.measures["recognition_accuracy_" + modality] =
+    part.measures[metric("recognition_accuracy_<modality>", modality)] =
         sums.correct.item<double>() / std::max(sums.count.item<double>(), 1.0);
   }
   return ctc + attention;
@@ -54,8 +57,8 @@ void measure_targets(const torch::Tensor& targets, const torch::Tensor& valid,
                      const std::string& modality, Numbers& numbers) {
   if (!targets.defined()) return;
   const auto statistics = feature_statistics(frames_where(targets, valid));
-  numbers["target_spread_" + modality] = statistics.spread;
-  numbers["target_rank_" + modality] = statistics.rank;
+  numbers[metric("target_spread_<modality>", modality)] = statistics.spread;
+  numbers[metric("target_rank_<modality>", modality)] = statistics.rank;
 }
 
 }  // namespace
@@ -187,7 +190,7 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
     for (const auto& term : terms) {
       const auto mean = term.sum / std::max(counts.at(term.name), 1.0);
       loss = loss.defined() ? loss + term.weight * mean : term.weight * mean;
-      part.losses.emplace_back(term.name, mean.detach());
+      part.losses.emplace_back(metric("<loss>", term.name), mean.detach());
       if (measure) measure_term(term, part.measures);
     }
     if (!loss.defined()) return;
@@ -206,7 +209,7 @@ void PretrainTask::after_update(std::int64_t step, const torch::Tensor& bad) {
 }
 
 Numbers PretrainTask::settings_at(std::int64_t step) const {
-  return {{"momentum", momentum_.at(step)}};
+  return {{metric("momentum"), momentum_.at(step)}};
 }
 
 Numbers PretrainTask::evaluate(const std::stop_token& stop) {

@@ -2,53 +2,61 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <array>
 #include <optional>
 
 #include "raven/core/progress.h"
+#include "raven/report/metric_names.h"
 
 namespace raven::train {
 namespace {
 
-constexpr std::array<const char*, 4> kTerms = {"v2v", "v2a", "a2a", "a2v"};
+using report::metric;
+using report::MetricFamily;
+using report::MetricName;
+
 constexpr double kGiga = 1e9;
 
-std::optional<double> find(const Numbers& numbers, const std::string& name) {
+std::optional<double> value_of(const Numbers& numbers, const std::string& name) {
   const auto found = numbers.find(name);
   return found == numbers.end() ? std::nullopt : std::optional(found->second);
 }
 
-void append(std::string& line, const Numbers& numbers, const std::string& name,
-            const std::string& label, int digits) {
-  if (const auto value = find(numbers, name)) {
-    line += fmt::format("  {} {:.{}f}", label, *value, digits);
-  }
+std::optional<double> find(const Numbers& numbers, MetricName name) {
+  return value_of(numbers, metric(name));
 }
 
-void append_percent(std::string& line, const Numbers& numbers, const std::string& name,
-                    const std::string& label) {
-  if (const auto value = find(numbers, name))
-    line += fmt::format("  {} {:.1f} %", label, 100 * *value);
+std::optional<double> find(const Numbers& numbers, MetricFamily family, std::string_view member) {
+  return value_of(numbers, metric(family, member));
 }
 
-void append_terms(std::string& line, const Numbers& numbers, const std::string& prefix) {
-  for (const std::string term : kTerms) {
-    append(line, numbers, prefix + term, term, 3);
-    if (const auto gain = find(numbers, prefix + "gain_" + term))
-      line += fmt::format(" ({:+.3f})", *gain);
+std::string labelled(std::string_view label, const std::optional<double>& value, int digits) {
+  return value ? fmt::format("  {} {:.{}f}", label, *value, digits) : "";
+}
+
+std::string percent(std::string_view label, const std::optional<double>& value) {
+  return value ? fmt::format("  {} {:.1f} %", label, 100 * *value) : "";
+}
+
+/// Each loss with its gain in brackets.
+std::string losses(const Numbers& numbers, MetricFamily loss, MetricFamily gain) {
+  std::string text;
+  for (const std::string name : report::kLosses) {
+    text += labelled(name, find(numbers, loss, name), 3);
+    if (const auto value = find(numbers, gain, name)) text += fmt::format(" ({:+.3f})", *value);
   }
+  return text;
 }
 
 }  // namespace
 
 std::string report_line(std::int64_t step, std::int64_t steps, const Numbers& numbers) {
   auto line = fmt::format("step {}/{}", step, steps);
-  append(line, numbers, "loss", "loss", 4);
-  append_terms(line, numbers, "");
-  append(line, numbers, "ctc", "ctc", 2);
-  append(line, numbers, "attention", "attention", 2);
-  append(line, numbers, "accuracy", "accuracy", 3);
-  append(line, numbers, "grad_norm", "grad norm", 2);
+  line += labelled("loss", find(numbers, "loss"), 4);
+  line += losses(numbers, "<loss>", "gain_<loss>");
+  line += labelled("ctc", find(numbers, "ctc"), 2);
+  line += labelled("attention", find(numbers, "attention"), 2);
+  line += labelled("accuracy", find(numbers, "accuracy"), 3);
+  line += labelled("grad norm", find(numbers, "grad_norm"), 2);
   if (const auto lr = find(numbers, "lr")) line += fmt::format("  lr {:.2e}", *lr);
   if (const auto speed = find(numbers, "frames_per_s"))
     line += fmt::format("  {:.0f} frames/s", *speed);
@@ -70,13 +78,13 @@ std::string report_line(std::int64_t step, std::int64_t steps, const Numbers& nu
 
 std::string held_out_line(std::int64_t step, const Numbers& numbers) {
   auto line = fmt::format("step {}  held out", step);
-  append(line, numbers, "valid_loss", "loss", 4);
-  append_terms(line, numbers, "valid_");
-  append(line, numbers, "valid_accuracy", "accuracy", 3);
-  append_percent(line, numbers, "valid_wer_ctc", "WER ctc");
-  append_percent(line, numbers, "valid_wer_attention", "attention");
-  append(line, numbers, "probe_r2_video", "probe R2 video", 3);
-  append(line, numbers, "probe_r2_audio", "audio", 3);
+  line += labelled("loss", find(numbers, "valid_loss"), 4);
+  line += losses(numbers, "valid_<loss>", "valid_gain_<loss>");
+  line += labelled("accuracy", find(numbers, "valid_accuracy"), 3);
+  line += percent("WER ctc", find(numbers, "valid_wer_ctc"));
+  line += percent("attention", find(numbers, "valid_wer_attention"));
+  line += labelled("probe R2 video", find(numbers, "probe_r2_<modality>", "video"), 3);
+  line += labelled("audio", find(numbers, "probe_r2_<modality>", "audio"), 3);
   return line;
 }
 

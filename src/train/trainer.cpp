@@ -6,6 +6,7 @@
 #include "raven/core/random.h"
 #include "raven/nn/state_dict.h"
 #include "raven/report/curves.h"
+#include "raven/report/metric_names.h"
 #include "raven/train/collapse.h"
 #include "raven/train/device.h"
 #include "raven/train/nan_report.h"
@@ -186,8 +187,8 @@ void Trainer::report() {
   for (const auto& [name, value] : measures_) numbers[name] = value;
   for (const auto& [name, value] : task_.settings_at(step_ - 1)) numbers[name] = value;
   for (const auto& [name, value] : updater_.rates_at(step_ - 1)) numbers[name] = value;
-  numbers["epoch"] = static_cast<double>(step_ * settings_.train.accumulate) /
-                     static_cast<double>(loader_.batches_per_epoch());
+  numbers[report::metric("epoch")] = static_cast<double>(step_ * settings_.train.accumulate) /
+                                     static_cast<double>(loader_.batches_per_epoch());
   for (const auto& [name, value] : speed_since_last_report()) numbers[name] = value;
   folder_.add_skipped(loader_.skipped_lines());
   count_skipped(folder_.skipped(), "", numbers);
@@ -218,11 +219,14 @@ Numbers Trainer::speed_since_last_report() {
   const double waited = loader_.waited_s();
   const double steps = static_cast<double>(step_ - reported_step_);
   const auto memory = memory_use(settings_.device);
-  Numbers numbers{{"frames_per_s", static_cast<double>(frames_) / elapsed},
-                  {"wait_share", std::min((waited - waited_before_s_) / elapsed, 1.0)},
-                  {"step_s", elapsed / std::max(steps, 1.0)},
-                  {"rss_bytes", static_cast<double>(memory.resident)}};
-  if (settings_.device.is_cuda()) numbers["device_bytes"] = static_cast<double>(memory.peak_device);
+  using report::metric;
+  Numbers numbers{{metric("frames_per_s"), static_cast<double>(frames_) / elapsed},
+                  {metric("wait_share"), std::min((waited - waited_before_s_) / elapsed, 1.0)},
+                  {metric("step_s"), elapsed / std::max(steps, 1.0)},
+                  {metric("rss_bytes"), static_cast<double>(memory.resident)}};
+  if (settings_.device.is_cuda()) {
+    numbers[metric("device_bytes")] = static_cast<double>(memory.peak_device);
+  }
   reported_at_ = now;
   reported_step_ = step_;
   waited_before_s_ = waited;

@@ -1,9 +1,12 @@
 #include "raven/train/updater.h"
 
+#include "raven/report/metric_names.h"
 #include "raven/train/finite_watch.h"
 
 namespace raven::train {
 namespace {
+
+using report::metric;
 
 void add_to(NamedTensors& sums, const NamedTensors& values) {
   if (sums.empty()) {
@@ -39,18 +42,18 @@ StepValues Updater::gradients(const std::vector<data::Batch>& batches, bool meas
   StepValues result;
   for (const auto& batch : batches) {
     auto part = task_.backward(batch.to(device_), counts, measure);
-    part.losses.emplace_back("loss", part.loss);
+    part.losses.emplace_back(metric("loss"), part.loss);
     add_to(result.values, part.losses);
     for (const auto& [name, value] : part.measures) {
       result.measures[name] += value / static_cast<double>(batches.size());
     }
   }
-  std::vector<torch::Tensor> norms, all;
   for (const auto& optimizer : optimizers_) {
-    norms.push_back(optimizer.grad_norm());
-    result.values.emplace_back("grad_norm_" + optimizer.name(), norms.back());
+    result.norms.push_back(optimizer.grad_norm());
+    result.values.emplace_back(metric("grad_norm_<set>", optimizer.name()), result.norms.back());
   }
-  result.values.emplace_back("grad_norm", torch::stack(norms).norm());
+  result.values.emplace_back(metric("grad_norm"), torch::stack(result.norms).norm());
+  std::vector<torch::Tensor> all;
   for (const auto& [name, value] : result.values) all.push_back(value);
   result.bad = FiniteWatch::bad_flag(all);
   return result;
@@ -60,18 +63,17 @@ void Updater::apply(const StepValues& gradients, std::int64_t step) {
   for (std::size_t i = 0; i < optimizers_.size(); ++i) {
     std::vector<double> rates;
     for (const auto& group : rates_[i]) rates.push_back(group.rate.at(step));
-    for (const auto& [name, value] : gradients.values) {
-      if (name != "grad_norm_" + optimizers_[i].name()) continue;
-      optimizers_[i].step(rates, value, gradients.bad);
-    }
+    optimizers_[i].step(rates, gradients.norms.at(i), gradients.bad);
   }
   task_.after_update(step, gradients.bad);
 }
 
 Numbers Updater::rates_at(std::int64_t step) const {
-  Numbers rates{{"lr", rates_.front().front().rate.at(step)}};
+  Numbers rates{{metric("lr"), rates_.front().front().rate.at(step)}};
   for (const auto& groups : rates_) {
-    for (const auto& group : groups) rates["lr_" + group.group] = group.rate.at(step);
+    for (const auto& group : groups) {
+      rates[metric("lr_<group>", group.group)] = group.rate.at(step);
+    }
   }
   return rates;
 }

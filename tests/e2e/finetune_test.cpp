@@ -31,6 +31,27 @@ TEST_F(Finetune, LossFallsAndTheRunFolderIsComplete) {
   }
 }
 
+TEST_F(Finetune, TheReportOfARunTellsItsWordErrorRate) {
+  ASSERT_EQ(finetune("run"), 0) << read_file(log("run"));
+  const auto environment = nlohmann::json::parse(read_file(folder("run") / "environment.json"));
+  EXPECT_EQ(environment.at("stage"), "finetune");
+  fs::remove(folder("run") / "config.json");  // the stage is known without
+  ASSERT_EQ(Process({kRaven, "report", folder("run").string()}, log("report")).wait(), 0)
+      << read_file(log("report"));
+  const auto html = read_file(folder("run") / "report.html");
+  EXPECT_THAT(html, HasSubstr("fine-tuning"));
+  EXPECT_THAT(html, HasSubstr("% (held-out clips, "));
+  EXPECT_THAT(html, HasSubstr("; held-out WER of the "));
+  EXPECT_THAT(html, HasSubstr("best WER, held-out clips"));
+  EXPECT_EQ(html.find("Cannot be told"), html.npos);
+  EXPECT_EQ(html.find("Other numbers"), html.npos);
+  const auto svg = read_file(folder("run") / "curves.svg");
+  for (const char* title : {"word error rate on held-out clips", "loss", "CTC loss",
+                            "attention loss", "accuracy", "learning rate of the encoder"}) {
+    EXPECT_THAT(svg, HasSubstr(std::string(">") + title)) << title;
+  }
+}
+
 TEST_F(Finetune, KilledAtAnyMomentItEndsWithTheSameBytes) {
   for (const std::string frozen : {"none", "frontend"}) {
     const std::vector<std::string> more = {"train.steps=60", "model.frozen=" + frozen};

@@ -112,6 +112,8 @@ TEST_F(Pretrain, LossFallsAndTheRunFolderIsComplete) {
     EXPECT_TRUE(fs::exists(folder("run") / file)) << file;
   }
   EXPECT_FALSE(fs::is_empty(folder("run") / "tensorboard"));
+  const auto environment = nlohmann::json::parse(read_file(folder("run") / "environment.json"));
+  EXPECT_EQ(environment.at("stage"), "pretrain");
 }
 
 TEST_F(Pretrain, SaysThatTheMachineIsBusyWithOtherWork) {

@@ -47,9 +47,61 @@ TEST(Chart, ASpikeDoesNotFlattenTheRest) {
 }
 
 TEST(Chart, FewPointsAreAllInThePicture) {
-  const auto track = track_of({{0, 100}, {1, 1}, {2, 1.1}, {3, 1.2}});
-  const auto markup = chart({.title = "t"}, {{.name = "a", .track = &track, .colour = 0}});
-  EXPECT_THAT(markup, HasSubstr(">100</text>"));
+  const auto far = track_of({{0, 100}, {1, 1}, {2, 1.1}, {3, 1.2}});
+  EXPECT_THAT(chart({.title = "t"}, {{.name = "a", .track = &far, .colour = 0}}),
+              HasSubstr(">100</text>"));
+  const auto spike = track_of({{0, 1.3}, {1, 1}, {2, 100}, {3, 1.2}});  // no start
+  EXPECT_THAT(chart({.title = "t", .cut_start = true}, {{.name = "a", .track = &spike}}),
+              HasSubstr(">100</text>"));
+}
+
+TEST(Chart, AStartFarOffDoesNotFlattenTheRestWhereAsked) {
+  const auto track = track_of({{0, 9}, {10, 1}, {20, 0.8}, {30, 0.5}});
+  const ChartOptions options{.title = "wer", .percent = true, .cut_start = true};
+  const auto markup = chart(options, {{.name = "a", .track = &track}});
+  EXPECT_THAT(markup, HasSubstr(">60 %</text>"));  // a tick between the others
+  EXPECT_THAT(markup, Not(HasSubstr(">200 %</text>")));
+  EXPECT_THAT(markup, HasSubstr(">\xE2\x86\x91 900.0 % at step 0</text>"));  // and it is told
+  EXPECT_THAT(markup, HasSubstr("<td class=\"n\">900.0 %</td>"));            // in the table, too
+  // A second series is seen whole, and so is a curve that only begins steeply.
+  const auto high = track_of({{0, 30}, {10, 31}});
+  EXPECT_THAT(chart(options, {{.name = "a", .track = &track}, {.name = "b", .track = &high}}),
+              HasSubstr(">3000 %</text>"));
+  const auto steep = track_of({{0, 2.4}, {10, 1}, {20, 0.8}, {30, 0.5}});
+  EXPECT_THAT(chart(options, {{.name = "a", .track = &steep}}), Not(HasSubstr("at step 0")));
+}
+
+TEST(Chart, FewValuesBesideManyStayInThePicture) {
+  Track many;
+  for (int i = 0; i < 500; ++i) many.add(i, 1 + i % 2);
+  const auto few = track_of({{0, 50}, {100, 49}, {200, 51}});
+  EXPECT_THAT(chart({.title = "t"}, {{.name = "a", .track = &many}, {.name = "b", .track = &few}}),
+              HasSubstr(">40</text>"));
+}
+
+TEST(ChartFile, IsOneImageThatNeedsNoOtherFile) {
+  const auto a = track_of({{0, 1}, {100, 0}});
+  const Track empty;
+  const ChartOptions options{.title = "<t>", .meaning = "&m", .x_label = "step"};
+  const auto svg = chart_file({{.options = options, .series = {{.name = "one\"", .track = &a}}},
+                               {.options = {.title = "none"}, .series = {{.track = &empty}}}});
+  EXPECT_THAT(svg, testing::StartsWith("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+  EXPECT_THAT(svg, HasSubstr("points=\"46.00,13.85 350.00,160.15 \""));
+  EXPECT_THAT(svg, HasSubstr(">&lt;t&gt;</text>"));
+  EXPECT_THAT(svg, HasSubstr(">&amp;m</text>"));
+  EXPECT_THAT(svg, HasSubstr(">one&quot; 0</text>"));
+  EXPECT_THAT(svg, Not(HasSubstr("none</text>")));
+  EXPECT_THAT(svg, Not(HasSubstr("var(")));
+  EXPECT_THAT(svg, Not(HasSubstr("nan")));
+}
+
+TEST(AxisTicks, AreRoundNumbersWithinTheRange) {
+  using testing::DoubleNear;
+  using testing::ElementsAre;
+  EXPECT_THAT(axis_ticks(0, 1, 5), ElementsAre(0, DoubleNear(0.2, 1e-12), DoubleNear(0.4, 1e-12),
+                                               DoubleNear(0.6, 1e-12), DoubleNear(0.8, 1e-12), 1));
+  EXPECT_THAT(axis_ticks(-93, 110, 4), ElementsAre(0, 100));
+  EXPECT_THAT(axis_ticks(3e-5, 9e-5, 3).front(), DoubleNear(4e-5, 1e-12));
 }
 
 TEST(Chart, OddRangesHaveAnAxis) {

@@ -6,62 +6,73 @@
 #include <fstream>
 
 #include "raven/core/files.h"
+#include "raven/report/metric_names.h"
 #include "support/temporary_folder.h"
 
 namespace raven::report {
 namespace {
 
-using testing::DoubleNear;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(AxisTicks, AreRoundNumbersWithinTheRange) {
-  EXPECT_THAT(axis_ticks(0, 1, 5), ElementsAre(0, DoubleNear(0.2, 1e-12), DoubleNear(0.4, 1e-12),
-                                               DoubleNear(0.6, 1e-12), DoubleNear(0.8, 1e-12), 1));
-  EXPECT_THAT(axis_ticks(-93, 110, 4), ElementsAre(0, 100));
-  EXPECT_THAT(axis_ticks(3e-5, 9e-5, 3).front(), DoubleNear(4e-5, 1e-12));
+class Curves : public testing::Test {
+ protected:
+  [[nodiscard]] std::string drawn(const std::string& metrics) const {
+    std::ofstream(file()) << metrics;
+    write_curves(file(), folder_.path() / "curves.svg");
+    return read_file(folder_.path() / "curves.svg");
+  }
+  [[nodiscard]] std::filesystem::path file() const { return folder_.path() / "metrics.jsonl"; }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Curves, AreDrawnOfWhatIsThereAndNoMore) {
+  const auto svg = drawn(
+      "{\"step\": 10, \"v2a\": -0.5, \"gain_v2a\": null}\n"
+      "{\"step\": 20, \"v2a\": -0.7}\n"
+      "not json\n{\"v2a\": 1}\n");
+  // x from 46 to 350; y from 166 up to 8, with 4 % of margin.
+  EXPECT_THAT(svg, HasSubstr("data-name=\"v2a\" points=\"46.00,13.85 350.00,160.15 \""));
+  EXPECT_THAT(svg, HasSubstr(">parts of the loss</text>"));
+  EXPECT_THAT(svg, HasSubstr(">v2a -0.7</text>"));  // the legend
+  EXPECT_THAT(svg, Not(HasSubstr(">gain</text>")));
 }
 
-TEST(Curves, ReadWhatIsThereAndNoMore) {
-  const TemporaryFolder folder;
-  std::ofstream(folder.path() / "metrics.jsonl")
-      << "{\"step\": 10, \"v2a\": -0.5, \"gain_v2a\": null}\n"
-      << "{\"step\": 20, \"v2a\": -0.7}\n"
-      << "not json\n{\"v2a\": 1}\n";
-  const auto panels = read_panels(folder.path() / "metrics.jsonl");
-  ASSERT_EQ(panels.size(), 1U);
-  ASSERT_EQ(panels[0].series.size(), 1U);
-  EXPECT_EQ(panels[0].series[0].name, "v2a");
-  EXPECT_THAT(panels[0].series[0].points,
-              ElementsAre(std::pair(10.0, -0.5), std::pair(20.0, -0.7)));
+TEST_F(Curves, HoldEveryNumberOfTheTable) {
+  std::string line = R"({"step": 1)";
+  std::set<std::string> labels, titles;
+  for (const auto& metric : kMetrics) {
+    std::string name(metric.name);
+    if (const auto open = name.find('<'); open != name.npos) {
+      const auto placeholder = name.substr(open);
+      name.replace(open, name.npos,
+                   placeholder == "<loss>"       ? "a2v"
+                   : placeholder == "<modality>" ? "audio"
+                                                 : "7");
+    }
+    line += ", \"" + name + "\": 2.5";
+    if (metric.panel != PanelId::kNone) labels.insert(find_metric(name)->label());
+  }
+  const auto svg = drawn(line + "}\n");
+  for (const auto& label : labels) EXPECT_THAT(svg, HasSubstr("data-name=\"" + label + "\""));
+  for (const auto& panel : panels()) {
+    if (panel.id == PanelId::kOther) continue;
+    EXPECT_THAT(svg, HasSubstr(std::string(">") + panel.title + "</text>"));
+  }
 }
 
-TEST(Curves, ALowerValueIsDrawnLower) {
-  const Panel panel{.title = "t", .series = {{.name = "s", .points = {{0, 1.0}, {10, 0.0}}}}};
-  // The panel is 260 high with 48 above and 34 below the curve; x runs from 62 to 446.
-  EXPECT_THAT(draw_svg({panel}), HasSubstr("points=\"62.0,48.0 446.0,226.0 \""));
-}
-
-TEST(Curves, OnePointAndConstantValuesHaveAnAxis) {
-  const Panel panel{.title = "t", .series = {{.name = "s", .points = {{5, 0.25}}}}};
-  EXPECT_THAT(draw_svg({panel}), Not(HasSubstr("nan")));
-}
-
-TEST(Curves, TextIsEscaped) {
-  const Panel panel{.title = "<script>&", .series = {{.name = "\"x\"", .points = {{0, 1}}}}};
-  const auto svg = draw_svg({panel});
+TEST_F(Curves, TextIsEscaped) {
+  const auto svg = drawn("{\"step\": 1, \"skipped_</svg><script>&\\\"\": 1}\n");
   EXPECT_THAT(svg, HasSubstr("&lt;script&gt;&amp;"));
   EXPECT_THAT(svg, Not(HasSubstr("<script>")));
 }
 
-TEST(Curves, AreWrittenBesideTheMetrics) {
-  const TemporaryFolder folder;
-  write_curves(folder.path() / "metrics.jsonl", folder.path() / "curves.svg");
-  EXPECT_FALSE(std::filesystem::exists(folder.path() / "curves.svg"));
-  std::ofstream(folder.path() / "metrics.jsonl") << "{\"step\": 1, \"v2a\": -0.5}\n";
-  write_curves(folder.path() / "metrics.jsonl", folder.path() / "curves.svg");
-  EXPECT_THAT(read_file(folder.path() / "curves.svg"), HasSubstr("</svg>"));
+TEST_F(Curves, AreWrittenBesideTheMetrics) {
+  write_curves(file(), folder_.path() / "curves.svg");
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "curves.svg"));
+  EXPECT_THAT(drawn("{\"step\": 1, \"v2a\": -0.5}\n"), HasSubstr("</svg>"));
+  EXPECT_THAT(drawn(""), HasSubstr("</svg>"));  // of nothing, but an image
 }
 
 }  // namespace

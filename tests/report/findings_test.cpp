@@ -14,12 +14,21 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-/// 40 reports; `value(share)` at a share of the way, 0 to 1.
 template <class Value>
-void add(RunRecord& run, const std::string& key, const Value& value) {
+void add_track(RunRecord& run, const std::string& key, const Value& value) {
   for (int i = 0; i < 40; ++i) run.metrics.tracks[key].add(10 * (i + 1), value(i / 39.0));
   run.metrics.lines = 40;
   run.metrics.last_step = 400;
+}
+
+/// 40 reports; `value(share)` at a share of the way, 0 to 1.
+template <class Value>
+void add(RunRecord& run, MetricName name, const Value& value) {
+  add_track(run, metric(name), value);
+}
+template <class Value>
+void add(RunRecord& run, MetricFamily family, const char* member, const Value& value) {
+  add_track(run, metric(family, member), value);
 }
 
 auto says(const std::string& text) { return Contains(Field(&Finding::text, HasSubstr(text))); }
@@ -28,9 +37,9 @@ RunRecord pretraining() {
   RunRecord run;
   run.config["teacher.momentum"] = "0.999";
   run.environment["steps"] = "400";
-  add(run, "gain_v2a", [](double x) { return -0.8 + x; });
-  add(run, "probe_r2_video", [](double x) { return 0.1 + 0.3 * x; });
-  add(run, "target_spread_video", [](double x) { return 0.6 - 0.1 * x; });
+  add(run, "gain_<loss>", "v2a", [](double x) { return -0.8 + x; });
+  add(run, "probe_r2_<modality>", "video", [](double x) { return 0.1 + 0.3 * x; });
+  add(run, "target_spread_<modality>", "video", [](double x) { return 0.6 - 0.1 * x; });
   return run;
 }
 
@@ -47,9 +56,9 @@ TEST(Assess, AHealthyPretrainingLearnt) {
 TEST(Assess, CollapseIsSeen) {
   auto run = pretraining();
   run.metrics.tracks.clear();
-  add(run, "gain_v2a", [](double x) { return -0.3 * (1 - x); });
-  add(run, "prediction_spread_v2a", [](double x) { return 0.6 * (1 - x); });
-  add(run, "target_spread_audio", [](double x) { return 0.6 * (1 - x); });
+  add(run, "gain_<loss>", "v2a", [](double x) { return -0.3 * (1 - x); });
+  add(run, "prediction_spread_<loss>", "v2a", [](double x) { return 0.6 * (1 - x); });
+  add(run, "target_spread_<modality>", "audio", [](double x) { return 0.6 * (1 - x); });
   const auto result = assess(run);
   EXPECT_EQ(result.mood, Mood::kBad);
   EXPECT_THAT(result.verdict, HasSubstr("learnt nothing"));
@@ -61,16 +70,22 @@ TEST(Assess, OverfittingWaitingAndSlownessAreSeen) {
   RunRecord run;
   run.config["loss.ctc_weight"] = "0.1";
   run.environment["steps"] = "800";
-  add(run, "valid_wer", [](double x) { return 0.4 + (x - 0.5) * (x - 0.5); });
+  add(run, "valid_wer_attention", [](double x) { return 0.4 + (x - 0.5) * (x - 0.5); });
+  add(run, "valid_wer_ctc", [](double x) { return 0.9 - 0.1 * x; });
+  add(run, "valid_loss", [](double x) { return 5 + (x - 0.5) * (x - 0.5); });
   add(run, "wait_share", [](double) { return 0.3; });
   add(run, "frames_per_s", [](double x) { return x < 0.5 ? 900 : 300; });
-  run.metrics.not_finite["grad_norm"] = 2;
+  run.metrics.not_finite[metric("grad_norm")] = 2;
+  run.metrics.not_finite[metric("valid_gain_<loss>", "v2a")] = 1;
   run.skipped_by_reason["corrupt"] = 3;
   run.num_warnings = 2;
   run.warnings = {"first: and more"};
   run.stopped_on_nan = true;
   const auto found = assess(run).suspicious;
-  EXPECT_THAT(found, says("valid_wer was best at step 200 and has risen by 25.0 points"));
+  EXPECT_THAT(found, says("valid_wer_attention was best at step 200 and has risen by 25.0 points"));
+  EXPECT_THAT(found, says("valid_loss was best at step 200 and has risen by 0.25"));
+  EXPECT_THAT(found, Not(says("valid_wer_ctc")));
+  EXPECT_THAT(found, Not(says("valid_gain")));  // undefined without frames, not wrong
   EXPECT_THAT(found, says("30 % of the time was spent waiting"));
   EXPECT_THAT(found, says("It became slower: 300 frames/s, 900 at first"));
   EXPECT_THAT(found, says("grad_norm was NaN or infinite in 2 reports"));
@@ -78,6 +93,38 @@ TEST(Assess, OverfittingWaitingAndSlownessAreSeen) {
   EXPECT_THAT(found, says("3 utterances skipped"));
   EXPECT_THAT(found, says("The log holds 2 warnings: first ..."));
   EXPECT_EQ(found.front().mood, Mood::kBad);
+}
+
+TEST(Assess, WithoutAnEvaluationHeldOutLooksTellTheRate) {
+  RunRecord run;
+  run.environment["stage"] = "finetune";
+  add(run, "valid_wer_ctc", [](double x) { return 9 - 8.6 * x; });
+  auto result = assess(run);
+  EXPECT_EQ(result.stage, Stage::kFineTuning);
+  ASSERT_TRUE(result.best.has_value());
+  EXPECT_EQ(result.best->set, "held-out clips, CTC head, step 400");
+  EXPECT_THAT(result.verdict, HasSubstr("It learnt: WER 40.0 % (held-out clips, CTC head, step "
+                                        "400); held-out WER of the CTC head 900.0 % \xE2\x86\x92 "
+                                        "40.0 %"));
+  add(run, "valid_wer_attention", [](double x) { return 1 - 0.7 * x; });
+  result = assess(run);
+  EXPECT_NEAR(result.best->wer, 0.3, 1e-12);
+  EXPECT_THAT(result.verdict, HasSubstr("held-out WER of the decoder 100.0 %"));
+}
+
+TEST(Assess, TheStageIsWhatTheRunSaysElseWhatItsSettingsOrNumbersTell) {
+  RunRecord run;
+  EXPECT_EQ(assess(run).stage, Stage::kUnknown);
+  add(run, "loss", [](double) { return 1; });  // of either stage
+  EXPECT_EQ(assess(run).stage, Stage::kUnknown);
+  add(run, "lr_block_<number>", "3", [](double) { return 1e-3; });
+  EXPECT_EQ(assess(run).stage, Stage::kFineTuning);
+  run.config["teacher.momentum"] = "0.999";
+  EXPECT_EQ(assess(run).stage, Stage::kPretraining);
+  run.environment["stage"] = "finetune";
+  EXPECT_EQ(assess(run).stage, Stage::kFineTuning);
+  run.environment["stage"] = "a stage of the future";
+  EXPECT_EQ(assess(run).stage, Stage::kPretraining);
 }
 
 TEST(Assess, TheBestRateIsThatOfACleanSet) {

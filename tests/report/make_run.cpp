@@ -6,6 +6,7 @@
 
 #include "raven/core/random.h"
 #include "raven/media/image_writer.h"
+#include "raven/report/metric_names.h"
 
 namespace raven::report {
 namespace {
@@ -28,19 +29,24 @@ void make_metrics(const fs::path& file, const RunOptions& options) {
   std::ofstream out(file);
   for (int step = 10; step <= options.steps; step += 10) {
     const double share = static_cast<double>(step) / options.steps, fall = std::exp(-4 * share);
-    Json line = {{"step", step},          {"loss", 1 + 3 * fall},
-                 {"epoch", step / 50.0},  {"lr", 1e-3 * (1 - share)},
-                 {"frames_per_s", 500},   {"wait_share", 0.02},
-                 {"grad_norm", 2 + fall}, {"rss_bytes", 5e8}};
+    Json line = {{"step", step},
+                 {metric("loss"), 1 + 3 * fall},
+                 {metric("epoch"), step / 50.0},
+                 {metric("lr"), 1e-3 * (1 - share)},
+                 {metric("frames_per_s"), 500},
+                 {metric("wait_share"), 0.02},
+                 {metric("grad_norm"), 2 + fall},
+                 {metric("rss_bytes"), 5e8}};
     if (options.fine_tuning) {
-      line["valid_wer"] = options.wer + 0.6 * fall;
-      line["valid_cer"] = options.wer / 2 + 0.4 * fall;
+      line[metric("valid_wer_ctc")] = options.wer + 0.1 + 0.6 * fall;
+      line[metric("valid_wer_attention")] = options.wer + 0.6 * fall;
+      line[metric("valid_accuracy")] = 1 - options.wer / 2 - 0.4 * fall;
     } else {
-      line["gain_v2a"] = 0.2 - fall;
-      line["gain_a2v"] = 0.15 - fall;
-      line["target_spread_video"] = 0.6;
-      line["momentum"] = 0.999;
-      line["probe_r2_video"] = 0.3 * share;
+      line[metric("gain_<loss>", "v2a")] = 0.2 - fall;
+      line[metric("gain_<loss>", "a2v")] = 0.15 - fall;
+      line[metric("target_spread_<modality>", "video")] = 0.6;
+      line[metric("momentum")] = 0.999;
+      line[metric("probe_r2_<modality>", "video")] = 0.3 * share;
     }
     if (!options.text.empty()) line["odd " + options.text.substr(0, 80)] = step;
     out << line.dump() << "\n";

@@ -70,6 +70,19 @@ TEST(Page, SeveralRunsShareDiagramsAndShowTheirDifferences) {
   EXPECT_THAT(page({folder.path() / "a/run", folder.path() / "a/run"}), HasSubstr("run #2</h4>"));
 }
 
+TEST(Page, LossesOfDifferentStagesShareNoAxis) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "a");
+  make_run(folder.path() / "b", {.fine_tuning = false});
+  const auto html = page({folder.path() / "a", folder.path() / "b"});
+  EXPECT_THAT(html, HasSubstr("<b>loss: training (fine-tuning)</b>"));
+  EXPECT_THAT(html, HasSubstr("<b>loss: training (pre-training)</b>"));
+  EXPECT_THAT(html, Not(HasSubstr("<b>loss: training</b>")));
+  EXPECT_THAT(html, HasSubstr("<b>learning rate: first group</b>"));  // the same in both
+  make_run(folder.path() / "c");
+  EXPECT_THAT(page({folder.path() / "a", folder.path() / "c"}), HasSubstr("<b>loss: training</b>"));
+}
+
 TEST(Page, TextOfFilesStaysText) {
   const TemporaryFolder folder;
   const std::string attack =

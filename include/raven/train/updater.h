@@ -16,9 +16,10 @@ namespace raven::train {
 
 /// What a step's gradients came from; tensors are 0-dimensional, on the device.
 struct StepValues {
-  NamedTensors values;  // losses by name, "loss", "grad_norm_<set>" before clipping, "grad_norm"
-  Numbers measures;     // only when asked for
-  torch::Tensor bad;    // float32, 1 when any value is NaN or Inf
+  NamedTensors values;               // losses by name, "loss", "grad_norm_<set>", "grad_norm"
+  std::vector<torch::Tensor> norms;  // of the task's parameter sets, before clipping
+  Numbers measures;                  // only when asked for
+  torch::Tensor bad;                 // float32, 1 when any value is NaN or Inf
 };
 
 class Updater {

@@ -1,0 +1,29 @@
+// Which charts the numbers of a run, or of several, make.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "raven/report/metric_names.h"
+#include "report/chart.h"
+#include "report/run_record.h"
+
+namespace raven::report {
+
+struct ChartedRun {
+  std::string label;
+  const Metrics* metrics = nullptr;
+  Stage stage = Stage::kUnknown;
+};
+
+struct MetricChart {
+  const Panel* panel = nullptr;
+  Chart chart;
+};
+
+/// In the order of panels(). One run: the numbers of a panel share a chart. Several: each number
+/// has its own, and a run's colour is the same in all of them. Numbers without points are left out,
+/// and counts of skipped utterances that stay 0. The runs' metrics must outlive the charts.
+std::vector<MetricChart> metric_charts(const std::vector<ChartedRun>& runs);
+
+}  // namespace raven::report
