@@ -99,7 +99,10 @@ void CtcPrefixScore::select(const torch::Tensor& utterances, const torch::Tensor
   ends_in_label_ = accumulate(delayed(before, first_entry()), frames).clamp_min(kLogZero);
   ends_in_blank_ =
       accumulate(delayed(ends_in_label_, kLogZero), blank.expand_as(frames)).clamp_min(kLogZero);
-  log_prob_ = log_probs;
+  // What does not fit into the frames has the logarithm of 0 itself, not the sum that led there:
+  // whatever follows changes it by 0, as published.
+  log_prob_ =
+      torch::where(log_probs < kLogZero / 2, torch::full_like(log_probs, kLogZero), log_probs);
   last_ = units;
   ++length_;
 }

@@ -102,6 +102,27 @@ TEST(CtcPrefixScore, ExcludesWhatDoesNotFitIntoTheFrames) {
   EXPECT_LT(after(ctc, {1, 2, 1}).scores[2].item<double>(), kLogZero / 2);
 }
 
+TEST(CtcPrefixScore, NothingChangesWhatDoesNotFitAnyMore) {
+  const CtcPrefixScore ctc(posteriors(), {}, kEnd);
+  for (const auto& labels : {std::vector<std::int64_t>{1, 1, 1}, {1, 1, 2}}) {
+    const auto scores = after(ctc, labels).scores;
+    for (std::int64_t unit = 0; unit <= kEnd; ++unit) {
+      EXPECT_EQ(scores[unit].item<double>(), 0) << labels[2] << " then " << unit;
+    }
+  }
+}
+
+TEST(CtcPrefixScore, ThatHoldsAlsoWhereTheRestWasVeryUnlikely) {
+  // Unit 1 has e^-700 in every frame: the sum that leads to an impossible prefix is then rounded
+  // away from kLogZero by hundreds.
+  auto logits = torch::zeros({1, 3, 4});
+  logits.select(2, 1).fill_(-700);
+  const auto scores = after(CtcPrefixScore(logits.log_softmax(-1), {}, kEnd), {1, 1, 2}).scores;
+  for (std::int64_t unit = 0; unit <= kEnd; ++unit) {
+    EXPECT_EQ(scores[unit].item<double>(), 0) << unit;
+  }
+}
+
 TEST(CtcPrefixScore, ScoresListedCandidatesAsAmongAll) {
   torch::manual_seed(2);
   const CtcPrefixScore ctc(torch::randn({1, 6, 5}).log_softmax(-1), {}, 4);

@@ -189,11 +189,13 @@ void expect_golden_searches(bool with_packed_weights) {
       const auto& actual = result.hypotheses[i];
       EXPECT_EQ(actual.units, expected[i].at("ids").get<std::vector<std::int64_t>>())
           << where << " " << i;
-      EXPECT_NEAR(actual.score, expected[i].at("score").get<double>(), tolerance::decoding::kSearch)
+      const auto score = expected[i].at("score").get<double>();
+      EXPECT_NEAR(actual.score, score, tolerance::decoding::kSearch + parity::rounding(score))
           << where << " " << i;
       EXPECT_EQ(actual.parts.size(), expected[i].at("scores").size()) << where << " " << i;
       for (const auto& [name, part] : expected[i].at("scores").items()) {
-        EXPECT_NEAR(actual.parts.at(name), part.get<double>(), tolerance::decoding::kSearch)
+        EXPECT_NEAR(actual.parts.at(name), part.get<double>(),
+                    tolerance::decoding::kSearch + parity::rounding(part.get<double>()))
             << where << " " << i << " " << name;
       }
     }

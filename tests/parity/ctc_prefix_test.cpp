@@ -69,7 +69,9 @@ TEST(CtcPrefixParity, ScoresEveryCandidateAlongAPrefix) {
         if (expected < tolerance::decoding::kExcluded) {
           EXPECT_LT(actual, tolerance::decoding::kExcluded) << where;
         } else {
-          EXPECT_NEAR(actual, expected, tolerance::decoding::kCtcPrefix) << where;
+          EXPECT_NEAR(actual, expected,
+                      tolerance::decoding::kCtcPrefix + parity::rounding(expected))
+              << where;
         }
         ++compared;
       }

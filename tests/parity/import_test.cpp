@@ -24,14 +24,17 @@ void write_units(const fs::path& file, std::int64_t units) {
   write_file_atomically(file, text);
 }
 
-/// Writes the model as a .pth, imports that, and loads what was written.
-evaluation::LoadedRecognizer through_a_file(models::Recognizer& recognizer,
+/// Writes the model as a .pth, imports that, and loads what was written. The heads of a decoder are
+/// not told by its shapes.
+evaluation::LoadedRecognizer through_a_file(models::Recognizer& recognizer, const json& content,
                                             const TemporaryFolder& folder) {
   const auto pth = folder.path() / "published.pth", out = folder.path() / "recognizer.safetensors";
   weights::write_pytorch_archive(pth, {.tensors = nn::state_dict(*recognizer)});
   write_units(folder.path() / "units.txt", recognizer->options().units);
-  const auto result = shell(RAVEN_BINARY_DIR "/bin/raven import " + pth.string() + " " +
-                            out.string() + " --units " + (folder.path() / "units.txt").string());
+  const auto result =
+      shell(RAVEN_BINARY_DIR "/bin/raven import " + pth.string() + " " + out.string() +
+            " --units " + (folder.path() / "units.txt").string() +
+            fmt::format(" --heads {}", content.at("decoder").at("heads").get<std::int64_t>()));
   EXPECT_EQ(result.code, 0) << result.output;
   return evaluation::load_recognizer(out);
 }
@@ -47,7 +50,7 @@ TEST(ImportParity, GoldenRecognizersKeepTheirOutputs) {
     if (content.at("tensors").empty()) continue;
     const TemporaryFolder folder;
     auto written = golden::recognizer(content, salt);
-    auto loaded = through_a_file(written, folder);
+    auto loaded = through_a_file(written, content, folder);
     auto& recognizer = *loaded.recognizer;
     const auto [input, valid, labels] = golden::recognizer_input(content, salt);
     const auto encoded = recognizer.encode(input, valid);
@@ -67,7 +70,7 @@ TEST(ImportParity, GoldenRecognizersKeepTheirOutputs) {
   EXPECT_GT(compared, 0U);
 }
 
-TEST(ImportParity, BaseRecognizersKeepTheOutputsOfTheirEncoders) {
+TEST(ImportParity, RecognizersKeepTheOutputsOfTheGoldenEncoders) {
   torch::NoGradGuard no_grad;
   const auto file = parity::json("encoders.json");
   const auto golden = parity::tensors("encoders.safetensors");
@@ -75,26 +78,32 @@ TEST(ImportParity, BaseRecognizersKeepTheOutputsOfTheirEncoders) {
   const auto listed = parity::cases(file);
   std::size_t compared = 0;
   for (const auto& [name, content] : listed.items()) {
-    if (content.at("encoder").at("dim") != 512) continue;
+    const auto mode = content.at("mode").get<std::string>();
+    if (mode.rfind("eval", 0) != 0 || content.contains("extra_samples")) continue;
     const TemporaryFolder folder;
     json whole = content;
-    whole["decoder"] = {{"dim", 512}, {"heads", 8}, {"ffn", 2048}, {"blocks", 6}};
+    whole["decoder"] = content.at("encoder");  // any will do: the encoder is what is compared
+    whole["decoder"]["blocks"] = 1;
     whole["vocab"] = 1049;
     whole["weights_prefix"] = "";
     auto written = golden::recognizer(whole, salt);
-    auto loaded = through_a_file(written, folder);
+    auto loaded = through_a_file(written, whole, folder);
     const auto lengths = golden::lengths(content);
     const auto frames = golden::longest(content);
     const auto input_name = content.at("input").get<std::string>();
     const auto input = content.at("modality") == "video"
                            ? formula::video(salt, input_name, lengths, frames)
                            : formula::audio(salt, input_name, lengths, frames);
-    EXPECT_LE(tolerance::distance(loaded.recognizer->encode(input, {}), golden.at(name + "/final")),
-              tolerance::encoders::kFinal)
+    const auto valid = mode.find("no padding mask") == std::string::npos
+                           ? formula::valid(lengths, frames)
+                           : torch::Tensor();
+    EXPECT_LE(
+        tolerance::distance(loaded.recognizer->encode(input, valid), golden.at(name + "/final")),
+        tolerance::encoders::kFinal)
         << name;
     ++compared;
   }
-  EXPECT_EQ(compared, 2U);
+  EXPECT_GT(compared, 0U);
 }
 
 }  // namespace

@@ -72,8 +72,10 @@ class Replay {
 
   void step(std::int64_t i) {
     const auto& expected = content_.at("steps").at(static_cast<std::size_t>(i));
-    EXPECT_NEAR(learning_rate_.at(i), expected.at("lr").at(0).get<double>(), 1e-12);
-    EXPECT_NEAR(momentum_.at(i), expected.at("momentum").at(0).get<double>(), 1e-9);
+    const auto rate = expected.at("lr").at(0).get<double>(),
+               momentum = expected.at("momentum").at(0).get<double>();
+    EXPECT_NEAR(learning_rate_.at(i), rate, 1e-12 + parity::rounding(rate));
+    EXPECT_NEAR(momentum_.at(i), momentum, 1e-9 + parity::rounding(momentum));
     const auto input = input_of(i);
     const auto targets = model_->targets(input);
     phase(*video_, model_->video_terms(input, targets), input, expected, "norm_video", i);

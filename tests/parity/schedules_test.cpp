@@ -24,8 +24,11 @@ TEST(SchedulesParity, LearningRatesAndMomentaAreThePublishedOnes) {
     ASSERT_GT(steps.size(), 3U);
     for (std::size_t i = 0; i < steps.size(); ++i) {
       const auto step = steps[i].get<std::int64_t>();
-      EXPECT_NEAR(rate.at(step), expected.at("learning_rate")[i].get<double>(), kTolerance) << step;
-      EXPECT_NEAR(momentum.at(step), expected.at("momentum")[i].get<double>(), kTolerance) << step;
+      const auto learning_rate = expected.at("learning_rate")[i].get<double>(),
+                 beta = expected.at("momentum")[i].get<double>();
+      EXPECT_NEAR(rate.at(step), learning_rate, kTolerance + parity::rounding(learning_rate))
+          << step;
+      EXPECT_NEAR(momentum.at(step), beta, kTolerance + parity::rounding(beta)) << step;
     }
   }
 }

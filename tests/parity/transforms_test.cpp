@@ -83,7 +83,8 @@ TEST(TransformsParity, WhatTheLoaderCutsAndTheDeviceNormalisesIsTheSame) {
   std::size_t compared = 0;
   for (const auto& example : golden.at("clips")) {
     if (example.at("colour").get<bool>()) continue;
-    const FrameCutter cutter({}, placement_of(example));
+    const FrameCutter cutter({.crop = example.at("shape").at(1).get<std::int64_t>()},
+                             placement_of(example));
     auto cut = torch::empty({grey.size(0), cutter.side(), cutter.side()}, torch::kUInt8);
     for (std::int64_t t = 0; t < grey.size(0); ++t) {
       cutter.cut(grey[t].data_ptr<std::uint8_t>(), grey.size(2), cut[t].data_ptr<std::uint8_t>());

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "raven/config/model_config.h"
 #include "support/formula.h"
+#include "support/parity.h"
 
 namespace raven::golden {
 
@@ -44,14 +46,31 @@ inline config::PredictorConfig predictor_options(const nlohmann::json& sizes) {
   return options;
 }
 
+/// Norm and sum of a tensor against [norm, sum, ...]; `norm_tolerance` is relative.
+inline void expect_norm_and_sum(const torch::Tensor& tensor, const nlohmann::json& expected,
+                                double norm_tolerance, double sum_tolerance,
+                                const std::string& name) {
+  const auto values = tensor.detach().to(torch::kDouble);
+  const auto norm = expected.at(0).get<double>(), sum = expected.at(1).get<double>();
+  EXPECT_NEAR(values.norm().item<double>(), norm, norm_tolerance * norm + parity::rounding(norm))
+      << name;
+  EXPECT_NEAR(values.sum().item<double>(), sum, sum_tolerance + parity::rounding(sum)) << name;
+}
+
 /// Norm and sum of a tensor against [norm, sum, ...]; tolerances relative to the golden norm.
 inline void expect_summary(const torch::Tensor& tensor, const nlohmann::json& expected,
                            double norm_tolerance, double sum_tolerance, const std::string& name) {
-  const auto values = tensor.detach().to(torch::kDouble);
-  const auto norm = expected.at(0).get<double>();
-  EXPECT_NEAR(values.norm().item<double>(), norm, norm_tolerance * norm) << name;
-  EXPECT_NEAR(values.sum().item<double>(), expected.at(1).get<double>(), sum_tolerance * norm)
-      << name;
+  expect_norm_and_sum(tensor, expected, norm_tolerance,
+                      sum_tolerance * expected.at(0).get<double>(), name);
+}
+
+/// The same of a gradient, [norm, sum, error of the norm, error of the sum]. Where its elements
+/// cancel out the sum is as exact as float32 lets it be: twice the error that the file states.
+inline void expect_gradient(const torch::Tensor& gradient, const nlohmann::json& expected,
+                            double norm_tolerance, double sum_tolerance, const std::string& name) {
+  const auto stated = expected.size() > 3 ? expected.at(3).get<double>() : 0;
+  expect_norm_and_sum(gradient, expected, norm_tolerance,
+                      std::max(sum_tolerance * expected.at(0).get<double>(), 2 * stated), name);
 }
 
 inline std::map<std::string, torch::Tensor> by_name(const nn::StateDict& state) {

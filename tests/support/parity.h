@@ -1,6 +1,8 @@
 // Golden files: results of the published implementation (tests/parity/data/README.md).
 #pragma once
 
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -34,6 +36,14 @@ inline nlohmann::json json(const std::string& name) {
   } catch (const nlohmann::json::exception& error) {
     throw std::runtime_error("golden file " + file.string() + ": " + error.what());
   }
+}
+
+/// Room for the digits that a file leaves out: 1e-8 of a number that has nine of them, nothing for
+/// one that is written whole.
+inline double rounding(double number) {
+  char nine_digits[32];
+  std::snprintf(nine_digits, sizeof(nine_digits), "%.9g", number);
+  return std::strtod(nine_digits, nullptr) == number ? 1e-8 * std::abs(number) : 0;
 }
 
 /// The cases of a file; throws when there are none, so that an emptied file cannot pass.

@@ -21,7 +21,8 @@ class CtcPrefixScore {
 
   /// ln p(prefix + candidate ...) - ln p(prefix ...) for candidates (B, S, P) int64; undefined: of
   /// all V units. For `end_unit` it is ln p(prefix, and nothing more) - ln p(prefix ...), for the
-  /// blank about kLogZero, as for what does not fit into the frames. (B, S, P or V) float32.
+  /// blank about kLogZero, as for what does not fit into the frames; what follows upon that changes
+  /// it by 0. (B, S, P or V) float32.
   [[nodiscard]] torch::Tensor score(const torch::Tensor& candidates) const;
 
   /// Goes on with utterances `utterances` (B') int64, and of each with hypotheses that continue
