@@ -15,6 +15,7 @@
 #include "raven/core/log.h"
 #include "raven/core/utf8.h"
 #include "raven/data/manifest.h"
+#include "raven/text/lines.h"
 #include "raven/text/normalise.h"
 #include "raven/text/tokenizer_training.h"
 #include "raven/text/words.h"
@@ -41,10 +42,8 @@ std::vector<std::string> read_lines(const fs::path& file) {
   }
   if (!fs::exists(file)) throw ConfigError(fmt::format("there is no file {}", file.string()));
   const auto content = read_file(file);
-  for (std::string_view rest = content; !rest.empty();) {
-    const auto end = rest.find('\n');
-    lines.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  for (text::Lines reader(content); const auto line = reader.next();) {
+    lines.emplace_back(*line);
     if (!is_utf8(lines.back())) {
       throw DataError(fmt::format("{}:{}: is no UTF-8 text", file.string(), lines.size()), "text");
     }

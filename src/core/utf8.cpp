@@ -77,4 +77,8 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string as_utf8(std::string_view text) {
+  return is_utf8(text) ? std::string(text) : printable(text);
+}
+
 }  // namespace raven

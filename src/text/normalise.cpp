@@ -8,11 +8,13 @@
 
 #include "raven/core/utf8.h"
 #include "raven/text/words.h"
+#include "text/letters.h"
 
 namespace raven::text {
 namespace {
 
 constexpr std::string_view kUnknownName = "<unk>";
+constexpr char32_t kDotAbove = 0x307;
 
 bool between(char32_t code, char32_t first, char32_t last) { return code >= first && code <= last; }
 
@@ -41,57 +43,93 @@ bool separates(char32_t code) {
          between(code, 0xFF5B, 0xFF65);
 }
 
-char32_t to_upper(char32_t code) {
-  if (between(code, 'a', 'z')) return code - 32;
-  if (code < 0xE0) return code;
-  if (between(code, 0xE0, 0xFE) && code != 0xF7) return code - 32;
-  if (code == 0xFF) return 0x178;
-  const bool odd = (code & 1) != 0;
-  if (between(code, 0x100, 0x137) && code != 0x131) return odd ? code - 1 : code;
-  if (between(code, 0x139, 0x148) || between(code, 0x179, 0x17E)) return odd ? code : code - 1;
-  if (between(code, 0x14A, 0x177)) return odd ? code - 1 : code;
-  if (between(code, 0x3B1, 0x3C9) && code != 0x3C2) return code - 32;
-  if (code == 0x3C2) return 0x3A3;
-  if (between(code, 0x430, 0x44F)) return code - 32;
-  if (between(code, 0x450, 0x45F)) return code - 80;
-  return code;
+/// Collects words; what stands between two of them is dropped.
+class Words {
+ public:
+  /// A part of a word. A dot above an I is left out: i with a dot is I with one in Turkish alone.
+  void add(char32_t capital) {
+    if (capital == kDotAbove && letter_ == 'I') return;
+    if (!is_mark(capital)) letter_ = capital;
+    word_ += capital;
+  }
+  /// A part of a word that stays as it is.
+  void add_literal(std::string_view text) {
+    write();
+    put(text);
+  }
+  void end_word() {
+    write();
+    starts_word_ = true;
+  }
+  std::string take() {
+    end_word();
+    return std::move(out_);
+  }
+
+ private:
+  void write() {
+    std::string bytes;
+    for (const auto code : composed(word_)) append_utf8(bytes, code);
+    word_.clear();
+    letter_ = 0;
+    put(bytes);
+  }
+  void put(std::string_view bytes) {
+    if (bytes.empty()) return;
+    if (starts_word_ && !out_.empty()) out_ += ' ';
+    starts_word_ = false;
+    out_ += bytes;
+  }
+
+  std::string out_;
+  std::u32string word_;  // the end of the last word, not written yet
+  char32_t letter_ = 0;  // the last character of `word_` that is no mark
+  bool starts_word_ = true;
+};
+
+/// A character of a stretch without white space.
+void add_character(Words& words, char32_t met, CharacterReport* report) {
+  if (is_plain(met)) return words.add(met);
+  if (between(met, 'a', 'z')) return words.add(met - 32);
+  if (is_apostrophe(met)) return words.add('\'');
+  if (is_invisible(met)) return;
+  bool replaced = !has_case(met) && separates(met), kept = false;
+  if (replaced) {
+    words.end_word();
+  } else {
+    for (const auto code : capitals(met)) {
+      if (!is_plain(code) && has_case(met) && separates(code)) {  // of a digraph: L·
+        words.end_word();
+        replaced = true;
+      } else {
+        words.add(is_apostrophe(code) ? U'\'' : code);
+        kept = kept || !(is_plain(code) || is_apostrophe(code));
+      }
+    }
+  }
+  if (report != nullptr && (replaced || kept)) ++(replaced ? report->replaced : report->kept)[met];
 }
 
 /// Appends what a stretch without white space gives: no word, one or several.
-void add_words(std::string& out, std::string_view text, CharacterReport* report) {
-  bool starts_word = true;
-  const auto add = [&](std::string_view bytes) {
-    if (starts_word && !out.empty()) out += ' ';
-    starts_word = false;
-    out += bytes;
-  };
+void add_words(Words& words, std::string_view text, CharacterReport* report) {
   while (!text.empty()) {
-    if (text.substr(0, kUnknownName.size()) == kUnknownName) {
-      add(kUnknownName);
-      text.remove_prefix(kUnknownName.size());
-      continue;
+    const auto unknown = text.find(kUnknownName);
+    for (const auto code : composed(characters(text.substr(0, unknown)))) {
+      add_character(words, code, report);
     }
-    const auto met = take_character(text).code;
-    const auto code = is_apostrophe(met) ? U'\'' : to_upper(met);
-    if (is_invisible(code)) continue;
-    const bool plain = is_plain(code);
-    if (plain || !separates(code)) {
-      std::string bytes;
-      append_utf8(bytes, code);
-      add(bytes);
-    } else {
-      starts_word = true;
-    }
-    if (report != nullptr && !plain) ++(separates(code) ? report->replaced : report->kept)[met];
+    if (unknown == std::string_view::npos) break;
+    words.add_literal(kUnknownName);
+    text.remove_prefix(unknown + kUnknownName.size());
   }
+  words.end_word();
 }
 
 }  // namespace
 
 std::string normalise(std::string_view text, CharacterReport* report) {
-  std::string out;
-  for (const auto word : split_words(text)) add_words(out, word, report);
-  return out;
+  Words words;
+  for (const auto word : split_words(text)) add_words(words, word, report);
+  return words.take();
 }
 
 std::string describe(const std::map<char32_t, std::int64_t>& characters) {

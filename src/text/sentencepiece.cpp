@@ -33,7 +33,7 @@ ModelUnits units_of(const SentencePieceProcessor& model, const std::string& name
       result.ids.push_back(kNoUnit);
     } else {
       result.ids.push_back(static_cast<std::int64_t>(result.pieces.size()) + Units::kUnknown + 1);
-      result.pieces.push_back(model.IdToPiece(i));
+      result.pieces.push_back(Units::written(model.IdToPiece(i)));
     }
   }
   return result;
@@ -45,11 +45,12 @@ class SentencePieceTokenizer : public Tokenizer {
                          std::vector<std::int64_t> ids)
       : Tokenizer(std::move(units)), model_(std::move(model)), ids_(std::move(ids)) {}
 
-  [[nodiscard]] std::vector<std::int64_t> encode(std::string_view normalised) const override {
+ private:
+  [[nodiscard]] std::vector<std::int64_t> encode_cased(std::string_view text) const override {
     std::vector<int> found;
-    const auto status = model_->Encode(std::string(normalised), &found);
-    RAVEN_CHECK(status.ok(), "SentencePiece cannot encode '{}': {}",
-                printable(normalised.substr(0, 80)), status.ToString());
+    const auto status = model_->Encode(std::string(text), &found);
+    RAVEN_CHECK(status.ok(), "SentencePiece cannot encode '{}': {}", printable(text.substr(0, 80)),
+                status.ToString());
     std::vector<std::int64_t> ids;
     ids.reserve(found.size());
     for (const int id : found) {
@@ -60,7 +61,6 @@ class SentencePieceTokenizer : public Tokenizer {
     return ids;
   }
 
- private:
   std::unique_ptr<SentencePieceProcessor> model_;
   std::vector<std::int64_t> ids_;
 };

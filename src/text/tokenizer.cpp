@@ -4,6 +4,9 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/log.h"
+#include "raven/core/utf8.h"
+#include "text/letters.h"
 
 namespace raven::text {
 namespace {
@@ -14,14 +17,14 @@ class UnitsOnly : public Tokenizer {
  public:
   UnitsOnly(Units units, std::string name) : Tokenizer(std::move(units)), name_(std::move(name)) {}
 
-  [[nodiscard]] std::vector<std::int64_t> encode(std::string_view /*normalised*/) const override {
+ private:
+  [[nodiscard]] std::vector<std::int64_t> encode_cased(std::string_view /*text*/) const override {
     throw ConfigError(fmt::format(
         "{} alone cannot turn text into units; name a SentencePiece model, counts of the units "
         "(.json) or a published label list (.csv) beside it",
         name_));
   }
 
- private:
   std::string name_;
 };
 
@@ -50,7 +53,57 @@ void check_equal(const Units& listed, const Units& in_model, const TokenizerOpti
   }
 }
 
+/// Says where transcripts lose more than their case should cost.
+std::unique_ptr<Tokenizer> told(std::unique_ptr<Tokenizer> tokenizer,
+                                const std::filesystem::path& file) {
+  const auto& letters = tokenizer->letters();
+  if (letters.small_pieces > letters.capital_pieces && letters.capital_pieces > 0) {
+    log::warn(
+        "{}: {} of its pieces are in small letters, {} in capitals; transcripts do not keep their "
+        "case, so all text is met in small letters where the vocabulary has them",
+        file.string(), letters.small_pieces, letters.capital_pieces);
+  }
+  return tokenizer;
+}
+
 }  // namespace
+
+Tokenizer::Letters::Letters(const Units& units) {
+  for (auto id = Units::kUnknown + 1; id < units.eos(); ++id) {
+    bool small = false, capital = false;
+    for (const auto code : characters(units.piece(id))) {
+      known.insert(code);
+      small = small || capital_letter(code) != code;
+      capital = capital || small_letter(code) != code;
+    }
+    small_pieces += small && !capital ? 1 : 0;
+    capital_pieces += capital ? 1 : 0;
+    has_small = has_small || small;
+  }
+}
+
+std::string Tokenizer::in_own_case(std::string_view normalised) const {
+  const bool prefers_small = letters_.small_pieces > letters_.capital_pieces;
+  const auto knows = [this](char32_t code) { return letters_.known.contains(code); };
+  std::string out;
+  const auto text = characters(normalised);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    constexpr char32_t kSigma = 0x3C3, kFinalSigma = 0x3C2;
+    const auto capital = text[i];
+    auto small = small_letter(capital);
+    const bool ends_word =
+        i > 0 && is_letter(text[i - 1]) && (i + 1 == text.size() || !is_letter(text[i + 1]));
+    if (small == kSigma && ends_word && knows(kFinalSigma)) small = kFinalSigma;
+    const bool takes_small = knows(small) && (prefers_small || !knows(capital));
+    append_utf8(out, takes_small ? small : capital);
+  }
+  return out;
+}
+
+std::vector<std::int64_t> Tokenizer::encode(std::string_view normalised) const {
+  if (!letters_.has_small) return encode_cased(normalised);
+  return encode_cased(in_own_case(normalised));
+}
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options) {
   const auto& [units_file, model_file] = options;
@@ -70,11 +123,11 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options) {
     auto units = Units::read(units_file);
     auto counts = is_json ? parse_unit_counts(content, units, model_file.string())
                           : count_labels(content, units, model_file.string());
-    return make_unigram_tokenizer(std::move(units), std::move(counts));
+    return told(make_unigram_tokenizer(std::move(units), std::move(counts)), units_file);
   }
   auto tokenizer = make_sentencepiece_tokenizer(content, model_file.string());
   if (!units_file.empty()) check_equal(Units::read(units_file), tokenizer->units(), options);
-  return tokenizer;
+  return told(std::move(tokenizer), model_file);
 }
 
 }  // namespace raven::text

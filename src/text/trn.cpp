@@ -11,6 +11,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
+#include "raven/text/lines.h"
 #include "raven/text/words.h"
 
 namespace raven::text {
@@ -71,15 +72,12 @@ std::string without_capitals(const std::string& text) {
 
 class TrnParser {
  public:
-  TrnParser(std::string_view content, const std::string& name) : rest_(content), name_(name) {}
+  TrnParser(std::string_view content, const std::string& name) : lines_(content), name_(name) {}
 
   std::vector<TrnUtterance> parse() {
-    while (!rest_.empty()) {
+    while (const auto line = lines_.next()) {
       ++line_;
-      const auto end = rest_.find('\n');
-      const auto line = rest_.substr(0, end);
-      rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-      read(line);
+      read(*line);
     }
     return std::move(utterances_);
   }
@@ -94,14 +92,15 @@ class TrnParser {
       fail("expected 'WORDS (speaker-utterance)', found no id in parentheses at the end");
     const auto id = line.substr(open + 1, line.size() - open - 2);
     if (split_words(id).size() != 1) fail("the id is empty or holds white space");
-    const auto [earlier, is_new] = lines_.emplace(id, line_);
+    const auto [earlier, is_new] = line_of_.emplace(id, line_);
     if (!is_new)
       fail(fmt::format("id '{}' stands already in line {}", printable(id), earlier->second));
     const auto dash = id.find('-');
     const auto has_speaker = dash != std::string_view::npos;
     utterances_.push_back({.speaker = has_speaker ? unescaped(id.substr(0, dash)) : "",
                            .utterance = unescaped(id.substr(has_speaker ? dash + 1 : 0)),
-                           .text = words(line.substr(0, open))});
+                           .text = words(line.substr(0, open)),
+                           .line = line_});
   }
 
   std::string words(std::string_view text) const {
@@ -130,10 +129,10 @@ class TrnParser {
     throw DataError(fmt::format("{}:{}: {}", name_, line_, what), "trn");
   }
 
-  std::string_view rest_;
+  Lines lines_;
   const std::string& name_;
   std::int64_t line_ = 0;
-  std::map<std::string, std::int64_t, std::less<>> lines_;  // of each id
+  std::map<std::string, std::int64_t, std::less<>> line_of_;  // by id
   std::vector<TrnUtterance> utterances_;
 };
 
@@ -142,7 +141,7 @@ class TrnParser {
 std::string write_trn(const std::vector<TrnUtterance>& utterances) {
   std::string out;
   std::set<std::string> ids;
-  for (const auto& [speaker, utterance, text] : utterances) {
+  for (const auto& [speaker, utterance, text, line] : utterances) {
     auto id = escaped(speaker.empty() ? kUnknownSpeaker : speaker, " -", "") + "-" +
               escaped(utterance, " ", "/");
     if (!ids.insert(folded(id)).second) {

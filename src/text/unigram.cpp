@@ -11,6 +11,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
+#include "raven/text/lines.h"
 #include "raven/text/tokenizer.h"
 #include "raven/text/words.h"
 
@@ -39,9 +40,10 @@ class UnigramTokenizer : public Tokenizer {
     unknown_score_ = lowest - kUnknownPenalty;
   }
 
-  [[nodiscard]] std::vector<std::int64_t> encode(std::string_view normalised) const override {
+ private:
+  [[nodiscard]] std::vector<std::int64_t> encode_cased(std::string_view text) const override {
     std::vector<std::int64_t> ids;
-    for (const auto word : split_words(normalised)) {
+    for (const auto word : split_words(text)) {
       if (const auto known = words_.find(std::string(word)); known != words_.end()) {
         ids.insert(ids.end(), known->second.begin(), known->second.end());
       } else {
@@ -51,7 +53,6 @@ class UnigramTokenizer : public Tokenizer {
     return ids;
   }
 
- private:
   struct Piece {
     std::int64_t id;
     double score;
@@ -111,7 +112,6 @@ class LabelCounter {
 
   void add(std::string_view line) {
     ++line_;
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
     if (line.empty()) return;
     auto labels = line;
     for (int field = 0; field < 3; ++field) {
@@ -197,11 +197,7 @@ UnitCounts parse_unit_counts(std::string_view json, const Units& units, const st
 
 UnitCounts count_labels(std::string_view csv, const Units& units, const std::string& name) {
   LabelCounter counter(units, name);
-  while (!csv.empty()) {
-    const auto end = csv.find('\n');
-    counter.add(csv.substr(0, end));
-    csv.remove_prefix(end == std::string_view::npos ? csv.size() : end + 1);
-  }
+  for (Lines lines(csv); const auto line = lines.next();) counter.add(*line);
   return counter.finish();
 }
 

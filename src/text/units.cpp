@@ -3,20 +3,24 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
+#include "raven/text/lines.h"
 #include "raven/text/words.h"
 
 namespace raven::text {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kBlanks = " \t";
 constexpr std::uint64_t kMaxFileBytes = 64 << 20;
 constexpr const char *kBlankName = "<blank>", *kUnknownName = "<unk>", *kEosName = "<eos>";
+
+/// Blank or control: what no piece may hold as it is.
+bool is_no_text(char32_t code) { return is_space(code) || code < 0x20 || code == 0x7F; }
 
 /// What makes a text unfit as a piece; empty when it is fit.
 std::string fault_of_piece(std::string_view piece) {
@@ -24,8 +28,7 @@ std::string fault_of_piece(std::string_view piece) {
   if (!is_utf8(piece)) return "is no UTF-8";
   if (piece == kBlankName || piece == kEosName) return "is reserved: every vocabulary has it";
   while (!piece.empty()) {
-    const auto code = take_character(piece).code;
-    if (is_space(code) || code < 0x20 || code == 0x7F) return "holds white space";
+    if (is_no_text(take_character(piece).code)) return "holds white space";
   }
   return "";
 }
@@ -37,19 +40,12 @@ std::string shortened(std::string_view text) {
 
 class UnitsParser {
  public:
-  UnitsParser(std::string_view content, const std::string& name) : rest_(content), name_(name) {
-    if (rest_.substr(0, kByteOrderMark.size()) == kByteOrderMark)
-      rest_.remove_prefix(kByteOrderMark.size());
-  }
+  UnitsParser(std::string_view content, const std::string& name) : lines_(content), name_(name) {}
 
   std::vector<std::string> parse() {
-    while (!rest_.empty()) {
+    while (const auto line = lines_.next()) {
       ++line_;
-      const auto end = rest_.find('\n');
-      auto line = rest_.substr(0, end);
-      rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-      if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-      read(line);
+      read(*line);
     }
     if (line_ < 2) {
       throw DataError(fmt::format("{}: lists no pieces, expected '<unk> 1' and one line "
@@ -74,7 +70,7 @@ class UnitsParser {
     if (line_ == 1) return;
     if (const auto fault = fault_of_piece(piece); !fault.empty())
       fail(fmt::format("piece '{}' {}", shortened(piece), fault));
-    const auto [earlier, is_new] = lines_.emplace(piece, line_);
+    const auto [earlier, is_new] = line_of_.emplace(piece, line_);
     if (!is_new) {
       fail(fmt::format("piece '{}' stands already in line {}", shortened(piece), earlier->second));
     }
@@ -98,15 +94,47 @@ class UnitsParser {
     throw DataError(fmt::format("{}:{}: {}", name_, line_, what), "units");
   }
 
-  std::string_view rest_;
+  Lines lines_;
   const std::string& name_;
   std::int64_t line_ = 0;
   std::vector<std::string> pieces_;
-  std::unordered_map<std::string_view, std::int64_t> lines_;
+  std::unordered_map<std::string_view, std::int64_t> line_of_;
 };
+
+constexpr std::size_t kWrittenByte = 6;  // "<0x0D>"
+
+/// The byte that "<0x0D>" at the start of `text` stands for.
+std::optional<char> written_byte(std::string_view text) {
+  int byte = 0;
+  if (text.size() < kWrittenByte || !text.starts_with("<0x") || text[5] != '>') return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data() + 3, text.data() + 5, byte, 16);
+  if (error != std::errc() || end != text.data() + 5) return std::nullopt;
+  return static_cast<char>(byte);
+}
+
+/// Blanks for what Units::written() wrote out; other bytes of this form stay as they are.
+std::string with_blanks(std::string_view text) {
+  constexpr std::size_t kMostBytes = 4;  // of a character
+  std::string out;
+  while (!text.empty()) {
+    std::string bytes;
+    for (auto rest = text; bytes.size() < kMostBytes; rest.remove_prefix(kWrittenByte)) {
+      const auto byte = written_byte(rest);
+      if (!byte) break;
+      bytes += *byte;
+    }
+    std::string_view first = bytes;
+    const auto length = utf8_length(bytes);
+    const bool is_blank = length > 0 && is_no_text(take_character(first).code);
+    out += is_blank ? ' ' : text.front();
+    text.remove_prefix(is_blank ? kWrittenByte * length : 1);
+  }
+  return out;
+}
 
 std::string spaced(std::string text) {
   constexpr std::string_view kSpacePiece = "<space>";
+  if (text.find("<0x") != std::string::npos) text = with_blanks(text);
   for (const auto mark : {kSpacePiece, kWordStart}) {
     std::string out;
     std::size_t from = 0;
@@ -157,6 +185,20 @@ Units::Units(const std::vector<std::string>& pieces) {
                       "units");
     }
   }
+}
+
+std::string Units::written(std::string_view piece) {
+  std::string out;
+  while (!piece.empty()) {
+    const auto [code, bytes] = take_character(piece);
+    if (!is_no_text(code)) {
+      out += bytes;
+      continue;
+    }
+    for (const char byte : bytes)
+      out += fmt::format("<0x{:02X}>", static_cast<unsigned char>(byte));
+  }
+  return out;
 }
 
 std::string Units::text() const {

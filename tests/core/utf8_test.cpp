@@ -22,6 +22,12 @@ TEST(Printable, KeepsDifferentNamesDifferent) {
   EXPECT_EQ(printable(std::string_view("\0\x7F", 2)), "%00%7F");
 }
 
+TEST(Printable, AsUtf8LeavesWhatIsUtf8Alone) {
+  EXPECT_EQ(as_utf8("caf\xC3\xA9 100%\n"), "caf\xC3\xA9 100%\n");
+  EXPECT_EQ(as_utf8("caf\xE9 100%"), "caf%E9 100%25");
+  EXPECT_NE(as_utf8("caf\xE9"), as_utf8("caf\xE8"));
+}
+
 TEST(Printable, KnowsUtf8) {
   for (const auto* text : {"", "plain", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF",
                            "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "raven/core/random.h"
 #include "raven/core/utf8.h"
@@ -24,6 +26,65 @@ TEST(Normalise, WritesUpperCase) {
       normalise(
           "\xC3\xA9t\xC3\xA9 \xC5\x93uvre \xD0\xBF\xD1\x91 \xCF\x83\xCF\x82 \xC3\xBF \xC5\xBE"),
       "\xC3\x89T\xC3\x89 \xC5\x92UVRE \xD0\x9F\xD0\x81 \xCE\xA3\xCE\xA3 \xC5\xB8 \xC5\xBD");
+}
+
+/// Alphabets with every letter that takes an accent of its own in them.
+const std::vector<std::pair<const char*, const char*>> kSmallAndCapital = {
+    {"abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+    {"àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþÿ", "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞŸ"},
+    {"āăąćĉċčďđēĕėęěĝğġģĥħĩīĭįĵķĺļľłńņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷźżž",
+     "ĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮĴĶĹĻĽŁŃŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŹŻŽ"},
+    {"ștefan și țara", "ȘTEFAN ȘI ȚARA"},
+    {"ạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹđơư",
+     "ẠẢẤẦẨẪẬẮẰẲẴẶẸẺẼẾỀỂỄỆỈỊỌỎỐỒỔỖỘỚỜỞỠỢỤỦỨỪỬỮỰỲỴỶỸĐƠƯ"},
+    {"αβγδεζηθικλμνξοπρστυφχψωάέήίόύώϊϋ", "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΆΈΉΊΌΎΏΪΫ"},
+    {"абвгдеёжзийклмнопрстуфхцчшщъыьэюяґєіїўђѓѕјљњћќџ",
+     "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯҐЄІЇЎЂЃЅЈЉЊЋЌЏ"},
+    {"әғқңөұүһӏ", "ӘҒҚҢӨҰҮҺӀ"},
+    {"աբգդ", "ԱԲԳԴ"}};
+
+TEST(Normalise, CapitalsAndSmallLettersAreTheSameWord) {
+  for (const auto& [small, capital] : kSmallAndCapital) {
+    EXPECT_EQ(normalise(small), capital);
+    EXPECT_EQ(normalise(capital), capital);
+  }
+}
+
+TEST(Normalise, TurkishLettersAreOneI) {
+  for (const auto* word : {"ısı", "isi", "ISI", "İSİ", "I\xCC\x87SI", "i\xCC\x87si"}) {
+    EXPECT_EQ(normalise(word), "ISI") << word;
+  }
+  EXPECT_EQ(normalise("IŞIK ışık İstanbul"), "IŞIK IŞIK ISTANBUL");
+  EXPECT_EQ(normalise("i\xCC\x87\xCC\x81"), "Í");  // Lithuanian: the dot stays under an accent
+  EXPECT_EQ(normalise("ġ Ż"), "Ġ Ż");              // a dot above other letters is one of them
+}
+
+TEST(Normalise, OneLetterIsTheSameComposedAndNot) {
+  EXPECT_EQ(normalise("cafe\xCC\x81"), "CAFÉ");
+  EXPECT_EQ(normalise("e\xCC\x82\xCC\x81 e\xCC\xA3\xCC\x82"), "Ế Ệ");
+  EXPECT_EQ(normalise("e\xCC\x82\xCC\xA3"), "Ệ");  // marks in another order
+  EXPECT_EQ(normalise("\xCE\xB9\xCC\x88\xCC\x81"), normalise("ΐ"));
+  EXPECT_EQ(normalise("\xD0\xB8\xCC\x86\xD1\x96\xCC\x88"), "ЙЇ");
+  EXPECT_EQ(normalise("\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB"), "한");
+  EXPECT_EQ(normalise("\xE2\x84\xAB"), "Å");  // Angstrom
+}
+
+TEST(Normalise, WritesOutWhatOneCapitalCannotStandFor) {
+  EXPECT_EQ(normalise("straße STRASSE STRAẞE"), "STRASSE STRASSE STRASSE");
+  EXPECT_EQ(normalise("ΌΔΟΣ όδος Οδυσσεύς"), "ΌΔΟΣ ΌΔΟΣ ΟΔΥΣΣΕΎΣ");
+  EXPECT_EQ(normalise("ǆep ǅep Ǆep džep"), "DŽEP DŽEP DŽEP DŽEP");
+  EXPECT_EQ(normalise("ﬁne ﬂat oﬃce ŉ ĳs"), "FINE FLAT OFFICE 'N IJS");
+  EXPECT_EQ(normalise("coŀlegi col·legi"), "COL LEGI COL LEGI");
+  EXPECT_EQ(normalise("ﾃ Ａｂｃ ᾳ ᾼ ŀ"), "ﾃ ABC ΑΙ ΑΙ L");
+  EXPECT_EQ(normalise("თბილისი ᲗᲑᲘᲚᲘᲡᲘ"), "თბილისი თბილისი");
+}
+
+TEST(Normalise, LongRowsOfMarksTakeLittleTime) {
+  std::string text = "I";
+  for (int i = 0; i < 200000; ++i) text += "\xCC\xA3\xCC\x81\xCC\x87";  // in the wrong order
+  const auto once = normalise(text);
+  EXPECT_LT(once.size(), text.size());
+  EXPECT_EQ(normalise(once), once);
 }
 
 TEST(Normalise, KnowsApostrophes) {
@@ -68,11 +129,41 @@ TEST(Normalise, OneLineWhateverCameIn) {
 
 TEST(Normalise, IsIdempotentOnAnyBytes) {
   Random random(7);
-  const std::string alphabet = "aZ9' -<unk>\xC3\xA9\xE2\x80\x99\xFF\t\n(){}";
+  const std::vector<std::string> pieces = {"a",
+                                           "Z",
+                                           "9",
+                                           "'",
+                                           " ",
+                                           "-",
+                                           "<unk>",
+                                           "<",
+                                           ">",
+                                           "é",
+                                           "ß",
+                                           "ǆ",
+                                           "ŉ",
+                                           "ΐ",
+                                           "ᾷ",
+                                           "İ",
+                                           "ı",
+                                           "i",
+                                           "ŀ",
+                                           "\xCC\x81",
+                                           "\xCC\x87",
+                                           "\xCC\xA3",
+                                           "\xCC\xB8",
+                                           "\xCD\x85",
+                                           "\xE2\x80\x99",
+                                           "\xE2\x80\x8B",
+                                           "\xFF",
+                                           "\t",
+                                           "\n",
+                                           "(",
+                                           "}"};
   for (int round = 0; round < 2000; ++round) {
     std::string text;
     for (auto n = random.below(30); n > 0; --n)
-      text += alphabet[static_cast<std::size_t>(random.below(std::ssize(alphabet)))];
+      text += pieces[static_cast<std::size_t>(random.below(std::ssize(pieces)))];
     const auto once = normalise(text);
     ASSERT_EQ(normalise(once), once) << printable(text);
     ASSERT_TRUE(is_utf8(once));

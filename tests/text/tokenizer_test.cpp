@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
@@ -215,6 +218,62 @@ TEST_F(SentencePieceTokenizer, ModelAndUnitsFileMustAgree) {
   write_file_atomically(units, Units({"A", "B"}).text());
   EXPECT_THAT(error_of([&] { make_tokenizer({.units_file = units, .model_file = model}); }),
               HasSubstr("do not belong together: 5 units against 22"));
+}
+
+/// The sentences with `change` applied to each.
+std::vector<std::string> changed(std::vector<std::string> lines,
+                                 const std::function<void(std::string&)>& change) {
+  std::ranges::for_each(lines, change);
+  return lines;
+}
+
+void to_small(std::string& line) {
+  std::ranges::transform(line, line.begin(), [](unsigned char c) { return std::tolower(c); });
+}
+
+TEST_F(SentencePieceTokenizer, ModelsOfWindowsTextAreRead) {
+  const auto lines = changed(sentences(), [](std::string& line) { line += "\r"; });
+  for (const auto kind : {VocabularyKind::kUnigram, VocabularyKind::kWord}) {
+    const auto tokenizer = make_sentencepiece_tokenizer(
+        train_sentencepiece(lines, {.kind = kind, .size = kind == VocabularyKind::kWord ? 0 : 40}),
+        "model");
+    const auto& units = tokenizer->units();
+    EXPECT_THAT(units.text(), HasSubstr("<0x0D> "));
+    EXPECT_EQ(Units::parse(units.text(), "units.txt"), units);
+    const auto ids = tokenizer->encode("BIN BLUE");
+    EXPECT_EQ(std::ranges::count(ids, Units::kUnknown), 0);
+    EXPECT_EQ(units.detokenise(ids), "BIN BLUE");
+  }
+}
+
+TEST_F(SentencePieceTokenizer, AVocabularyOfSmallLettersIsMetInThose) {
+  const auto small = make_sentencepiece_tokenizer(
+      train_sentencepiece(changed(sentences(), to_small), {.size = 40}), "model");
+  const auto capital =
+      make_sentencepiece_tokenizer(train_sentencepiece(sentences(), {.size = 40}), "model");
+  for (const auto& line : sentences()) {
+    const auto ids = small->encode(line);
+    EXPECT_EQ(normalise(small->units().detokenise(ids)), line);
+    EXPECT_EQ(ids.size(), capital->encode(line).size());
+  }
+}
+
+TEST(Tokenizer, MeetsALetterInTheCaseThatTheVocabularyHas) {
+  const auto with = [](const std::vector<std::string>& pieces) {
+    const Units units(pieces);
+    return make_unigram_tokenizer(units, {.counts = Ids(pieces.size() + 3, 1), .words = {}});
+  };
+  const std::string start(kWordStart);
+  // Most pieces are small: BIN is "bin", its capital piece is for none.
+  const auto mostly_small = with({start, start + "bin", "a", "i", "n", "B", "I", "N"});
+  EXPECT_EQ(mostly_small->encode("BIN A"), (Ids{3, 2, 4}));
+  // Most are capitals: a small letter is met where there is no capital of it.
+  EXPECT_EQ(with({start, "B", "I", "N", "\xCE\xAD"})->encode("BIN \xCE\x88"),
+            (Ids{2, 3, 4, 5, 2, 6}));
+  // Greek: a small sigma at a word's end has a form of its own.
+  EXPECT_EQ(with({start, "ς", "σ", "ο"})->encode("ΣΟΣ Σ"), (Ids{2, 4, 5, 3, 2, 4}));
+  // Letters without case, and capitals alone, stay what they are.
+  EXPECT_EQ(with({start, "B", "'"})->encode("B'"), (Ids{2, 3, 4}));
 }
 
 TEST_F(SentencePieceTokenizer, RefusesWhatIsNoModel) {

@@ -74,6 +74,17 @@ TEST(Trn, ReadsWhatOthersWrote) {
   EXPECT_EQ(read[2].text, "A{B");
 }
 
+TEST(Trn, LinesMayEndInCarriageReturns) {
+  const auto read = parse_trn(
+      "\xEF\xBB\xBF"
+      "A B (s-1)\r;; x\rC (s-2)\r",
+      "x");
+  ASSERT_EQ(read.size(), 2U);
+  EXPECT_EQ(read[0].text, "A B");
+  EXPECT_EQ(read[1].text, "C");
+  EXPECT_EQ(read[1].line, 3);
+}
+
 TEST(Trn, AnEscapeMakesNoWordsOfOne) {
   EXPECT_EQ(parse_trn("A%20B C%0AD %FF %2 %zz 100% (s-u)\n", "x")[0].text,
             "A%20B C%0AD %FF %2 %zz 100%");

@@ -56,6 +56,22 @@ TEST(Units, HypothesesLoseEveryEos) {
   EXPECT_EQ(kTiny.detokenise(Ids{0, 1}), "<blank><unk>");
 }
 
+TEST(Units, PiecesOfWhiteSpaceAreWrittenOut) {
+  using Ids = std::vector<std::int64_t>;
+  EXPECT_EQ(Units::written("DOG"), "DOG");
+  EXPECT_EQ(Units::written("DOG\r"), "DOG<0x0D>");
+  EXPECT_EQ(Units::written("\xC2\xA0X\x01"), "<0xC2><0xA0>X<0x01>");
+  const Units units({"A", Units::written("B\r"), Units::written("\xC2\xA0"), "<0x41>", "<0xC2>"});
+  EXPECT_EQ(Units::parse(units.text(), "x"), units);
+  EXPECT_EQ(units.detokenise(Ids{2, 3, 2, 4, 2}), "AB A A");
+  EXPECT_EQ(units.detokenise(Ids{2, 3}), "AB");
+  EXPECT_EQ(units.detokenise(Ids{5, 6, 2}), "<0x41><0xC2>A");  // bytes of text are not ours to read
+}
+
+TEST(Units, LinesMayEndInCarriageReturns) {
+  EXPECT_EQ(Units::parse("<unk> 1\rA 2\rB 3\r", "x"), Units({"A", "B"}));
+}
+
 TEST(Units, RefusesIdsOutsideTheVocabulary) {
   for (const std::int64_t id : {-1L, 8L, 1L << 40}) {
     try {

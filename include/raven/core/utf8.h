@@ -31,4 +31,8 @@ void append_utf8(std::string& out, char32_t code);
 /// different; bytes beyond ASCII are written so as well when the text is not UTF-8.
 std::string printable(std::string_view text);
 
+/// The same text where it is UTF-8, else printable(text): fit for files that hold UTF-8 alone
+/// (JSON) and are read back, where different texts must stay different.
+std::string as_utf8(std::string_view text);
+
 }  // namespace raven

@@ -18,7 +18,10 @@ struct CharacterReport {
 };
 
 /// One line of upper-case words with single blanks between them:
-/// 1. letters become upper case (Latin, Greek, Cyrillic);
+/// 1. letters become upper case by Unicode's tables, whether their accents are composed or not (the
+///    result is in normal form C): final and other sigma are Σ, ß and ẞ are SS, a ligature or
+///    digraph is its letters. Languages are not told apart, so Turkish i, ı, I and İ are all I.
+///    Accents stay (Έ is not Ε). Georgian stays small;
 /// 2. U+2019, U+2018, U+02BC, U+00B4, U+FF07 and the grave accent become the apostrophe;
 /// 3. punctuation, symbols and control characters become blanks ("TWENTY-ONE" is two words);
 ///    invisible characters (U+200B to U+200F, U+FEFF, U+00AD) vanish;

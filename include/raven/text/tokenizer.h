@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "raven/text/units.h"
@@ -17,20 +18,37 @@ namespace raven::text {
 /// come out of encode().
 class Tokenizer {
  public:
-  explicit Tokenizer(Units units) : units_(std::move(units)) {}
+  explicit Tokenizer(Units units) : units_(std::move(units)), letters_(units_) {}
   virtual ~Tokenizer() = default;
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
   [[nodiscard]] const Units& units() const { return units_; }
 
-  /// Ids of a text that normalise() made; none for an empty text. Characters that no piece holds
-  /// become one `<unk>` for each run of them. Safe to call from several threads. Throws ConfigError
-  /// when only a units file is known.
-  [[nodiscard]] virtual std::vector<std::int64_t> encode(std::string_view normalised) const = 0;
+  /// In which case a vocabulary's pieces are written.
+  struct Letters {
+    explicit Letters(const Units& units);
+
+    std::int64_t small_pieces = 0, capital_pieces = 0;  // the latter hold a capital at least
+    bool has_small = false;
+    std::unordered_set<char32_t> known;  // every character of a piece
+  };
+  [[nodiscard]] const Letters& letters() const { return letters_; }
+
+  /// Ids of a text that normalise() made; none for an empty text. The text is in capitals: a
+  /// vocabulary in small letters meets it in those, and any vocabulary meets a letter that it has
+  /// in the other case alone in that one. Characters that no piece holds become one `<unk>` for
+  /// each run of them. Safe to call from several threads. Throws ConfigError when only a units file
+  /// is known.
+  [[nodiscard]] std::vector<std::int64_t> encode(std::string_view normalised) const;
 
  private:
+  /// The same of a text in the vocabulary's own case.
+  [[nodiscard]] virtual std::vector<std::int64_t> encode_cased(std::string_view text) const = 0;
+  [[nodiscard]] std::string in_own_case(std::string_view normalised) const;
+
   Units units_;
+  Letters letters_;
 };
 
 struct TokenizerOptions {
@@ -66,8 +84,9 @@ UnitCounts count_labels(std::string_view csv, const Units& units, const std::str
 std::unique_ptr<Tokenizer> make_unigram_tokenizer(Units units, UnitCounts counts);
 
 /// A SentencePiece model's bytes. Unknown is 1, pieces follow in the model's order; control symbols
-/// are left out. Throws DataError ("model") when the bytes are no model, ConfigError for a model
-/// with byte fallback, whose pieces are no text.
+/// are left out, white space in pieces is written out (Units::written). Throws DataError ("model")
+/// when the bytes are no model, ConfigError for a model with byte fallback, whose pieces are no
+/// text.
 std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(const std::string& model,
                                                         const std::string& name);
 

@@ -1,6 +1,7 @@
 // sclite's transcript files: `WORDS (speaker-utterance)`, one utterance a line.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@ struct TrnUtterance {
   std::string speaker;    // before the first '-' of the id; empty when it has none
   std::string utterance;  // the rest of the id
   std::string text;       // words; may be empty
+  std::int64_t line = 0;  // of a file that was read, from 1
 };
 
 /// The lines of a trn file that sclite reads as meant: one line each, ending in the id. In words,
@@ -21,9 +23,10 @@ struct TrnUtterance {
 /// speaker is "unknown".
 std::string write_trn(const std::vector<TrnUtterance>& utterances);
 
-/// Reads a trn file: comments (;;) and empty lines are skipped, %XX in ids is undone, words are
-/// left as written but for sclite's backslash. Throws DataError ("trn") with file:line for a line
-/// without id, alternations in braces (not supported) and ids that come twice.
+/// Reads a trn file (lines as Lines has them): comments (;;) and empty lines are skipped, %XX in
+/// ids is undone, words are left as written but for sclite's backslash. Throws DataError ("trn")
+/// with file:line for a line without id, alternations in braces (not supported) and ids that come
+/// twice.
 std::vector<TrnUtterance> parse_trn(std::string_view content, const std::string& name);
 
 }  // namespace raven::text

@@ -24,8 +24,8 @@ class Units {
   static constexpr const char* kBeside = ".units.txt";  // ending of a units file beside a model
 
   /// Reads a units file as published: one `<piece> <index>` a line, index = line number from 1,
-  /// `<unk> 1` first. Blank and end of utterance are not listed. CRLF ends and a byte-order mark
-  /// are accepted. Throws ConfigError when the file is missing, and DataError ("units") with
+  /// `<unk> 1` first. Blank and end of utterance are not listed. CRLF and CR ends and a byte-order
+  /// mark are accepted. Throws ConfigError when the file is missing, and DataError ("units") with
   /// file:line for holes, duplicates, wrong indices, damaged lines and an empty list.
   static Units read(const std::filesystem::path& file);
 
@@ -39,6 +39,11 @@ class Units {
   /// The pieces from id 2 on. Throws DataError ("units") naming a piece that is empty, no UTF-8,
   /// listed twice, reserved, or holds white space.
   explicit Units(const std::vector<std::string>& pieces);
+
+  /// A piece of another program's vocabulary as it may stand here: white space and control
+  /// characters, which no normalised text holds (a model of text with Windows line ends has a piece
+  /// with a carriage return), as "<0x0D>". detokenise() makes blanks of them.
+  static std::string written(std::string_view piece);
 
   /// The units file's content: parse(text(), ...) gives the same units.
   [[nodiscard]] std::string text() const;
