@@ -46,7 +46,7 @@ ExitCode run_score(const Arguments& arguments) {
       evaluation::score(std::move(results), {.normalise = !arguments.flag("--as-is"),
                                              .bootstrap = bootstrap_of(arguments),
                                              .confidence = arguments.integer("--bootstrap") > 0});
-  if (scores.utterances.empty()) {
+  if (scores.totals.words.reference_tokens() == 0) {
     throw DataError(
         fmt::format("{}: holds no reference with words in it, so there is no error rate",
                     reference.string()),

@@ -7,14 +7,19 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/utf8.h"
 
 namespace raven::evaluation {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string line_of(const Json& json) {  // bytes that are no UTF-8 become U+FFFD
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+std::string line_of(const Json& json) { return json.dump() + "\n"; }
+
+/// Its values may hold paths.
+DecodedFile::Identity in_utf8(DecodedFile::Identity identity) {
+  for (auto& [part, value] : identity) value = as_utf8(value);
+  return identity;
 }
 
 std::string first_line(const DecodedFile::Identity& identity) {
@@ -24,8 +29,10 @@ std::string first_line(const DecodedFile::Identity& identity) {
 }
 
 Json line_of_utterance(const std::string& id, const Decoded& decoded) {
-  return {
-      {"id", id}, {"hyp", decoded.hypothesis}, {"score", decoded.score}, {"units", decoded.units}};
+  return {{"id", id},
+          {"hyp", as_utf8(decoded.hypothesis)},
+          {"score", decoded.score},
+          {"units", decoded.units}};
 }
 
 bool is_whole_number(const Json& json) { return json.is_number_integer(); }
@@ -72,8 +79,8 @@ std::vector<std::string> differing_parts(const Json& there, const DecodedFile::I
 }  // namespace
 
 DecodedFile::DecodedFile(std::filesystem::path file, const Identity& identity)
-    : path_(std::move(file)), kept_(first_line(identity)) {
-  read(identity);
+    : path_(std::move(file)), kept_(first_line(in_utf8(identity))) {
+  read(in_utf8(identity));
   write_file_atomically(path_, kept_);
   out_.open(path_, std::ios::app);
 }
@@ -121,6 +128,12 @@ void DecodedFile::append(const std::string& line) {
 }
 
 void DecodedFile::add(const std::string& id, Decoded decoded) {
+  if (!is_utf8(id)) {  // it would be read back as another one
+    throw DataError(fmt::format("{}: the id '{}' is no UTF-8 (%XX: its bytes); name the utterance "
+                                "in UTF-8 in its list",
+                                path_.string(), printable(id)),
+                    "id");
+  }
   append(line_of(line_of_utterance(id, decoded)));
   done_.insert_or_assign(id, std::move(decoded));
 }

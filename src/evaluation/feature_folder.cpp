@@ -8,6 +8,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/utf8.h"
 
 namespace raven::evaluation {
 namespace {
@@ -95,9 +96,9 @@ void FeatureFolder::claim(const Settings& settings, const Settings& notes) const
     }
     Json json = {{"format", "raven-features"}, {"format_version", "1"}};
     for (const auto* part : {&settings, &notes}) {
-      for (const auto& [key, value] : *part) json[key] = value;
+      for (const auto& [key, value] : *part) json[key] = as_utf8(value);
     }
-    write_file_atomically(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_file_atomically(file, json.dump(2) + "\n");
     return;
   }
   const auto json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
@@ -106,7 +107,7 @@ void FeatureFolder::claim(const Settings& settings, const Settings& notes) const
   }
   std::vector<std::string> lines;
   for (const auto& [setting, value] : settings) {
-    if (const auto there = said(json, setting); there != value)
+    if (const auto there = said(json, setting); there != as_utf8(value))
       lines.push_back(fmt::format("{}: {} there, {} here", setting, there, value));
   }
   if (lines.empty()) return;

@@ -23,12 +23,11 @@ using Json = nlohmann::ordered_json;
 constexpr double kLengthBounds_s[] = {0, 1, 2, 3, 4, 6, 8, 12, 16, 24};
 constexpr const char* kEmptyReference = "empty-reference";
 
-std::string dump(const Json& json, int indent) {  // bytes that are no UTF-8 become U+FFFD
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string dump(const Json& json, int indent) { return json.dump(indent) + "\n"; }
 
+/// Of an utterance with errors; infinite without words.
 double share(const text::EditCounts& counts) {
-  return counts.reference_tokens() == 0 ? std::numeric_limits<double>::quiet_NaN()
+  return counts.reference_tokens() == 0 ? std::numeric_limits<double>::infinity()
                                         : static_cast<double>(counts.errors()) /
                                               static_cast<double>(counts.reference_tokens());
 }
@@ -48,10 +47,11 @@ ScoredUtterance scored(UtteranceResult result, const ScoringOptions& options) {
   }
   try {
     const auto errors = text::compare(result.reference, result.hypothesis);
+    const bool is_empty = errors.words.reference_tokens() == 0;
     return {.result = std::move(result),
             .words = errors.words,
             .characters = errors.characters,
-            .least_word_errors = errors.least_word_errors};
+            .least_word_errors = is_empty ? 0 : errors.least_word_errors};
   } catch (const DataError& error) {
     throw DataError(fmt::format("'{}': {}", printable(result.id), error.what()), error.reason());
   }
@@ -117,10 +117,11 @@ void add_totals(Json& json, const text::ErrorTotals& totals) {
 
 Json utterance_json(const ScoredUtterance& utterance) {
   const auto& result = utterance.result;
-  Json json = {{"id", result.id}, {"speaker", result.speaker}, {"frames", result.frames}};
+  Json json = {
+      {"id", as_utf8(result.id)}, {"speaker", as_utf8(result.speaker)}, {"frames", result.frames}};
   json["snr_db"] = result.snr_db ? Json(*result.snr_db) : Json(nullptr);
-  json["ref"] = result.reference;
-  json["hyp"] = result.hypothesis;
+  json["ref"] = as_utf8(result.reference);
+  json["hyp"] = as_utf8(result.hypothesis);
   json["words"] = utterance.words.reference_tokens();
   json["substitutions"] = utterance.words.substitutions;
   json["deletions"] = utterance.words.deletions;
@@ -139,9 +140,11 @@ std::string alignment_of(const ScoredUtterance& utterance) {
   auto lines = printable(text::alignment_text(errors.alignment));
   for (std::size_t at = 0; (at = lines.find("%0A", at)) != std::string::npos;)
     lines.replace(at, 3, "\n");
-  return fmt::format("{}: {} words, {} substitutions, {} deletions, {} insertions, {:.1f} %\n{}\n",
-                     head, words.reference_tokens(), words.substitutions, words.deletions,
-                     words.insertions, 100 * share(words), lines);
+  const auto rate = words.reference_tokens() == 0 ? "empty reference"
+                                                  : fmt::format("{:.1f} %", 100 * share(words));
+  return fmt::format("{}: {} words, {} substitutions, {} deletions, {} insertions, {}\n{}\n", head,
+                     words.reference_tokens(), words.substitutions, words.deletions,
+                     words.insertions, rate, lines);
 }
 
 Json ops_of(const ScoredUtterance& utterance) {
@@ -149,7 +152,7 @@ Json ops_of(const ScoredUtterance& utterance) {
   const auto errors = text::compare(utterance.result.reference, utterance.result.hypothesis);
   for (const auto& [edit, reference, hypothesis] : errors.alignment) {
     ops.push_back(
-        {std::string(1, static_cast<char>(edit)), std::string(reference), std::string(hypothesis)});
+        {std::string(1, static_cast<char>(edit)), as_utf8(reference), as_utf8(hypothesis)});
   }
   return ops;
 }
@@ -201,7 +204,7 @@ Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options
   std::vector<text::UtteranceCount> counts;
   for (auto& result : results) {
     auto utterance = scored(std::move(result), options);
-    if (utterance.words.reference_tokens() == 0) {
+    if (utterance.words.reference_tokens() == 0 && !utterance.result.may_be_empty) {
       ++scores.skipped[kEmptyReference];
       continue;
     }
@@ -244,7 +247,7 @@ std::string wer_json(const Scores& scores) {
     row["to_s"] = number(group.to);
   });
   table("by_speaker", scores.by_speaker,
-        [](Json& row, const Group& group) { row["speaker"] = group.name; });
+        [](Json& row, const Group& group) { row["speaker"] = as_utf8(group.name); });
   table("by_snr", scores.by_snr,
         [&](Json& row, const Group& group) { row["snr_db"] = number(group.from); });
   return dump(json, 2);
@@ -270,9 +273,13 @@ void write_worst(const std::filesystem::path& folder, const Scores& scores,
   auto list = Json::array();
   for (std::size_t i = 0; i < worst.size(); ++i) {
     const auto& utterance = scores.utterances.at(worst[i]);
-    Json json = {{"id", utterance.result.id},         {"speaker", utterance.result.speaker},
-                 {"ref", utterance.result.reference}, {"hyp", utterance.result.hypothesis},
-                 {"ops", ops_of(utterance)},          {"wer", share(utterance.words)},
+    const auto wer = share(utterance.words);  // JSON has no infinity
+    Json json = {{"id", as_utf8(utterance.result.id)},
+                 {"speaker", as_utf8(utterance.result.speaker)},
+                 {"ref", as_utf8(utterance.result.reference)},
+                 {"hyp", as_utf8(utterance.result.hypothesis)},
+                 {"ops", ops_of(utterance)},
+                 {"wer", std::isfinite(wer) ? Json(wer) : Json(nullptr)},
                  {"frames", utterance.result.frames}};
     if (!crops.empty() && !crops[i].empty()) json["crops"] = crops[i];
     list.push_back(std::move(json));

@@ -8,32 +8,30 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
+#include "raven/text/lines.h"
 #include "raven/text/trn.h"
 
 namespace raven::evaluation {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+std::string not_utf8(std::string_view id) {
+  return fmt::format("'{}' is no UTF-8 (%XX: its bytes); save the file as UTF-8",
+                     printable(id.substr(0, 200)));
+}
 
 class LineParser {
  public:
   LineParser(std::string_view content, const std::filesystem::path& file)
-      : rest_(content), name_(file.string()), is_table_(file.extension() == ".tsv") {
-    if (rest_.starts_with(kByteOrderMark)) rest_.remove_prefix(kByteOrderMark.size());
-  }
+      : reader_(content), name_(file.string()), is_table_(file.extension() == ".tsv") {}
 
   std::vector<TranscriptLine> parse() {
-    while (!rest_.empty()) {
+    while (const auto line = reader_.next()) {
       ++line_;
-      const auto end = rest_.find('\n');
-      auto line = rest_.substr(0, end);
-      rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-      if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-      if (line.empty()) continue;
+      if (line->empty()) continue;
       if (is_table_ && columns_.empty()) {
-        read_header(line);
+        read_header(*line);
       } else {
-        add(is_table_ ? row_of(line) : plain(line));
+        add(is_table_ ? row_of(*line) : plain(*line), *line);
       }
     }
     return std::move(lines_);
@@ -70,12 +68,17 @@ class LineParser {
                        .speaker = std::string(cell("speaker")),
                        .text = std::string(cell("text")),
                        .frames = 0,
-                       .snr_db = std::nullopt};
+                       .snr_db = std::nullopt,
+                       .may_be_empty = !is_manifest()};
     if (const auto frames = cell("frames"); !frames.empty())
       out.frames = number<std::int64_t>(frames, "frames");
     if (const auto snr_db = cell("snr_db"); !snr_db.empty())
       out.snr_db = number<double>(snr_db, "snr_db");
     return out;
+  }
+
+  [[nodiscard]] bool is_manifest() const {
+    return columns_.contains("video") || columns_.contains("audio");
   }
 
   static TranscriptLine plain(std::string_view line) {
@@ -95,8 +98,13 @@ class LineParser {
     return value;
   }
 
-  void add(TranscriptLine line) {
+  void add(TranscriptLine line, std::string_view whole) {
     if (line.id.empty()) fail("the id is empty");
+    if (!is_utf8(line.id)) {
+      const auto column = static_cast<std::int64_t>(whole.find(line.id)) + 1;
+      throw DataError(fmt::format("{}:{}:{}: the id {}", name_, line_, column, not_utf8(line.id)),
+                      "transcripts");
+    }
     const auto [earlier, is_new] = ids_.emplace(line.id, line_);
     if (!is_new)
       fail(fmt::format("id '{}' stands already in line {}", printable(line.id), earlier->second));
@@ -107,7 +115,7 @@ class LineParser {
     throw DataError(fmt::format("{}:{}: {}", name_, line_, what), "transcripts");
   }
 
-  std::string_view rest_;
+  text::Lines reader_;
   std::string name_;
   bool is_table_;
   std::int64_t line_ = 0;
@@ -135,6 +143,11 @@ std::vector<TranscriptLine> parse_transcripts(std::string_view content,
                      .text = std::move(utterance.text),
                      .frames = 0,
                      .snr_db = std::nullopt});
+    if (!is_utf8(lines.back().id)) {
+      throw DataError(
+          fmt::format("{}:{}: the id {}", file.string(), utterance.line, not_utf8(lines.back().id)),
+          "trn");
+    }
   }
   std::map<std::string, const TranscriptLine*> ids;
   for (auto& line : lines) {  // the same name under two speakers: both keep it whole
@@ -168,7 +181,8 @@ std::vector<UtteranceResult> pair_transcripts(const std::vector<TranscriptLine>&
          .snr_db = reference.snr_db ? reference.snr_db : hypothesis.snr_db,
          .reference = reference.text,
          .hypothesis = hypothesis.text,
-         .score = 0});
+         .score = 0,
+         .may_be_empty = reference.may_be_empty});
   }
   if (num_missing > 0) {
     throw DataError(

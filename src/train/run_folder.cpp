@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "raven/core/error.h"
+#include "raven/core/utf8.h"
 
 namespace raven::train {
 namespace {
@@ -48,9 +49,7 @@ bool is_free(const std::string& key) {
   return false;
 }
 
-std::string dump(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+std::string dump(const Json& json) { return json.dump(2) + "\n"; }
 
 FolderLock lock_new(const fs::path& path) {
   make_folders(path);
@@ -69,7 +68,7 @@ FlatConfig flatten(const config::Schema& schema) {
     std::vector<std::string> items;
     for (const auto& item : value.items) items.push_back(text_of(item));
     const auto text = fmt::format("{}", fmt::join(items, ", "));
-    flat[field.key] = value.null ? "null" : field.list ? "[" + text + "]" : text;
+    flat[field.key] = as_utf8(value.null ? "null" : field.list ? "[" + text + "]" : text);
   }
   return flat;
 }
@@ -158,10 +157,11 @@ void RunFolder::write_records() {
 }
 
 void RunFolder::write_environment(const std::map<std::string, std::string>& facts) {
-  Json json(facts);
+  auto json = Json::object();
+  for (const auto& [name, fact] : facts) json[as_utf8(name)] = as_utf8(fact);
   struct utsname system {};
   ::uname(&system);
-  json["host"] = system.nodename;
+  json["host"] = as_utf8(system.nodename);
   json["system"] = fmt::format("{} {} {}", system.sysname, system.release, system.machine);
   json["compiler"] = __VERSION__;
   json["process"] = ::getpid();

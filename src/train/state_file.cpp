@@ -17,10 +17,8 @@ constexpr int kFormatVersion = 1;
 constexpr std::uint64_t kMaxBytes = 16ULL << 20;
 constexpr std::size_t kMaxNesting = 8;  // ours has 2
 
-/// Paths and names in a configuration need not be UTF-8.
-std::string text_of(const Json& content, int indent) {
-  return content.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
+/// Texts in it are UTF-8: flatten() sees to those of a configuration, whose paths need not be.
+std::string text_of(const Json& content, int indent) { return content.dump(indent); }
 
 /// Checksum of everything but the checksum; keys of a JSON object are sorted, so the text is
 /// unique.

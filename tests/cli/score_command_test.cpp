@@ -33,12 +33,14 @@ class ScoreCommand : public testing::Test {
 TEST_F(ScoreCommand, ScoresFiles) {
   const auto result = run("ref.trn hyp.trn --out scores");
   EXPECT_EQ(result.code, 0);
-  EXPECT_THAT(result.output, HasSubstr("WER 28.6 % (95 % interval "));
-  EXPECT_THAT(result.output, HasSubstr("1 utterances skipped: empty-reference"));
+  EXPECT_THAT(result.output, HasSubstr("WER 42.9 % (95 % interval "));
+  EXPECT_THAT(result.output, HasSubstr("3 word errors in sclite's alignments, 2 at least"));
   const auto json = nlohmann::json::parse(run("ref.trn hyp.trn --json").output);
   EXPECT_EQ(json, nlohmann::json::parse(read_file(folder_.path() / "scores/wer.json")));
   EXPECT_EQ(json.at("words"), 7);
   EXPECT_EQ(json.at("deletions"), 1);
+  EXPECT_EQ(json.at("insertions"), 1);  // where nothing was said
+  EXPECT_EQ(json.at("least_errors"), 2);
   const auto again = run("scores/ref.trn scores/hyp.trn --out again");
   EXPECT_EQ(again.code, 0);
   EXPECT_EQ(read_file(folder_.path() / "scores/utterances.jsonl"),
@@ -47,6 +49,20 @@ TEST_F(ScoreCommand, ScoresFiles) {
                   .at("confidence")
                   .at(0)
                   .is_null());
+}
+
+TEST_F(ScoreCommand, AManifestsEmptyTextsAreNoReferences) {
+  write("list.tsv", "id\tvideo\ttext\na\ta.mp4\tIT IS RED\nb\tb.mp4\t\n");
+  const auto result = run("list.tsv hyp.trn 2>&1");
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.output, HasSubstr("WER 0.0 %"));
+  EXPECT_THAT(result.output, HasSubstr("1 utterances skipped: empty-reference"));
+}
+
+TEST_F(ScoreCommand, CapitalsAndSmallLettersAreTheSameWord) {
+  write("a", "1 Έχω μια ΙΔΈΑ\n2 ȘTEFAN ȘI ȚARA\n3 TIẾNG VIỆT\n4 IŞIK İSTANBUL\n5 ҐАНОК ЇЖАК\n");
+  write("b", "1 έχω μια ιδέα\n2 ștefan și țara\n3 tiếng việt\n4 ışık istanbul\n5 ґанок їжак\n");
+  EXPECT_EQ(nlohmann::json::parse(run("a b --json").output).at("wer"), 0);
 }
 
 TEST_F(ScoreCommand, NormalisesUnlessToldNotTo) {
@@ -59,7 +75,7 @@ TEST_F(ScoreCommand, NormalisesUnlessToldNotTo) {
 TEST_F(ScoreCommand, ComparesFolders) {
   EXPECT_EQ(run("ref.trn hyp.trn --out a").code, 0);
   EXPECT_EQ(run("ref.trn ref.trn --out b").code, 0);
-  EXPECT_THAT(run("a b").output, HasSubstr("difference -28.57 points"));
+  EXPECT_THAT(run("a b").output, HasSubstr("difference -42.86 points"));
   EXPECT_EQ(nlohmann::json::parse(run("a b --json").output).at("better"), 1);
   EXPECT_EQ(run("a b --out c 2> /dev/null").code, 2);
 }

@@ -33,7 +33,7 @@ TEST_F(DecodedFileTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(file.done().size(), 2U);
   EXPECT_EQ(file.done().at("a").score, -1.5);
   EXPECT_EQ(file.done().at("a").units, (std::vector<std::int64_t>{3, 4}));
-  EXPECT_EQ(file.done().at("a").hypothesis, "RED \xEF\xBF\xBD");
+  EXPECT_EQ(file.done().at("a").hypothesis, "RED %FF");
   ASSERT_TRUE(file.finished());
   EXPECT_EQ(file.finished()->skipped.at("missing"), 2);
   EXPECT_EQ(file.finished()->scoring, "s");
@@ -93,6 +93,23 @@ TEST_F(DecodedFileTest, WhatIsOfAnotherKindOrDamagedIsDropped) {
     write_file_atomically(path(), other + content.substr(first.size()));
     EXPECT_TRUE(open().done().empty()) << other;
   }
+}
+
+TEST_F(DecodedFileTest, WhatItCannotHoldIsRefusedNotChanged) {
+  auto file = open();
+  for (const std::string id : {"\xFF", "caf\xE9", "\xED\xA0\x80"}) {
+    EXPECT_THROW(file.add(id, {}), DataError);
+  }
+  EXPECT_TRUE(open().done().empty());
+}
+
+TEST_F(DecodedFileTest, SettingsThatAreNoUtf8StayTheSame) {
+  identity_["noise"] = "file caf\xE9.wav";
+  const auto content = make();
+  EXPECT_EQ(open().done().size(), 2U);
+  EXPECT_EQ(read_file(path()), content);
+  identity_["noise"] = "file caf\xE8.wav";
+  EXPECT_TRUE(open().done().empty());
 }
 
 TEST_F(DecodedFileTest, HypothesesOfOtherSettingsAreReplaced) {

@@ -57,6 +57,14 @@ TEST_F(FeatureFolders, GiveBackWhatWasAddedSortedById) {
   EXPECT_EQ(again.rows().at("b/1").frames, 3);
 }
 
+TEST_F(FeatureFolders, SettingsThatAreNoUtf8StayTheSame) {
+  settings_["manifest"] = "caf\xE9.tsv";
+  (void)open();
+  EXPECT_EQ(refusal(), "");
+  settings_["manifest"] = "caf\xE8.tsv";
+  EXPECT_THAT(refusal(), HasSubstr("manifest: caf%E9.tsv there"));
+}
+
 TEST_F(FeatureFolders, AnIndexCutAnywhereKeepsItsWholeLines) {
   {
     auto folder = open();

@@ -143,6 +143,59 @@ TEST(Score, NothingAtAllIsNoNumber) {
   EXPECT_THAT(to_text(scores), HasSubstr("2 utterances skipped: corrupt"));
 }
 
+/// The small set, with references that say that nothing was said.
+std::vector<UtteranceResult> set_with_silence() {
+  auto results = small_set();
+  for (auto& one : results) one.may_be_empty = true;
+  results.push_back(results[2]);
+  results.back().id = "s1/quiet";
+  results.back().hypothesis = "";
+  return results;
+}
+
+TEST(Score, WhatIsHeardInSilenceIsInserted) {
+  const auto scores = score(set_with_silence());
+  EXPECT_EQ(scores.totals.utterances, 5);
+  EXPECT_EQ(scores.totals.words, (text::EditCounts{3 + 1, 1, 1, 2}));
+  EXPECT_EQ(scores.totals.characters.insertions,
+            score(small_set()).totals.characters.insertions + 5);
+  EXPECT_DOUBLE_EQ(scores.totals.wer(), 4.0 / 6);
+  EXPECT_EQ(scores.totals.least_word_errors, 3);  // the published metric has no such pairs
+  EXPECT_EQ(scores.totals.sentence_errors, 3);
+  EXPECT_TRUE(scores.skipped.empty());
+  const auto json = json::parse(wer_json(scores));
+  EXPECT_DOUBLE_EQ(json.at("wer").get<double>(), 4.0 / 6);
+  EXPECT_DOUBLE_EQ(json.at("least_wer").get<double>(), 0.5);
+  EXPECT_FALSE(std::isnan(scores.confidence.low));
+}
+
+TEST(WriteScores, AnEmptyReferenceHasNoRate) {
+  const TemporaryFolder folder;
+  const auto scores = score(set_with_silence());
+  write_scores(folder.path(), scores);
+  EXPECT_THAT(read_file(folder.path() / "alignments.txt"),
+              HasSubstr("s1/c (s1): 0 words, 0 substitutions, 0 deletions, 1 insertions, empty "
+                        "reference\nREF:  *****\nHYP:  NOISE\n"));
+  const auto worst = json::parse(read_file(folder.path() / "worst.json"));
+  EXPECT_EQ(worst.at(0).at("id"), "s1/c");
+  EXPECT_TRUE(worst.at(0).at("wer").is_null());
+  const auto sclite = run_sclite(folder.path());
+  EXPECT_EQ(sclite.total,
+            (ScliteCounts{scores.totals.words.matches, scores.totals.words.substitutions,
+                          scores.totals.words.deletions, scores.totals.words.insertions}));
+  EXPECT_EQ(sclite.sentences, 5);
+  EXPECT_EQ(sclite.words, 6);
+  EXPECT_EQ(sclite.sentence_errors, scores.totals.sentence_errors);
+}
+
+TEST(WriteScores, TextsThatAreNoUtf8StayDifferent) {
+  const TemporaryFolder folder;
+  write_scores(folder.path(), score({result("a", "CAF\xE9", "CAF\xE8")}, {.normalise = false}));
+  const auto line = json::parse(read_file(folder.path() / "utterances.jsonl"));
+  EXPECT_EQ(line.at("ref"), "CAF%E9");
+  EXPECT_EQ(line.at("hyp"), "CAF%E8");
+}
+
 TEST(WriteScores, WritesTheFilesThatWereAgreed) {
   const TemporaryFolder folder;
   write_scores(folder.path() / "new", score(small_set()));

@@ -40,6 +40,39 @@ TEST(Transcripts, ReadEachForm) {
   EXPECT_EQ(plain[2].text, "");
 }
 
+TEST(Transcripts, AnEmptyTextIsAReferenceButInAManifest) {
+  const auto may_be_empty = [](const std::string& content, const std::string& file) {
+    return parse_transcripts(content, file).at(0).may_be_empty;
+  };
+  EXPECT_TRUE(may_be_empty("(s-a)\n", "x.trn"));
+  EXPECT_TRUE(may_be_empty("a\n", "x"));
+  EXPECT_TRUE(may_be_empty("id\ttext\na\t\n", "x.tsv"));
+  EXPECT_FALSE(may_be_empty("id\tvideo\ttext\na\ta.mp4\t\n", "manifest.tsv"));
+  EXPECT_FALSE(may_be_empty("id\taudio\ttext\na\ta.wav\t\n", "manifest.tsv"));
+}
+
+TEST(Transcripts, LinesMayEndInCarriageReturns) {
+  for (const auto& [content, file] :
+       std::vector<std::pair<const char*, const char*>>{{"a IT IS\rb RED\r", "x"},
+                                                        {"id\ttext\ra\tIT IS\rb\tRED\r", "x.tsv"},
+                                                        {"IT IS (s-a)\rRED (s-b)\r", "x.trn"}}) {
+    const auto lines = parse_transcripts(content, file);
+    ASSERT_EQ(lines.size(), 2U) << file;
+    EXPECT_EQ(lines[0].text, "IT IS") << file;
+    EXPECT_EQ(lines[1].id, "b") << file;
+  }
+}
+
+TEST(Transcripts, RefuseIdsThatAreNoUtf8) {
+  EXPECT_THAT(error_of([] { parse_transcripts("a A\ncaf\xE9 B\n", "x"); }),
+              HasSubstr("x:2:1: the id 'caf%E9' is no UTF-8"));
+  EXPECT_THAT(error_of([] { parse_transcripts("text\tid\nA\tcaf\xE9\n", "x.tsv"); }),
+              HasSubstr("x.tsv:2:3: the id 'caf%E9' is no UTF-8"));
+  EXPECT_THAT(error_of([] { parse_transcripts("A (s-a)\nB (s-caf%E9)\n", "x.trn"); }),
+              HasSubstr("x.trn:2: the id 'caf%E9' is no UTF-8"));
+  EXPECT_EQ(parse_transcripts("caf\xC3\xA9 A\n", "x").at(0).id, "caf\xC3\xA9");
+}
+
 TEST(Transcripts, NamesUnderTwoSpeakersStayApart) {
   const auto lines = parse_transcripts("A (s1-1)\nB (s2-1)\n", "x.trn");
   EXPECT_EQ(lines[0].id, "s1-1");

@@ -36,6 +36,24 @@ TEST(Flatten, NamesEveryKeyWithItsPath) {
   EXPECT_EQ(flat.at("loss.cross_masked_only"), "false");
 }
 
+TEST(RunFolder, GoesOnUnderPathsThatAreNoUtf8) {
+  const TemporaryFolder folder;
+  config::PretrainConfig config;
+  config.run.dir = "runs/caf\xE9";
+  config.data.manifest = {"caf\xE9/a.tsv"};
+  config.teacher.video_weights = "100%/caf\xE9";
+  RunFolder run(folder.path());
+  run.claim(flatten(config), "", {});
+  fs::create_directories(run.checkpoints() / "step_00000010");
+  EXPECT_EQ(message_of([&] { run.claim(flatten(config), "", {}); }), "nothing was thrown");
+  config.teacher.video_weights = "100%/caf\xE8";
+  EXPECT_THAT(message_of([&] { run.claim(flatten(config), "", {}); }),
+              HasSubstr("teacher.video_weights: 100%25/caf%E9 there, 100%25/caf%E8 here"));
+  run.write_environment({{"gpu", "caf\xE9"}});
+  run.write_records();
+  EXPECT_THAT(read_file(folder.path() / "environment.json"), HasSubstr("\"caf%E9\""));
+}
+
 TEST(RunFolder, HasOneOwner) {
   const TemporaryFolder folder;
   const RunFolder first(folder.path() / "run");

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/train/run_folder.h"
 #include "support/temporary_folder.h"
 
 namespace raven::train {
@@ -39,6 +41,15 @@ TEST(StateFile, KeepsItsValues) {
   EXPECT_EQ(found.state.position, (data::LoaderPosition{.epoch = 2, .batch = 3}));
   EXPECT_EQ(found.state.seed, 7U);
   EXPECT_EQ(found.checksums.at("model.safetensors"), "00ff");
+}
+
+TEST(StateFile, KeepsConfigurationsOfPathsThatAreNoUtf8) {
+  config::PretrainConfig config;
+  config.run.dir = "runs/caf\xE9";
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "state.json";
+  write_state_file(file, {.state = {.config = flatten(config)}, .checksums = {}});
+  EXPECT_EQ(read_state_file(file).state.config, flatten(config));
 }
 
 TEST(StateFile, RefusesAChangedValue) {

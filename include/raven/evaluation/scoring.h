@@ -20,7 +20,9 @@ struct UtteranceResult {
   std::int64_t frames = 0;       // video frames, 25 a second; 0: unknown
   std::optional<double> snr_db;  // none: clean
   std::string reference, hypothesis;
-  double score = 0;  // of the hypothesis, as the search gave it
+  double score = 0;           // of the hypothesis, as the search gave it
+  bool may_be_empty = false;  // a reference without words says that there is nothing to hear: what
+                              // was heard are insertions. Else it is unknown, and skipped
 };
 
 struct ScoringOptions {
@@ -52,7 +54,9 @@ struct Scores {
   std::vector<Group> by_snr;                    // clean first, then from quiet to loud noise
 };
 
-/// Scores a set. Utterances without words in their reference are skipped and counted; `skipped` are
+/// Scores a set. Utterances without words in their reference are skipped and counted, but for those
+/// whose reference may be empty: as in sclite, what was heard there are insertions of `words`, not
+/// of the published metric (`least_word_errors`), which such a pair has no place in. `skipped` are
 /// those that could not be decoded, by reason. The order of `results` does not matter. Throws
 /// DataError ("duplicate") for an id that comes twice and ("too-long") naming the utterance.
 Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options = {},
@@ -65,8 +69,8 @@ void write_scores(const std::filesystem::path& folder, const Scores& scores);
 /// wer.json's content.
 std::string wer_json(const Scores& scores);
 
-/// The worst first: by word error rate, then by errors, then by id. At most `count`, none without
-/// errors. Positions in scores.utterances.
+/// The worst first: by word error rate (infinite where the reference is empty), then by errors,
+/// then by id. At most `count`, none without errors. Positions in scores.utterances.
 std::vector<std::size_t> worst_utterances(const Scores& scores, std::int64_t count);
 
 inline constexpr std::int64_t kWorst = 20;  // utterances in worst.json

@@ -13,13 +13,16 @@ struct TranscriptLine {
   std::string id, speaker, text;
   std::int64_t frames = 0;       // 0: unknown
   std::optional<double> snr_db;  // none: unknown or clean
+  bool may_be_empty = true;      // an empty text says that there is nothing to hear, not: unknown
 };
 
 /// Reads by the file's ending: `.trn` (sclite's lines; ids without the speaker), `.tsv` with a
 /// header that names `id` and `text` and, where known, `speaker`, `frames`, `snr_db` (a manifest is
 /// such a file), anything else one `id text` a line, divided by the first blank or tab (Kaldi's
-/// form). Empty texts are kept. Throws ConfigError when the file is missing, DataError
-/// ("transcripts") with file:line for damaged lines and ids that come twice.
+/// form). Empty texts are kept; in a manifest (a table with a column `video` or `audio`) they mean
+/// that there is no transcript. Throws ConfigError when the file is missing, DataError
+/// ("transcripts", of a .trn "trn") with file:line for damaged lines, ids that come twice and ids
+/// that are no UTF-8: results are kept under them in files that hold UTF-8 alone.
 std::vector<TranscriptLine> read_transcripts(const std::filesystem::path& file);
 
 /// The same for content that has been read.

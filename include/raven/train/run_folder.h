@@ -15,7 +15,8 @@ namespace raven::train {
 /// key.path -> value, as text.
 using FlatConfig = std::map<std::string, std::string>;
 
-/// A configuration struct as keys and values.
+/// A configuration struct as keys and values. They are kept in JSON, so text that is no UTF-8 (of
+/// paths) is written with %XX (as_utf8).
 FlatConfig flatten(const config::Schema& schema);
 template <class Config>
 FlatConfig flatten(Config config) {
