@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <istream>
+#include <optional>
 #include <sstream>
 
 #include "raven/core/error.h"
@@ -130,11 +131,29 @@ class Builder : public YAML::EventHandler {
   std::size_t num_nodes_ = 0;
 };
 
-[[noreturn]] void fail_at(const Place& start, const YAML::Exception& error) {
+/// Where the indentation of a line (from 0) holds a tab; nothing where it does not.
+std::optional<std::size_t> tab_in_indentation(std::string_view text, int line) {
+  for (; line > 0; --line) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(end + 1);
+  }
+  const auto tab = text.substr(0, text.find_first_not_of(" \t")).find('\t');
+  return tab == std::string_view::npos ? std::nullopt : std::optional(tab);
+}
+
+[[noreturn]] void fail_at(const Place& start, std::string_view text, const YAML::Exception& error) {
   Place place = start;
   if (!place.on_command_line() && !error.mark.is_null()) {
     place.line = error.mark.line + 1;
     place.column = error.mark.column + 1;
+    if (const auto tab = tab_in_indentation(text, error.mark.line)) {
+      place.column = static_cast<int>(*tab) + 1;
+      throw ConfigError(
+          fmt::format("{}: not valid YAML: the line is indented with tabs, expected spaces; write "
+                      "two for each level (`expand -t 2` makes them of tabs)",
+                      place.text()));
+    }
   }
   throw ConfigError(fmt::format("{}: not valid YAML: {}", place.text(), error.msg));
 }
@@ -176,9 +195,13 @@ const Node* Node::find_path(std::string_view key) const {
   return node;
 }
 
-Node parse_document(std::string_view text, const Place& start) {
-  check_bytes(text, start);
-  std::istringstream stream{std::string(text)};
+Node parse_document(std::string_view given, const Place& start) {
+  check_bytes(given, start);
+  std::string text(given);
+  if (!start.on_command_line() && text.find('\n') == std::string::npos) {
+    std::ranges::replace(text, '\r', '\n');  // old Mac lines; the parser would see but one of them
+  }
+  std::istringstream stream{text};
   Builder builder(start);
   try {
     YAML::Parser parser(stream);
@@ -190,7 +213,7 @@ Node parse_document(std::string_view text, const Place& start) {
     }
     return root;
   } catch (const YAML::Exception& error) {
-    fail_at(start, error);
+    fail_at(start, text, error);
   }
 }
 

@@ -143,6 +143,25 @@ TEST(Load, PlacesBrokenYaml) {
   EXPECT_THAT(complaint("- 1\n- 2\n"), HasSubstr("a.yaml:1:1: expected keys and values"));
 }
 
+TEST(Load, CallsTabsTabs) {
+  for (const auto& [text, place] : std::vector<std::pair<const char*, const char*>>{
+           {"inner:\n\tmask: {}\n", "a.yaml:2:1: "},
+           {"seed: 1\n\tlr: 2\n", "a.yaml:2:1: "},
+           {"widths:\n\t- 1\n", "a.yaml:2:1: "},
+           {"inner:\n  mask:\n  \t  prob: 1\n", "a.yaml:3:3: "}}) {
+    EXPECT_THAT(complaint(text), HasSubstr(place)) << text;
+    EXPECT_THAT(complaint(text), HasSubstr("indented with tabs, expected spaces")) << text;
+  }
+  EXPECT_EQ(complaint("widths: [\n\t1,\n\t2]\n"), complaint("widths: [1, 2]\n"));
+}
+
+TEST(Load, LinesMayEndInCarriageReturns) {
+  const auto config = tiny("# settings\rseed: 7\rinner:\r  mask:\r    prob: 0.4\r");
+  EXPECT_EQ(config.seed, 7);
+  EXPECT_DOUBLE_EQ(config.inner.mask.prob, 0.4);
+  EXPECT_EQ(tiny("seed: 7\r\ninner:\r\n  loud: true\r\n").seed, 7);
+}
+
 TEST(Load, ReadsBasesFirst) {
   const TemporaryFolder folder;
   write(folder.path() / "base.yaml", "seed: 1\nlr: 0.5\ninner: {mask: {prob: 0.1, length: 2}}\n");
