@@ -34,6 +34,11 @@ void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
 ExitCode run(const Arguments& arguments) {
   const auto from = arguments.path("FILE"), out = arguments.path("OUT");
+  if (out.empty() && !arguments.flag("--dry-run")) {
+    throw ConfigError(
+        "raven import: OUT must be given (file to write, or a folder for it), unless --dry-run is; "
+        "see 'raven import --help'");
+  }
   weights::ImportOptions options{.modality = arguments.text("--modality"),
                                  .licence = arguments.text("--licence"),
                                  .heads = arguments.integer("--heads")};
@@ -58,15 +63,21 @@ ExitCode run(const Arguments& arguments) {
                                : found + "; it was left out, name the right one with --units");
   }
   for (const auto& note : model.notes) print("  " + note + "\n");
+  const auto tell = [&](const std::string& source_hash) {
+    print(fmt::format("  {} tensors, source sha256 {}\n", model.file.tensors.size(), source_hash));
+  };
+  const bool dry_run = arguments.flag("--dry-run");
+  if (dry_run && out.empty()) {
+    tell(weights::sha256_and_verify(from));
+    print("would be written where OUT says\n");
+    return ExitCode::kDone;
+  }
   const auto to = target(out, model.kind);
   std::error_code ignored;
   if (fs::equivalent(from, to, ignored)) {
     throw ConfigError(fmt::format("{} is the file that is read; name another one", to.string()));
   }
-  const auto tell = [&](const std::string& source_hash) {
-    print(fmt::format("  {} tensors, source sha256 {}\n", model.file.tensors.size(), source_hash));
-  };
-  if (arguments.flag("--dry-run")) {
+  if (dry_run) {
     tell(weights::sha256_and_verify(from));
     print(fmt::format("would write {}\n", to.string()));
     return ExitCode::kDone;
@@ -91,7 +102,9 @@ Command make_import_command() {
           "licence, and SHA-256 of the source and of each tensor. Names or shapes that do not fit "
           "are refused.",
       .positionals = {{.name = "FILE", .meaning = "a .pth of PyTorch or a .safetensors file"},
-                      {.name = "OUT", .meaning = "file to write, or a folder for it"}},
+                      {.name = "OUT",
+                       .meaning = "file to write, or a folder for it; not needed with --dry-run",
+                       .required = false}},
       .options = {{.name = "--dry-run", .value = "", .meaning = "tell, but write nothing"},
                   {.name = "--units",
                    .value = "FILE",
@@ -114,8 +127,7 @@ Command make_import_command() {
                    .meaning = "under which the weights were published; kept in the file"}},
       .examples = {{"import vsr_large.pth recognizer.safetensors --units unigram1000_units.txt",
                     "a fine-tuned model, ready to decode"},
-                   {"import pretrained_video.pth weights/ --dry-run",
-                    "what is it, and would it fit?"}},
+                   {"import pretrained_video.pth --dry-run", "what is it, and would it fit?"}},
       .run = run};
 }
 

@@ -1,7 +1,9 @@
 #include "program.h"
 
 #include <c10/util/Exception.h>
+#include <poll.h>
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -92,6 +94,13 @@ int failed(ExitCode code, const std::string& message) {
   return static_cast<int>(code);
 }
 
+// Nobody reads what is written to stdout any more (`raven ... | head`). A failed write does not
+// tell in the end: the code of the one that failed first is gone by then.
+bool reader_has_gone() {
+  struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  return ::poll(&out, 1, /*timeout=*/0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 // Everything that was printed has to arrive: a full disk under `raven config show > file` is an
 // error.
 ExitCode run_and_flush(const std::vector<Command>& commands,
@@ -99,8 +108,8 @@ ExitCode run_and_flush(const std::vector<Command>& commands,
   const ExitCode code = dispatch(commands, arguments);
   errno = 0;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    throw std::system_error(errno == 0 ? EIO : errno, std::generic_category(),
-                            "cannot write to stdout");
+    const int cause = reader_has_gone() ? EPIPE : errno == 0 ? EIO : errno;
+    throw std::system_error(cause, std::generic_category(), "cannot write to stdout");
   }
   return code;
 }

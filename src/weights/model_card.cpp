@@ -102,13 +102,12 @@ void describe_decoding(double ctc_weight_of_training, Metadata& metadata) {
 std::string settings_text(const Metadata& metadata) {
   Metadata settings;
   for (const auto& [key, value] : metadata) {
-    if (is_setting(key)) settings[key] = value;
+    if (is_setting(key)) settings[as_utf8(key)] = as_utf8(value);
   }
   if (const auto units = metadata.find("units"); units != metadata.end())
     settings[kUnitsHash] = sha256(units->second);
   settings[kSettingsHash] = hash_of(settings);
-  return nlohmann::json(settings).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
-         "\n";
+  return nlohmann::json(settings).dump(2) + "\n";
 }
 
 Metadata settings_beside(const std::filesystem::path& model) {

@@ -470,12 +470,12 @@ class Importer {
   void add_provenance(const std::string& prefix) {
     auto& metadata = result_.file.metadata;
     metadata["format_version"] = "1";
-    metadata["source"] = path_.filename().string();
+    metadata["source"] = as_utf8(path_.filename().string());
     metadata["source_format"] = format_name(weights_.format);
     metadata["source_prefix"] = prefix;
     metadata["licence"] = options_.licence.empty()
                               ? "not told by the file; the terms of its publisher hold"
-                              : options_.licence;
+                              : as_utf8(options_.licence);
     result_.file.mapping = weights_.content.mapping;
   }
 

@@ -45,8 +45,14 @@ class Machine {
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& problem) const {
-    throw CheckpointError(fmt::format("{}, byte {}: {}", source_, start_, problem));
+  /// What torch.save does not write: the file is damaged, or of another program.
+  [[noreturn]] void refuse(const std::string& problem) const { refuse(problem, kSaveAnew); }
+  /// What a file may well hold beside its weights, but this reader does not build.
+  [[noreturn]] void refuse_foreign(const std::string& problem) const {
+    refuse(problem, kSaveTensorsAlone);
+  }
+  [[noreturn]] void refuse(const std::string& problem, std::string_view advice) const {
+    throw CheckpointError(fmt::format("{}, byte {}: {}; {}", source_, start_, problem, advice));
   }
 
   // --- bytes ---
@@ -204,7 +210,7 @@ class Machine {
 
   [[noreturn]] void refuse_opcode(std::uint8_t opcode) const {
     if (const auto name = refused_instruction(opcode); !name.empty()) {
-      refuse(
+      refuse_foreign(
           fmt::format("instruction {}, which torch.save does not need for tensors, dicts, "
                       "lists, numbers and text; it was not carried out",
                       name));
@@ -250,7 +256,7 @@ class Machine {
     for (std::size_t i = 0; i < items.size(); i += 2) {
       const auto kind = node(items[i]).kind;
       if (kind != Kind::kText && kind != Kind::kInteger) {
-        refuse("a key that is neither text nor a whole number");
+        refuse_foreign("a key that is neither text nor a whole number");
       }
     }
     auto& into = heap_.lists[dict.index];
@@ -280,15 +286,18 @@ class Machine {
 
   void push_name(std::string_view module, std::string_view name) {
     if (const auto known = allowed_name(module, name)) {
-      return push_new({.kind = Kind::kName, .name = known->meaning, .type = known->type});
+      return push_new({.kind = Kind::kName,
+                       .name = known->meaning,
+                       .type = known->type,
+                       .text = known->meaning == Name::kDtype ? known->name : std::string_view()});
     }
     if (module == "torch" || module == "torch.storage") {
       if (const auto end = name.rfind("Storage"); end != name.npos && end + 7 == name.size()) {
-        refuse(fmt::format("storage of type '{}.{}', expected a float or integer type",
-                           printable(module), printable(name)));
+        refuse_foreign(fmt::format("storage of type '{}.{}', expected a float or integer type",
+                                   printable(module), printable(name)));
       }
     }
-    refuse(
+    refuse_foreign(
         fmt::format("asks for '{}.{}', which is not on the list of what tensors, dicts, lists, "
                     "numbers and text need; nothing was run",
                     printable(module.substr(0, 100)), printable(name.substr(0, 100))));
@@ -311,6 +320,12 @@ class Machine {
     switch (node(callee).name) {
       case Name::kOrderedDict:
         return ordered_dict(given);
+      case Name::kCounter:
+        return counter(given);
+      case Name::kSize:
+        return size(given);
+      case Name::kDevice:
+        return device(given);
       case Name::kRebuildTensor:
         return tensor(given, 4, 4);
       case Name::kRebuildTensorV2:
@@ -346,6 +361,44 @@ class Machine {
     add_items(top(), items);
   }
 
+  /// Counter({key: count, ...}), as learning rate schedules of PyTorch keep their milestones.
+  void counter(const std::vector<Index>& given) {
+    if (given.size() > 1 || (given.size() == 1 && node(given[0]).kind != Kind::kDict)) {
+      refuse("Counter of what is not a dict");
+    }
+    const auto items = given.empty() ? std::vector<Index>() : heap_.items(node(given[0]));
+    push_sequence(Kind::kDict, {});
+    add_items(top(), items);
+  }
+
+  /// torch.Size((2, 3)): a tuple.
+  void size(const std::vector<Index>& given) {
+    const bool is_one = given.size() == 1 &&
+                        (node(given[0]).kind == Kind::kTuple || node(given[0]).kind == Kind::kList);
+    if (!is_one) refuse("torch.Size of what is not a tuple");
+    const auto items = heap_.items(node(given[0]));
+    for (const auto item : items) {
+      if (node(item).kind != Kind::kInteger) refuse("torch.Size of what are not whole numbers");
+    }
+    count_links(items.size());
+    push_sequence(Kind::kTuple, items);
+  }
+
+  /// torch.device('cuda', 0): the text "cuda:0".
+  void device(const std::vector<Index>& given) {
+    const bool is_one = (given.size() == 1 || given.size() == 2) &&
+                        node(given[0]).kind == Kind::kText &&
+                        (given.size() == 1 || node(given[1]).kind == Kind::kInteger);
+    if (!is_one) refuse("torch.device of what is not its kind and perhaps a number");
+    auto text = node(given[0]).text;
+    if (given.size() == 2) {
+      if (heap_.made_texts.size() >= kMaxPickleTensors) refuse("devices without end");
+      text = heap_.made_texts.emplace_back(
+          fmt::format("{}:{}", text.substr(0, 100), node(given[1]).integer));
+    }
+    push_new({.kind = Kind::kText, .text = text});
+  }
+
   void parameter(const std::vector<Index>& given) {
     if (given.size() != 3 || node(given[0]).kind != Kind::kTensor ||
         node(given[1]).kind != Kind::kBool) {
@@ -359,7 +412,7 @@ class Machine {
     const auto& dict = node(hooks);
     if (dict.kind == Kind::kNone) return;
     if (dict.kind != Kind::kDict || !heap_.items(dict).empty()) {
-      refuse("a tensor with hooks, which are code");
+      refuse_foreign("a tensor with hooks, which are code");
     }
   }
 
@@ -444,7 +497,7 @@ class Machine {
       refuse("a storage whose key, device or size is of the wrong kind");
     }
     if (items.size() == 6 && node(items[5]).kind != Kind::kNone) {
-      refuse("a storage that is part of another, as PyTorch before 0.4 wrote it; save it anew");
+      refuse_foreign("a storage that is part of another, as PyTorch before 0.4 wrote it");
     }
     if (elements.integer < 0) refuse(fmt::format("a storage of {} elements", elements.integer));
     push_storage({.key = key.text,
@@ -476,12 +529,12 @@ class Machine {
     const auto& state = node(pop());
     auto& object = top();
     if (object.kind != Kind::kDict || !object.ordered)
-      refuse("BUILD of what is not an OrderedDict");
+      refuse_foreign("BUILD of what is not an OrderedDict");
     if (state.kind != Kind::kDict) refuse("BUILD with a state that is not a dict");
     const auto& items = heap_.items(state);
     if (items.size() != 2 || node(items[0]).kind != Kind::kText ||
         node(items[0]).text != "_metadata") {
-      refuse("BUILD of attributes other than _metadata");
+      refuse_foreign("BUILD of attributes other than _metadata");
     }
   }
 

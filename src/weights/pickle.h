@@ -1,10 +1,10 @@
 // The pickles of torch.save, read by a machine that can build data and nothing else.
 //
 // A pickle is a program for a stack machine. This one knows the instructions that torch.save writes
-// and a short list of names: OrderedDict, the storage types, and the functions that put a tensor
-// together. It calls nothing: a "call" of one of these makes a node that describes the result.
-// Every other instruction and name is refused. Nodes are counted, so a small pickle cannot grow
-// large.
+// and a short list of names: OrderedDict and Counter, the storage types, dtypes, torch.Size and
+// torch.device, and the functions that put a tensor together. It calls nothing: a "call" of one of
+// these makes a node that describes the result. Every other instruction and name is refused. Nodes
+// are counted, so a small pickle cannot grow large.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -28,15 +28,22 @@ inline constexpr std::size_t kMaxDimensions = 64;
 enum class PickleKind : std::uint8_t {
   kNone, kBool, kInteger, kBigInteger, kNumber, kText, kTuple, kList, kDict,
   kTensor,
-  kName, kStorage,  // parts of a tensor, no values of their own
+  kName, kStorage,  // parts of a tensor; no values of their own, but for a dtype
 };
 
 /// What the name of a GLOBAL stands for.
 enum class PickleName : std::uint8_t {
-  kOrderedDict, kStorageType, kDtype,
+  kOrderedDict, kCounter, kStorageType, kDtype, kSize, kDevice,
   kRebuildTensor, kRebuildTensorV2, kRebuildTensorV3, kRebuildParameter,
 };
 // clang-format on
+
+// What to do about a file that is refused.
+inline constexpr std::string_view kSaveAnew =
+    "fetch the file again, or save it anew with torch.save";
+inline constexpr std::string_view kSaveTensorsAlone =
+    "load the file in PyTorch, where you trust it, and save its weights alone: "
+    "torch.save(model.state_dict(), 'weights.pth')";
 
 using PickleIndex = std::uint32_t;  // of a node, list, storage or tensor
 
@@ -48,7 +55,7 @@ struct PickleNode {
   PickleIndex index = 0;     // of kTuple, kList, kDict: in lists; kStorage; kTensor
   std::int64_t integer = 0;  // of kBool, kInteger
   double number = 0;         // of kNumber
-  std::string_view text;     // of kText, and the bytes of kBigInteger
+  std::string_view text;     // of kText, the bytes of kBigInteger, the name of a dtype
 };
 
 struct PickleStorage {
@@ -73,6 +80,7 @@ struct PickleHeap {
   std::deque<std::vector<PickleIndex>> lists;  // a dict: key, value, key, value, ...
   std::vector<PickleStorage> storages;
   std::deque<PickleTensor> tensors;
+  std::deque<std::string> made_texts;  // those that do not stand in the file: "cuda:0"
 
   [[nodiscard]] const std::vector<PickleIndex>& items(const PickleNode& node) const {
     return lists[node.index];

@@ -21,6 +21,7 @@ constexpr int kMaxDepth = 64;
 constexpr std::size_t kMaxValues = 1'000'000;  // of the result, in which shared parts are repeated
 constexpr std::uint64_t kMostTimesFile = 8, kSpareBytes = 16ULL << 20;
 constexpr std::uint64_t kMaxRemarkBytes = 64;  // of `version` and `byteorder`
+constexpr std::string_view kAdvised;           // the message says already what to do
 
 // The first pickle of the older layout is this number.
 constexpr std::string_view kLegacyMagic("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19", 10);
@@ -32,8 +33,9 @@ struct Source {
   std::string name;
   std::shared_ptr<MappedFile> mapping;  // empty: copy
 
-  [[noreturn]] void refuse(const std::string& problem) const {
-    throw CheckpointError(name + ": " + problem);
+  [[noreturn]] void refuse(const std::string& problem, std::string_view advice = kSaveAnew) const {
+    throw CheckpointError(
+        fmt::format("{}: {}{}{}", name, problem, advice.empty() ? "" : "; ", advice));
   }
 };
 
@@ -64,7 +66,8 @@ class ZipArchive {
     const auto& pickle = entry("data.pkl");
     if (pickle.size > kMaxPickleBytes) {
       source_.refuse(
-          fmt::format("data.pkl has {} bytes, expected at most {}", pickle.size, kMaxPickleBytes));
+          fmt::format("data.pkl has {} bytes, expected at most {}", pickle.size, kMaxPickleBytes),
+          kSaveTensorsAlone);
     }
     Parsed parsed;
     std::uint64_t used = 0;
@@ -86,14 +89,13 @@ class ZipArchive {
     }
     folder_ = folder;
     const auto name = entry.name.substr(slash + 1);
-    if (name == "constants.pkl" || name.substr(0, 5) == "code/") {
-      source_.refuse("holds a TorchScript program; save the model's state_dict() instead");
-    }
+    if (is_torchscript(entry.name)) source_.refuse(kTorchScript, kAdvised);
     const bool known = name == "data.pkl" || name == "version" || name == "byteorder" ||
                        name.substr(0, 5) == "data/" || name.front() == '.';
     if (!known) {
       source_.refuse(
-          fmt::format("entry '{}' is none that torch.save writes", short_name(entry.name)));
+          fmt::format("entry '{}' is none that torch.save writes", short_name(entry.name)),
+          kSaveTensorsAlone);
     }
     entries_.emplace(name, entry);
   }
@@ -127,7 +129,8 @@ class ZipArchive {
     const auto order = remark("byteorder");
     if (order == "big") {
       source_.refuse(
-          "is big-endian (byteorder says 'big'); save it anew on a little-endian machine");
+          "is big-endian (byteorder says 'big'); save it anew on a little-endian machine",
+          kAdvised);
     }
     if (order != "little") {
       source_.refuse(fmt::format("has byteorder '{}', expected 'little'", printable(order)));
@@ -197,8 +200,8 @@ class LegacyFile {
       const auto& value = heap.nodes[items[i + 1]];
       if (value.kind == PickleKind::kBool && value.integer == 1) return;
       source_.refuse(
-          "is big-endian (little_endian is not true); save it anew on a little-endian "
-          "machine");
+          "is big-endian (little_endian is not true); save it anew on a little-endian machine",
+          kAdvised);
     }
     source_.refuse("does not say whether it is little-endian");
   }
@@ -278,11 +281,13 @@ class Builder {
     const auto& node = parsed_.heap.nodes[index];
     if (depth > kMaxDepth) {
       source_.refuse(
-          fmt::format("values are nested deeper than {}, or contain themselves", kMaxDepth));
+          fmt::format("values are nested deeper than {}, or contain themselves", kMaxDepth),
+          kSaveTensorsAlone);
     }
     if (++values_ > kMaxValues) {
       source_.refuse(
-          fmt::format("more than {} values when shared ones are written out", kMaxValues));
+          fmt::format("more than {} values when shared ones are written out", kMaxValues),
+          kSaveTensorsAlone);
     }
     switch (node.kind) {
       case PickleKind::kNone:
@@ -301,11 +306,12 @@ class Builder {
       case PickleKind::kDict:
         return check_dict(parsed_.heap.items(node), depth);
       case PickleKind::kBigInteger:
-        source_.refuse("a whole number of more than 64 bits");
+        source_.refuse("a whole number of more than 64 bits", kSaveTensorsAlone);
       case PickleKind::kName:
-        source_.refuse("a type or function where a value is expected");
+        if (node.name == PickleName::kDtype) return;
+        source_.refuse("a type or function where a value is expected", kSaveTensorsAlone);
       case PickleKind::kStorage:
-        source_.refuse("a storage outside a tensor");
+        source_.refuse("a storage outside a tensor", kSaveTensorsAlone);
     }
   }
 
@@ -315,7 +321,8 @@ class Builder {
       auto key = key_text(items[i]);
       count_bytes(key.size());
       if (!keys.insert(key).second) {
-        source_.refuse(fmt::format("a dict has the key '{}' twice", short_name(key)));
+        source_.refuse(fmt::format("a dict has the key '{}' twice", short_name(key)),
+                       kSaveTensorsAlone);
       }
       check(items[i + 1], depth + 1);
     }
@@ -368,6 +375,8 @@ class Builder {
         return {node.number};
       case PickleKind::kText:
         return {std::string(node.text)};
+      case PickleKind::kName:
+        return {"torch." + std::string(node.text)};  // a dtype
       case PickleKind::kTensor:
         return {tensor(parsed_.heap.tensors[node.index])};
       case PickleKind::kTuple:
@@ -433,12 +442,15 @@ Parsed parse_layout(const Source& source) {
   if (starts_with(source.bytes, "PK")) return ZipArchive(source).parse();
   if (source.bytes.front() == '\x80') return LegacyFile(source).parse();
   if (starts_with(source.bytes, "version https://git-lfs")) {
-    source.refuse("is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`");
+    source.refuse("is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`",
+                  kAdvised);
   }
-  if (starts_with(source.bytes, "<")) source.refuse("is a web page; download the file again");
+  if (starts_with(source.bytes, "<"))
+    source.refuse("is a web page; download the file again", kAdvised);
   if (source.bytes.size() > 262 && source.bytes.substr(257, 5) == "ustar") {
     source.refuse(
-        "is a tar file, as PyTorch before 0.1.10 wrote them; load it there and save it anew");
+        "is a tar file, as PyTorch before 0.1.10 wrote them; load it there and save it anew",
+        kAdvised);
   }
   source.refuse("begins like no file of torch.save (a zip archive or a pickle)");
 }

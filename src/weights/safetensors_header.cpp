@@ -124,7 +124,10 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     shape.push_back(static_cast<std::int64_t>(value));
     return shape.size() <= kMaxDimensions || fail(place("has too many dimensions"));
   }
-  bool null() override { return unexpected("null"); }
+  bool null() override {  // as some writers have it that leave nothing out
+    const bool no_metadata = depth_ == 1 && in_metadata_;
+    return no_metadata || unexpected("null");
+  }
   bool boolean(bool) override { return unexpected("true or false"); }
   bool number_integer(number_integer_t) override { return unexpected("a negative number"); }
   bool number_float(number_float_t, const string_t&) override { return unexpected("a fraction"); }
@@ -304,13 +307,13 @@ std::string header_sha256(const SafetensorsHeader& header) {
 }
 
 std::string safetensors_header_text(const SafetensorsHeader& header) {
-  const auto quoted = [](const std::string& text) {
-    return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-  };
+  const auto quoted = [](const std::string& text) { return Json(as_utf8(text)).dump(); };
   std::string text = "{";
   if (!header.metadata.empty()) {
     text += quoted(kMetadataKey) + ":";
-    text += Json(header.metadata).dump(-1, ' ', false, Json::error_handler_t::replace) + ",";
+    auto metadata = Json::object();
+    for (const auto& [key, value] : header.metadata) metadata[as_utf8(key)] = as_utf8(value);
+    text += metadata.dump() + ",";
   }
   std::set<std::string_view> names;
   for (const auto& place : header.places) {

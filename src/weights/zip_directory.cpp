@@ -6,6 +6,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
+#include "weights/pickle.h"
 #include "weights/zip_format.h"
 
 namespace raven::weights {
@@ -69,11 +70,10 @@ class Reader {
 
  private:
   [[noreturn]] void refuse(const std::string& problem) const {
-    throw CheckpointError(fmt::format("{}: zip archive: {}", source_, problem));
+    throw CheckpointError(fmt::format("{}: zip archive: {}; {}", source_, problem, kSaveAnew));
   }
   [[noreturn]] void refuse(std::string_view entry, const std::string& problem) const {
-    throw CheckpointError(fmt::format("{}: zip archive: entry '{}' {}", source_,
-                                      printable(entry.substr(0, 200)), problem));
+    refuse(fmt::format("entry '{}' {}", printable(entry.substr(0, 200)), problem));
   }
 
   /// Sets where the directory lies.
@@ -185,6 +185,9 @@ class Reader {
 
   void check_kind(std::string_view name, std::uint16_t flags, std::uint16_t method) const {
     if ((flags & kEncrypted) != 0) refuse(name, "is encrypted");
+    if (method != 0 && is_torchscript(name)) {  // its code alone is compressed
+      throw CheckpointError(fmt::format("{}: {}", source_, kTorchScript));
+    }
     if (method != 0) {
       refuse(name, fmt::format("is compressed (method {}); torch.save stores entries as they are",
                                method));
@@ -287,6 +290,11 @@ class Reader {
 };
 
 }  // namespace
+
+bool is_torchscript(std::string_view entry) {
+  const auto name = entry.substr(std::min(entry.find('/'), entry.size() - 1) + 1);
+  return name == "constants.pkl" || name.starts_with("code/");
+}
 
 std::vector<ZipEntry> read_zip_directory(std::string_view file, const std::string& source) {
   return Reader(file, source).read();

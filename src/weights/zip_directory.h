@@ -23,4 +23,13 @@ struct ZipEntry {
 /// The entries in the order of the directory. `source` begins messages. Throws CheckpointError.
 std::vector<ZipEntry> read_zip_directory(std::string_view file, const std::string& source);
 
+/// An entry of that name tells a file of torch.jit.save: the model as a program.
+bool is_torchscript(std::string_view entry);
+
+inline constexpr const char* kTorchScript =
+    "is a TorchScript archive (torch.jit.save): a program with weights, and raven runs no "
+    "programs; "
+    "save its weights alone in PyTorch: torch.save(torch.jit.load(FILE).state_dict(), "
+    "'weights.pth')";
+
 }  // namespace raven::weights

@@ -67,6 +67,11 @@ TEST_F(Exchange, ADryRunTellsAndWritesNothing) {
   EXPECT_THAT(result.output, HasSubstr("its units are not known"));
   EXPECT_THAT(result.output, HasSubstr("would write " + file("out/recognizer.safetensors")));
   EXPECT_THAT(files(), ElementsAre("a.pth"));
+  const auto without = raven("import " + file("a.pth") + " --dry-run");
+  EXPECT_EQ(without.code, 0);
+  EXPECT_THAT(without.output, HasSubstr("fine-tuned recognizer of audio (8 wide"));
+  EXPECT_EQ(raven("import " + file("a.pth")).code, 2);
+  EXPECT_THAT(raven("import " + file("a.pth")).output, HasSubstr("OUT must be given"));
 }
 
 TEST_F(Exchange, AHostileFileIsRefusedAndNothingWritten) {
@@ -162,6 +167,11 @@ TEST_F(Exchange, ExportSaysWhatIsWrongWithItsArguments) {
   EXPECT_THAT(refusal(file("a.pth") + " " + file("a.pth")), HasSubstr("is the file that is read"));
   EXPECT_THAT(refusal(file("none") + " " + file("b.pth")), HasSubstr("no such file or folder"));
   EXPECT_THAT(files(), ElementsAre("a.pth"));
+  const auto without = raven("import " + file("a.pth") + " --dry-run");
+  EXPECT_EQ(without.code, 0);
+  EXPECT_THAT(without.output, HasSubstr("fine-tuned recognizer of audio (8 wide"));
+  EXPECT_EQ(raven("import " + file("a.pth")).code, 2);
+  EXPECT_THAT(raven("import " + file("a.pth")).output, HasSubstr("OUT must be given"));
 }
 
 }  // namespace

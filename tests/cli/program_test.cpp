@@ -6,6 +6,7 @@
 #include "cli/program.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/weights/safetensors.h"
 #include "support/shell.h"
 #include "support/temporary_folder.h"
 
@@ -92,6 +93,19 @@ TEST(Program, EndsQuietlyWhenItsReaderGoes) {
   const auto piped = shell("bash -c '" + std::string(RAVEN_BINARY_DIR) +
                            "/bin/raven config describe 2>&1 | true; echo ${PIPESTATUS[0]}'");
   EXPECT_EQ(piped.output, "0\n");
+  // More than a pipe holds, so that writing fails on the way and not in the end alone.
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "many.safetensors";
+  weights::TensorFile content;
+  for (int i = 0; i < 3000; ++i) {
+    content.tensors.emplace_back(fmt::format("{:0>60}", i), torch::zeros({1}));
+  }
+  weights::write_safetensors(file, content);
+  for (const std::string command : {"inspect ", "inspect --json "}) {
+    const auto left = shell("bash -c '" + std::string(RAVEN_BINARY_DIR) + "/bin/raven " + command +
+                            file.string() + " 2>&1 | head -c 1; echo ${PIPESTATUS[0]}'");
+    EXPECT_EQ(left.output.substr(1), "0\n") << command;
+  }
 }
 
 TEST(Program, ShowsResolvedConfigurations) {

@@ -323,8 +323,42 @@ inline void add_tensors(std::vector<Hostile>& gallery) {
                        }),
                        std::string("type 'torch.") + type + "'"});
   }
-  gallery.push_back({"type float8_e5m2", holds([](Pickle& p) { p.global("torch", "float8_e5m2"); }),
-                     "torch.float8_e5m2"});
+  gallery.push_back({"tensor of float8", holds([](Pickle& p) {
+                       p.global("torch._utils", "_rebuild_tensor_v3")
+                           .mark()
+                           .mark()
+                           .text("storage")
+                           .global("torch.storage", "UntypedStorage")
+                           .text("0")
+                           .text("cpu")
+                           .number(48)
+                           .op('t')
+                           .op('Q')
+                           .number(0)
+                           .tuple({1})
+                           .tuple({1})
+                           .op(0x89)
+                           .ordered_dict()
+                           .global("torch", "float8_e5m2")
+                           .op('t')
+                           .op('R');
+                     }),
+                     "whose type its storage does not tell"});
+  gallery.push_back({"type that is called",
+                     holds([](Pickle& p) { p.global("torch", "float32").op(')').op('R'); }),
+                     "REDUCE of a type"});
+  gallery.push_back({"size of no numbers", holds([](Pickle& p) {
+                       p.global("torch", "Size").text("a").op(0x85).op(0x85).op('R');
+                     }),
+                     "torch.Size of what are not whole numbers"});
+  gallery.push_back({"device of no text", holds([](Pickle& p) {
+                       p.global("torch", "device").number(1).op(0x85).op('R');
+                     }),
+                     "torch.device of what is not"});
+  gallery.push_back({"counter of no dict", holds([](Pickle& p) {
+                       p.global("collections", "Counter").list().op(0x85).op('R');
+                     }),
+                     "Counter of what is not a dict"});
   gallery.push_back({"storage of two types", holds([](Pickle& p) {
                        p.list()
                            .tensor("0", 12, 0, {1}, {1})
@@ -467,6 +501,9 @@ inline void add_zips(std::vector<Hostile>& gallery) {
        [](auto& e) { e.push_back({.name = "archive/setup.py", .content = kCommand}); });
   with("TorchScript", "TorchScript",
        [](auto& e) { e.push_back({.name = "archive/code/__torch__.py", .content = kCommand}); });
+  with("TorchScript as torch.jit.save compresses it", "is a TorchScript archive", [](auto& e) {
+    e.push_back({.name = "archive/code/__torch__.py", .content = kCommand, .method = 8});
+  });
   with("big-endian", "big-endian", [](auto& e) { e[2].content = "big"; });
   with("odd byte order", "byteorder 'middle'", [](auto& e) { e[2].content = "middle"; });
   with("no version", "no entry 'archive/version'", [](auto& e) { e.erase(e.begin() + 1); });

@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using archive_bytes::Pickle;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -107,6 +108,54 @@ TEST(PytorchArchive, BuildsEveryKindOfValue) {
   EXPECT_FALSE(dict.find("list")->as<StoredList>()->tuple);
   EXPECT_EQ(*dict.find("dict")->as<StoredDict>()->find("7")->as<std::string>(), "seven");
   EXPECT_EQ(dict.find("absent"), nullptr);
+}
+
+// What torch.load(weights_only=True) builds beside tensors, and files of training often hold.
+TEST(PytorchArchive, TakesSizesTypesDevicesAndCounters) {
+  const auto archive =
+      parse_pytorch_archive(archive_bytes::archive(Pickle()
+                                                       .dict()
+                                                       .mark()
+                                                       .text("size")
+                                                       .global("torch", "Size")
+                                                       .tuple({2, 3})
+                                                       .op(0x85)
+                                                       .op('R')
+                                                       .text("type")
+                                                       .global("torch", "float32")
+                                                       .text("complex")
+                                                       .global("torch", "complex64")
+                                                       .text("cpu")
+                                                       .global("torch", "device")
+                                                       .text("cpu")
+                                                       .op(0x85)
+                                                       .op('R')
+                                                       .text("cuda")
+                                                       .global("torch", "device")
+                                                       .text("cuda")
+                                                       .number(1)
+                                                       .op(0x86)
+                                                       .op('R')
+                                                       .text("milestones")
+                                                       .global("collections", "Counter")
+                                                       .dict()
+                                                       .number(30)
+                                                       .number(1)
+                                                       .op('s')
+                                                       .op(0x85)
+                                                       .op('R')
+                                                       .op('u')
+                                                       .stop()),
+                            "values");
+  const auto& dict = *archive.root.as<StoredDict>();
+  const auto* size = dict.find("size")->as<StoredList>();
+  ASSERT_TRUE(size != nullptr && size->tuple && size->items.size() == 2);
+  EXPECT_EQ(*size->items[1].as<std::int64_t>(), 3);
+  EXPECT_EQ(*dict.find("type")->as<std::string>(), "torch.float32");
+  EXPECT_EQ(*dict.find("complex")->as<std::string>(), "torch.complex64");
+  EXPECT_EQ(*dict.find("cpu")->as<std::string>(), "cpu");
+  EXPECT_EQ(*dict.find("cuda")->as<std::string>(), "cuda:1");
+  EXPECT_EQ(*dict.find("milestones")->as<StoredDict>()->find("30")->as<std::int64_t>(), 1);
 }
 
 TEST(PytorchArchive, KeepsSharedStoragesSharedAndViewsAsTheyAre) {
@@ -289,6 +338,9 @@ TEST(HostileArchives, AreRefusedByNameWithinTimeAndMemory) {
     const auto message = refusal(bytes, name);
     EXPECT_THAT(message, StartsWith("hostile.pth: ")) << name;
     EXPECT_THAT(message, HasSubstr(reason)) << name;
+    EXPECT_THAT(message, AnyOf(HasSubstr("save it anew"), HasSubstr("save its weights alone"),
+                               HasSubstr("fetch"), HasSubstr("download")))
+        << name << ": what to do";
     write("case.pth", bytes);  // the same from a file
     EXPECT_THROW(read_pytorch_archive("case.pth"), CheckpointError) << name;
     fs::remove("case.pth");

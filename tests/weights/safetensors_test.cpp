@@ -167,6 +167,28 @@ TEST(Safetensors, RefusesHeadersOfAnotherForm) {
   EXPECT_THAT(refusal(file_bytes("{\"x\":" + std::string(1000000, '['))), HasSubstr("a list"));
 }
 
+TEST(Safetensors, MetadataMayBeNull) {
+  const auto tensor = R"("x":{"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
+  for (const auto& header : {fmt::format(R"({{"__metadata__":null,{}}})", tensor),
+                             fmt::format(R"({{{},"__metadata__":null}})", tensor)}) {
+    const auto read = parse_safetensors(file_bytes(header, "\7"), "null");
+    EXPECT_TRUE(read.metadata.empty());
+    EXPECT_EQ(read.at("x").item<int>(), 7);
+  }
+  EXPECT_THAT(refusal(file_bytes(R"({"__metadata__":null,"__metadata__":null})")),
+              HasSubstr("listed twice"));
+}
+
+TEST(Safetensors, MetadataThatIsNoUtf8StaysDifferent) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "a.safetensors";
+  write_safetensors(file, {.tensors = {{"x", torch::ones({1})}},
+                           .metadata = {{"source", "caf\xE9.pth"}, {"units", "caf\xC3\xA9 100%"}}});
+  EXPECT_EQ(read_safetensors(file).metadata,
+            (std::map<std::string, std::string>{{"source", "caf%E9.pth"},
+                                                {"units", "caf\xC3\xA9 100%"}}));
+}
+
 TEST(Safetensors, RefusesEveryCutOfAWholeFile) {
   const auto whole = file_bytes(one_tensor("F32", "[2]", "[0,8]"), "12345678");
   EXPECT_NO_THROW(parse_safetensors(whole, "whole"));
