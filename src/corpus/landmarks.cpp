@@ -128,11 +128,15 @@ class Fitting {
   Fitting(const Faces& faces, const PictureSize& stored, const media::Turn& turn,
           const std::string& name)
       : faces_(faces), stored_(stored), turn_(turn), name_(name) {
+    std::ptrdiff_t small = 0;
     for (std::int64_t frame = 0; frame < faces.count; ++frame) {
-      if (!is_missing(faces.at(frame))) present_.push_back(frame);
+      const auto face = faces.at(frame);
+      if (is_missing(face)) continue;
+      present_.push_back(frame);
+      small += extent_of(face) < kFewPixels ? 1 : 0;
     }
     refuse_few(present_, "");
-    if (most(faces_, [](const FacePoints& face) { return extent_of(face) < kFewPixels; })) {
+    if (2 * small > std::ssize(present_)) {
       refuse(
           fmt::format("the points of a face span less than {} pixels; pixels of the video are "
                       "expected, not shares of its width and height",
@@ -198,14 +202,17 @@ class Fitting {
   }
 
   FittedFaces fitted(const Faces& faces, const PictureSize& picture, bool turned) const {
-    if (most(faces, [&](const FacePoints& face) { return lies_outside(face, picture); }))
-      refuse(outside(picture));
-    if (most(faces, is_mirrored))
-      refuse("the faces are mirrored: are x and y exchanged, or left and right?");
     FittedFaces fitted{.faces = faces, .detected = {}, .turned = turned};
+    std::ptrdiff_t num_outside = 0, num_mirrored = 0;
     for (const auto frame : present_) {
-      if (is_face(faces.at(frame), picture)) fitted.detected.push_back(frame);
+      const auto face = faces.at(frame);
+      num_outside += lies_outside(face, picture) ? 1 : 0;
+      num_mirrored += is_mirrored(face) ? 1 : 0;
+      if (is_face(face, picture)) fitted.detected.push_back(frame);
     }
+    if (2 * num_outside > std::ssize(present_)) refuse(outside(picture));
+    if (2 * num_mirrored > std::ssize(present_))
+      refuse("the faces are mirrored: are x and y exchanged, or left and right?");
     refuse_few(fitted.detected, fmt::format(" whose mouth lies in the picture of {} x {} pixels",
                                             picture.width, picture.height));
     return fitted;

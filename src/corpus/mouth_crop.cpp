@@ -260,7 +260,7 @@ void warp_window(const ImageView& image, const MouthCrop& how, std::uint8_t* out
 }
 
 int first_of_window(double centre) {
-  constexpr double kHalf = kCropSize / 2;
+  constexpr double kHalf = kCropSize / 2.0;
   return static_cast<int>(std::nearbyint(std::clamp(centre, kHalf, kMeanFaceSize - kHalf)) - kHalf);
 }
 

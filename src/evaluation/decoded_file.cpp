@@ -135,8 +135,10 @@ void DecodedFile::add(const std::string& id, Decoded decoded) {
                                 path_.string(), printable(id)),
                     "id");
   }
+  // A group that lacks one of its utterances is decoded again, with the same result.
+  if (done_.contains(id)) return;
   append(line_of(line_of_utterance(id, decoded)));
-  done_.insert_or_assign(id, std::move(decoded));
+  done_.emplace(id, std::move(decoded));
 }
 
 void DecodedFile::finish(Finish finish) {

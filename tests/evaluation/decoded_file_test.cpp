@@ -66,6 +66,11 @@ TEST_F(DecodedFileTest, NothingIsThereTwice) {
   write_file_atomically(path(), content.substr(0, end) + utterance + content.substr(end));
   EXPECT_EQ(open().done().size(), 2U);
   EXPECT_EQ(read_file(path()), content);
+  {  // decoded again, since another one of its group was missing
+    auto file = open();
+    file.add("b", {});
+  }
+  EXPECT_EQ(read_file(path()), content);
   {  // scored anew, in another way
     auto file = open();
     file.finish({.skipped = {{"missing", 2}}, .scoring = "other"});
