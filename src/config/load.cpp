@@ -84,7 +84,7 @@ class FileReader {
  private:
   static std::string content(const fs::path& file) {
     try {
-      return read_file(file, kMaxDocumentBytes);
+      return read_file(file, kMaxDocumentBytes, FileKind::kAny);
     } catch (const Error& error) {
       throw ConfigError(error.what());
     }

@@ -1,14 +1,11 @@
 #include "raven/core/sha256.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <vector>
 
+#include "core/descriptor.h"
 #include "raven/core/error.h"
 
 namespace raven {
@@ -49,23 +46,10 @@ std::string sha256(std::string_view bytes) {
 }
 
 std::string sha256_file(const std::filesystem::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  const auto fail = [&](const char* action) {
-    const int code = errno;
-    if (descriptor >= 0) ::close(descriptor);
-    throw SystemError(fmt::format("cannot {} {}: {}", action, file.string(), std::strerror(code)));
-  };
-  if (descriptor < 0) fail("open");
+  const Descriptor in = open_regular_file(file);
   Sha256 hash;
   std::vector<char> block(1 << 20);
-  while (true) {
-    const auto count = ::read(descriptor, block.data(), block.size());
-    if (count == 0) break;
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail("read");
-    hash.update({block.data(), static_cast<std::size_t>(count)});
-  }
-  ::close(descriptor);
+  while (const auto count = read_some(in.value(), file, block)) hash.update({block.data(), count});
   return hash.hex();
 }
 

@@ -323,7 +323,8 @@ Manifest read_manifest(const fs::path& file) {
     throw ConfigError(
         fmt::format("{}: is a folder, expected a manifest; name the .tsv in it", file.string()));
   }
-  return parse_manifest(read_file(file, kMaxFileBytes), fs::absolute(file).lexically_normal());
+  return parse_manifest(read_file(file, kMaxFileBytes, FileKind::kAny),
+                        fs::absolute(file).lexically_normal());
 }
 
 Manifest read_manifests(const std::vector<fs::path>& files) {

@@ -15,6 +15,7 @@
 #include "data/tar_format.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/new_file.h"
 
 namespace raven::data {
 namespace {
@@ -38,7 +39,7 @@ std::string_view as_text(std::span<const std::byte> bytes) {
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& file) {
-    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (descriptor < 0) {
       const auto message = fmt::format("cannot open {}: {}", file.string(), std::strerror(errno));
       if (errno == ENOENT || errno == ENOTDIR) throw DataError(message, "missing");
@@ -198,49 +199,18 @@ void Shard::verify(const ShardMember& member) const {
 void Shard::release(std::span<const std::byte> bytes) const { advise(bytes, MADV_DONTNEED); }
 
 struct ShardWriter::State {
-  [[noreturn]] void fail(const char* action) {
-    throw SystemError(
-        fmt::format("cannot {} {}: {}{}", action, temporary.string(), std::strerror(errno),
-                    errno == ENOSPC || errno == EDQUOT ? "; free some space and run again" : ""));
-  }
+  explicit State(fs::path path) : tar(std::move(path)), out(tar) {}
 
-  void write(std::string_view bytes) {
-    size += bytes.size();
-    while (!bytes.empty()) {
-      const auto written = ::write(descriptor, bytes.data(), bytes.size());
-      if (written < 0) {
-        if (errno == EINTR) continue;
-        fail("write");
-      }
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
-  }
-
-  void close() {
-    if (descriptor >= 0 && ::close(std::exchange(descriptor, -1)) != 0) fail("write");
-  }
-
-  fs::path tar, temporary;
-  int descriptor = -1;
-  std::uint64_t size = 0;
+  fs::path tar;
+  NewFile out;
   std::string index = std::string(kIndexHeader) + "\n";
   std::unordered_map<std::string, std::uint64_t> offsets;
   bool finished = false;
 };
 
-ShardWriter::ShardWriter(fs::path tar) : state_(std::make_unique<State>()) {
-  state_->temporary = tar;
-  state_->temporary += ".tmp";
-  state_->tar = std::move(tar);
-  state_->descriptor =
-      ::open(state_->temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (state_->descriptor < 0) state_->fail("create");
-}
+ShardWriter::ShardWriter(fs::path tar) : state_(std::make_unique<State>(std::move(tar))) {}
 
-ShardWriter::~ShardWriter() {
-  if (state_->descriptor >= 0) ::close(state_->descriptor);
-  if (!state_->finished) ::unlink(state_->temporary.c_str());
-}
+ShardWriter::~ShardWriter() = default;
 
 void ShardWriter::add(const std::string& name, std::string_view bytes) {
   constexpr std::size_t kLongestName = 4096;
@@ -257,26 +227,25 @@ void ShardWriter::add(const std::string& name, std::string_view bytes) {
   if (bytes.size() > kTarMaxSize) refuse("larger than 8 GiB");
   if (state_->offsets.contains(name)) refuse("it has one already");
   const auto header = tar_header(name, bytes.size());
-  const auto offset = state_->size + header.size();
-  state_->write(header);
-  state_->write(bytes);
-  state_->write(std::string(tar_padding(bytes.size()), '\0'));
+  const auto offset = state_->out.size() + header.size();
+  state_->out.write(header);
+  state_->out.write(bytes);
+  state_->out.write(std::string(tar_padding(bytes.size()), '\0'));
   state_->offsets.emplace(name, offset);
   state_->index +=
       fmt::format("{}\t{}\t{}\t{}\n", name, offset, bytes.size(), checksum_text(checksum(bytes)));
 }
 
-std::uint64_t ShardWriter::size() const { return state_->size; }
+std::uint64_t ShardWriter::size() const { return state_->out.size(); }
 
 void ShardWriter::finish() {
   RAVEN_CHECK(!state_->finished, "{} is finished twice", state_->tar.string());
-  state_->write(std::string(2 * kTarBlock, '\0'));  // the end of a tar
-  state_->close();
-  flush_to_disk(state_->temporary);
+  state_->out.write(std::string(2 * kTarBlock, '\0'));  // the end of a tar
+  state_->out.flush();
   const auto index = index_of(state_->tar);
   std::error_code ignored;
   fs::remove(index, ignored);  // an index of an older tar must not meet the new one
-  if (::rename(state_->temporary.c_str(), state_->tar.c_str()) != 0) state_->fail("rename");
+  state_->out.commit();
   state_->finished = true;
   write_file_atomically(index, state_->index);
 }

@@ -8,6 +8,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 
 namespace raven::evaluation {
@@ -45,7 +46,8 @@ std::map<std::string, Row> read_rows(const std::filesystem::path& folder) {
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     ++number;
     try {
-      const auto json = nlohmann::json::parse(line);
+      const auto json = parse_json(line);
+      if (json.is_discarded()) throw DataError("is no JSON");
       const auto id = json.at("id").get<std::string>();
       if (!rows.emplace(id, row_of(json)).second)
         throw DataError(fmt::format("utterance '{}' comes twice", printable(id)));

@@ -7,6 +7,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 
 namespace raven::evaluation {
@@ -89,7 +90,7 @@ void DecodedFile::read(const Identity& identity) {
   std::ifstream in(path_);
   std::string line;
   for (bool first = true; std::getline(in, line); first = false) {
-    const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto json = parse_json<Json>(line);
     if (!json.is_object() || in.eof()) return;  // a line without its end was cut short
     if (first) {
       const auto parts = differing_parts(json, identity);
@@ -115,7 +116,7 @@ void DecodedFile::drop_finish() {
   std::istringstream lines(read_file(path_));
   std::string kept;
   for (std::string line; std::getline(lines, line);) {
-    if (!finish_of(Json::parse(line, nullptr, /*allow_exceptions=*/false))) kept += line + "\n";
+    if (!finish_of(parse_json<Json>(line))) kept += line + "\n";
   }
   write_file_atomically(path_, kept);
   finished_.reset();

@@ -8,6 +8,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 
 namespace raven::evaluation {
@@ -101,7 +102,7 @@ void FeatureFolder::claim(const Settings& settings, const Settings& notes) const
     write_file_atomically(file, json.dump(2) + "\n");
     return;
   }
-  const auto json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  const auto json = parse_json<Json>(read_file(file));
   if (!json.is_object()) {
     throw ConfigError(fmt::format("{}: is damaged; give another folder", file.string()));
   }

@@ -130,7 +130,7 @@ class LineParser {
 std::vector<TranscriptLine> read_transcripts(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file))
     throw ConfigError(fmt::format("there is no file {}", file.string()));
-  return parse_transcripts(read_file(file), file);
+  return parse_transcripts(read_file(file, kMaxFileBytesByDefault, FileKind::kAny), file);
 }
 
 std::vector<TranscriptLine> parse_transcripts(std::string_view content,

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "raven/core/files.h"
+#include "raven/core/parse_json.h"
 
 namespace raven::report {
 namespace {
@@ -192,7 +193,7 @@ std::vector<Panel> read_panels(const std::filesystem::path& metrics) {
   std::vector<nlohmann::json> rows;
   std::istringstream lines(read_file(metrics));
   for (std::string line; std::getline(lines, line);) {
-    auto row = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    auto row = parse_json(line);
     if (row.is_object() && row.contains("step") && row["step"].is_number()) {
       rows.push_back(std::move(row));
     }

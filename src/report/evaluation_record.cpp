@@ -7,6 +7,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/parse_json.h"
 #include "report/json_fields.h"
 #include "report/lines.h"
 
@@ -155,7 +156,7 @@ void read_utterances(const fs::path& folder, EvaluationRecord& record,
   if (!fs::exists(file)) return;
   std::int64_t damaged = 0;
   const auto see = [&](std::string_view line) {
-    const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto json = parse_json<Json>(line);
     const auto words = json.is_object() ? number_of(json, "words") : std::nullopt;
     if (!words) {
       damaged += line.empty() ? 0 : 1;
@@ -254,9 +255,10 @@ std::optional<Json> read_json(const fs::path& file, bool required,
     return std::nullopt;
   }
   try {
-    auto json = Json::parse(read_file(file, kMaxJsonBytes), nullptr, /*allow_exceptions=*/false);
+    refuse_link_out(file);
+    auto json = parse_json<Json>(read_file(file, kMaxJsonBytes));
     if (!json.is_discarded()) return json;
-    problems.push_back(place(file) + " is damaged: no JSON");
+    problems.push_back(place(file) + " is damaged: no JSON, or nested too deep");
   } catch (const Error& error) {
     problems.push_back(error.what());
   }

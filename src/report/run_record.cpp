@@ -7,6 +7,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/parse_json.h"
 #include "report/json_fields.h"
 #include "report/lines.h"
 
@@ -33,6 +34,7 @@ std::string read_text(const fs::path& file, std::vector<std::string>& problems) 
   std::error_code ignored;
   if (!fs::exists(file, ignored)) return {};
   try {
+    refuse_link_out(file);
     return read_file(file, kMaxConfigBytes);
   } catch (const Error& error) {
     problems.push_back(error.what());
@@ -85,11 +87,18 @@ void read_log(RunRecord& run) {
 void read_evaluations(RunRecord& run) {
   std::vector<fs::path> folders;
   std::error_code error;
+  refuse_link_out(run.folder / "evaluate");
   for (const auto& entry : fs::directory_iterator(run.folder / "evaluate", error)) {
     if (entry.is_directory(error)) folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());
   for (const auto& folder : folders) {
+    try {
+      refuse_link_out(folder);
+    } catch (const DataError& link) {
+      run.problems.push_back(link.what());
+      continue;
+    }
     run.evaluations.push_back(read_evaluation(folder, run.problems));
   }
 }
@@ -121,7 +130,7 @@ Metrics read_metrics(const fs::path& file) {
   const auto see = [&](std::string_view line) {
     if (line.empty()) return true;
     ++metrics.lines;
-    const auto json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto json = parse_json<Json>(line);
     const auto step = json.is_object() ? number_of(json, "step") : std::nullopt;
     if (!step) {
       ++metrics.damaged_lines;

@@ -34,7 +34,7 @@ std::string read_model(const std::filesystem::path& file) {
         fmt::format("text.model: there is no tokenizer model {}; raven tokenizer train LIST --out "
                     "{} makes one from transcripts",
                     file.string(), std::filesystem::path(file).replace_extension("").string()));
-  return read_file(file, kMaxModelBytes);
+  return read_file(file, kMaxModelBytes, FileKind::kAny);
 }
 
 void check_equal(const Units& listed, const Units& in_model, const TokenizerOptions& options) {

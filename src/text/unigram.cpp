@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "raven/core/error.h"
+#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 #include "raven/text/lines.h"
 #include "raven/text/tokenizer.h"
@@ -178,7 +179,7 @@ UnitCounts parse_unit_counts(std::string_view json, const Units& units, const st
         fmt::format("{}: {}, expected {{\"counts\": [occurrences of each unit id]}}", name, what),
         "counts");
   };
-  const auto content = nlohmann::json::parse(json, nullptr, false);
+  const auto content = parse_json(json);
   if (content.is_discarded()) fail("is no JSON");
   if (!content.is_object() || !content.contains("counts") || !content["counts"].is_array())
     fail("has no list 'counts'");

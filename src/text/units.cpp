@@ -154,7 +154,7 @@ std::string spaced(std::string text) {
 Units Units::read(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file))
     throw ConfigError(fmt::format("there is no units file {}", file.string()));
-  return parse(read_file(file, kMaxFileBytes), file.string());
+  return parse(read_file(file, kMaxFileBytes, FileKind::kAny), file.string());
 }
 
 Units Units::parse(std::string_view content, const std::string& name) {

@@ -16,6 +16,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/parse_json.h"
 
 namespace raven::train {
 namespace {
@@ -37,7 +38,7 @@ struct Line {
 
 /// Nothing for a line that is no whole object with a step.
 std::optional<Line> parse(const std::string& text) {
-  Line line{.text = text, .content = Json::parse(text, nullptr, /*allow_exceptions=*/false)};
+  Line line{.text = text, .content = parse_json<Json>(text)};
   if (!line.content.is_object()) return std::nullopt;
   const auto step = line.content.find("step");
   if (step == line.content.end() || !step->is_number_integer()) return std::nullopt;
@@ -75,7 +76,7 @@ std::int64_t forgotten_from(std::int64_t step, bool look_due) {
 }
 
 void append(const fs::path& file, const std::string& line) {
-  const int out = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int out = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (out < 0)
     throw SystemError(fmt::format("cannot open {}: {}", file.string(), std::strerror(errno)));
   const auto written = ::write(out, line.data(), line.size());

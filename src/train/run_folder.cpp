@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "raven/core/error.h"
+#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 
 namespace raven::train {
@@ -126,7 +127,7 @@ void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
                       const std::vector<std::string>& overrides) {
   const auto file = path_ / "config.json";
   if (has_checkpoints() && fs::exists(file)) {
-    const auto there = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    const auto there = parse_json<Json>(read_file(file));
     if (there.is_object()) {
       FlatConfig before;
       for (const auto& [key, value] : there.items()) {

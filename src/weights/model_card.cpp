@@ -6,8 +6,8 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/core/json_nesting.h"
 #include "raven/core/log.h"
+#include "raven/core/parse_json.h"
 #include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
 
@@ -40,9 +40,7 @@ Metadata read_settings(const std::filesystem::path& model) {
   Metadata settings;
   if (!std::filesystem::exists(file)) return settings;
   const auto text = read_file(file, kMaxSettingsBytes);
-  const auto json = json_nesting(text) > 1
-                        ? nlohmann::json()
-                        : nlohmann::json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  const auto json = parse_json(text);
   if (!json.is_object()) {
     throw CheckpointError(file.string() + ": expected a JSON object of settings, key to text");
   }

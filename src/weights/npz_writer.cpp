@@ -3,9 +3,8 @@
 #include <set>
 
 #include "raven/core/error.h"
-#include "raven/core/files.h"
+#include "raven/core/new_file.h"
 #include "raven/corpus/npy.h"
-#include "weights/new_file.h"
 #include "weights/zip_writer.h"
 
 namespace raven::weights {
@@ -36,32 +35,28 @@ std::string_view bytes_of(const torch::Tensor& array) {
 }  // namespace
 
 void write_npz(const std::filesystem::path& file, const TensorFile& content) {
-  replace_file(file, [&](const std::filesystem::path& temporary) {
-    NewFile out(temporary);
-    ZipWriter zip(out);
-    std::set<std::string> names;
-    for (const auto& [name, given] : content.tensors) {
-      RAVEN_CHECK(names.insert(name).second, "two tensors are called '{}'", name);
-      const auto array = as_array(given);
-      const auto header = corpus::npy_header(descr_of(array), array.sizes());
-      zip.begin(name + ".npy", header.size() + array.nbytes());
-      zip.write(header);
-      zip.write(bytes_of(array));
-      zip.end();
-    }
-    zip.finish();
-    out.close();
-  });
+  NewFile out(file);
+  ZipWriter zip(out);
+  std::set<std::string> names;
+  for (const auto& [name, given] : content.tensors) {
+    RAVEN_CHECK(names.insert(name).second, "two tensors are called '{}'", name);
+    const auto array = as_array(given);
+    const auto header = corpus::npy_header(descr_of(array), array.sizes());
+    zip.begin(name + ".npy", header.size() + array.nbytes());
+    zip.write(header);
+    zip.write(bytes_of(array));
+    zip.end();
+  }
+  zip.finish();
+  out.commit();
 }
 
 void write_npy(const std::filesystem::path& file, const torch::Tensor& tensor) {
   const auto array = as_array(tensor);
-  replace_file(file, [&](const std::filesystem::path& temporary) {
-    NewFile out(temporary);
-    out.write(corpus::npy_header(descr_of(array), array.sizes()));
-    out.write(bytes_of(array));
-    out.close();
-  });
+  NewFile out(file);
+  out.write(corpus::npy_header(descr_of(array), array.sizes()));
+  out.write(bytes_of(array));
+  out.commit();
 }
 
 }  // namespace raven::weights

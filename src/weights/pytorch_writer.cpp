@@ -8,8 +8,7 @@
 #include <utility>
 
 #include "raven/core/error.h"
-#include "raven/core/files.h"
-#include "weights/new_file.h"
+#include "raven/core/new_file.h"
 #include "weights/pickle_writer.h"
 #include "weights/zip_writer.h"
 
@@ -95,20 +94,18 @@ std::vector<PlacedTensor> place(const TensorFile& content, const std::vector<Par
 void write_pytorch_archive(const std::filesystem::path& file, const TensorFile& content) {
   const auto parts = parts_of(content);
   const auto pickle = write_pickle(place(content, parts));
-  replace_file(file, [&](const std::filesystem::path& temporary) {
-    NewFile out(temporary);
-    ZipWriter zip(out);
-    zip.add(kFolder + "data.pkl", pickle);
-    zip.add(kFolder + "byteorder", "little");
-    for (std::size_t p = 0; p < parts.size(); ++p) {
-      const auto elements = elements_of(content, parts[p]);
-      zip.add(kFolder + "data/" + std::to_string(p),
-              {static_cast<const char*>(elements.const_data_ptr()), elements.nbytes()});
-    }
-    zip.add(kFolder + "version", "3\n");
-    zip.finish();
-    out.close();
-  });
+  NewFile out(file);
+  ZipWriter zip(out);
+  zip.add(kFolder + "data.pkl", pickle);
+  zip.add(kFolder + "byteorder", "little");
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    const auto elements = elements_of(content, parts[p]);
+    zip.add(kFolder + "data/" + std::to_string(p),
+            {static_cast<const char*>(elements.const_data_ptr()), elements.nbytes()});
+  }
+  zip.add(kFolder + "version", "3\n");
+  zip.finish();
+  out.commit();
 }
 
 }  // namespace raven::weights

@@ -5,11 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "raven/core/error.h"
-#include "raven/core/files.h"
+#include "raven/core/new_file.h"
 #include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
 #include "raven/weights/mapped_file.h"
-#include "weights/new_file.h"
 #include "weights/safetensors_header.h"
 
 namespace raven::weights {
@@ -183,29 +182,27 @@ void write_safetensors(const fs::path& file, const TensorFile& content,
   const std::uint64_t length = text.size();
   std::string length_bytes(kLengthBytes, '\0');
   std::memcpy(length_bytes.data(), &length, kLengthBytes);
-  replace_file(file, [&](const fs::path& temporary) {
-    NewFile out(temporary);
-    out.write(length_bytes);
-    out.write(text);
-    for (const auto i : order) {
-      const auto& [name, tensor] = content.tensors[i];
-      auto hash = write_tensor(tensor.cpu().contiguous(), options.hashes, out);
-      if (options.hashes) hashes[name] = std::move(hash);
-      if (options.forget && content.mapping)
-        content.mapping->forget(tensor.const_data_ptr(), tensor.nbytes());
-    }
-    if (options.hashes) header.metadata[kTensorHashes] = hashes.dump();
-    if (options.complete) options.complete(header.metadata);
-    if (options.hashes) {  // of what is read back: bytes that are no UTF-8 are written otherwise
-      header.metadata[kMetadataHash] = header_sha256(
-          parse_safetensors_header(safetensors_header_text(header), next, file.string()));
-    }
-    const auto complete = safetensors_header_text(header);
-    RAVEN_CHECK(complete.size() == length,
-                "metadata changed their length while tensors were written");
-    if (complete != text) out.replace(kLengthBytes, complete);
-    out.close();
-  });
+  NewFile out(file);
+  out.write(length_bytes);
+  out.write(text);
+  for (const auto i : order) {
+    const auto& [name, tensor] = content.tensors[i];
+    auto hash = write_tensor(tensor.cpu().contiguous(), options.hashes, out);
+    if (options.hashes) hashes[name] = std::move(hash);
+    if (options.forget && content.mapping)
+      content.mapping->forget(tensor.const_data_ptr(), tensor.nbytes());
+  }
+  if (options.hashes) header.metadata[kTensorHashes] = hashes.dump();
+  if (options.complete) options.complete(header.metadata);
+  if (options.hashes) {  // of what is read back: bytes that are no UTF-8 are written otherwise
+    header.metadata[kMetadataHash] = header_sha256(
+        parse_safetensors_header(safetensors_header_text(header), next, file.string()));
+  }
+  const auto complete = safetensors_header_text(header);
+  RAVEN_CHECK(complete.size() == length,
+              "metadata changed their length while tensors were written");
+  if (complete != text) out.replace(kLengthBytes, complete);
+  out.commit();
 }
 
 }  // namespace raven::weights

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "raven/core/error.h"
-#include "raven/core/json_nesting.h"
 #include "raven/core/log.h"
+#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 #include "raven/weights/inspection.h"
 #include "raven/weights/weights_file.h"
@@ -28,9 +28,7 @@ std::map<std::string, std::string> listed_hashes(
         fmt::format("metadata '{}' is damaged: expected a JSON object of text, tensor to SHA-256",
                     kTensorHashes));
   };
-  if (json_nesting(listed->second) > 1) refuse();
-  const auto json =
-      nlohmann::json::parse(listed->second, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  const auto json = parse_json(listed->second);
   if (!json.is_object()) refuse();
   for (const auto& [name, hash] : json.items()) {
     if (!hash.is_string()) refuse();

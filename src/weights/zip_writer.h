@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "weights/new_file.h"
+#include "raven/core/new_file.h"
 
 namespace raven::weights {
 

@@ -1,19 +1,28 @@
 #include "raven/core/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 
 #include "raven/core/error.h"
+#include "raven/core/sha256.h"
 #include "support/temporary_folder.h"
 
 namespace raven {
@@ -53,6 +62,55 @@ TEST(Files, RefusesMoreThanTheAllowedBytes) {
   EXPECT_THROW(read_file(folder.path()), DataError);
 }
 
+TEST(Files, APipeAmongDataIsNotWaitedFor) {
+  const TemporaryFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(read_file(pipe), DataError);
+  EXPECT_THROW(checksum_file(pipe), DataError);
+  EXPECT_THROW(sha256_file(pipe), DataError);
+  EXPECT_THROW(read_file("/dev/null"), DataError);
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const auto name = (folder.path() / "socket").string();
+  ASSERT_LT(name.size(), sizeof address.sun_path);
+  std::memcpy(address.sun_path, name.c_str(), name.size());
+  ASSERT_EQ(bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_THROW(read_file(folder.path() / "socket"), DataError);
+  close(socket);
+}
+
+TEST(Files, APipeThatTheUserNamesIsRead) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  ASSERT_EQ(write(ends[1], "content", 7), 7);
+  close(ends[1]);
+  EXPECT_EQ(read_file("/dev/fd/" + std::to_string(ends[0]), 100, FileKind::kAny), "content");
+  close(ends[0]);
+}
+
+TEST(Files, AGivenPipeCanBeReadMoreThanOnce) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  ASSERT_EQ(write(ends[1], "content", 7), 7);
+  close(ends[1]);
+  const GivenFile file("/dev/fd/" + std::to_string(ends[0]));
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(read_file(file.path()), "content");
+  EXPECT_EQ(GivenFile("a/b").path(), "a/b");
+  close(ends[0]);
+}
+
+TEST(Files, MakesFoldersWithTheirParents) {
+  const TemporaryFolder folder;
+  make_folders(folder.path() / "a/b/../c/");
+  EXPECT_TRUE(std::filesystem::is_directory(folder.path() / "a/c"));
+  EXPECT_NO_THROW(make_folders(folder.path() / "a/c"));
+  write_file_atomically(folder.path() / "file", "");
+  EXPECT_THROW(make_folders(folder.path() / "file"), SystemError);
+  EXPECT_THROW(make_folders(folder.path() / "file/below"), SystemError);
+}
+
 TEST(Files, ChecksumsOfFileAndBytesAgree) {
   const TemporaryFolder folder;
   const std::string content(3'000'000, 'x');
@@ -78,6 +136,73 @@ TEST(FolderLock, RefusesASecondOwnerByName) {
   int status = 0;
   waitpid(child, &status, 0);
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+/// What a process that comes second is told; empty when it gets the lock.
+std::string refusal_of_a_second(const std::filesystem::path& folder) {
+  std::array<int, 2> ends{};
+  if (pipe(ends.data()) != 0) std::abort();
+  const pid_t child = fork();
+  if (child == 0) {
+    std::string text;
+    try {
+      const FolderLock second(folder);
+    } catch (const std::exception& error) {
+      text = error.what();
+    }
+    _exit(write(ends[1], text.data(), text.size()) < 0 ? 1 : 0);
+  }
+  close(ends[1]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  std::array<char, 1024> text{};
+  const auto count = read(ends[0], text.data(), text.size());
+  close(ends[0]);
+  return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
+}
+
+TEST(FolderLock, RemovingItsFileLetsNoSecondOwnerIn) {
+  const TemporaryFolder folder;
+  const FolderLock lock(folder.path());
+  std::filesystem::remove(folder.path() / ".lock");
+  EXPECT_NE(refusal_of_a_second(folder.path()).find("is in use by another process"),
+            std::string::npos);
+  std::ofstream(folder.path() / ".lock") << "someone";
+  EXPECT_NE(refusal_of_a_second(folder.path()).find("is in use by someone"), std::string::npos);
+}
+
+TEST(FolderLock,
+     RefusesWhereOnlyItsFileIsLocked) {  // as versions before do, and network file systems
+  const TemporaryFolder folder;
+  const int file = open((folder.path() / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(flock(file, LOCK_EX), 0);
+  EXPECT_NE(refusal_of_a_second(folder.path()).find("is in use by"), std::string::npos);
+  close(file);
+  EXPECT_EQ(refusal_of_a_second(folder.path()), "");
+}
+
+TEST(FolderLock, AChildThatLeavesItToItsParentDoesNotHoldIt) {
+  const TemporaryFolder folder;
+  std::array<int, 2> ready{}, end{};
+  ASSERT_EQ(pipe(ready.data()), 0);
+  ASSERT_EQ(pipe(end.data()), 0);
+  pid_t child = 0;
+  {
+    const FolderLock lock(folder.path());
+    child = fork();
+    if (child == 0) {
+      lock.leave_to_parent();
+      char byte = 0;
+      _exit(write(ready[1], "x", 1) == 1 && read(end[0], &byte, 1) == 1 ? 0 : 1);
+    }
+    char byte = 0;
+    ASSERT_EQ(read(ready[0], &byte, 1), 1);
+    EXPECT_NE(refusal_of_a_second(folder.path()), "");
+  }
+  EXPECT_EQ(refusal_of_a_second(folder.path()), "");
+  ASSERT_EQ(write(end[1], "x", 1), 1);
+  waitpid(child, nullptr, 0);
 }
 
 TEST(FolderLock, EndsWithItsOwner) {

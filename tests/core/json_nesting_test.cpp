@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "raven/core/parse_json.h"
+
 namespace raven {
 namespace {
 
@@ -20,6 +22,18 @@ TEST(JsonNesting, LeavesStringsOut) {
   EXPECT_EQ(json_nesting(R"({"[[[[": "{{{{"})"), 1U);
   EXPECT_EQ(json_nesting(R"(["\"[[", "\\", [1]])"), 2U);
   EXPECT_EQ(json_nesting("[\"\\"), 1U);
+}
+
+TEST(ParseJson, RefusesNestingBeforeAnythingGoesDeep) {
+  EXPECT_EQ(parse_json(R"({"a": [1]})")["a"][0], 1);
+  EXPECT_TRUE(parse_json("{").is_discarded());
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
+  EXPECT_FALSE(parse_json(nested(kMaxJsonNesting)).is_discarded());
+  EXPECT_TRUE(parse_json(nested(kMaxJsonNesting + 1)).is_discarded());
+  EXPECT_TRUE(parse_json(nested(5'000'000)).is_discarded());
+  EXPECT_TRUE(parse_json<nlohmann::ordered_json>(nested(3), 2).is_discarded());
 }
 
 }  // namespace

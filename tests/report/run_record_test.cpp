@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "raven/core/error.h"
@@ -94,6 +95,56 @@ TEST_F(Records, PicturesOutsideTheSetAreNotShown) {
     EXPECT_THAT(run.evaluations.at(0).worst.at(0).crops_png, IsEmpty()) << name;
     EXPECT_THAT(run.problems, Contains(HasSubstr("'" + name + "' is not shown"))) << name;
   }
+}
+
+TEST_F(Records, WhatALinkOutOfTheRunLeadsToIsNotShown) {
+  namespace fs = std::filesystem;
+  make_run(folder());
+  make_run(temporary_.path() / "other");
+  const auto other = temporary_.path() / "other";
+  std::ofstream(temporary_.path() / "secret") << "{\"key\": \"hunter2\"}\n";
+  for (const auto* name :
+       {"config.json", "config.yaml", "overrides.txt", "metrics.jsonl", "skipped.tsv", "log.txt",
+        "evaluate/test/wer.json", "evaluate/test/worst.json", "evaluate/test/utterances.jsonl",
+        "evaluate/test/attention.json"}) {
+    fs::remove(folder() / name);
+    fs::create_symlink(temporary_.path() / "secret", folder() / name);
+  }
+  fs::create_directory_symlink(other / "evaluate/test", folder() / "evaluate/theirs");
+  const auto run = read_run(folder());
+  EXPECT_THAT(run.config, IsEmpty());
+  EXPECT_EQ(run.config_yaml, "");
+  EXPECT_THAT(run.overrides, IsEmpty());
+  EXPECT_THAT(run.skipped, IsEmpty());
+  EXPECT_EQ(run.metrics.lines, 0);
+  for (const auto& evaluation : run.evaluations) EXPECT_NE(evaluation.name, "theirs");
+  EXPECT_EQ(run.evaluations.at(0).rates, std::nullopt);
+  EXPECT_EQ(std::ranges::count_if(run.problems,
+                                  [](const auto& problem) {
+                                    return problem.find("leads out of the run") !=
+                                           std::string::npos;
+                                  }),
+            11);
+}
+
+TEST_F(Records, ARunMayItselfBeReachedByALink) {
+  make_run(folder());
+  std::filesystem::create_directory_symlink("run", temporary_.path() / "latest");
+  EXPECT_THAT(read_run(temporary_.path() / "latest").problems, IsEmpty());
+}
+
+TEST_F(Records, DeeplyNestedJsonIsAProblemAndNoCrash) {
+  make_run(folder());
+  const std::string deep = std::string(2'000'000, '[') + std::string(2'000'000, ']');
+  for (const auto* name : {"config.json", "evaluate/test/wer.json", "evaluate/test/worst.json",
+                           "evaluate/test/attention.json"})
+    std::ofstream(folder() / name) << "{\"wer\": " << deep << "}";
+  std::ofstream(folder() / "metrics.jsonl") << "{\"step\": 1, \"a\": " << deep << "}\n";
+  std::ofstream(folder() / "evaluate/test/utterances.jsonl")
+      << "{\"words\": 1, \"id\": " << deep.substr(1'750'000, 500'000) << "}\n";
+  const auto run = read_run(folder());
+  EXPECT_THAT(run.problems, Contains(HasSubstr("evaluate/test/wer.json is damaged")));
+  EXPECT_THAT(run.problems, Contains(HasSubstr("evaluate/test/utterances.jsonl: 1 damaged line")));
 }
 
 TEST_F(Records, NumbersThatWereNotFiniteAreCounted) {

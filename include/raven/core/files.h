@@ -11,16 +11,43 @@
 
 namespace raven {
 
-/// Whole content. Throws DataError ("missing") when absent, SystemError when unreadable, DataError
-/// ("too-large") beyond `max_bytes`.
-std::string read_file(const std::filesystem::path& file, std::uint64_t max_bytes = 1ULL << 32);
+enum class FileKind {
+  kRegular,  // what lies among data: a pipe there would be waited for in vain
+  kAny,      // what the user has named: `raven score <(zcat ref.gz) hyp`, `--config /dev/stdin`
+};
 
-/// Replaces `file` in one step: written beside it as `<file>.tmp`, flushed to disk, renamed.
-/// Readers see the old content or the new one, never a part. Throws SystemError (disk full,
-/// read-only, ...); the old file then stands and the .tmp is gone.
+inline constexpr std::uint64_t kMaxFileBytesByDefault = 1ULL << 32;
+
+/// Whole content. Throws DataError ("missing") when absent or of another kind than `kind` allows,
+/// SystemError when unreadable, DataError ("too-large") beyond `max_bytes`.
+std::string read_file(const std::filesystem::path& file,
+                      std::uint64_t max_bytes = kMaxFileBytesByDefault,
+                      FileKind kind = FileKind::kRegular);
+
+/// A file that the user has named and that is read at several places, or more than once: what comes
+/// through a pipe is copied first, to a file without a name. Throws SystemError.
+class GivenFile {
+ public:
+  explicit GivenFile(const std::filesystem::path& file);
+  ~GivenFile();
+  GivenFile(const GivenFile&) = delete;
+  GivenFile& operator=(const GivenFile&) = delete;
+
+  /// Where it can be read for as long as this object lives.
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  int copy_ = -1;
+};
+
+/// Replaces `file` in one step, as NewFile (new_file.h) does: readers see the old content or the
+/// new one, never a part. Throws SystemError (disk full, read-only, ...); the old file then stands
+/// and nothing is left beside it.
 void write_file_atomically(const std::filesystem::path& file, std::string_view content);
 
-/// The same for content made by a library that wants a path: `write` fills the temporary file.
+/// The same for content made by a library that wants a path: `write` empties and fills the file at
+/// `temporary`.
 void replace_file(const std::filesystem::path& file,
                   const std::function<void(const std::filesystem::path& temporary)>& write);
 
@@ -30,7 +57,7 @@ void flush_to_disk(const std::filesystem::path& path);
 /// Where the program that runs lies; empty when the system does not tell.
 std::filesystem::path program_folder();
 
-/// Creates a folder and its parents. Throws SystemError with the reason.
+/// Creates a folder and its parents, and flushes what they were made in. Throws SystemError.
 void make_folders(const std::filesystem::path& folder);
 
 /// xxh3 (64 bit) of bytes, and of a file read in blocks; as 16 hexadecimal digits where text is
@@ -39,8 +66,13 @@ std::uint64_t checksum(std::string_view bytes) noexcept;
 std::uint64_t checksum_file(const std::filesystem::path& file);
 std::string checksum_text(std::uint64_t value);
 
-/// Ownership of a folder by one process, in `<folder>/.lock` (flock; it ends with the process, also
-/// when that is killed). Throws ConfigError naming the owner's host, process and start when taken.
+/// Throws SystemError "cannot <action> <path>: <reason>" for an errno, with a hint where one helps.
+[[noreturn]] void throw_system_error(const char* action, const std::filesystem::path& path,
+                                     int code);
+
+/// Ownership of a folder by one process: locks on the folder itself and on `<folder>/.lock`, which
+/// says whose they are (flock; they end with the process, also when that is killed). Throws
+/// ConfigError naming the owner's host, process and start when taken.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);
@@ -50,8 +82,14 @@ class FolderLock {
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
 
+  /// In a child of fork(), which holds the lock as well: from here on the parent alone does.
+  void leave_to_parent() const;
+
  private:
-  int descriptor_ = -1;
+  void close();
+
+  mutable int folder_ = -1, file_ = -1;
+  std::filesystem::path owned_;
 };
 
 }  // namespace raven

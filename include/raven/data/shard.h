@@ -52,7 +52,7 @@ class Shard {
 std::vector<ShardMember> parse_shard_index(std::string_view content,
                                            const std::filesystem::path& file);
 
-/// Writes a shard as `<tar>.tmp`, then renames tar and index into place: a shard exists whole or
+/// Writes a shard beside its place, then renames tar and index into it: a shard exists whole or
 /// not.
 class ShardWriter {
  public:
