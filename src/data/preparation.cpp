@@ -166,19 +166,16 @@ class OpenShard {
 /// Puts prepared clips into shards, in the order in which they come.
 class ShardFiller {
  public:
-  ShardFiller(const PreparationOptions& options, fs::path shards,
-              const std::vector<corpus::SourceClip>& clips, PreparationRecord& record)
-      : options_(options), shards_(std::move(shards)), record_(record) {
+  ShardFiller(const PreparationOptions& options, const std::vector<corpus::SourceClip>& clips,
+              PreparationRecord& record)
+      : options_(options), record_(record) {
     for (const auto& clip : clips) clip_ids_.insert(clip.id);
     for (const auto& utterance : record.utterances()) written_ids_.insert(utterance.id);
   }
 
   void take(const corpus::SourceClip& clip, corpus::PreparedClip prepared) {
     if (shard_ && shard_->subset() != clip.subset) finish();
-    if (!shard_) {
-      shard_.emplace(shard_files(shards_, clip.subset, record_.next_number(clip.subset)),
-                     clip.subset);
-    }
+    if (!shard_) shard_.emplace(record_.begin(clip.subset), clip.subset);
     refuse_known_ids(clip, prepared);
     shard_->add(clip, prepared, corpus::ending_of(options_.clip.format));
     if (shard_->is_full(options_.shard_bytes)) finish();
@@ -205,7 +202,6 @@ class ShardFiller {
   }
 
   const PreparationOptions& options_;
-  fs::path shards_;
   PreparationRecord& record_;
   std::unordered_set<std::string> clip_ids_, written_ids_;
   std::optional<OpenShard> shard_;
@@ -285,14 +281,14 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
   options.output = fs::absolute(given.output).lexically_normal();
   auto clips = list_inputs(options);
   const auto duplicates = take_out_duplicates(clips);
-  const auto shards = options.output / "shards";
-  make_folders(shards);
+  make_folders(options.output / "shards");
   const FolderLock lock(options.output);
-  settle_options(options);
-  PreparationRecord record(shards);
+  std::set<std::string> subsets;
+  for (const auto& clip : clips) subsets.insert(clip.subset);
+  PreparationRecord record(options, subsets);
 
   const auto to_do = clips_to_do(clips, record, options.retry_failed);
-  ShardFiller filler(options, shards, clips, record);
+  ShardFiller filler(options, clips, record);
   ConvertedClips converted;
   PreparationProgress progress{.clips_to_do = static_cast<std::int64_t>(to_do.size())};
   const auto clip_of = [&](std::int64_t i) -> const auto& {

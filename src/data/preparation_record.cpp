@@ -9,24 +9,22 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/core/json_nesting.h"
+#include "raven/core/new_file.h"
+#include "raven/core/parse_json.h"
+#include "raven/core/utf8.h"
 
 namespace raven::data {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kVerdictHeader = "id\tverdict\tmessage\tfile";
 constexpr std::string_view kVerdictEnding = ".verdicts.tsv";
 constexpr std::string_view kNoSubset = "clips";
+constexpr const char* kBegun = "begun";  // all shards that were ever begun here
 constexpr std::uint64_t kMaxVerdictBytes = 4ULL << 30;
-constexpr std::uint64_t kMaxOptionsBytes = 1ULL << 20;
-constexpr std::size_t kMaxNesting = 8;  // ours has 1
-
-struct ShardName {
-  std::string subset;  // "clips" for none
-  std::int64_t number = 0;
-};
+constexpr std::uint64_t kMaxOptionsBytes = 64ULL << 20;
 
 /// "trainval-00012" -> trainval, 12. Other names are not ours.
 bool parse_shard_name(std::string_view name, ShardName& parsed) {
@@ -37,10 +35,6 @@ bool parse_shard_name(std::string_view name, ShardName& parsed) {
       std::from_chars(digits.data(), digits.data() + digits.size(), parsed.number);
   parsed.subset = std::string(name.substr(0, dash));
   return error == std::errc() && end == digits.data() + digits.size() && digits.size() >= 5;
-}
-
-bool ends_with(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
 /// Names in a folder, sorted.
@@ -57,20 +51,18 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-/// Removes files of shards that were not finished; other people's files stay.
-void remove_unfinished(const fs::path& shards, const std::vector<std::string>& names,
-                       const std::set<std::string>& finished) {
-  for (const auto& name : names) {
-    const auto stem = name.substr(0, name.find('.'));
-    ShardName parsed;
-    const bool is_temporary = ends_with(name, ".tmp");
-    if (!parse_shard_name(stem, parsed) || (finished.count(stem) > 0 && !is_temporary)) continue;
-    std::error_code code;
-    fs::remove(shards / name, code);
-    if (code)
-      throw SystemError(
-          fmt::format("cannot remove {}: {}", (shards / name).string(), code.message()));
-  }
+std::string stem_of(const std::string& name) { return name.substr(0, name.find('.')); }
+
+/// What a shard's files are called after its stem; with .tmp while versions before 1.2 wrote them.
+bool is_ending_of_shard(std::string_view ending) {
+  if (ending.ends_with(".tmp")) ending.remove_suffix(4);
+  return ending == ".tar" || ending == ".tar.index" || ending == ".tsv" || ending == kVerdictEnding;
+}
+
+void remove_file(const fs::path& file) {
+  std::error_code code;
+  fs::remove(file, code);
+  if (code) throw_system_error("remove", file, code.value());
 }
 
 std::vector<std::string_view> split_at_tabs(std::string_view line) {
@@ -85,9 +77,9 @@ std::vector<std::string_view> split_at_tabs(std::string_view line) {
 
 constexpr const char* kMaxDamaged = "max-damaged";
 
-nlohmann::ordered_json described(const PreparationOptions& options) {
+Json described(const PreparationOptions& options) {
   const auto& clip = options.clip;
-  nlohmann::ordered_json json;
+  Json json;
   json["version"] = 1;
   json["format"] = clip.format == corpus::StorageFormat::kRaw ? "raw" : "h264";
   if (clip.format == corpus::StorageFormat::kH264) {
@@ -105,12 +97,52 @@ nlohmann::ordered_json described(const PreparationOptions& options) {
 }
 
 /// What a folder was prepared with that does not say so: it is older than the option.
-nlohmann::ordered_json before_options() {
+Json before_options() {
   const PreparationOptions defaults;
   return {{"rotation", corpus::name_of(defaults.clip.landmark_picture)},
           {"speaker", defaults.speaker_rule},
           {kMaxDamaged, defaults.clip.limits.max_damaged},
           {"min-sound", defaults.clip.min_sound}};
+}
+
+[[noreturn]] void refuse_damaged(const fs::path& file) {
+  throw ConfigError(
+      fmt::format("{}: damaged; use another folder for the prepared data", file.string()));
+}
+
+Json read_options(const fs::path& file) {
+  auto found = parse_json<Json>(read_file(file, kMaxOptionsBytes));
+  if (!found.is_object()) refuse_damaged(file);
+  return found;
+}
+
+void check_options(const Json& wanted, const Json& there, const fs::path& output) {
+  const auto defaults = before_options();
+  for (const auto& [key, value] : wanted.items()) {
+    const auto& said = there.contains(key) ? there : defaults;
+    const auto before = said.contains(key) ? said.at(key).dump() : std::string("not set");
+    if (before == value.dump()) continue;
+    throw ConfigError(fmt::format(
+        "{} was prepared with {} {}, now it is {}; use another folder or the same options",
+        output.string(), key, before, value.dump()));
+  }
+}
+
+std::set<std::string> begun_shards(const Json& options, const fs::path& file) {
+  std::set<std::string> stems;
+  if (!options.at(kBegun).is_array()) refuse_damaged(file);
+  for (const auto& stem : options.at(kBegun)) {
+    if (!stem.is_string()) refuse_damaged(file);
+    stems.insert(stem.get<std::string>());
+  }
+  return stems;
+}
+
+[[noreturn]] void refuse(const fs::path& file) {
+  throw ConfigError(fmt::format(
+      "{} is called like a part of prepared data but was not begun by this preparation; move it "
+      "away or choose another folder",
+      file.string()));
 }
 
 }  // namespace
@@ -153,25 +185,73 @@ ShardFiles shard_files(const fs::path& shards, const std::string& subset, std::i
           .verdicts = shards / (name + std::string(kVerdictEnding))};
 }
 
-PreparationRecord::PreparationRecord(const fs::path& shards) {
-  const auto names = names_in(shards);
-  std::vector<ShardName> finished;
-  std::set<std::string> finished_stems;
+PreparationRecord::PreparationRecord(const PreparationOptions& options,
+                                     const std::set<std::string>& subsets)
+    : file_(options.output / kOptionsFile), shards_(options.output / "shards") {
+  const auto wanted = described(options);
+  const bool is_new = !fs::exists(file_);
+  const auto there = is_new ? wanted : read_options(file_);
+  check_options(wanted, there, options.output);
+  // Versions before 1.2 did not say what they had begun.
+  const bool is_old = !is_new && !there.contains(kBegun);
+  options_ = there.dump();
+  if (!is_new && !is_old) begun_ = begun_shards(there, file_);
+
+  remove_stale_files(shards_);
+  const auto names = names_in(shards_);
+  std::set<std::string> finished;
   for (const auto& name : names) {
     ShardName parsed;
-    const auto stem = name.substr(0, name.find('.'));
+    const auto stem = stem_of(name);
     if (name != stem + std::string(kVerdictEnding) || !parse_shard_name(stem, parsed)) continue;
-    finished.push_back(parsed);
-    finished_stems.insert(stem);
+    finished.insert(stem);
+    read_finished(parsed);
   }
-  remove_unfinished(shards, names, finished_stems);
-  for (const auto& [subset, number] : finished) {
-    const auto files = shard_files(shards, subset, number);
-    std::vector<Utterance> utterances;
-    if (fs::exists(files.manifest)) utterances = read_manifest(files.manifest).utterances;
-    next_number_[subset] = std::max(next_number_[subset], number);
-    add(subset, read_verdicts(files.verdicts), std::move(utterances));
+  const auto is_known = [&](const std::string& subset) {
+    return next_number_.count(subset) > 0 || subsets.count(subset) > 0 ||
+           (subset == kNoSubset && subsets.count("") > 0);
+  };
+  std::vector<fs::path> left_over;
+  for (const auto& name : names) {
+    const auto stem = stem_of(name);
+    ShardName parsed;
+    if (!parse_shard_name(stem, parsed)) continue;
+    const bool is_ours = is_ending_of_shard(std::string_view(name).substr(stem.size()));
+    if (finished.count(stem) > 0) {
+      if (is_ours && name.ends_with(".tmp")) left_over.push_back(shards_ / name);
+      continue;
+    }
+    const bool is_begun =
+        is_old ? is_known(parsed.subset) && parsed.number <= next_number(parsed.subset)
+               : begun_.count(printable(stem)) > 0;
+    if (!is_ours || !is_begun) refuse(shards_ / name);
+    left_over.push_back(shards_ / name);
   }
+  for (const auto& file : left_over) remove_file(file);
+  if (is_new || is_old) {
+    for (const auto& stem : finished) begun_.insert(printable(stem));
+    write();
+  }
+}
+
+void PreparationRecord::read_finished(const ShardName& shard) {
+  const auto files = shard_files(shards_, shard.subset, shard.number);
+  std::vector<Utterance> utterances;
+  if (fs::exists(files.manifest)) utterances = read_manifest(files.manifest).utterances;
+  next_number_[shard.subset] = std::max(next_number_[shard.subset], shard.number);
+  add(shard.subset, read_verdicts(files.verdicts), std::move(utterances));
+}
+
+void PreparationRecord::write() const {
+  auto json = parse_json<Json>(options_);
+  json[kBegun] = begun_;
+  write_file_atomically(file_, json.dump(2) + "\n");
+}
+
+ShardFiles PreparationRecord::begin(const std::string& subset) {
+  auto files = shard_files(shards_, subset, next_number(subset));
+  if (begun_.insert(printable(stem_of(files.tar.filename().string()))).second) write();
+  return files;
 }
 
 const ClipVerdict* PreparationRecord::find(const std::string& id) const {
@@ -195,28 +275,6 @@ void PreparationRecord::add(const std::string& subset, const std::vector<ClipVer
   for (const auto& verdict : verdicts) verdicts_[verdict.id] = verdict;
   std::move(utterances.begin(), utterances.end(), std::back_inserter(utterances_));
   ++next_number_[subset.empty() ? std::string(kNoSubset) : subset];
-}
-
-void settle_options(const PreparationOptions& options) {
-  const auto file = options.output / kOptionsFile;
-  const auto wanted = described(options);
-  if (!fs::exists(file)) return write_file_atomically(file, wanted.dump(2) + "\n");
-  const auto text = read_file(file, kMaxOptionsBytes);
-  const bool sound = json_nesting(text) <= kMaxNesting;
-  const auto found = nlohmann::ordered_json::parse(sound ? text : "", nullptr, false);
-  if (!found.is_object()) {
-    throw ConfigError(
-        fmt::format("{}: damaged; use another folder for the prepared data", file.string()));
-  }
-  const auto defaults = before_options();
-  for (const auto& [key, value] : wanted.items()) {
-    const auto& said = found.contains(key) ? found : defaults;
-    const auto before = said.contains(key) ? said.at(key).dump() : std::string("not set");
-    if (before == value.dump()) continue;
-    throw ConfigError(fmt::format(
-        "{} was prepared with {} {}, now it is {}; use another folder or the same options",
-        options.output.string(), key, before, value.dump()));
-  }
 }
 
 }  // namespace raven::data

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,30 +32,49 @@ struct ShardFiles {
 ShardFiles shard_files(const std::filesystem::path& shards, const std::string& subset,
                        std::int64_t number);
 
-/// The finished shards of a folder.
+/// "trainval-00012": trainval, 12.
+struct ShardName {
+  std::string subset;  // "clips" for none
+  std::int64_t number = 0;
+};
+
+/// The finished shards of a folder, and `prepare.json`: the options that it was prepared with, and
+/// which shards were begun.
 class PreparationRecord {
  public:
-  /// Reads the verdicts and manifests of finished shards and removes what unfinished ones left.
-  explicit PreparationRecord(const std::filesystem::path& shards);
+  /// Reads what is there and removes what unfinished shards left that were begun here. Throws
+  /// ConfigError naming the option that differs from those the folder was prepared with, a damaged
+  /// prepare.json, or what is called like a shard but was not begun here: nothing of others is ever
+  /// removed. Nothing is written or removed before that is known.
+  ///
+  /// Folders of versions before 1.2 do not say what was begun: there it is the shards of `subsets`
+  /// and of finished shards, up to the next number.
+  PreparationRecord(const PreparationOptions& options, const std::set<std::string>& subsets);
 
   /// Null when no finished shard speaks of the clip; a later shard's verdict counts.
   [[nodiscard]] const ClipVerdict* find(const std::string& id) const;
-  [[nodiscard]] std::int64_t next_number(const std::string& subset) const;
   [[nodiscard]] const std::vector<Utterance>& utterances() const { return utterances_; }
   [[nodiscard]] std::vector<ClipVerdict> verdicts() const;  // by id
+
+  /// Where the next shard of a subset goes. From here on it counts as begun, on disk as well.
+  ShardFiles begin(const std::string& subset);
 
   /// A shard that was finished just now; takes the number.
   void add(const std::string& subset, const std::vector<ClipVerdict>& verdicts,
            std::vector<Utterance> utterances);
 
  private:
+  void read_finished(const ShardName& shard);
+  void write() const;
+  [[nodiscard]] std::int64_t next_number(const std::string& subset) const;
+
+  std::filesystem::path file_;
+  std::filesystem::path shards_;
+  std::string options_;          // prepare.json as it was read
+  std::set<std::string> begun_;  // "trainval-00012", printable
   std::map<std::string, ClipVerdict> verdicts_;
   std::map<std::string, std::int64_t> next_number_;  // by subset
   std::vector<Utterance> utterances_;                // in the order of the shards
 };
-
-/// Writes `output`/prepare.json, or compares with the one that is there: throws ConfigError naming
-/// the option that differs, or the file when it is damaged.
-void settle_options(const PreparationOptions& options);
 
 }  // namespace raven::data

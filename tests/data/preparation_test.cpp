@@ -433,10 +433,76 @@ TEST_F(Preparation, AFullDiskEndsItInWordsAndLeavesNothingHalf) {
 TEST_F(Preparation, LeavesFilesOfOthersAlone) {
   make_corpus(2);
   corpus::write_bytes(options.output / "shards/README", "mine");
-  corpus::write_bytes(options.output / "shards/pretrain-00007.tar.tmp", "left over");
   prepare(options);
   EXPECT_EQ(read_file(options.output / "shards/README"), "mine");
-  EXPECT_FALSE(fs::exists(options.output / "shards/pretrain-00007.tar.tmp"));
+}
+
+TEST_F(Preparation, RefusesAFolderWithShardsThatItDidNotBegin) {
+  make_corpus(2);
+  for (const auto* name : {"holiday-00001.jpg", "pretrain-00000.tar", "pretrain-00007.tar.tmp"}) {
+    options.output = output(name);
+    const auto file = options.output / "shards" / name;
+    corpus::write_bytes(file, "mine");
+    for (int attempt = 0; attempt < 2; ++attempt)
+      EXPECT_THAT(config_error(), HasSubstr(file.string() + " is called like a part"));
+    EXPECT_EQ(read_file(file), "mine");
+    EXPECT_FALSE(fs::exists(options.output / "prepare.json"));
+    fs::remove(file);
+    prepare(options);
+    corpus::write_bytes(options.output / "shards/holiday-00001.jpg", "mine, later");
+    EXPECT_THAT(config_error(), HasSubstr("holiday-00001.jpg"));
+    EXPECT_EQ(read_file(options.output / "shards/holiday-00001.jpg"), "mine, later");
+  }
+}
+
+TEST_F(Preparation, RemovesWhatItBeganAndNothingElse) {
+  make_corpus(2);
+  prepare(options);
+  const auto wanted = content_of(options.output);
+  auto record = read_file(options.output / "prepare.json");
+  record.insert(record.find("[") + 1, "\"pretrain-00001\", ");
+  corpus::write_bytes(options.output / "prepare.json", record);
+  const auto tar = options.output / "shards/pretrain-00001.tar";
+  const auto note = options.output / "shards/pretrain-00001.note";
+  corpus::write_bytes(tar, "half");
+  corpus::write_bytes(note, "mine");
+  EXPECT_THAT(config_error(), HasSubstr("pretrain-00001.note is called like a part"));
+  EXPECT_TRUE(fs::exists(tar));
+  EXPECT_EQ(read_file(note), "mine");
+  fs::remove(note);
+  prepare(options);
+  EXPECT_FALSE(fs::exists(tar));
+  auto now = content_of(options.output);
+  now["prepare.json"] = wanted.at("prepare.json");  // says that one more was begun
+  EXPECT_EQ(now, wanted);
+}
+
+/// As versions without such a record wrote it.
+void forget_what_was_begun(const fs::path& file) {
+  const auto text = read_file(file);
+  const auto from = text.find(",\n  \"begun\": [");
+  ASSERT_NE(from, std::string::npos) << text;
+  corpus::write_bytes(file, text.substr(0, from) + "\n}\n");
+}
+
+TEST_F(Preparation, GoesOnWithAFolderOfVersionsWithoutARecordOfWhatWasBegun) {
+  make_corpus(12);
+  prepare(options);
+  const auto wanted = content_of(options.output);
+  const auto shards = options.output / "shards";
+  std::string last;
+  for (const auto& entry : fs::directory_iterator(shards))
+    last = std::max(last, entry.path().filename().string());
+  last = last.substr(0, last.find('.'));
+  forget_what_was_begun(options.output / "prepare.json");
+  fs::remove(shards / (last + ".verdicts.tsv"));  // that shard was not finished
+  fs::rename(shards / (last + ".tar"), shards / (last + ".tar.tmp"));
+  prepare(options);
+  EXPECT_EQ(content_of(options.output), wanted);
+
+  forget_what_was_begun(options.output / "prepare.json");
+  corpus::write_bytes(shards / "holiday-00001.tar", "mine");  // not the next one of any subset
+  EXPECT_THAT(config_error(), HasSubstr("holiday-00001.tar"));
 }
 
 }  // namespace
