@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "cuda_library.h"
+#include "print.h"
 #include "random_steps.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/load.h"
@@ -262,7 +263,8 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
 void print_table(const nlohmann::ordered_json& result) {
   for (const auto& [name, value] : result.items()) {
     if (value.is_object()) continue;
-    fmt::print("{:20} {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+    print(fmt::format("{:20} {}\n", name,
+                      value.is_string() ? value.get<std::string>() : value.dump()));
   }
 }
 
@@ -301,7 +303,7 @@ ExitCode bench(const Arguments& arguments) {
                                                                          : bench_step));
   }
   if (arguments.flag("--json")) {
-    fmt::print("{}\n", result.dump());
+    print(result.dump() + "\n");
   } else {
     print_table(result);
   }

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/config/reference.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"
@@ -23,7 +24,7 @@ const config::Stage& stage_for(const Arguments& arguments, const std::filesystem
 ExitCode show(const Arguments& arguments) {
   const auto file = arguments.config_file();
   const auto overrides = arguments.overrides();
-  fmt::print("{}", stage_for(arguments, file, overrides).load(file, overrides, kWithGaps).yaml);
+  print_content(stage_for(arguments, file, overrides).load(file, overrides, kWithGaps).yaml);
   return ExitCode::kDone;
 }
 
@@ -47,11 +48,11 @@ ExitCode describe(const Arguments& arguments) {
     const auto asked = arguments.text("--stage");
     const auto& stage =
         asked == kAuto ? stage_that_knows(arguments.list("KEY")) : config::stage_named(asked);
-    fmt::print("{}", config::describe(stage.defaults().schema, arguments.list("KEY")));
+    print(config::describe(stage.defaults().schema, arguments.list("KEY")));
   } else if (arguments.given("KEY")) {
     throw ConfigError("raven config describe: --markdown writes all keys, expected no KEY with it");
   } else {
-    fmt::print("{}", config::reference_markdown());
+    print(config::reference_markdown());
   }
   return ExitCode::kDone;
 }
@@ -60,7 +61,7 @@ ExitCode check(const Arguments& arguments) {
   const auto file = arguments.config_file();
   const auto& stage = stage_for(arguments, file, arguments.overrides());
   stage.load(file, arguments.overrides(), {});
-  fmt::print("{}: fine\n", file.empty() ? "defaults" : file.string());
+  print(fmt::format("{}: fine\n", file.empty() ? "defaults" : file.string()));
   return ExitCode::kDone;
 }
 
@@ -68,7 +69,7 @@ ExitCode diff(const Arguments& arguments) {
   const auto& stage = stage_for(arguments, arguments.path("LEFT"), {});
   const auto left = stage.load(arguments.path("LEFT"), {}, kWithGaps);
   const auto right = stage.load(arguments.path("RIGHT"), {}, kWithGaps);
-  fmt::print("{}", config::difference(left.schema, right.schema));
+  print(config::difference(left.schema, right.schema));
   return ExitCode::kDone;
 }
 

@@ -1,11 +1,11 @@
 // `raven data verify|stats|show`
 #include <spdlog/fmt/fmt.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -21,8 +21,6 @@
 
 namespace raven::cli {
 namespace {
-
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
 std::string verification_json(const data::Verification& result) {
   nlohmann::ordered_json object = {{"utterances", result.utterances},

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <thread>
@@ -17,6 +16,7 @@
 #include "commands.h"
 #include "cuda_library.h"
 #include "find_program.h"
+#include "print.h"
 #include "raven/config/stages.h"
 #include "raven/core/files.h"
 #include "raven/doctor/clock.h"
@@ -194,10 +194,9 @@ Findings examine(const Arguments& arguments) {
 }
 
 ExitCode run(const Arguments& arguments) {
-  std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is found as an error of the trial file
   const auto findings = examine(arguments);
-  fmt::print("{}", arguments.flag("--json") ? doctor::to_json(findings, RAVEN_VERSION)
-                                            : doctor::to_text(findings));
+  print(arguments.flag("--json") ? doctor::to_json(findings, RAVEN_VERSION)
+                                 : doctor::to_text(findings));
   return doctor::can_run(findings) ? ExitCode::kDone : ExitCode::kFailed;
 }
 

@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "cuda_library.h"
+#include "print.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"
@@ -93,13 +94,13 @@ ExitCode evaluate(const Arguments& arguments) {
         log::warn("stopped by signal {}; the same command goes on from there", received_signal());
         return ExitCode::kStopped;
       }
-      fmt::print("{} on {}\n{}\n{}\n", model, set.name, evaluation::to_text(*scores),
-                 folder.string());
+      print(fmt::format("{} on {}\n{}\n{}\n", model, set.name, evaluation::to_text(*scores),
+                        folder.string()));
       levels[set.manifest.file.string()].push_back(
           {.name = set.name, .from = set.snr_db, .to = {}, .totals = scores->totals});
     }
     for (const auto& [list, groups] : levels)
-      fmt::print("{}", evaluation::to_text("noise, " + model_name(model), groups));
+      print(evaluation::to_text("noise, " + model_name(model), groups));
   }
   return ExitCode::kDone;
 }

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/sha256.h"
@@ -84,7 +85,7 @@ void write_beside(const train::ExportedModel& model, const fs::path& file) {
     auto beside = file;
     beside.replace_extension(ending);
     write_file_atomically(beside, text);
-    fmt::print("{}\n", beside.string());
+    print(beside.string() + "\n");
   };
   if (const auto units = model.file.said("units"); !units.empty())
     write(text::Units::kBeside, units);
@@ -117,8 +118,8 @@ ExitCode run(const Arguments& arguments) {
     }
     if (file.has_parent_path()) make_folders(file.parent_path());
     write_model(model, format, file);
-    fmt::print("{}: {} tensors, sha256 {}\n{}\n", model.name, model.file.tensors.size(),
-               sha256_file(file), file.string());
+    print(fmt::format("{}: {} tensors, sha256 {}\n{}\n", model.name, model.file.tensors.size(),
+                      sha256_file(file), file.string()));
     if (format != "safetensors") write_beside(model, file);
   }
   return ExitCode::kDone;

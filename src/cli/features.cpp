@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "cuda_library.h"
+#include "print.h"
 #include "raven/config/features_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"
@@ -95,9 +96,9 @@ ExitCode features(const Arguments& arguments) {
     log::warn("stopped by signal {}; the same command goes on from there", received_signal());
     return ExitCode::kStopped;
   }
-  fmt::print("{} {}: {} utterances written, {} kept, {} skipped\n{}\n", counts->shape,
-             config::enum_name(config.type), counts->written, counts->kept,
-             std::ssize(media.skips->ids), config.out);
+  print(fmt::format("{} {}: {} utterances written, {} kept, {} skipped\n{}\n", counts->shape,
+                    config::enum_name(config.type), counts->written, counts->kept,
+                    std::ssize(media.skips->ids), config.out));
   return ExitCode::kDone;
 }
 

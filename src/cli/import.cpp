@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/text/units.h"
@@ -29,8 +30,6 @@ fs::path target(const fs::path& out, weights::ModelKind kind) {
   }
   return out;
 }
-
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
 ExitCode run(const Arguments& arguments) {
   const auto from = arguments.path("FILE"), out = arguments.path("OUT");

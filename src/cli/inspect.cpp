@@ -7,8 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 #include "raven/train/checkpoint.h"
 #include "raven/weights/inspection.h"
@@ -22,8 +24,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kLongestValue = 80;
 
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
-void print(const Json& json) {
+void print_json(const Json& json) {
   print(json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
@@ -149,16 +150,16 @@ ExitCode inspect_files(const Files& files, const weights::InspectOptions& option
   for (const auto& file : files.files) all.push_back(weights::inspect(file, options));
   if (arguments.flag("--json")) {
     if (files.folder.empty()) {
-      print(to_json(all.front()));
+      print_json(to_json(all.front()));
     } else {
       Json json = {{"folder", files.folder.string()}, {"files", Json::array()}};
       for (const auto& one : all) json["files"].push_back(to_json(one));
       const auto state = files.folder / "state.json";
       if (fs::exists(state)) {
-        json["state"] = Json::parse(read_file(state), nullptr, /*allow_exceptions=*/false);
+        json["state"] = parse_json<Json>(read_file(state));
         if (json["state"].is_discarded()) json["state"] = nullptr;
       }
-      print(json);
+      print_json(json);
     }
   } else {
     for (const auto& one : all) print(to_text(one, arguments.flag("--hashes")));
@@ -205,11 +206,11 @@ ExitCode compare_files(const fs::path& first, const fs::path& second,
   }
   const auto others = std::ssize(differences) - equal;
   if (as_json) {
-    print(Json{{"first", first.string()},
-               {"second", second.string()},
-               {"equal", equal},
-               {"different", others},
-               {"tensors", std::move(list)}});
+    print_json(Json{{"first", first.string()},
+                    {"second", second.string()},
+                    {"equal", equal},
+                    {"different", others},
+                    {"tensors", std::move(list)}});
   } else {
     print(fmt::format("{} of {} tensors are equal{}\n", equal, differences.size(),
                       options.numbers ? "" : " in type and shape"));
@@ -220,10 +221,12 @@ ExitCode compare_files(const fs::path& first, const fs::path& second,
 ExitCode run(const Arguments& arguments) {
   const weights::InspectOptions options{.only = arguments.text("--only"),
                                         .numbers = !arguments.flag("--names")};
-  const auto first = files_of(arguments.path("FILE"));
+  const GivenFile given(arguments.path("FILE"));
+  const auto first = files_of(given.path());
   if (!arguments.given("FILE2")) return inspect_files(first, options, arguments);
-  return compare_files(first.files.front(), files_of(arguments.path("FILE2")).files.front(),
-                       options, arguments.flag("--json"));
+  const GivenFile other(arguments.path("FILE2"));
+  return compare_files(first.files.front(), files_of(other.path()).files.front(), options,
+                       arguments.flag("--json"));
 }
 
 }  // namespace

@@ -4,8 +4,10 @@
 
 #include "commands.h"
 #include "program.h"
+#include "raven/core/interrupt.h"
 
 int main(int argc, char** argv) {
+  raven::prepare_process();
   const std::vector<std::string> all(argv, argv + argc);
   return raven::cli::run_program(
       raven::cli::all_commands(),

@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "cuda_library.h"
 #include "plan_text.h"
+#include "print.h"
 #include "random_steps.h"
 #include "raven/config/load.h"
 #include "raven/config/stages.h"
@@ -271,9 +272,9 @@ ExitCode run(const Arguments& arguments, const std::string& stage) {
   }
   if (arguments.flag("--json")) {
     const auto replace = nlohmann::ordered_json::error_handler_t::replace;
-    fmt::print("{}\n", plan_json(request).dump(-1, ' ', false, replace));
+    print(plan_json(request).dump(-1, ' ', false, replace) + "\n");
   } else {
-    fmt::print("{}", plan_text(request));
+    print(plan_text(request));
   }
   return fits ? ExitCode::kDone : ExitCode::kFailed;
 }

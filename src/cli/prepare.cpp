@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <memory>
 #include <utility>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
@@ -81,18 +81,16 @@ void print_summary(const data::PreparationSummary& summary,
   for (const auto& [verdict, clips] : summary.clips_by_verdict) counts.emplace_back(clips, verdict);
   std::sort(counts.rbegin(), counts.rend());
   for (const auto& [clips, verdict] : counts) {
-    std::puts(fmt::format("{:>9}  {}", clips, verdict).c_str());
+    print(fmt::format("{:>9}  {}\n", clips, verdict));
   }
-  std::puts(fmt::format("{} clips, {} of them in this run; {} utterances, {:.2f} hours",
-                        summary.num_clips(), summary.newly_prepared, summary.utterances,
-                        media::hours(summary.frames))
-                .c_str());
-  std::puts((options.output / "manifest.tsv").c_str());
+  print(fmt::format("{} clips, {} of them in this run; {} utterances, {:.2f} hours\n",
+                    summary.num_clips(), summary.newly_prepared, summary.utterances,
+                    media::hours(summary.frames)));
+  print((options.output / "manifest.tsv").string() + "\n");
   if (summary.failed_share() > 0) {
-    std::puts(fmt::format("{} says what is wrong with the others; once mended, they are "
-                          "tried again with --retry",
-                          (options.output / "verdicts.tsv").string())
-                  .c_str());
+    print(fmt::format(
+        "{} says what is wrong with the others; once mended, they are tried again with --retry\n",
+        (options.output / "verdicts.tsv").string()));
   }
 }
 

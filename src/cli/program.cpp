@@ -7,15 +7,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <new>
 #include <system_error>
 
 #include "help.h"
+#include "print.h"
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
+#include "raven/core/utf8.h"
 
 namespace raven::cli {
 namespace {
@@ -38,9 +39,6 @@ const Command& choose(const std::vector<Command>& commands, const std::string& w
                                 word.front() == '-' ? "option" : "command", word,
                                 config::did_you_mean(word, names), before));
 }
-
-// Throws std::system_error when stdout cannot take the text.
-void print(const std::string& text) { fmt::print(stdout, "{}", text); }
 
 ExitCode run_leaf(const Command& command, const std::string& full_name,
                   const std::vector<std::string>& arguments) {
@@ -90,7 +88,7 @@ ExitCode dispatch(const std::vector<Command>& commands, std::vector<std::string>
 }
 
 int failed(ExitCode code, const std::string& message) {
-  std::fprintf(stderr, "%s\n", message.c_str());
+  std::fprintf(stderr, "%s\n", for_terminal(message).c_str());
   return static_cast<int>(code);
 }
 
@@ -117,7 +115,6 @@ ExitCode run_and_flush(const std::vector<Command>& commands,
 }  // namespace
 
 int run_program(const std::vector<Command>& commands, const std::vector<std::string>& arguments) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is a failed write, which is handled here
   try {
     return static_cast<int>(run_and_flush(commands, arguments));
   } catch (const ConfigError& error) {

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/core/error.h"
 #include "raven/report/page.h"
 
@@ -24,7 +25,7 @@ ExitCode report(const Arguments& arguments) {
                                   file.string(), (file / "report.html").string()));
   }
   report::write_page(folders, file);
-  std::fputs((file.string() + "\n").c_str(), stdout);
+  print(file.string() + "\n");
   return ExitCode::kDone;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/evaluation/comparison.h"
@@ -14,8 +15,6 @@ namespace raven::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 
 text::BootstrapOptions bootstrap_of(const Arguments& arguments) {
   text::BootstrapOptions options;

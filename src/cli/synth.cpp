@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <type_traits>
@@ -13,6 +12,7 @@
 #include "commands.h"
 #include "find_program.h"
 #include "raven/core/error.h"
+#include "raven/core/interrupt.h"
 #include "synth/options.h"
 
 namespace raven::cli {
@@ -33,7 +33,7 @@ ExitCode run(const Arguments& arguments) {
   std::vector<char*> argv;
   for (std::string& text : texts) argv.push_back(text.data());
   argv.push_back(nullptr);
-  std::signal(SIGPIPE, SIG_DFL);  // an ignored signal would stay ignored in the new program
+  restore_signals();
   execv(program.c_str(), argv.data());
   throw SystemError(fmt::format("cannot start {}: {}", program.string(), std::strerror(errno)));
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "commands.h"
+#include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
@@ -25,8 +26,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
-
 /// The lines of a text file, or the transcripts of a manifest.
 std::vector<std::string> read_lines(const fs::path& file) {
   std::vector<std::string> lines;
@@ -41,7 +40,7 @@ std::vector<std::string> read_lines(const fs::path& file) {
     return lines;
   }
   if (!fs::exists(file)) throw ConfigError(fmt::format("there is no file {}", file.string()));
-  const auto content = read_file(file);
+  const auto content = read_file(file, kMaxFileBytesByDefault, FileKind::kAny);
   for (text::Lines reader(content); const auto line = reader.next();) {
     lines.emplace_back(*line);
     if (!is_utf8(lines.back())) {
@@ -109,7 +108,7 @@ ExitCode encode(const Arguments& arguments) {
       out += out.empty() ? "" : " ";
       out += arguments.flag("--pieces") ? tokenizer->units().piece(id) : std::to_string(id);
     }
-    print(out + "\n");
+    print_content(out + "\n");
   }
   if (!report.kept.empty())
     log::warn("outside A-Z, 0-9 and apostrophe: {}", text::describe(report.kept));
@@ -139,7 +138,7 @@ ExitCode decode(const Arguments& arguments) {
       ids.push_back(id);
     }
     try {
-      print(tokenizer->units().detokenise(ids) + "\n");
+      print_content(tokenizer->units().detokenise(ids) + "\n");
     } catch (const DataError& error) {
       throw DataError(fmt::format("line {}: {}", i + 1, error.what()), error.reason());
     }

@@ -1,16 +1,69 @@
 #include "raven/core/interrupt.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <map>
 #include <thread>
+#include <utility>
 
 namespace raven {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 std::atomic<int> last_signal{0};
+
+/// timeout(1) sends its signal to the process and to its group, so that one request comes twice.
+constexpr std::chrono::milliseconds kOneRequest{100};
+
+/// Signals that are watched. What started us with SIGHUP ignored (nohup) wants it to stay so.
+sigset_t watched_signals() {
+  sigset_t watched;
+  sigemptyset(&watched);
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&watched, number);
+  struct sigaction hangup {};
+  if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+    sigaddset(&watched, SIGHUP);
+  return watched;
+}
+
+/// Takes signals for as long as the process lives.
+class Watcher {
+ public:
+  Watcher(const sigset_t& watched, std::stop_source stop)
+      : watched_(watched), stop_(std::move(stop)) {}
+
+  void operator()() {
+    while (true) {
+      int number = 0;
+      if (::sigwait(&watched_, &number) == 0) take(number);
+    }
+  }
+
+ private:
+  void take(int number) {
+    const auto now = Clock::now();
+    auto& before = last_time_[number];
+    const bool again = before != Clock::time_point() && now - before > kOneRequest;
+    before = now;
+    const bool any_before = last_signal.exchange(number) != 0;
+    // Ctrl-C is meant at once after whatever came before. A SIGTERM is not: schedulers send it
+    // after SIGUSR1, launchers after SIGINT. A terminal that closes sends SIGHUP more than once.
+    if (number == SIGINT ? any_before && (again || last_time_.size() > 1)
+                         : number == SIGTERM && again)
+      ::_exit(128 + number);
+    stop_.request_stop();
+  }
+
+  sigset_t watched_;
+  std::stop_source stop_;
+  std::map<int, Clock::time_point> last_time_;
+};
 
 }  // namespace
 
@@ -18,24 +71,30 @@ std::stop_token watch_signals() {
   // A thread of its own takes the signals, so that no handler code is limited to what is
   // async-signal-safe; all other threads inherit the blocked mask.
   static std::stop_source source = [] {
-    sigset_t watched;
-    sigemptyset(&watched);
-    for (const int number : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&watched, number);
+    const auto watched = watched_signals();
     pthread_sigmask(SIG_BLOCK, &watched, nullptr);
     std::stop_source stop;
-    std::thread([watched, stop]() mutable {
-      while (true) {
-        int number = 0;
-        if (sigwait(&watched, &number) != 0) continue;
-        if (last_signal.exchange(number) != 0 && number == SIGINT) _exit(130);
-        stop.request_stop();
-      }
-    }).detach();
+    std::thread(Watcher(watched, stop)).detach();
     return stop;
   }();
   return source.get_token();
 }
 
 int received_signal() noexcept { return last_signal.load(); }
+
+void prepare_process() {
+  for (int number = 0; number <= STDERR_FILENO; ++number) {
+    if (::fcntl(number, F_GETFD) >= 0) continue;
+    // open() gives the lowest free number, which is this one.
+    if (::open("/dev/null", number == STDIN_FILENO ? O_RDONLY : O_WRONLY) != number) ::_exit(1);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void restore_signals() {
+  std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_DFL);
+}
 
 }  // namespace raven

@@ -1,10 +1,16 @@
 #include "raven/core/log.h"
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
 #include <map>
+#include <memory>
 #include <mutex>
+#include <string_view>
+#include <utility>
+
+#include "raven/core/utf8.h"
 
 namespace raven::log {
 namespace {
@@ -17,13 +23,47 @@ struct Warning {
 
 std::map<std::string, Warning> warnings;  // by key
 
+/// A message as it may be shown. What follows a line's end is set in, so that no name and no
+/// transcript can pass for a message of its own.
+std::string shown(std::string_view message) {
+  std::string out;
+  for (const char c : for_terminal(message)) {
+    if (!out.empty() && out.back() == '\n' && c != ' ' && c != '\n') out += "  ";
+    out += c;
+  }
+  return out;
+}
+
+/// spdlog's own patterns over messages that are fit to be shown.
+class Formatter : public spdlog::formatter {
+ public:
+  explicit Formatter(std::string pattern) : pattern_(std::move(pattern)), formatter_(pattern_) {}
+
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    const auto text = shown({message.payload.data(), message.payload.size()});
+    auto copy = message;
+    copy.payload = text;
+    formatter_.format(copy, out);
+    message.color_range_start = copy.color_range_start;
+    message.color_range_end = copy.color_range_end;
+  }
+
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<Formatter>(pattern_);
+  }
+
+ private:
+  std::string pattern_;
+  spdlog::pattern_formatter formatter_;
+};
+
 }  // namespace
 
 void start(const std::string& level, int rank) {
   auto logger = std::make_shared<spdlog::logger>(
       "raven", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-  logger->set_pattern(rank == 0 ? "%^%H:%M:%S %L%$ %v"
-                                : "%^%H:%M:%S %L%$ [rank " + std::to_string(rank) + "] %v");
+  logger->set_formatter(std::make_unique<Formatter>(
+      rank == 0 ? "%^%H:%M:%S %L%$ %v" : "%^%H:%M:%S %L%$ [rank " + std::to_string(rank) + "] %v"));
   logger->set_level(spdlog::level::from_str(level));
   if (rank != 0 && logger->level() < spdlog::level::warn) logger->set_level(spdlog::level::warn);
   logger->flush_on(spdlog::level::info);
@@ -32,7 +72,7 @@ void start(const std::string& level, int rank) {
 
 void also_to(const std::filesystem::path& file) {
   auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
-  sink->set_pattern("%Y-%m-%d %H:%M:%S %L %v");
+  sink->set_formatter(std::make_unique<Formatter>("%Y-%m-%d %H:%M:%S %L %v"));
   spdlog::default_logger()->sinks().push_back(std::move(sink));
 }
 

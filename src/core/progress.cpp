@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "raven/core/utf8.h"
+
 namespace raven {
 namespace {
 
@@ -60,6 +62,7 @@ void Progress::print(const std::string& note) {
         duration_text(done_ < total_ ? static_cast<double>(total_ - done_) / rate : elapsed));
   }
   if (!note.empty()) line += "  " + note;
+  line = for_terminal(line);
   if (terminal_) {
     fmt::print(stderr, "\r{}\x1b[K", line);
     open_line_ = true;

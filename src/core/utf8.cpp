@@ -5,6 +5,16 @@
 #include <cstdint>
 
 namespace raven {
+namespace {
+
+/// Of the sets C0 and C1, and what embeds, overrides or isolates a direction of writing.
+bool steers(char32_t code) noexcept {
+  if (code == '\n' || code == '\t') return false;
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x202A && code <= 0x202E) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+}  // namespace
 
 std::size_t utf8_length(std::string_view text) noexcept {
   if (text.empty()) return 0;
@@ -79,6 +89,22 @@ std::string printable(std::string_view text) {
 
 std::string as_utf8(std::string_view text) {
   return is_utf8(text) ? std::string(text) : printable(text);
+}
+
+std::string for_terminal(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto character = take_character(text);
+    if (character.code == kReplacementCharacter && character.bytes.size() == 1) {
+      out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(character.bytes[0]));
+    } else if (steers(character.code)) {
+      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));
+    } else {
+      out += character.bytes;
+    }
+  }
+  return out;
 }
 
 }  // namespace raven

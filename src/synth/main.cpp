@@ -8,6 +8,7 @@
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
+#include "raven/core/utf8.h"
 #include "synth/workers.h"
 
 namespace {
@@ -61,9 +62,9 @@ ExitCode run(const ProgramOptions& options) {
   const auto report =
       raven::synth::make_corpus(raven::synth::resolved(options.corpus), options.workers);
   const double rate = static_cast<double>(report.frames) / std::max(report.seconds, 1e-9);
-  std::cout << fmt::format(
+  std::cout << raven::for_terminal(fmt::format(
       "{}: {} utterances made, {} kept; {} frames in {:.2f} s, {:.0f} frames/s\n",
-      options.corpus.out.string(), report.made, report.kept, report.frames, report.seconds, rate);
+      options.corpus.out.string(), report.made, report.kept, report.frames, report.seconds, rate));
   if (!report.stopped) return ExitCode::kDone;
   raven::log::warn("stopped; run the same command again to go on");
   return ExitCode::kStopped;
@@ -72,6 +73,7 @@ ExitCode run(const ProgramOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  raven::prepare_process();
   CLI::App app(kDescription, "raven-synth");
   ProgramOptions options;
   declare(app, options);

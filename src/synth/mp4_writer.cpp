@@ -16,6 +16,7 @@ extern "C" {
 
 #include "media/av_version.h"
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "synth/clip.h"
 
 namespace raven::synth {
@@ -27,14 +28,8 @@ void check(int status, const char* action, const std::filesystem::path& file) {
   std::array<char, 128> reason{};
   av_strerror(status, reason.data(), reason.size());
   const int code = AVUNERROR(status);
-  const auto message = fmt::format("cannot {} {}: {}", action, file.string(), reason.data());
-  if (code == ENOSPC || code == EDQUOT)
-    throw SystemError(message + "; free some space and run again");
-  if (code == EROFS || code == EACCES || code == EPERM) {
-    throw SystemError(message + "; choose a folder that you may write to");
-  }
-  if (code > 0 && code < 200) throw SystemError(message);
-  throw MediaError(message);
+  if (code > 0 && code < 200) throw_system_error(action, file, code);  // no tag of libav's own
+  throw MediaError(fmt::format("cannot {} {}: {}", action, file.string(), reason.data()));
 }
 
 template <class T, void (*kFree)(T**)>

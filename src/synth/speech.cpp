@@ -114,6 +114,7 @@ void initialise_espeak() {
 [[noreturn]] void serve(int requests, int responses) {
   std::signal(SIGINT, SIG_IGN);  // the owner decides when to stop, by closing the pipe
   std::signal(SIGTERM, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
   Request request{};
   std::string text;
   while (read_bytes(requests, &request, sizeof request)) {

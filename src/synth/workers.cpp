@@ -95,8 +95,13 @@ void work(const CorpusOptions& options, const std::vector<UtterancePlan>& plans,
 }
 
 [[noreturn]] void run_worker(const CorpusOptions& options, const std::vector<UtterancePlan>& plans,
-                             std::int64_t share, Board& board, pid_t parent) {
-  for (const int number : {SIGINT, SIGTERM, SIGUSR1})
+                             std::int64_t share, Board& board, pid_t parent,
+                             const FolderLock& lock) {
+  // A parent that is killed takes its workers along, and the folder is free from then on.
+  lock.leave_to_parent();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) _exit(1);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1})
     std::signal(number, SIG_IGN);  // the parent asks for the stop
   cv::setNumThreads(1);
   try {
@@ -169,7 +174,7 @@ CorpusReport make_corpus(const CorpusOptions& options, int num_workers) {
   const pid_t parent = ::getpid();
   for (int i = 0; i < num_workers; ++i) {
     const pid_t worker = ::fork();
-    if (worker == 0) run_worker(options, plans, share, *board, parent);
+    if (worker == 0) run_worker(options, plans, share, *board, parent, lock);
     if (worker < 0) {
       fail(*board, Failure::kSystem,
            fmt::format("cannot start worker {}: {}", i, std::strerror(errno)));

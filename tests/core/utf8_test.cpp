@@ -64,5 +64,19 @@ TEST(Utf8, EveryCharacterIsReadAsItWasWritten) {
   }
 }
 
+TEST(ForTerminal, WritesWhatSteersATerminalInLetters) {
+  EXPECT_EQ(for_terminal("plain, two\tcolumns\nand lines"), "plain, two\tcolumns\nand lines");
+  EXPECT_EQ(for_terminal("\x1b[31mred\x07\r\x7f"), "\\u001b[31mred\\u0007\\u000d\\u007f");
+  EXPECT_EQ(for_terminal(std::string_view("a\0b", 3)), "a\\u0000b");
+  EXPECT_EQ(for_terminal("\xC2\x9B"
+                         "31m \xC2\xA0"),
+            "\\u009b31m \xC2\xA0");  // CSI in the set C1
+  EXPECT_EQ(for_terminal("\x9B"
+                         "31m \xFF"),
+            "\\x9b31m \\xff");
+  EXPECT_EQ(for_terminal("\u202Egnp.exe\u2066"), "\\u202egnp.exe\\u2066");
+  EXPECT_EQ(for_terminal("Ähre \u05D0 \u200F \uFFFD 猫"), "Ähre \u05D0 \u200F \uFFFD 猫");
+}
+
 }  // namespace
 }  // namespace raven

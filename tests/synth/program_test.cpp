@@ -105,6 +105,24 @@ TEST(RavenSynth, WorkersAndStopsChangeNoByte) {
   for (const auto& [name, content] : expected) EXPECT_TRUE(whole.at(name) == content) << name;
 }
 
+TEST(RavenSynth, AKilledOneLeavesNoWorkerThatHoldsTheFolder) {
+  const TemporaryFolder folder;
+  const auto out = folder.path() / "out";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execl("/bin/sh", "sh", "-c",
+            ("exec " + corpus_command(out, "--utterances 7 --workers 3 2>/dev/null")).c_str(),
+            nullptr);
+    _exit(127);
+  }
+  while (!fs::exists(out / "landmarks")) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  ::kill(child, SIGKILL);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const auto again = run(corpus_command(out, "--utterances 7 --workers 3"));
+  ASSERT_EQ(again.code, 0) << again.output;
+  EXPECT_EQ(tree(out).size(), 7U * 3 + 1);  // and nothing that was half written
+}
+
 TEST(RavenSynth, MakesOnlyWhatIsMissing) {
   const TemporaryFolder folder;
   ASSERT_EQ(run(corpus_command(folder.path(), "--utterances 3")).code, 0);

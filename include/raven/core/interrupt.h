@@ -1,4 +1,4 @@
-// Safe ends: SIGINT, SIGTERM and SIGUSR1 ask for a stop, work stops at its next safe point.
+// Safe ends: SIGINT, SIGTERM, SIGHUP and SIGUSR1 ask for a stop, work stops at its next safe point.
 #pragma once
 
 #include <stop_token>
@@ -14,11 +14,20 @@ enum class ExitCode : int {
   kStopped = 75,  // by a signal, after saving: run the command again to go on
 };
 
-/// Starts to watch SIGINT, SIGTERM and SIGUSR1; the token is asked to stop at the first of them. A
-/// second SIGINT ends the process at once. Call once, before other threads start.
+/// Starts to watch SIGINT, SIGTERM, SIGUSR1 and, unless it was ignored from the start (nohup),
+/// SIGHUP; the token is asked to stop at the first of them. A second SIGTERM, and a SIGINT after
+/// any of them, end the process at once. Call once, before other threads start.
 std::stop_token watch_signals();
 
 /// The signal that asked for the stop, or 0.
 int received_signal() noexcept;
+
+/// First of all in main: standard streams that are closed are opened on /dev/null, so that no file
+/// takes their place; a closed pipe (SIGPIPE) and a file that grows too large (SIGXFSZ) become
+/// failed writes, which say what happened.
+void prepare_process();
+
+/// Before exec: an ignored signal would stay ignored in the new program.
+void restore_signals();
 
 }  // namespace raven

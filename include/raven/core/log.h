@@ -1,4 +1,5 @@
-// spdlog set-up. Messages go to stderr, results to stdout, numbers to metrics.jsonl.
+// spdlog set-up. Messages go to stderr, results to stdout, numbers to metrics.jsonl. Control
+// characters of names and transcripts reach neither terminal nor file (for_terminal, utf8.h).
 #pragma once
 
 #include <spdlog/spdlog.h>

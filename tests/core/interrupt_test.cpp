@@ -1,0 +1,160 @@
+#include "raven/core/interrupt.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <thread>
+
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "support/temporary_folder.h"
+
+namespace raven {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr auto kAnotherRequest = milliseconds(300);
+
+/// A process that watches signals, tells which one has asked for the stop, and goes on.
+class Watching {
+ public:
+  explicit Watching(const std::function<void()>& before = [] {}) {
+    if (::pipe(told_.data()) != 0) std::abort();
+    child_ = ::fork();
+    if (child_ == 0) {
+      before();
+      const auto stop = watch_signals();
+      tell(0);
+      while (!stop.stop_requested()) std::this_thread::sleep_for(milliseconds(1));
+      tell(received_signal());
+      while (true) ::pause();
+    }
+    ::close(told_[1]);
+    EXPECT_EQ(heard(), 0);
+  }
+  ~Watching() {
+    ::kill(child_, SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+    ::close(told_[0]);
+  }
+
+  void send(int number) const { ::kill(child_, number); }
+  /// The next thing that it tells; -1 when it has ended.
+  int heard() const {
+    char number = 0;
+    return ::read(told_[0], &number, 1) == 1 ? number : -1;
+  }
+  /// As waitpid gives it; 0 while it lives.
+  int status() const {
+    int status = 0;
+    return ::waitpid(child_, &status, WNOHANG) == child_ ? status : 0;
+  }
+  int exit_code() const {
+    int status = 0;
+    ::waitpid(child_, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+ private:
+  void tell(int number) const {
+    const char byte = static_cast<char>(number);
+    if (::write(told_[1], &byte, 1) != 1) ::_exit(1);
+  }
+
+  std::array<int, 2> told_{};
+  pid_t child_ = 0;
+};
+
+TEST(Interrupt, EachSignalAsksForAStop) {
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) {
+    const Watching process;
+    process.send(number);
+    EXPECT_EQ(process.heard(), number);
+    EXPECT_EQ(process.status(), 0);
+  }
+}
+
+TEST(Interrupt, ASecondOneOfAPersonEndsAtOnce) {
+  for (const auto& [first, second] :
+       {std::pair(SIGINT, SIGINT), std::pair(SIGTERM, SIGTERM), std::pair(SIGTERM, SIGINT)}) {
+    const Watching process;
+    process.send(first);
+    EXPECT_EQ(process.heard(), first);
+    std::this_thread::sleep_for(kAnotherRequest);
+    process.send(second);
+    EXPECT_EQ(process.exit_code(), 128 + second);
+  }
+}
+
+TEST(Interrupt, WhatSchedulersAndLaunchersSendOneAfterAnotherIsOneRequest) {
+  for (const auto& [first, second] :
+       {std::pair(SIGUSR1, SIGTERM), std::pair(SIGINT, SIGTERM), std::pair(SIGHUP, SIGHUP)}) {
+    const Watching process;
+    process.send(first);
+    EXPECT_EQ(process.heard(), first);
+    std::this_thread::sleep_for(kAnotherRequest);
+    process.send(second);
+    std::this_thread::sleep_for(kAnotherRequest);
+    EXPECT_EQ(process.status(), 0) << first << " and " << second;
+  }
+}
+
+TEST(Interrupt, AHangupIgnoredFromTheStartStaysIgnored) {
+  const Watching process([] { std::signal(SIGHUP, SIG_IGN); });
+  process.send(SIGHUP);
+  std::this_thread::sleep_for(kAnotherRequest);
+  process.send(SIGTERM);
+  EXPECT_EQ(process.heard(), SIGTERM);
+}
+
+int status_of(const std::function<void()>& work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    work();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+TEST(PrepareProcess, NoFileTakesThePlaceOfAClosedStandardStream) {
+  EXPECT_EQ(status_of([] {
+              for (const int number : {0, 1, 2}) ::close(number);
+              prepare_process();
+              if (::open("/dev/null", O_RDONLY) <= 2) ::_exit(1);
+              char byte = 0;
+              if (::read(STDIN_FILENO, &byte, 1) != 0) ::_exit(2);
+              if (::write(STDOUT_FILENO, "x", 1) != 1 || ::write(STDERR_FILENO, "x", 1) != 1)
+                ::_exit(3);
+            }),
+            0);
+}
+
+TEST(PrepareProcess, AFileThatGrowsTooLargeIsAMessage) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(status_of([&] {
+              const rlimit limit{.rlim_cur = 1000, .rlim_max = 1000};
+              ::setrlimit(RLIMIT_FSIZE, &limit);
+              prepare_process();
+              try {
+                write_file_atomically(folder.path() / "a", std::string(5000, 'x'));
+                ::_exit(1);
+              } catch (const SystemError& error) {
+                if (std::string(error.what()).find("ulimit -f") == std::string::npos) ::_exit(2);
+              }
+            }),
+            0);
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+}  // namespace
+}  // namespace raven
