@@ -53,7 +53,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
 
 std::string stem_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
-/// What a shard's files are called after its stem; with .tmp while versions before 1.2 wrote them.
+/// What a shard's files are called after its stem; with .tmp while earlier versions wrote them.
 bool is_ending_of_shard(std::string_view ending) {
   if (ending.ends_with(".tmp")) ending.remove_suffix(4);
   return ending == ".tar" || ending == ".tar.index" || ending == ".tsv" || ending == kVerdictEnding;
@@ -192,7 +192,7 @@ PreparationRecord::PreparationRecord(const PreparationOptions& options,
   const bool is_new = !fs::exists(file_);
   const auto there = is_new ? wanted : read_options(file_);
   check_options(wanted, there, options.output);
-  // Versions before 1.2 did not say what they had begun.
+  // Earlier versions did not say what they had begun.
   const bool is_old = !is_new && !there.contains(kBegun);
   options_ = there.dump();
   if (!is_new && !is_old) begun_ = begun_shards(there, file_);

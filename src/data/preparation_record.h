@@ -47,7 +47,7 @@ class PreparationRecord {
   /// prepare.json, or what is called like a shard but was not begun here: nothing of others is ever
   /// removed. Nothing is written or removed before that is known.
   ///
-  /// Folders of versions before 1.2 do not say what was begun: there it is the shards of `subsets`
+  /// Folders of earlier versions do not say what was begun: there it is the shards of `subsets`
   /// and of finished shards, up to the next number.
   PreparationRecord(const PreparationOptions& options, const std::set<std::string>& subsets);
 
