@@ -6,6 +6,7 @@
 #include "command.h"
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
+#include "raven/core/home.h"
 
 namespace raven::cli {
 namespace {
@@ -97,6 +98,7 @@ class ArgumentsReader {
             option->get_expected_max() == 0 ? std::vector<std::string>{"true"} : option->results();
     }
     if (shares_words(command_)) take_overrides(result);
+    expand_paths(result);
     check(result);
     return result;
   }
@@ -126,6 +128,19 @@ class ArgumentsReader {
           is_override(word) ? Arguments::kOverrides : command_.positionals.back().name;
       arguments.values_[name].push_back(std::move(word));
     }
+  }
+
+  /// A shell leaves the ~ of --out=~/x alone.
+  void expand_paths(Arguments& arguments) const {
+    const auto expand = [&](const std::string& name, ValueKind kind) {
+      if (kind != ValueKind::kFile && kind != ValueKind::kFolder) return;
+      const auto found = arguments.values_.find(name);
+      if (found == arguments.values_.end()) return;
+      for (auto& value : found->second) value = expand_home(value);
+    };
+    for (const Option& option : all_options(command_)) expand(option.name, option.kind);
+    for (const Positional& positional : command_.positionals)
+      expand(positional.name, positional.kind);
   }
 
   void refuse_rest() const {

@@ -18,6 +18,7 @@
 #include "raven/core/files.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
+#include "raven/data/modality.h"
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
 #include "raven/models/encoder.h"
@@ -193,7 +194,9 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
   auto loading = data::training_options(config.data, config.run.seed);
   loading.pin_memory = device.is_cuda();
   loading.mask = config.mask;
-  data::Loader loader(data::read_manifest(file), loading);
+  const auto manifest = data::read_manifest(file);
+  data::require_modalities(manifest, {.video = true, .audio = true}, "raven bench loader");
+  data::Loader loader(manifest, loading);
   const auto timing = time_rounds(arguments, device, [&] {
     const auto batch = loader.next()->to(device);
     train::synchronise(device);
@@ -207,7 +210,7 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
     seconds += timing.seconds[i];
   }
   result["frames_per_s_total"] = frames / std::max(seconds, 1e-9);
-  result["workers"] = config.data.workers;
+  result["workers"] = loading.workers;
   add_device(result, device, timing.memory, 0, config.train.precision);
   return result;
 }

@@ -1,7 +1,11 @@
 // `raven data verify|stats|show`
 #include <spdlog/fmt/fmt.h>
 
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "commands.h"
@@ -12,8 +16,10 @@
 #include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
+#include "raven/core/utf8.h"
 #include "raven/data/contact_sheet.h"
 #include "raven/data/loader.h"
+#include "raven/data/sample_reader.h"
 #include "raven/data/statistics.h"
 #include "raven/data/verification.h"
 #include "raven/media/image_writer.h"
@@ -84,6 +90,19 @@ std::vector<data::Batch> batches_for(data::Loader& loader, std::int64_t rows) {
   return batches;
 }
 
+/// What those of `batches` have that lack one: by id.
+std::map<std::string, data::Modalities> modalities_of(const std::vector<data::Batch>& batches,
+                                                      const data::Manifest& manifest) {
+  std::set<std::string_view> ids;
+  for (const auto& batch : batches) ids.insert(batch.ids.begin(), batch.ids.end());
+  const data::SampleReader reader({}, std::make_shared<data::ShardCache>(), manifest.file);
+  std::map<std::string, data::Modalities> found;
+  for (const auto& utterance : manifest.utterances) {
+    if (ids.contains(utterance.id)) found[utterance.id] = reader.modalities(utterance);
+  }
+  return found;
+}
+
 ExitCode show(const Arguments& arguments) {
   const auto [config, yaml] = config::load<config::PretrainConfig>(
       arguments.config_file(), arguments.overrides(), {.allow_missing = true});
@@ -92,22 +111,28 @@ ExitCode show(const Arguments& arguments) {
   auto loading = data::training_options(config.data, config.run.seed);
   loading.workers = 0;
   loading.training = !evaluate;
-  loading.mask = config.mask;
-  data::Loader loader(data::read_manifest(arguments.path("MANIFEST")), loading);
+  loading.absent_is_blank = true;
+  if (!evaluate) loading.mask = config.mask;
+  const auto manifest = data::read_manifest(arguments.path("MANIFEST"));
+  data::Loader loader(manifest, loading);
   loader.seek({.epoch = evaluate ? 0 : arguments.integer("--epoch"),
                .batch = arguments.integer("--batch")});
   const auto batches = batches_for(loader, rows);
   if (batches.empty())
     throw ConfigError(fmt::format("there is no batch {}", arguments.integer("--batch")));
-  const auto sheet =
-      data::contact_sheet(batches, {.rows = rows, .columns = arguments.integer("--columns")});
+  const auto how = evaluate ? "as evaluated: listed order, centre crop, no flip"
+                            : "as trained on: crop and flip drawn for each clip";
+  const auto sheet = data::contact_sheet(batches, {.rows = rows,
+                                                   .columns = arguments.integer("--columns"),
+                                                   .how = how,
+                                                   .found = modalities_of(batches, manifest)});
   write_file_atomically(arguments.path("--out"),
                         media::encode_png(sheet.pixels, sheet.height, sheet.width, 3));
   std::int64_t row = 0;
   for (const auto& batch : batches) {
     for (std::int64_t b = 0; b < std::ssize(batch.ids) && row < rows; ++b) {
       print(fmt::format("row {:<4} epoch {} batch {}  {}  {} frames\n", ++row, batch.epoch,
-                        batch.index, batch.ids[static_cast<std::size_t>(b)],
+                        batch.index, printable(batch.ids[static_cast<std::size_t>(b)]),
                         batch.lengths[b].item<std::int64_t>()));
     }
   }
@@ -139,10 +164,14 @@ Command verify_command() {
       .description =
           "Compares members of shards with their checksums, decodes every utterance and compares "
           "its length with the listed one. Prints one line for each utterance that cannot be used: "
-          "id, reason, message. Exit code 3 when there are more of them than --max-skipped.",
+          "id, reason, message. An utterance may lack video or audio, not what is listed. Exit "
+          "code 3 when there are more of them than --max-skipped.",
       .positionals = {manifest_argument()},
       .options = {json_switch(),
-                  number_option("--workers", "threads; 0: one for each core", "0", 0),
+                  number_option(
+                      "--workers",
+                      "threads; 0: one for each processor of which the process has a share", "0",
+                      0),
                   number_option("--max-skipped", "unusable utterances that are accepted", "0", 0)},
       .examples = {{"data verify data/lrs3/manifest.tsv", "everything, on all cores"},
                    {"data verify data/lrs3/manifest.tsv --json --workers 2",
@@ -168,7 +197,8 @@ Command show_command() {
               "Writes a PNG with one row of frames for each utterance, exactly as a batch of "
               "training has them: after crop and flip, frames that the video student does not see "
               "darkened and framed in red. The strip below is red where the audio student does not "
-              "hear; then follows the waveform.",
+              "hear; then follows the waveform. Ids and a legend stand in the picture. Utterances "
+              "may lack video or audio. With --evaluate nothing is masked.",
           .positionals = {manifest_argument()},
           .options = {{.name = "--out",
                        .value = "FILE",
@@ -181,7 +211,7 @@ Command show_command() {
                       number_option("--batch", "from which batch of it", "0", 0),
                       {.name = "--evaluate",
                        .value = "",
-                       .meaning = "listed order, centre crop, no flip"}},
+                       .meaning = "listed order, centre crop, no flip, no masks"}},
           .config_keys = keys_of<config::PretrainConfig>(),
           .examples = {{"data show data/lrs3/manifest.tsv --out sheet.png",
                         "with the published crop and masks"},

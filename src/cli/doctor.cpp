@@ -18,10 +18,10 @@
 #include "find_program.h"
 #include "print.h"
 #include "raven/config/stages.h"
+#include "raven/core/control_group.h"
 #include "raven/core/files.h"
 #include "raven/doctor/clock.h"
 #include "raven/doctor/codecs.h"
-#include "raven/doctor/control_group.h"
 #include "raven/doctor/folder.h"
 #include "raven/doctor/gpu.h"
 #include "raven/doctor/launcher.h"
@@ -148,7 +148,7 @@ Findings examine(const Arguments& arguments) {
     return found == variables.end() ? std::nullopt : std::optional(found->second);
   };
   const auto processes = doctor::world_size(variables);
-  const auto group = doctor::read_control_group();
+  const auto group = read_control_group();
 
   doctor::CudaUse cuda{.wanted = plan.device, .visible_devices = variable("CUDA_VISIBLE_DEVICES")};
   doctor::GpuDriver driver;

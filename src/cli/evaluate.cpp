@@ -12,6 +12,7 @@
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
+#include "raven/data/modality.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/evaluation/evaluation_set.h"
 #include "raven/train/device.h"
@@ -25,10 +26,11 @@ using config::EvaluateConfig;
 constexpr const char* kDescription =
     "Decodes sets of utterances with one or several recognizers and scores them (docs/scoring.md). "
     "model= names a recognizer (a .safetensors file, or a .pth that `raven import` would take), a "
-    "run of `raven finetune`, or one of its checkpoints. How it is decoded is what the file says, "
-    "unless decode.* is given. Each set's folder gets hyp.trn and ref.trn for sclite, "
-    "alignments.txt, utterances.jsonl, wer.json, and the worst utterances with pictures. "
-    "noise.kind= repeats it with noise in the sound, each level as a set of its own.\n"
+    "run of `raven finetune`, or one of its checkpoints; the utterances need what it takes, video "
+    "or audio. How it is decoded is what the file says, unless decode.* is given. Each set's "
+    "folder gets hyp.trn and ref.trn for sclite, alignments.txt, utterances.jsonl, wer.json, and "
+    "the worst utterances with pictures. noise.kind= repeats it with noise in the sound, each "
+    "level as a set of its own.\n"
     "The same command goes on after a stop, with the same result, and decodes nothing once it is "
     "done; decoded.jsonl keeps the hypotheses.";
 
@@ -44,14 +46,28 @@ fs::path results_folder(const EvaluateConfig& config, const fs::path& model,
   return several ? fs::path(config.out) / model_name(model) : fs::path(config.out);
 }
 
+/// Throws ConfigError when the sets lack what the model sees or hears, or it does not hear noise.
 void check_modality(const EvaluateConfig& config, const std::string& model,
-                    const evaluation::LoadedRecognizer& loaded) {
-  if (config.noise.kind == config::NoiseKind::kNone ||
-      loaded.recognizer->options().modality == models::Modality::kAudio)
-    return;
-  throw ConfigError(
-      fmt::format("noise.kind is {}, but {} reads lips and hears nothing; evaluate it by itself",
-                  config::enum_name(config.noise.kind), model));
+                    const evaluation::LoadedRecognizer& loaded,
+                    const std::vector<evaluation::EvaluationSet>& sets) {
+  const bool hears = loaded.recognizer->options().modality == models::Modality::kAudio;
+  if (config.noise.kind != config::NoiseKind::kNone && !hears) {
+    throw ConfigError(
+        fmt::format("noise.kind is {}, but {} reads lips and hears nothing; evaluate it by itself",
+                    config::enum_name(config.noise.kind), model));
+  }
+  for (const auto& set : sets) {
+    data::require_modalities(
+        set.manifest, {.video = !hears, .audio = hears},
+        fmt::format("the {} recognizer {}", hears ? "speech" : "lip-reading", model));
+  }
+}
+
+/// Every model, before the first of them decodes anything.
+void check_modalities(const EvaluateConfig& config,
+                      const std::vector<evaluation::EvaluationSet>& sets) {
+  for (const auto& model : config.model)
+    check_modality(config, model, evaluation::load_recognizer(model), sets);
 }
 
 ExitCode evaluate(const Arguments& arguments) {
@@ -68,11 +84,12 @@ ExitCode evaluate(const Arguments& arguments) {
   const auto device = train::choose_device(config.device, cuda_library_problem());
   const auto sets = evaluation::evaluation_sets(config);
   const auto models = config.model;
+  if (models.size() > 1) check_modalities(config, sets);
   std::set<fs::path> used;
   for (const auto& model : models) {
     auto loaded = evaluation::load_recognizer(model);
     config = load(loaded.decoding);
-    check_modality(config, model, loaded);
+    if (models.size() == 1) check_modality(config, model, loaded, sets);
     std::map<std::string, std::vector<evaluation::Group>> levels;  // by list
     for (const auto& set : sets) {
       const auto folder = results_folder(config, model, loaded, models.size() > 1) / set.name;

@@ -11,6 +11,7 @@
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
 #include "raven/data/media_list.h"
+#include "raven/data/modality.h"
 #include "raven/evaluation/feature_run.h"
 #include "raven/train/device.h"
 
@@ -23,13 +24,14 @@ using config::FeaturesConfig;
 constexpr const char* kDescription =
     "Writes what an encoder makes of each utterance: a .npy or .safetensors file of (frames, "
     "width) numbers, 25 frames a second (docs/features.md). --model names an encoder or a "
-    "recognizer: a .safetensors file, a .pth that `raven import` would take, a run, or one of "
-    "its checkpoints. layers= chooses among its outputs: final, numbers of blocks, 0 for what "
-    "the first block takes, or all; several give (layers, frames, width), mean=true their "
-    "mean.\nUtterances are those of data.manifest=, or MEDIA files: mouth crops of 96 x 96 "
-    "pixels for a video encoder, any sound for an audio encoder. A whole face is cropped by "
-    "`raven prepare`.\nThe folder gets index.tsv, features.json and skipped.tsv. The same "
-    "command goes on after a stop, with the same result.";
+    "recognizer: a .safetensors file, a .pth that `raven import` would take, a run, or one of its "
+    "checkpoints. layers= chooses among its outputs: final, numbers of blocks, 0 for what the "
+    "first block takes, or all; several give (layers, frames, width), mean=true their mean.\n"
+    "Utterances are those of data.manifest=, or MEDIA files: mouth crops of 96 x 96 pixels for a "
+    "video encoder, any sound for an audio encoder; a list needs no other modality than the "
+    "encoder's. A whole face is cropped by `raven prepare`.\n"
+    "The folder gets index.tsv, features.json and skipped.tsv. The same command goes on after a "
+    "stop, with the same result.";
 
 /// Options that are keys of the configuration as well.
 const std::vector<std::pair<std::string, std::string>> kKeyOfOption = {
@@ -58,7 +60,12 @@ data::MediaList list(const Arguments& arguments, const FeaturesConfig& config,
                      models::Modality modality) {
   if (!config.data.manifest.empty()) {
     const std::vector<fs::path> files(config.data.manifest.begin(), config.data.manifest.end());
-    return {.manifest = data::read_manifests(files)};
+    data::MediaList listed{.manifest = data::read_manifests(files)};
+    const bool is_video = modality == models::Modality::kVideo;
+    data::require_modalities(
+        listed.manifest, {.video = is_video, .audio = !is_video},
+        fmt::format("the {} encoder of {}", is_video ? "video" : "audio", config.model));
+    return listed;
   }
   std::vector<fs::path> files;
   for (const auto& file : arguments.list("MEDIA")) files.emplace_back(file);

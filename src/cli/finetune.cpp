@@ -30,9 +30,9 @@ using config::FinetuneConfig;
 
 constexpr const char* kDescription =
     "Trains a recognizer on labelled clips: a pre-trained encoder (model.init), or a fresh one, "
-    "with a CTC head and an attention decoder. The folder run.dir gets what a pre-training run "
-    "gets and, at the end, recognizer.safetensors: the mean of the last checkpoints, with all that "
-    "decoding needs.\n"
+    "with a CTC head and an attention decoder. Every utterance needs what model.modality says, "
+    "video or audio. The folder run.dir gets what a pre-training run gets and, at the end, "
+    "recognizer.safetensors: the mean of the last checkpoints, with all that decoding needs.\n"
     "The same command goes on from the newest checkpoint, with the same result as a run that was "
     "never stopped. A signal (SIGINT, SIGTERM, SIGHUP, SIGUSR1) ends it after the current step "
     "with "
@@ -54,18 +54,21 @@ data::LabelledManifest labelled(data::Manifest manifest, const text::Tokenizer& 
   return result;
 }
 
-data::LabelledManifest training_labels(const config::LabelledDataConfig& config,
+data::LabelledManifest training_labels(const FinetuneConfig& run,
                                        const text::Tokenizer& tokenizer) {
+  const auto& config = run.data;
   auto manifest = training_data(config);
   if (!config.labelled_list.empty())
     manifest = data::subset_of_list(manifest, config.labelled_list);
   if (config.labelled_hours) manifest = data::subset_of_hours(manifest, *config.labelled_hours);
+  require_input(run, manifest);
   return labelled(std::move(manifest), tokenizer, config.max_skipped);
 }
 
 data::Manifest validation_labels(const FinetuneConfig& config, const text::Tokenizer& tokenizer) {
   auto manifest = held_out_data(config.data);
   if (manifest.utterances.empty()) return manifest;
+  require_input(config, manifest);
   return labelled(data::spread(manifest, config.validation.utterances), tokenizer,
                   config.data.max_skipped)
       .manifest;
@@ -127,7 +130,7 @@ ExitCode finetune(const Arguments& arguments) {
   check_init(config);
   const auto tokenizer =
       text::make_tokenizer({.units_file = config.text.units, .model_file = config.text.model});
-  auto labels = training_labels(config.data, *tokenizer);
+  auto labels = training_labels(config, *tokenizer);
   if (const auto impossible = num_impossible(labels.manifest); impossible > 0) {
     log::warn(
         "{} of {} utterances have more units than frames; their CTC loss is 0, the decoder "

@@ -120,6 +120,7 @@ void read_data(const Arguments& arguments, Request<Config>& request) {
   auto& data = request.data;
   if (!told && missing.empty()) manifest = training_data(config.data);
   read_vocabulary(config, manifest, data);
+  require_input(config, manifest);
   if (!manifest.utterances.empty()) {
     std::vector<std::int64_t> sizes;
     for (const auto& utterance : manifest.utterances) sizes.push_back(utterance.frames);

@@ -21,7 +21,10 @@ constexpr const char* kDescription =
     "Reads LRS3's, LRS2's and VoxCeleb2's layouts and any folder of media files, with 68 facial "
     "landmarks a frame as .npy files (frames, 68, 2), and writes grey 96 x 96 mouth crops at 25 "
     "frames a second and 16 kHz sound: DIR/manifest.tsv and one list for each subset, DIR/shards "
-    "(tar files with an index) and DIR/verdicts.tsv, which says of every clip what became of it.\n"
+    "(tar files with an index) and DIR/verdicts.tsv, which says of every clip what became of it. A "
+    "film without sound is listed with an empty audio column, for lip reading; a sound file of a "
+    "plain folder that has no video of its name needs no landmarks and is listed with an empty "
+    "video column, for speech recognition.\n"
     "\n"
     "A run that was stopped or killed goes on when the same command is given again, and ends with "
     "the same bytes; a later run does only what is missing. Exit code 3: more clips failed than "
@@ -213,7 +216,9 @@ std::vector<Option> options_table() {
        .default_value = "512M"},
       {.name = "--workers",
        .value = "N",
-       .meaning = "threads; 0: one for each core. Changes no byte of the result",
+       .meaning = "threads; 0: one for each processor of which the process has a share. Changes no "
+                  "byte of "
+                  "the result",
        .kind = ValueKind::kInteger,
        .default_value = "0",
        .range = config::between(0, 4096)},
@@ -251,7 +256,9 @@ Command make_prepare_command() {
       .examples = {{"prepare /data/lrs3 --landmarks /data/lrs3_landmarks --out data/lrs3",
                     "LRS3 as it is downloaded, landmarks beside it, on all cores"},
                    {"prepare clips --out data/clips --layout folder --format raw --max-failed 0.2",
-                    "any videos, landmarks in clips/landmarks, stored without compression"}},
+                    "any videos, landmarks in clips/landmarks, stored without compression"},
+                   {"prepare recordings --out data/speech --layout folder",
+                    "sound files alone, for speech recognition"}},
       .run = run,
   };
 }

@@ -23,9 +23,9 @@ using config::PretrainConfig;
 
 constexpr const char* kDescription =
     "Trains a video and an audio encoder on unlabelled clips: each student predicts what slow "
-    "copies of both make of the same clip (RAVEn, arXiv 2212.06246). The folder run.dir gets the "
-    "resolved configuration, checkpoints, metrics.jsonl, TensorBoard events, curves.svg and, at "
-    "the end, encoders/.\n"
+    "copies of both make of the same clip (RAVEn, arXiv 2212.06246); every utterance needs video "
+    "and audio. The folder run.dir gets the resolved configuration, checkpoints, metrics.jsonl, "
+    "TensorBoard events, curves.svg and, at the end, encoders/.\n"
     "The same command goes on from the newest checkpoint, with the same result as a run that was "
     "never stopped (on a CPU with the same number of threads, bit for bit). A signal (SIGINT, "
     "SIGTERM, SIGHUP, SIGUSR1) ends it after the current step with a checkpoint and exit code 75; "
@@ -61,6 +61,8 @@ ExitCode pretrain(const Arguments& arguments) {
   const auto device = train::choose_device(config.device, cuda_library_problem());
   auto manifest = training_data(config.data);
   auto held_out = held_out_data(config.data);
+  require_input(config, manifest);
+  require_input(config, held_out);
   const auto units = label_for_probe(config.monitor.recognition, manifest, held_out);
   auto loading = data::training_options(config.data, config.run.seed);
   loading.pin_memory = device.is_cuda();

@@ -1,6 +1,7 @@
 #include "training_run.h"
 
 #include "raven/core/error.h"
+#include "raven/data/modality.h"
 
 namespace raven::cli {
 namespace {
@@ -34,6 +35,17 @@ data::Manifest held_out_data(const config::DataConfig& config) {
   if (config.valid_manifest.empty()) return {};
   check_exists(config.valid_manifest, "data.valid_manifest");
   return data::read_manifest(config.valid_manifest);
+}
+
+void require_input(const config::PretrainConfig& /*config*/, const data::Manifest& manifest) {
+  data::require_modalities(manifest, {.video = true, .audio = true}, "raven pretrain");
+}
+
+void require_input(const config::FinetuneConfig& config, const data::Manifest& manifest) {
+  const bool is_video = config.model.modality == config::InputModality::kVideo;
+  data::require_modalities(manifest, {.video = is_video, .audio = !is_video},
+                           fmt::format("raven finetune with model.modality={}",
+                                       config::enum_name(config.model.modality)));
 }
 
 std::int64_t num_parameters(const torch::nn::Module& module, bool trained) {

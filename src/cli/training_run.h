@@ -9,6 +9,8 @@
 #include <map>
 #include <string>
 
+#include "raven/config/finetune_config.h"
+#include "raven/config/pretrain_config.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/media/media.h"
@@ -19,11 +21,15 @@
 namespace raven::cli {
 
 /// data.manifest, cut to data.max_utterances. Throws ConfigError that says how to make a missing
-/// file.
+/// file. What the utterances must have, the caller checks (require_input).
 data::Manifest training_data(const config::DataConfig& config);
 
 /// data.valid_manifest; empty when there is none.
 data::Manifest held_out_data(const config::DataConfig& config);
+
+/// Throws ConfigError naming file and line of an utterance that lacks what the command learns from.
+void require_input(const config::PretrainConfig& config, const data::Manifest& manifest);
+void require_input(const config::FinetuneConfig& config, const data::Manifest& manifest);
 
 std::int64_t num_parameters(const torch::nn::Module& module, bool trained);
 

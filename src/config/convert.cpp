@@ -8,6 +8,7 @@
 
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
+#include "raven/core/home.h"
 
 namespace raven::config {
 namespace {
@@ -76,7 +77,7 @@ std::optional<bool> parse_bool(std::string_view text) {
 Scalar convert_text(const Node& node, const Field& field) {
   if (has_control_characters(node.text)) refuse(node, field, "; it holds control characters");
   if (node.text == kRequired && !field.missing()) refuse(node, field, "; give a value for ???");
-  return node.text;
+  return expand_home(node.text);  // whatever starts with ~/ is a path
 }
 
 Scalar convert_scalar(const Node& node, const Field& field) {

@@ -7,6 +7,7 @@
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/home.h"
 
 namespace raven::config {
 namespace {
@@ -44,7 +45,8 @@ std::vector<fs::path> config_folders() {
   return folders;
 }
 
-fs::path find_config(const fs::path& name) {
+fs::path find_config(const fs::path& given) {
+  const fs::path name = expand_home(given.native());
   const auto with_ending = [](fs::path path) { return path += ".yaml"; };
   if (is_file(name)) return name;
   if (is_file(with_ending(name))) return with_ending(name);

@@ -6,6 +6,8 @@
 #include <optional>
 #include <span>
 
+#include "corpus/clip_text.h"
+#include "corpus/sound_preparation.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
@@ -19,7 +21,6 @@ namespace raven::corpus {
 namespace {
 
 constexpr std::uint64_t kMaxLandmarkBytes = 256ULL << 20;
-constexpr std::uint64_t kMaxTextBytes = 1ULL << 20;
 constexpr std::size_t kCropBytes = std::size_t{kCropSize} * kCropSize;
 
 /// Remarks on a clip that can be used, in words of our own: no names or texts of others.
@@ -33,11 +34,6 @@ class Remarks {
  private:
   std::string text_;
 };
-
-Transcript read_transcript(const SourceClip& clip) {
-  if (clip.text.empty()) return {};
-  return parse_transcript(read_file(clip.text, kMaxTextBytes), clip.text.string());
-}
 
 Faces read_clip_landmarks(const SourceClip& clip) {
   std::error_code ignored;
@@ -313,6 +309,23 @@ std::vector<float> read_sound(const SourceClip& clip, const Crops& crops,
   return std::move(audio.samples);
 }
 
+/// Empty for a film without sound.
+std::vector<float> read_sound_if_any(SourceClip clip, const Crops& crops,
+                                     const ClipOptions& options, Remarks& remarks) {
+  try {
+    return read_sound(clip, crops, options, remarks);
+  } catch (const DataError& error) {
+    if (error.reason() != "no-audio" || !clip.audio.empty()) throw;
+  }
+  if (clip.spare.empty()) {
+    remarks.add("without sound");
+    return {};
+  }
+  clip.audio = clip.spare;
+  remarks.add("sound of the file beside it");
+  return read_sound(clip, crops, options, remarks);
+}
+
 std::string encode(std::span<const std::uint8_t> pixels, const ClipOptions& options) {
   const auto num_frames = static_cast<std::int64_t>(pixels.size() / kCropBytes);
   if (options.format == StorageFormat::kRaw) {
@@ -333,7 +346,7 @@ PreparedClip prepare_usable_clip(const SourceClip& clip, const ClipOptions& opti
                                 crops.num_frames, options.segments.min_frames),
                     "short");
   }
-  const auto samples = read_sound(clip, crops, options, remarks);
+  const auto samples = read_sound_if_any(clip, crops, options, remarks);
   const auto segments = cut_into_segments(crops.num_frames, transcript, options.segments);
   PreparedClip prepared;
   for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -342,19 +355,16 @@ PreparedClip prepare_usable_clip(const SourceClip& clip, const ClipOptions& opti
     const auto count = static_cast<std::size_t>(segment.num_frames);
     const auto per_frame = static_cast<std::size_t>(media::kSamplesPerFrame);
     prepared.utterances.push_back(
-        {.id = segments.size() == 1 ? clip.id : fmt::format("{}_{:02}", clip.id, i),
+        {.id = piece_id(clip, i, segments.size()),
          .frames = segment.num_frames,
          .text = segment.text,
          .video = encode(std::span(crops.pixels).subspan(first * kCropBytes, count * kCropBytes),
                          options),
-         .audio =
-             media::encode_wav(std::span(samples).subspan(first * per_frame, count * per_frame))});
+         .audio = samples.empty() ? std::string()
+                                  : media::encode_wav(std::span(samples).subspan(
+                                        first * per_frame, count * per_frame))});
   }
-  if (segments.size() > 1) {
-    const bool lost = !transcript.text.empty() && segments.front().text.empty();
-    remarks.add(fmt::format("cut into {} pieces{}", segments.size(),
-                            lost ? " without text, because the words have no times" : ""));
-  }
+  if (segments.size() > 1) remarks.add(pieces_remark(segments, transcript));
   prepared.message = remarks.text();
   prepared.conversions = remarks.conversions;
   return prepared;
@@ -368,7 +378,7 @@ std::string_view ending_of(StorageFormat format) {
 
 PreparedClip prepare_clip(const SourceClip& clip, const ClipOptions& options) {
   try {
-    return prepare_usable_clip(clip, options);
+    return clip.video.empty() ? prepare_sound(clip, options) : prepare_usable_clip(clip, options);
   } catch (const DataError& error) {
     return {.verdict = error.reason(), .message = printable(full_message(error))};
   } catch (const SystemError& error) {

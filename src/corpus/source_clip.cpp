@@ -12,6 +12,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/lines.h"
 #include "raven/core/utf8.h"
 
 namespace raven::corpus {
@@ -36,26 +37,38 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
+std::string lower_case_ending(const fs::path& file) {
+  auto ending = file.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return ending;
+}
+
 bool is_video(const fs::path& file) {
   static const std::set<std::string> kEndings = {".3gp",  ".avi", ".flv",  ".m4v", ".mkv",
                                                  ".mov",  ".mp4", ".mpg",  ".mts", ".ogv",
                                                  ".mpeg", ".ts",  ".webm", ".wmv"};
-  auto ending = file.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return kEndings.count(ending) > 0;
+  return kEndings.count(lower_case_ending(file)) > 0;
+}
+
+bool is_sound(const fs::path& file) {
+  static const std::set<std::string> kEndings = {".aac",  ".aif", ".aiff", ".amr", ".au",  ".flac",
+                                                 ".m4a",  ".mka", ".mp2",  ".mp3", ".oga", ".ogg",
+                                                 ".opus", ".sph", ".wav",  ".wma"};
+  return kEndings.count(lower_case_ending(file)) > 0;
 }
 
 [[noreturn]] void cannot_list(const fs::path& folder, const std::error_code& code) {
   throw ConfigError(fmt::format("cannot list folder {}: {}", folder.string(), code.message()));
 }
 
-/// Calls `found` for every video below a folder, with its path relative to it.
+/// Calls `found` for every video below a folder, or every video and sound file, with its path
+/// relative to it.
 template <class Found>
-class VideoFinder {
+class MediaFinder {
  public:
-  VideoFinder(fs::path root, const fs::path& left_out, Found found)
-      : root_(std::move(root)), found_(std::move(found)) {
+  MediaFinder(fs::path root, const fs::path& left_out, bool with_sounds, Found found)
+      : root_(std::move(root)), with_sounds_(with_sounds), found_(std::move(found)) {
     std::error_code ignored;
     seen_.insert(fs::weakly_canonical(left_out, ignored));
   }
@@ -73,7 +86,7 @@ class VideoFinder {
       if (name.native().front() == '.') continue;
       if (is_folder(entry->path())) {
         look_in(relative / name);
-      } else if (is_video(name)) {
+      } else if (is_video(name) || (with_sounds_ && is_sound(name))) {
         found_(relative / name);
       }
     }
@@ -82,6 +95,7 @@ class VideoFinder {
 
  private:
   fs::path root_;
+  bool with_sounds_;
   Found found_;
   std::set<fs::path> seen_;
 };
@@ -96,14 +110,17 @@ class Lister {
   template <class Finish>
   void add(const fs::path& part, Layout layout, Finish finish) {
     if (!is_folder(folder_ / part)) return;
-    VideoFinder finder(folder_, landmarks_, [&](const fs::path& relative) {
+    const bool with_sounds = layout == Layout::kFolder;
+    MediaFinder finder(folder_, landmarks_, with_sounds, [&](const fs::path& relative) {
       auto stem = relative;
       stem.replace_extension();
       SourceClip clip;
       clip.id = printable(stem.generic_string());
-      clip.video = folder_ / relative;
-      clip.landmarks = landmarks_ / stem;
-      clip.landmarks += ".npy";
+      (is_video(relative) ? clip.video : clip.audio) = folder_ / relative;
+      if (!clip.video.empty()) {
+        clip.landmarks = landmarks_ / stem;
+        clip.landmarks += ".npy";
+      }
       clip.layout = layout;
       auto text = folder_ / stem;
       text += ".txt";
@@ -114,11 +131,30 @@ class Lister {
     finder.look_in(part);
   }
 
+  /// A sound file of a video's name is no clip of its own.
+  void join_sounds_to_videos() {
+    std::map<std::string, SourceClip*> videos;
+    for (auto& clip : clips_) {
+      if (!clip.video.empty()) videos.emplace(clip.id, &clip);
+    }
+    for (const auto& clip : clips_) {
+      const auto found = clip.video.empty() ? videos.find(clip.id) : videos.end();
+      if (found == videos.end()) continue;
+      auto& spare = found->second->spare;
+      if (spare.empty() || clip.audio < spare) spare = clip.audio;  // whatever the folder's order
+    }
+    std::erase_if(clips_, [&](const SourceClip& clip) {
+      return clip.video.empty() && videos.contains(clip.id);
+    });
+  }
+
   [[nodiscard]] const fs::path& folder() const { return folder_; }
+
+  [[nodiscard]] bool is_empty() const { return clips_.empty(); }
 
   std::vector<SourceClip> sorted() {
     std::sort(clips_.begin(), clips_.end(), [](const SourceClip& a, const SourceClip& b) {
-      return std::tie(a.subset, a.id, a.video) < std::tie(b.subset, b.id, b.video);
+      return std::tie(a.subset, a.id, a.file()) < std::tie(b.subset, b.id, b.file());
     });
     return std::move(clips_);
   }
@@ -148,12 +184,10 @@ std::map<std::string, std::string> read_lrs2_lists(const fs::path& folder) {
     const auto file = folder / (subset + ".txt");
     if (!is_file(file)) continue;
     const auto content = read_file(file);
-    for (std::size_t begin = 0; begin < content.size();) {
-      const auto end = std::min(content.find('\n', begin), content.size());
-      const auto line = content.substr(begin, end - begin);
-      const auto name = line.substr(0, line.find_first_of(" \t\r"));
-      if (!name.empty()) subset_of[name] = subset;
-      begin = end + 1;
+    Lines lines(content);
+    while (const auto line = lines.next()) {
+      const auto name = line->substr(0, line->find_first_of(" \t"));
+      if (!name.empty()) subset_of[std::string(name)] = subset;
     }
   }
   return subset_of;
@@ -182,6 +216,27 @@ void list_voxceleb2(Lister& lister) {
       audio += ".m4a";
       if (is_file(audio)) clip.audio = audio;
     });
+  }
+}
+
+void list_folder(const SpeakerRule& speakers, Lister& lister) {
+  lister.add("", Layout::kFolder, [&](SourceClip& clip, const fs::path& stem) {
+    clip.speaker = speakers.speaker_of(stem);
+  });
+  lister.join_sounds_to_videos();
+}
+
+void list(Layout layout, const SpeakerRule& speakers, Lister& lister) {
+  switch (layout) {
+    case Layout::kLrs3:
+      return list_lrs3(lister);
+    case Layout::kLrs2:
+      return list_lrs2(lister);
+    case Layout::kVoxCeleb2:
+      return list_voxceleb2(lister);
+    case Layout::kFolder:
+    case Layout::kAuto:
+      return list_folder(speakers, lister);
   }
 }
 
@@ -257,31 +312,19 @@ std::vector<SourceClip> list_clips(const fs::path& folder, Layout layout, const 
                                    const SpeakerRule& speakers) {
   if (!is_folder(folder)) {
     throw ConfigError(
-        fmt::format("{}: no such folder; expected one with video files", folder.string()));
+        fmt::format("{}: no such folder; expected one with video or sound files", folder.string()));
   }
   Lister lister(folder, landmarks.empty() ? folder / "landmarks" : landmarks);
-  const auto known = layout == Layout::kAuto ? detect(folder) : layout;
+  auto known = layout == Layout::kAuto ? detect(folder) : layout;
+  list(known, speakers, lister);
+  if (layout == Layout::kAuto && known != Layout::kFolder && lister.is_empty()) {
+    known = Layout::kFolder;  // a folder called `test` alone makes no LRS3
+    list(known, speakers, lister);
+  }
   if (known != Layout::kFolder && speakers.text() != kParentIsSpeaker) {
     throw ConfigError(fmt::format(
         "{}: speaker is '{}', but the layout {} says who speaks; it is for --layout folder",
         folder.string(), speakers.text(), name_of(known)));
-  }
-  switch (known) {
-    case Layout::kLrs3:
-      list_lrs3(lister);
-      break;
-    case Layout::kLrs2:
-      list_lrs2(lister);
-      break;
-    case Layout::kVoxCeleb2:
-      list_voxceleb2(lister);
-      break;
-    case Layout::kFolder:
-    case Layout::kAuto:
-      lister.add("", Layout::kFolder, [&](SourceClip& clip, const fs::path& stem) {
-        clip.speaker = speakers.speaker_of(stem);
-      });
-      break;
   }
   auto clips = lister.sorted();
   const auto has_speaker = [](const SourceClip& clip) { return !clip.speaker.empty(); };

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "raven/core/error.h"
+#include "raven/core/lines.h"
 #include "raven/core/utf8.h"
 
 namespace raven::corpus {
@@ -52,17 +53,16 @@ class TranscriptParser {
 
   Transcript parse() {
     bool is_marked = false, in_table = false;
-    for (auto rest = content_; !rest.empty(); ++line_number_) {
-      const auto end = rest.find('\n');
-      const auto line = rest.substr(0, end);
-      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    Lines lines(content_);
+    while (const auto line = lines.next()) {
+      line_number_ = lines.number();
       if (in_table) {
-        read_word(line);
-      } else if (starts_with(line, kTableMark)) {
+        read_word(*line);
+      } else if (starts_with(*line, kTableMark)) {
         in_table = true;
-      } else if (!is_marked && starts_with(line, kTextMark)) {
+      } else if (!is_marked && starts_with(*line, kTextMark)) {
         is_marked = true;
-        transcript_.text = single_spaced(line.substr(kTextMark.size()));
+        transcript_.text = single_spaced(line->substr(kTextMark.size()));
       }
     }
     if (!is_marked && in_table) fail("a table of words, but no line 'Text:'");

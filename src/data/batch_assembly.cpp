@@ -6,6 +6,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/utf8.h"
 #include "raven/data/span_mask.h"
 #include "raven/media/media.h"
 
@@ -18,6 +19,12 @@ std::int64_t longest(const Manifest& manifest, const std::vector<std::int64_t>& 
     frames = std::max(frames, manifest.utterances[static_cast<std::size_t>(item)].frames);
   }
   return frames;
+}
+
+/// A message that names a file alone says which line asked for it.
+std::string with_origin(const Utterance& utterance, const std::string& message) {
+  const auto place = utterance.origin.text();
+  return place.empty() || message.starts_with(place) ? message : place + ": " + message;
 }
 
 }  // namespace
@@ -80,7 +87,13 @@ void BatchAssembly::fill(std::size_t row, const SampleReader& reader) {
     if (options_.training) mask_times(row);
   } catch (const DataError& error) {
     rows_[row].outcome = Outcome::kSkipped;
-    rows_[row].skipped = {.item = item, .reason = error.reason(), .message = full_message(error)};
+    rows_[row].skipped = {.item = item,
+                          .reason = error.reason(),
+                          .message = with_origin(utterance, full_message(error))};
+  } catch (const SystemError& error) {
+    rows_[row].outcome = Outcome::kFailed;
+    rows_[row].error = std::make_exception_ptr(SystemError(fmt::format(
+        "'{}': {}", printable(utterance.id), with_origin(utterance, full_message(error)))));
   } catch (...) {
     rows_[row].outcome = Outcome::kFailed;
     rows_[row].error = std::current_exception();

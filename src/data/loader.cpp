@@ -12,6 +12,7 @@
 #include "data/batch_memory.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
+#include "raven/core/processors.h"
 #include "raven/data/batching.h"
 #include "raven/media/media.h"
 
@@ -31,7 +32,8 @@ std::vector<std::int64_t> checked_sizes(const Manifest& manifest, const LoaderOp
       throw ConfigError(fmt::format(
           "{}: '{}' has {} frames, more than a batch may hold; raise data.max_frames (now {}) "
           "or leave it out",
-          manifest.file.string(), utterance.id, utterance.frames, options.max_frames));
+          utterance.origin.text(manifest.file), utterance.id, utterance.frames,
+          options.max_frames));
     }
     sizes.push_back(utterance.frames);
   }
@@ -134,7 +136,10 @@ struct Loader::State {
   }
 
   [[nodiscard]] SampleReader reader() const {
-    return {{.video = options.video, .waveform = options.waveform, .noise = options.noise},
+    return {{.video = options.video,
+             .waveform = options.waveform,
+             .noise = options.noise,
+             .absent_is_blank = options.absent_is_blank},
             shards,
             manifest.file};
   }
@@ -242,16 +247,16 @@ void Loader::State::count(const std::vector<SkippedItem>& skipped) {
     skips->lines.push_back(id + "\t" + reason + "\t" + message);
   }
   if (std::ssize(skips->ids) > options.max_skipped) {
-    throw SkipBudgetError(fmt::format(
-        "{}: {} utterances are unusable, data.max_skipped allows {}; the last one: {}",
-        manifest.file.string(), skips->ids.size(), options.max_skipped, skips->lines.back()));
+    throw SkipBudgetError(
+        fmt::format("{}: {} utterances are unusable, data.max_skipped allows {}; the last one: {}",
+                    manifest.names(), skips->ids.size(), options.max_skipped, skips->lines.back()));
   }
 }
 
 LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed) {
   LoaderOptions options;
   options.max_frames = data.max_frames;
-  options.workers = data.workers;
+  options.workers = num_readers(data.workers, /*most=*/4);
   options.prefetch = data.prefetch;
   options.max_skipped = data.max_skipped;
   options.seed = static_cast<std::uint64_t>(seed);
@@ -287,9 +292,9 @@ std::optional<Batch> Loader::next() {
   const AddedTime waits(state.waited);
   for (std::int64_t empty_batches = 0; !state.at_end(state.next_out); ++empty_batches) {
     if (empty_batches == state.plan.num_batches()) {
-      throw SkipBudgetError(fmt::format(
-          "{}: not one utterance is usable; the last one: {}", state.manifest.file.string(),
-          state.skips->lines.empty() ? "" : state.skips->lines.back()));
+      throw SkipBudgetError(
+          fmt::format("{}: not one utterance is usable; the last one: {}", state.manifest.names(),
+                      state.skips->lines.empty() ? "" : state.skips->lines.back()));
     }
     state.start_jobs();
     const auto job = state.first_filled();
@@ -313,7 +318,7 @@ void Loader::seek(const LoaderPosition& position) {
     throw ConfigError(fmt::format(
         "{}: no batch {} in epoch {}: an epoch has {} batches; was the run started with another "
         "manifest or data.max_frames?",
-        state.manifest.file.string(), position.batch, position.epoch, num_batches));
+        state.manifest.names(), position.batch, position.epoch, num_batches));
   }
   std::deque<std::shared_ptr<Job>> dropped;
   {

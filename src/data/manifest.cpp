@@ -5,10 +5,14 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/home.h"
+#include "raven/core/lines.h"
+#include "raven/core/utf8.h"
 
 namespace raven::data {
 namespace {
@@ -29,52 +33,62 @@ struct Place {
   throw DataError(fmt::format("{}:{}: {}", place.file.string(), place.line, why), reason);
 }
 
-/// Bytes of a foreign file as they may appear in a message: short, control characters escaped.
+/// Bytes of a foreign file as they may appear in a message: short, control characters and what is
+/// no UTF-8 escaped.
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kLongest = 60;
   std::string out = "'";
-  for (const char c : text.substr(0, kLongest)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      out += fmt::format("\\x{:02x}", byte);
+  auto rest = text;
+  while (!rest.empty() && text.size() - rest.size() < kLongest) {
+    const bool is_text = utf8_length(rest) > 0;
+    const auto [code, bytes] = take_character(rest);
+    const bool is_control = code < 0x20 || (code >= 0x7F && code < 0xA0);
+    if (is_text && !is_control) {
+      out += bytes;
     } else {
-      out += c;
+      for (const char c : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     }
   }
-  return out + (text.size() > kLongest ? "...'" : "'");
+  return out + (rest.empty() ? "'" : "...'");
 }
 
-/// Goes through lines without their ends (LF or CRLF), counting from 1.
-class Lines {
+/// Lines that a manifest may have.
+class ManifestLines {
  public:
-  Lines(std::string_view content, const fs::path& file) : rest_(content), file_(file) {}
+  ManifestLines(std::string_view content, const fs::path& file) : lines_(content), file_(file) {}
 
   std::optional<std::string_view> next() {
-    if (rest_.empty()) return std::nullopt;
-    ++number_;
-    const auto end = rest_.find('\n');
-    auto line = rest_.substr(0, end);
-    rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.size() > kMaxLineBytes) {
+    const auto line = lines_.next();
+    if (!line) return line;
+    if (line->size() > kMaxLineBytes) {
       refuse(place(),
-             fmt::format("line of {} bytes, at most {} are read; is this a manifest?", line.size(),
+             fmt::format("line of {} bytes, at most {} are read; is this a manifest?", line->size(),
                          kMaxLineBytes),
              "corrupt");
     }
-    if (line.find('\0') != std::string_view::npos) {
+    if (line->find('\0') != std::string_view::npos) {
       refuse(place(), "holds a NUL byte; is this a manifest?", "corrupt");
     }
     return line;
   }
 
-  [[nodiscard]] Place place() const { return {file_, number_}; }
+  [[nodiscard]] Place place() const { return {file_, lines_.number()}; }
 
  private:
-  std::string_view rest_;
+  Lines lines_;
   const fs::path& file_;
-  std::size_t number_ = 0;
 };
+
+/// What is kept as text, and written again elsewhere; paths may be any bytes.
+std::string text_of(std::string_view field, std::string_view column, const Place& place) {
+  if (is_utf8(field)) return std::string(field);
+  auto rest = field;
+  while (utf8_length(rest) > 0) rest.remove_prefix(utf8_length(rest));
+  refuse(place,
+         fmt::format("{} {} is no UTF-8 text (byte {} of it); save the list as UTF-8, or rename",
+                     column, in_quotes(field), field.size() - rest.size() + 1),
+         "text");
+}
 
 std::vector<std::string_view> split(std::string_view line, char separator) {
   std::vector<std::string_view> parts;
@@ -99,20 +113,45 @@ std::int64_t parse_frames(std::string_view text, const Place& place) {
   return value;
 }
 
-/// `a/b.tar/c/d.mp4` -> file `<folder>/a/b.tar`, member `c/d.mp4`; anything else is a plain file.
-Location parse_location(std::string_view text, const fs::path& folder) {
-  constexpr std::string_view kInside = ".tar/";
-  Location location;
-  if (text.empty()) return location;
-  const auto inside = text.find(kInside);
-  auto file = text;
-  if (inside != std::string_view::npos && inside + kInside.size() < text.size()) {
-    file = text.substr(0, inside + kInside.size() - 1);
-    location.member = std::string(text.substr(inside + kInside.size()));
+/// What paths of a list mean.
+class Paths {
+ public:
+  /// `a/b.tar/c/d.mp4` below `folder` -> file `<folder>/a/b.tar`, member `c/d.mp4`, unless b.tar is
+  /// a folder; anything else is a plain file.
+  Location find(std::string_view text, const fs::path& folder) {
+    constexpr std::string_view kInside = ".tar/";
+    Location location;
+    if (text.empty()) return location;
+    for (auto inside = text.find(kInside); inside != std::string_view::npos;
+         inside = text.find(kInside, inside + 1)) {
+      const auto member = text.substr(inside + kInside.size());
+      if (member.empty()) break;
+      location.file = below(folder, text.substr(0, inside + kInside.size() - 1));
+      if (is_folder(location.file)) continue;
+      location.member = std::string(member);
+      return location;
+    }
+    location.file = below(folder, text);
+    return location;
   }
-  location.file = (folder / fs::path(file)).lexically_normal();
-  return location;
-}
+
+ private:
+  static fs::path below(const fs::path& folder, std::string_view path) {
+    return (folder / fs::path(expand_home(path))).lexically_normal();
+  }
+
+  bool is_folder(const fs::path& tar) {
+    if (tar != last_tar_) {  // a list names its shards one after another
+      std::error_code ignored;
+      last_is_folder_ = fs::is_directory(tar, ignored);
+      last_tar_ = tar;
+    }
+    return last_is_folder_;
+  }
+
+  fs::path last_tar_;
+  bool last_is_folder_ = false;
+};
 
 /// Keeps ids apart; views into the manifest's content.
 class Ids {
@@ -158,28 +197,31 @@ Header parse_header(std::string_view line, const Place& place) {
       refuse(place, fmt::format("two columns are called {}", in_quotes(names[i])), "columns");
     field = i;
   }
-  for (const auto column : {kId, kVideo, kFrames}) {
-    if (!header.field_of[column]) {
-      refuse(place,
-             fmt::format(
-                 "no column '{}' in the first line {}; it names the columns, separated by tabs: "
-                 "id, video, audio, frames, text, ...",
-                 kColumnNames[column], in_quotes(line)),
-             "columns");
-    }
-  }
+  const auto require = [&](bool is_there, std::string_view column) {
+    if (is_there) return;
+    refuse(place,
+           fmt::format("no column '{}' in the first line {}; it names the columns, separated by "
+                       "tabs: id, video, audio, frames, text, ...",
+                       column, in_quotes(line)),
+           "columns");
+  };
+  require(header.field_of[kId].has_value(), "id");
+  require(header.field_of[kVideo] || header.field_of[kAudio], "video");
+  require(header.field_of[kFrames].has_value(), "frames");
   return header;
 }
 
 Manifest parse_tsv(std::string_view content, const fs::path& file) {
   Manifest manifest{.file = file, .utterances = {}};
-  Lines lines(content, file);
+  ManifestLines lines(content, file);
   const auto first = lines.next();
   if (!first)
     throw DataError(fmt::format("{}: empty, expected a line that names the columns", file.string()),
                     "columns");
   const auto header = parse_header(*first, lines.place());
   const auto folder = file.parent_path();
+  const auto list = std::make_shared<const fs::path>(file);
+  Paths paths;
   Ids ids;
   while (const auto line = lines.next()) {
     if (line->empty()) continue;
@@ -191,21 +233,26 @@ Manifest parse_tsv(std::string_view content, const fs::path& file) {
           fmt::format("{} columns, but the first line names {}", fields.size(), header.num_fields),
           "columns");
     }
-    const auto text = [&](Column column) { return std::string(header.get(fields, column)); };
+    const auto text = [&](Column column) {
+      return text_of(header.get(fields, column), kColumnNames[column], place);
+    };
     ids.add(header.get(fields, kId), place);
-    if (header.get(fields, kVideo).empty()) {
-      refuse(place, fmt::format("{} has no video", in_quotes(header.get(fields, kId))), "missing");
+    if (header.get(fields, kVideo).empty() && header.get(fields, kAudio).empty()) {
+      refuse(place,
+             fmt::format("{} has neither video nor audio", in_quotes(header.get(fields, kId))),
+             "missing");
     }
     manifest.utterances.push_back({.id = text(kId),
-                                   .video = parse_location(header.get(fields, kVideo), folder),
-                                   .audio = parse_location(header.get(fields, kAudio), folder),
+                                   .video = paths.find(header.get(fields, kVideo), folder),
+                                   .audio = paths.find(header.get(fields, kAudio), folder),
                                    .frames = parse_frames(header.get(fields, kFrames), place),
                                    .text = text(kText),
                                    .speaker = text(kSpeaker),
                                    .subset = text(kSubset),
                                    .source = text(kSource),
                                    .text_is_units = false,
-                                   .labels = {}});
+                                   .labels = {},
+                                   .origin = {.list = list, .line = place.line}});
   }
   return manifest;
 }
@@ -233,7 +280,9 @@ class TagFolders {
 Manifest parse_published(std::string_view content, const fs::path& file) {
   constexpr std::size_t kNumFields = 4;
   Manifest manifest{.file = file, .utterances = {}};
-  Lines lines(content, file);
+  ManifestLines lines(content, file);
+  const auto list = std::make_shared<const fs::path>(file);
+  Paths paths;
   TagFolders folders(file.parent_path());
   Ids ids;
   while (const auto line = lines.next()) {
@@ -256,16 +305,17 @@ Manifest parse_published(std::string_view content, const fs::path& file) {
     const auto id = path.substr(0, dot);
     ids.add(id, place);
     const auto& folder = folders.of(fields[0]);
-    manifest.utterances.push_back({.id = std::string(id),
-                                   .video = parse_location(path, folder),
-                                   .audio = parse_location(std::string(id) + ".wav", folder),
+    manifest.utterances.push_back({.id = text_of(id, "path", place),
+                                   .video = paths.find(path, folder),
+                                   .audio = paths.find(std::string(id) + ".wav", folder),
                                    .frames = parse_frames(fields[2], place),
-                                   .text = std::string(fields[3]),
+                                   .text = text_of(fields[3], "label ids", place),
                                    .speaker = {},
                                    .subset = {},
-                                   .source = std::string(fields[0]),
+                                   .source = text_of(fields[0], "tag", place),
                                    .text_is_units = true,
-                                   .labels = {}});
+                                   .labels = {},
+                                   .origin = {.list = list, .line = place.line}});
   }
   return manifest;
 }
@@ -299,6 +349,21 @@ std::string Location::text() const {
   return member.empty() ? file.string() : file.string() + "/" + member;
 }
 
+std::string Origin::text(const fs::path& otherwise) const {
+  return list == nullptr ? otherwise.string() : fmt::format("{}:{}", list->string(), line);
+}
+
+std::string Manifest::names() const {
+  std::vector<const fs::path*> lists;
+  for (const auto& utterance : utterances) {
+    const auto* list = utterance.origin.list.get();
+    if (list != nullptr && (lists.empty() || lists.back() != list)) lists.push_back(list);
+  }
+  std::string text;
+  for (const auto* list : lists) text += (text.empty() ? "" : ", ") + list->string();
+  return text.empty() ? file.string() : text;
+}
+
 std::int64_t Manifest::total_frames() const {
   std::int64_t total = 0;
   for (const auto& utterance : utterances) total += utterance.frames;
@@ -306,8 +371,10 @@ std::int64_t Manifest::total_frames() const {
 }
 
 Manifest parse_manifest(std::string_view content, const fs::path& file) {
-  if (content.substr(0, kByteOrderMark.size()) == kByteOrderMark)
-    content.remove_prefix(kByteOrderMark.size());
+  if (content.starts_with(kByteOrderMark)) content.remove_prefix(kByteOrderMark.size());
+  if (content.starts_with("\xFF\xFE") || content.starts_with("\xFE\xFF")) {
+    throw DataError(fmt::format("{}: is UTF-16 text; save it as UTF-8", file.string()), "text");
+  }
   return file.extension() == ".csv" ? parse_published(content, file) : parse_tsv(content, file);
 }
 
@@ -323,8 +390,13 @@ Manifest read_manifest(const fs::path& file) {
     throw ConfigError(
         fmt::format("{}: is a folder, expected a manifest; name the .tsv in it", file.string()));
   }
-  return parse_manifest(read_file(file, kMaxFileBytes, FileKind::kAny),
-                        fs::absolute(file).lexically_normal());
+  auto manifest =
+      parse_manifest(read_file(file, kMaxFileBytes, FileKind::kAny),
+                     fs::absolute(file).lexically_normal());
+  if (manifest.utterances.empty()) {
+    throw DataError(fmt::format("{}: lists no utterances", file.string()), "empty");
+  }
+  return manifest;
 }
 
 Manifest read_manifests(const std::vector<fs::path>& files) {
@@ -334,16 +406,16 @@ Manifest read_manifests(const std::vector<fs::path>& files) {
     if (all.file.empty()) all.file = next.file;
     std::move(next.utterances.begin(), next.utterances.end(), std::back_inserter(all.utterances));
   }
-  if (files.size() > 1) {
-    std::unordered_set<std::string_view> seen;
-    for (const auto& utterance : all.utterances) {
-      if (!seen.insert(utterance.id).second) {
-        throw DataError(
-            fmt::format("{}: id {} is listed by two of the {} manifests that are read together",
-                        all.file.string(), in_quotes(utterance.id), files.size()),
-            "duplicate");
-      }
-    }
+  if (files.size() < 2) return all;
+  std::unordered_map<std::string_view, const Utterance*> seen;
+  for (const auto& utterance : all.utterances) {
+    const auto [known, is_new] = seen.emplace(utterance.id, &utterance);
+    if (is_new) continue;
+    throw DataError(
+        fmt::format("{}: id {} stands in {} as well; utterances that are read together "
+                    "need ids of their own",
+                    utterance.origin.text(), in_quotes(utterance.id), known->second->origin.text()),
+        "duplicate");
   }
   return all;
 }

@@ -6,6 +6,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/utf8.h"
 #include "raven/corpus/npy.h"
 #include "raven/data/transforms.h"
 #include "raven/media/audio_reader.h"
@@ -91,6 +92,12 @@ MediaList list(const std::vector<fs::path>& given, const CountFrames& count, con
     }
     place(utterance, file);
     try {
+      if (!is_utf8(utterance.id)) {
+        throw DataError(fmt::format("{}: its name is no UTF-8 text, and features are named after "
+                                    "it; rename it",
+                                    printable(file.string())),
+                        "name");
+      }
       utterance.frames = count(file);
       if (utterance.frames < 1) {
         throw DataError(fmt::format("{}: holds less than one frame", file.string()), "empty");
@@ -102,6 +109,7 @@ MediaList list(const std::vector<fs::path>& given, const CountFrames& count, con
       }
       media.manifest.utterances.push_back(std::move(utterance));
     } catch (const DataError& error) {
+      utterance.id = is_utf8(utterance.id) ? utterance.id : printable(utterance.id);
       log::warn("skipped '{}' ({}): {}", utterance.id, error.reason(), error.what());
       media.skips->ids.insert(utterance.id);
       ++media.skips->by_reason[error.reason()];

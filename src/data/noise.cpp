@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "raven/core/error.h"
+#include "raven/data/modality.h"
 #include "raven/media/audio_reader.h"
 
 namespace raven::data {
@@ -177,8 +178,9 @@ NoiseSource::NoiseSource(const config::NoiseConfig& config, const Manifest& spee
     state->first_sound = static_cast<std::size_t>(
         std::ranges::find_if(*state->recording, is_sound) - state->recording->begin());
   } else if (config.kind == NoiseKind::kBabble) {
-    state->voices = std::make_shared<const Voices>(
-        config.babble_manifest.empty() ? speech : read_manifest(config.babble_manifest));
+    auto voices = config.babble_manifest.empty() ? speech : read_manifest(config.babble_manifest);
+    require_modalities(voices, {.audio = true}, "babble");
+    state->voices = std::make_shared<const Voices>(std::move(voices));
   }
   state_ = std::move(state);
 }

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <set>
-#include <thread>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "data/preparation_record.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/processors.h"
 #include "raven/core/utf8.h"
 #include "raven/data/shard.h"
 
@@ -78,12 +78,13 @@ std::vector<corpus::SourceClip> list_inputs(const PreparationOptions& options) {
                 clips.end());
   }
   if (clips.empty()) {
-    throw ConfigError(fmt::format("{}: no video files found in the layout '{}'",
-                                  options.inputs.front().string(),
-                                  corpus::name_of(options.layout)));
+    throw ConfigError(
+        fmt::format("{}: no video files found in the layout '{}'; a plain folder (--layout folder) "
+                    "may hold sound files as well",
+                    options.inputs.front().string(), corpus::name_of(options.layout)));
   }
   std::stable_sort(clips.begin(), clips.end(), [](const auto& a, const auto& b) {
-    return std::tie(a.subset, a.id, a.video) < std::tie(b.subset, b.id, b.video);
+    return std::tie(a.subset, a.id, a.file()) < std::tie(b.subset, b.id, b.file());
   });
   return clips;
 }
@@ -92,7 +93,7 @@ ClipVerdict verdict_of(const corpus::SourceClip& clip, std::string verdict, std:
   return {.id = clip.id,
           .verdict = std::move(verdict),
           .message = std::move(message),
-          .file = printable(clip.video.string())};
+          .file = printable(clip.file().string())};
 }
 
 /// Of several clips with the same id, the first is used.
@@ -101,7 +102,7 @@ std::vector<ClipVerdict> take_out_duplicates(std::vector<corpus::SourceClip>& cl
   std::vector<ClipVerdict> duplicates;
   std::vector<corpus::SourceClip> kept;
   for (auto& clip : clips) {
-    const auto [first, is_new] = file_of.emplace(clip.id, clip.video.string());
+    const auto [first, is_new] = file_of.emplace(clip.id, clip.file().string());
     if (is_new) {
       kept.push_back(std::move(clip));
     } else {
@@ -125,13 +126,17 @@ class OpenShard {
     verdicts_.push_back(verdict_of(clip, prepared.verdict, prepared.message));
     for (const auto& utterance : prepared.utterances) {
       if (!writer_) writer_ = std::make_unique<ShardWriter>(files_.tar);
-      const auto video = utterance.id + std::string(video_ending), audio = utterance.id + ".wav";
-      writer_->add(video, utterance.video);
-      writer_->add(audio, utterance.audio);
+      const auto add = [&](const std::string& name, const std::string& bytes) -> Location {
+        if (bytes.empty()) return {};  // no pictures, or no sound
+        writer_->add(name, bytes);
+        return {.file = files_.tar, .member = name};
+      };
+      const auto video = add(utterance.id + std::string(video_ending), utterance.video);
+      const auto audio = add(utterance.id + ".wav", utterance.audio);
       writer_->add(utterance.id + ".txt", utterance.text.empty() ? "" : utterance.text + "\n");
       utterances_.push_back({.id = utterance.id,
-                             .video = {.file = files_.tar, .member = video},
-                             .audio = {.file = files_.tar, .member = audio},
+                             .video = video,
+                             .audio = audio,
                              .frames = utterance.frames,
                              .text = utterance.text,
                              .speaker = clip.speaker,
@@ -220,7 +225,10 @@ std::vector<corpus::SourceClip> clips_to_do(const std::vector<corpus::SourceClip
 void write_manifests(const fs::path& output, const PreparationRecord& record) {
   auto utterances = record.utterances();
   std::stable_sort(utterances.begin(), utterances.end(), [](const auto& a, const auto& b) {
-    return a.video.file < b.video.file;  // in the order of the shards' names, whenever they came
+    const auto shard_of = [](const auto& u) {
+      return u.video.empty() ? u.audio.file : u.video.file;
+    };
+    return shard_of(a) < shard_of(b);  // in the order of the shards' names, whenever they came
   });
   std::map<std::string, Manifest> by_subset;
   for (const auto& utterance : utterances) {
@@ -254,8 +262,7 @@ void count_conversions(const corpus::PreparedClip& prepared, ConvertedClips& con
 }
 
 std::int64_t num_workers(const PreparationOptions& options) {
-  if (options.workers > 0) return options.workers;
-  return std::max<std::int64_t>(1, std::thread::hardware_concurrency());
+  return options.workers > 0 ? options.workers : usable_processors();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "raven/corpus/npy.h"
 #include "raven/data/wave_view.h"
 #include "raven/media/audio_reader.h"
+#include "raven/media/probe.h"
 #include "raven/media/video_reader.h"
 
 namespace raven::data {
@@ -89,25 +91,28 @@ bool sound_is_in_video(const Utterance& utterance) {
          !utterance.video.empty() && !ends_in(utterance.video, ".npy");
 }
 
-void read_media_audio(const Location& location, ShardCache& shards,
-                      const media::AudioOptions& options, std::span<float> samples) {
+/// These give the number of samples that there are, before they are cut or padded.
+std::size_t read_media_audio(const Location& location, ShardCache& shards,
+                             const media::AudioOptions& options, std::span<float> samples) {
   const MediaSource source(location, shards);
   const auto audio = media::read_audio(source.get(), options);
   fit(audio.samples, samples);
   if (!std::all_of(samples.begin(), samples.end(), [](float x) { return std::isfinite(x); })) {
     throw DataError(fmt::format("{}: holds samples that are no numbers", location.text()));
   }
+  return audio.samples.size();
 }
 
-/// False when the file is not the plain kind of WAV, which libav must read.
-bool read_plain_wave(const Location& location, ShardCache& shards, std::span<float> samples) {
+/// Empty when the file is not the plain kind of WAV: libav must read it.
+std::optional<std::size_t> read_plain_wave(const Location& location, ShardCache& shards,
+                                           std::span<float> samples) {
   const Bytes bytes(location, shards);
   const auto pcm = view_pcm16_wave(bytes.view(), location.text());
-  if (!pcm) return false;
+  if (!pcm) return std::nullopt;
   const auto count = std::min(pcm->size() / 2, samples.size());
   pcm16_to_float(pcm->first(2 * count), samples.data());
   std::fill(samples.begin() + static_cast<std::ptrdiff_t>(count), samples.end(), 0.0F);
-  return true;
+  return pcm->size() / 2;
 }
 
 [[noreturn]] void wrong_shape(const Location& location, const std::string& found) {
@@ -148,10 +153,14 @@ SampleReader::SampleReader(const SampleOptions& options, std::shared_ptr<ShardCa
 
 void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
                         float* audio, Random* noise_draws) const {
+  const auto frame_bytes = options_.video.crop * options_.video.crop;
+  auto found = Modalities{.video = true, .audio = true};
+  if (options_.absent_is_blank) found = modalities(utterance);
   std::optional<double> start_s;
-  if (video != nullptr) {
+  if (video != nullptr && !found.video) {
+    std::memset(video, 0, static_cast<std::size_t>(utterance.frames * frame_bytes));
+  } else if (video != nullptr) {
     const FrameCutter cutter(options_.video, placement);
-    const auto frame_bytes = cutter.side() * cutter.side();
     start_s =
         read_video(utterance, [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
           cutter.cut(pixels, stride, video + t * frame_bytes);
@@ -160,6 +169,10 @@ void SampleReader::read(const Utterance& utterance, const Placement& placement, 
   if (audio == nullptr) return;
   const std::span samples(audio,
                           static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
+  if (!found.audio) {
+    std::ranges::fill(samples, 0.0F);
+    return;
+  }
   read_audio(utterance, start_s, samples);
   if (options_.noise != nullptr && noise_draws != nullptr)
     mix_noise(utterance, samples, *noise_draws);
@@ -167,11 +180,35 @@ void SampleReader::read(const Utterance& utterance, const Placement& placement, 
 }
 
 void SampleReader::check(const Utterance& utterance) const {
-  const auto start_s =
-      read_video(utterance, [](std::int64_t, const std::uint8_t*, std::int64_t) {});
-  // The video does hold as many frames as are listed.
-  std::vector<float> samples(static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
-  read_audio(utterance, start_s, samples);
+  std::optional<double> start_s;
+  if (!utterance.video.empty())
+    start_s = read_video(utterance, [](std::int64_t, const std::uint8_t*, std::int64_t) {});
+  if (!modalities(utterance).audio) return;
+  const auto wanted = static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame);
+  const auto check_length = [&](std::size_t found) {
+    if (found >= wanted / 2) return;
+    throw DataError(
+        fmt::format("{}: '{}' lists {} frames, {:.2f} s, but has only {:.2f} s of sound",
+                    place_of(utterance), utterance.id, utterance.frames,
+                    media::seconds(utterance.frames),
+                    static_cast<double>(found) / media::kSampleRateHz),
+        "short-audio");
+  };
+  // Memory is spent on what is listed only once as much of it is there.
+  if (utterance.video.empty()) check_length(read_audio(utterance, start_s, {}));
+  std::vector<float> samples(wanted);
+  check_length(read_audio(utterance, start_s, samples));
+}
+
+Modalities SampleReader::modalities(const Utterance& utterance) const {
+  auto found = listed_modalities(utterance);
+  if (!found.audio || !utterance.audio.empty()) return found;
+  try {
+    const MediaSource source(utterance.video, *shards_);
+    found.audio = media::probe(source.get()).has_audio;
+  } catch (const DataError&) {  // whoever reads it says what is wrong with it
+  }
+  return found;
 }
 
 Sample SampleReader::read(const Utterance& utterance, const Placement& placement) const {
@@ -187,6 +224,10 @@ Sample SampleReader::read(const Utterance& utterance, const Placement& placement
 
 std::optional<double> SampleReader::read_video(const Utterance& utterance,
                                                const FrameSink& sink) const {
+  if (utterance.video.empty()) {
+    throw DataError(fmt::format("{}: '{}' has no video", place_of(utterance), utterance.id),
+                    "no-video");
+  }
   if (ends_in(utterance.video, ".npy")) {
     const Bytes bytes(utterance.video, *shards_);
     read_raw_video(utterance, bytes.view(), sink);
@@ -227,20 +268,21 @@ void SampleReader::read_raw_video(const Utterance& utterance, std::span<const st
   for (std::int64_t t = 0; t < utterance.frames; ++t) sink(t, pixels + t * kPixels, kStoredSide);
 }
 
-void SampleReader::read_audio(const Utterance& utterance, std::optional<double> start_s,
-                              std::span<float> samples) const {
+std::size_t SampleReader::read_audio(const Utterance& utterance, std::optional<double> start_s,
+                                     std::span<float> samples) const {
   if (sound_is_in_video(utterance)) {
     return read_media_audio(utterance.video, *shards_,
                             {.origin_s = start_s, .from_first_picture = true}, samples);
   }
   if (utterance.audio.empty()) {
     throw DataError(
-        fmt::format("{}: '{}' has raw frames and no audio", manifest_.string(), utterance.id),
+        fmt::format("{}: '{}' has raw frames and no audio", place_of(utterance), utterance.id),
         "no-audio");
   }
-  if (ends_in(utterance.audio, ".wav") && read_plain_wave(utterance.audio, *shards_, samples))
-    return;
-  read_media_audio(utterance.audio, *shards_, {}, samples);
+  if (ends_in(utterance.audio, ".wav")) {
+    if (const auto found = read_plain_wave(utterance.audio, *shards_, samples)) return *found;
+  }
+  return read_media_audio(utterance.audio, *shards_, {}, samples);
 }
 
 void SampleReader::mix_noise(const Utterance& utterance, std::span<float> samples,
@@ -255,8 +297,12 @@ void SampleReader::mix_noise(const Utterance& utterance, std::span<float> sample
 void SampleReader::wrong_frame_count(const Utterance& utterance, std::int64_t found) const {
   throw DataError(
       fmt::format("{}: '{}' lists {} video frames but the clip holds {}; rebuild the manifest",
-                  manifest_.string(), utterance.id, utterance.frames, found),
+                  place_of(utterance), utterance.id, utterance.frames, found),
       "frame-count");
+}
+
+std::string SampleReader::place_of(const Utterance& utterance) const {
+  return utterance.origin.text(manifest_);
 }
 
 }  // namespace raven::data

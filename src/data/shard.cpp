@@ -127,6 +127,25 @@ std::vector<ShardMember> parse_shard_index(std::string_view content, const fs::p
 struct Shard::State {
   explicit State(const fs::path& tar) : file(tar), mapped(tar) {}
 
+  /// Bytes of the tar, read from the disk here, where a file cut short or a broken disk is an error
+  /// and no SIGBUS. `what` is named in messages.
+  [[nodiscard]] std::span<const std::byte> load(std::uint64_t offset, std::uint64_t size,
+                                                std::string_view what) const {
+    const auto bytes = mapped.bytes().subspan(offset, size);
+#ifdef MADV_POPULATE_READ
+    // Kernels before 5.14 do not know this (EINVAL).
+    if (!bytes.empty() && !advise(bytes, MADV_POPULATE_READ) && errno != EINVAL) {
+      throw DataError(fmt::format("{}: cannot read '{}': {}; was the file cut short while in use?",
+                                  file.string(), what, std::strerror(errno)),
+                      "unreadable");
+    }
+#endif
+    return bytes;
+  }
+
+  void read_index(const fs::path& index);
+  void look_for_members();
+
   [[noreturn]] void does_not_fit(const ShardMember& member) const {
     throw DataError(fmt::format(
         "{}: the index places '{}' at byte {} ({} bytes), where the tar does not hold it; "
@@ -138,21 +157,44 @@ struct Shard::State {
   MappedFile mapped;
   std::vector<ShardMember> members;
   std::unordered_map<std::string_view, const ShardMember*> by_name;
+  bool has_index = true;
 };
+
+void Shard::State::read_index(const fs::path& index) {
+  members = parse_shard_index(read_file(index, kMaxIndexBytes), index);
+  const auto file_size = mapped.bytes().size();
+  by_name.reserve(members.size());
+  for (const auto& member : members) {
+    if (member.offset < kTarBlock || member.offset % kTarBlock != 0 || member.offset > file_size ||
+        member.size > file_size - member.offset) {
+      does_not_fit(member);
+    }
+    if (!by_name.emplace(member.name, &member).second) {
+      throw DataError(fmt::format("{}: lists '{}' twice", index.string(), member.name));
+    }
+  }
+}
+
+/// Of several members of one name the last counts, as for tar.
+void Shard::State::look_for_members() {
+  has_index = false;
+  const auto read = [this](std::uint64_t offset, std::uint64_t size) {
+    return load(offset, size, "headers of members");
+  };
+  for (auto& found : list_tar(mapped.bytes().size(), read, file.string())) {
+    members.push_back({.name = std::move(found.name), .offset = found.offset, .size = found.size});
+  }
+  by_name.reserve(members.size());
+  for (const auto& member : members) by_name[member.name] = &member;
+}
 
 Shard::Shard(const fs::path& tar) : state_(std::make_unique<State>(tar)) {
   const auto index = index_of(tar);
-  state_->members = parse_shard_index(read_file(index, kMaxIndexBytes), index);
-  const auto file_size = state_->mapped.bytes().size();
-  state_->by_name.reserve(state_->members.size());
-  for (const auto& member : state_->members) {
-    if (member.offset < kTarBlock || member.offset % kTarBlock != 0 || member.offset > file_size ||
-        member.size > file_size - member.offset) {
-      state_->does_not_fit(member);
-    }
-    if (!state_->by_name.emplace(member.name, &member).second) {
-      throw DataError(fmt::format("{}: lists '{}' twice", index.string(), member.name));
-    }
+  std::error_code ignored;
+  if (fs::exists(index, ignored)) {
+    state_->read_index(index);
+  } else {
+    state_->look_for_members();
   }
 }
 
@@ -172,23 +214,17 @@ std::span<const std::byte> Shard::read(std::string_view name) const {
   if (member == nullptr) {
     throw DataError(fmt::format("{}: no member '{}'", state_->file.string(), name), "missing");
   }
-  const auto block =
-      state_->mapped.bytes().subspan(member->offset - kTarBlock, kTarBlock + member->size);
-#ifdef MADV_POPULATE_READ
-  // All pages are read here, where a file cut short or a broken disk is an error and no SIGBUS.
-  // Kernels before 5.14 do not know this (EINVAL).
-  if (!advise(block, MADV_POPULATE_READ) && errno != EINVAL) {
-    throw DataError(fmt::format("{}: cannot read '{}': {}; was the file cut short while in use?",
-                                state_->file.string(), name, std::strerror(errno)),
-                    "unreadable");
-  }
-#endif
-  if (tar_content_size(block.first(kTarBlock)) != member->size) state_->does_not_fit(*member);
+  const auto block = state_->load(member->offset - kTarBlock, kTarBlock + member->size, name);
+  const auto header = block.first(kTarBlock);
+  const bool fits = state_->has_index ? tar_content_size(header) == member->size
+                                      : parse_tar_header(header).has_value();
+  if (!fits) state_->does_not_fit(*member);
   return block.subspan(kTarBlock);
 }
 
 void Shard::verify(const ShardMember& member) const {
   const auto found = checksum(as_text(read(member.name)));
+  if (!state_->has_index) return;
   if (found != member.checksum) {
     throw DataError(fmt::format("{}: '{}' has checksum {}, the index says {}; the file is damaged",
                                 state_->file.string(), member.name, checksum_text(found),

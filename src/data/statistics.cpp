@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "raven/core/error.h"
+#include "raven/data/modality.h"
 #include "raven/media/media.h"
 
 namespace raven::data {
@@ -73,7 +74,12 @@ ManifestStatistics statistics_of(const Manifest& manifest) {
       share->frames += utterance.frames;
     }
     if (!utterance.speaker.empty()) speakers.insert(utterance.speaker);
-    if (!utterance.video.member.empty()) shards.insert(utterance.video.file.string());
+    for (const auto* part : {&utterance.video, &utterance.audio}) {
+      if (!part->member.empty()) shards.insert(part->file.string());
+    }
+    const auto [video, audio] = listed_modalities(utterance);
+    statistics.with_video += video ? 1 : 0;
+    statistics.with_audio += audio ? 1 : 0;
     if (!utterance.text.empty()) ++statistics.with_text;
     statistics.words += count_words(utterance.text);
   }
@@ -98,6 +104,8 @@ std::string to_json(const ManifestStatistics& s) {
                                          {"shortest_s", media::seconds(s.shortest)},
                                          {"median_s", media::seconds(s.median)},
                                          {"longest_s", media::seconds(s.longest)},
+                                         {"with_video", s.with_video},
+                                         {"with_audio", s.with_audio},
                                          {"speakers", s.speakers},
                                          {"with_text", s.with_text},
                                          {"words", s.words},
@@ -115,10 +123,10 @@ std::string to_text(const ManifestStatistics& s) {
   auto out = fmt::format(
       "utterances  {}\nhours       {:.3f}\nframes      {}\nlength      {:.2f} s shortest, {:.2f} s "
       "median, {:.2f} s longest\n"
-      "speakers    {}\nwith text   {} ({} words)\nshards      {}\n",
+      "with video  {}\nwith audio  {}\nspeakers    {}\nwith text   {} ({} words)\nshards      {}\n",
       s.all.utterances, s.hours(), s.all.frames, media::seconds(s.shortest),
-      media::seconds(s.median), media::seconds(s.longest), s.speakers, s.with_text, s.words,
-      s.shards);
+      media::seconds(s.median), media::seconds(s.longest), s.with_video, s.with_audio, s.speakers,
+      s.with_text, s.words, s.shards);
   out += shares_text("subset", s.subsets) + shares_text("source", s.sources);
   for (const auto& bin : s.lengths) {
     const auto bar = static_cast<std::size_t>((bin.utterances * kWidestBar + most - 1) / most);

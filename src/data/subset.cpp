@@ -5,6 +5,8 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/lines.h"
+#include "raven/core/utf8.h"
 #include "raven/media/media.h"
 
 namespace raven::data {
@@ -27,7 +29,7 @@ Manifest subset_of_hours(const Manifest& manifest, double hours) {
   if (media::hours(manifest.total_frames()) < hours) {
     throw ConfigError(fmt::format(
         "{}: lasts {:.3f} hours, data.labelled_hours asks for {}; ask for less, or null for all",
-        manifest.file.string(), media::hours(manifest.total_frames()), hours));
+        manifest.names(), media::hours(manifest.total_frames()), hours));
   }
   std::vector<std::pair<std::uint64_t, std::size_t>> lots;
   for (std::size_t i = 0; i < manifest.utterances.size(); ++i)
@@ -56,17 +58,17 @@ Manifest subset_of_list(const Manifest& manifest, const std::filesystem::path& l
   const auto content = read_file(list, kMaxListBytes);
   std::vector<std::size_t> chosen;
   std::string_view rest = content;
-  for (std::size_t line = 1; !rest.empty(); ++line) {
-    const auto end = rest.find('\n');
-    auto id = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (!id.empty() && id.back() == '\r') id.remove_suffix(1);
-    if (id.empty()) continue;
-    const auto found = index.find(id);
+  if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
+  Lines lines(rest);
+  while (const auto id = lines.next()) {
+    if (id->empty()) continue;
+    const auto found = index.find(*id);
     if (found == index.end()) {
-      throw DataError(fmt::format("{}:{}: no utterance '{}' in {}", list.string(), line,
-                                  id.substr(0, 200), manifest.file.string()),
-                      "missing");
+      throw DataError(
+          fmt::format("{}:{}: no utterance '{}' in {}{}", list.string(), lines.number(),
+                      printable(id->substr(0, 200)), manifest.names(),
+                      is_utf8(*id) ? "" : "; this is no UTF-8 text, save the list as UTF-8"),
+          "missing");
     }
     chosen.push_back(found->second);
   }

@@ -1,13 +1,16 @@
-// The tar format (POSIX.1-1988 ustar, with a pax header where a name is too long for it).
+// The tar format (POSIX.1-1988 ustar, with a pax header where a name is too long for it), and what
+// other programs make of it: GNU's long names and sizes, the format of Unix V7.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace raven::data {
 
@@ -26,5 +29,29 @@ std::string tar_header(std::string_view name, std::uint64_t size);
 /// Size of content that a header block announces; empty when the block is no header of a regular
 /// file.
 std::optional<std::uint64_t> tar_content_size(std::span<const std::byte> block);
+
+/// What a header block of any program says.
+struct TarHeader {
+  std::string name;
+  std::uint64_t size = 0;
+  char type = '0';
+};
+
+/// Empty when the block is no header, by its checksum.
+std::optional<TarHeader> parse_tar_header(std::span<const std::byte> block);
+
+/// A regular file in a tar.
+struct TarMember {
+  std::string name;                    // without a leading ./
+  std::uint64_t offset = 0, size = 0;  // of its content
+};
+
+/// Bytes of a tar, where all of them are there.
+using ReadTar = std::function<std::span<const std::byte>(std::uint64_t offset, std::uint64_t size)>;
+
+/// The regular files of a tar of `tar_size` bytes, found by its headers alone; others (folders,
+/// links) are passed over. `file` is named in messages. Throws DataError ("corrupt") for what is no
+/// tar, is cut off, has sparse files, or would take more memory than names may (1 GiB).
+std::vector<TarMember> list_tar(std::uint64_t tar_size, const ReadTar& read, std::string_view file);
 
 }  // namespace raven::data

@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "raven/core/error.h"
+#include "raven/core/processors.h"
+#include "raven/core/utf8.h"
 #include "raven/data/sample_reader.h"
 
 namespace raven::data {
@@ -56,6 +58,9 @@ void check_utterances(Work& work) {
     } catch (const DataError& error) {
       work.outcomes[number] =
           Problem{.id = utterance.id, .reason = error.reason(), .message = full_message(error)};
+    } catch (const SystemError& error) {
+      throw SystemError(fmt::format("{}: '{}': {}", utterance.origin.text(work.manifest.file),
+                                    printable(utterance.id), full_message(error)));
     }
     ++work.done;
   }
@@ -72,8 +77,7 @@ void run_worker(Work& work) {
 }
 
 std::int64_t num_threads(std::int64_t asked, std::size_t utterances) {
-  const auto cores = std::max<std::int64_t>(1, std::thread::hardware_concurrency());
-  return std::clamp<std::int64_t>(asked > 0 ? asked : cores, 1,
+  return std::clamp<std::int64_t>(asked > 0 ? asked : usable_processors(), 1,
                                   std::max<std::int64_t>(1, static_cast<std::int64_t>(utterances)));
 }
 

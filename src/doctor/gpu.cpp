@@ -2,7 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
 #include "doctor/visible_devices.h"
 
 namespace raven::doctor {

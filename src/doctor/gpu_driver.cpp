@@ -6,7 +6,7 @@
 #include <array>
 #include <filesystem>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
 #include "raven/doctor/gpu.h"
 
 namespace raven::doctor {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
 
 extern char** environ;
 

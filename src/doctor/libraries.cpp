@@ -9,7 +9,7 @@
 #include <optional>
 #include <set>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
 
 namespace raven::doctor {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <string>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
 
 namespace raven::doctor {
 namespace {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
 
 namespace raven::doctor {
 namespace {

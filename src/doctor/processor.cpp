@@ -1,14 +1,12 @@
 #include "raven/doctor/processor.h"
 
-#include <sched.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <thread>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
+#include "raven/core/processors.h"
 
 namespace raven::doctor {
 namespace {
@@ -40,12 +38,6 @@ std::string vector_units(const Processor& processor) {
   if (has(processor, "asimd")) add("NEON");
   if (has(processor, "sve")) add("SVE");
   return units;
-}
-
-/// Cores' worth of time that the process can have.
-std::int64_t usable_cores(const Processor& processor) {
-  if (!processor.quota) return processor.cores;
-  return std::min(processor.cores, std::max<std::int64_t>(1, std::llround(*processor.quota)));
 }
 
 Finding check_cores(const Processor& processor) {
@@ -92,7 +84,7 @@ Finding check_vector_units(const Processor& processor, const CpuUse& use) {
 }
 
 Finding check_threads(const Processor& processor, const CpuUse& use) {
-  const auto usable = usable_cores(processor);
+  const auto usable = usable_processors(processor.cores, processor.quota);
   const auto asked = use.omp_threads ? whole_number(*use.omp_threads) : std::nullopt;
   if (use.omp_threads && (!asked || *asked < 1) &&
       use.omp_threads->find(',') == std::string::npos) {
@@ -137,12 +129,7 @@ Processor parse_cpuinfo(std::string_view text) {
 
 Processor read_processor(const ControlGroup& group) {
   auto processor = parse_cpuinfo(read_text("/proc/cpuinfo").value_or(""));
-  cpu_set_t mine;
-  CPU_ZERO(&mine);
-  processor.cores = ::sched_getaffinity(0, sizeof(mine), &mine) == 0
-                        ? CPU_COUNT(&mine)
-                        : static_cast<std::int64_t>(std::thread::hardware_concurrency());
-  processor.cores = std::max<std::int64_t>(processor.cores, 1);
+  processor.cores = allowed_processors();
   processor.quota = group.cpu_quota;
   return processor;
 }

@@ -6,7 +6,7 @@
 #include <set>
 #include <string_view>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
 
 namespace raven::doctor {
 namespace {

@@ -11,6 +11,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/processors.h"
 #include "raven/data/labels.h"
 #include "raven/data/sample_reader.h"
 #include "raven/decode/decode.h"
@@ -85,7 +86,7 @@ class UtteranceEncoder {
                                                             const See& see) {
     const data::Manifest manifest{.file = set_.manifest.file, .utterances = std::move(utterances)};
     auto options = input_options(loaded_.config, manifest, config_.noise.seed);
-    options.workers = config_.data.workers;
+    options.workers = num_readers(config_.data.workers, /*most=*/2);
     options.max_skipped = config_.data.max_skipped;
     options.noise = set_.noise;
     options.skips = std::make_shared<data::SkipRecord>();

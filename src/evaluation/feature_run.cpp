@@ -11,6 +11,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/processors.h"
 #include "raven/core/utf8.h"
 #include "raven/media/media.h"
 #include "raven/train/encoder_source.h"
@@ -197,7 +198,7 @@ bool FeatureRun::encode(const std::shared_ptr<data::SkipRecord>& skips, const st
   if (counts_.kept > 0) log::info("{}: has {} utterances already", config_.out, counts_.kept);
   const data::Manifest unfinished{.file = manifest_.file, .utterances = groups.utterances};
   auto options = input_options(loaded_.config, unfinished, /*seed=*/0);
-  options.workers = config_.data.workers;
+  options.workers = num_readers(config_.data.workers, /*most=*/2);
   options.max_skipped = config_.data.max_skipped;
   options.skips = skips;
   const bool whole = read_each(unfinished, options, device_, stop, [&](const data::Batch& one) {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "raven/core/error.h"
+#include "raven/core/processors.h"
 #include "raven/data/batching.h"
 #include "raven/media/media.h"
 #include "raven/train/schedule.h"
@@ -86,7 +87,7 @@ Worst worst_batch(const Config& config, const Data& data, const Hardware& hardwa
   Surroundings surroundings{.accumulate = config.train.accumulate};
   std::vector<Networks> held_out;  // none or one
   if (loads) {
-    surroundings.threads = config.data.workers;
+    surroundings.threads = num_readers(config.data.workers, /*most=*/4);
     surroundings.cached_features = cached_features(config, data);
     if (looks_at_held_out(config)) {
       const auto frames = std::max(config.data.valid_max_frames, data.longest);

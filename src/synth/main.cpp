@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "raven/core/error.h"
+#include "raven/core/home.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
 #include "raven/core/utf8.h"
@@ -59,12 +60,13 @@ void declare(CLI::App& app, ProgramOptions& options) {
 }
 
 ExitCode run(const ProgramOptions& options) {
-  const auto report =
-      raven::synth::make_corpus(raven::synth::resolved(options.corpus), options.workers);
+  auto corpus = raven::synth::resolved(options.corpus);
+  corpus.out = raven::expand_home(corpus.out.native());
+  const auto report = raven::synth::make_corpus(corpus, options.workers);
   const double rate = static_cast<double>(report.frames) / std::max(report.seconds, 1e-9);
   std::cout << raven::for_terminal(fmt::format(
       "{}: {} utterances made, {} kept; {} frames in {:.2f} s, {:.0f} frames/s\n",
-      options.corpus.out.string(), report.made, report.kept, report.frames, report.seconds, rate));
+      corpus.out.string(), report.made, report.kept, report.frames, report.seconds, rate));
   if (!report.stopped) return ExitCode::kDone;
   raven::log::warn("stopped; run the same command again to go on");
   return ExitCode::kStopped;

@@ -45,7 +45,8 @@ void list_options(ProgramOptions& options, Option&& option) {
   option("--seed", corpus.seed, "start of every random draw");
   option("--kind", corpus.kind, "what is said");
   option("--crf", corpus.crf, "H.264 quality, 0 (lossless) to 51");
-  option("--workers", options.workers, "processes; 0: one per core");
+  option("--workers", options.workers,
+         "processes; 0: one for each processor of which raven has a share");
 }
 
 }  // namespace raven::synth

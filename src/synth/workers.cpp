@@ -20,6 +20,7 @@
 #include "raven/core/files.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
+#include "raven/core/processors.h"
 #include "raven/core/progress.h"
 
 namespace raven::synth {
@@ -164,8 +165,7 @@ CorpusReport make_corpus(const CorpusOptions& options, int num_workers) {
   claim_folder(options);
   SensorNoise::tile();  // made once, before the workers
   const auto plans = plan_corpus(options);
-  if (num_workers <= 0)
-    num_workers = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+  if (num_workers <= 0) num_workers = static_cast<int>(usable_processors());
   num_workers = static_cast<int>(std::min<std::int64_t>(num_workers, std::ssize(plans)));
   const auto share = std::clamp<std::int64_t>(std::ssize(plans) / (num_workers * 8), 1, 8);
 

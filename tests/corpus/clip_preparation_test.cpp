@@ -430,7 +430,10 @@ TEST_F(ClipPreparation, RefusesLandmarksOfAnotherLength) {
 
 TEST_F(ClipPreparation, NamesWhatIsMissing) {
   EXPECT_EQ(prepare({.has_landmarks = false}).verdict, "missing-landmarks");
-  EXPECT_EQ(prepare({.has_audio = false}).verdict, "no-audio");
+  const auto silent = prepare({.has_audio = false});
+  EXPECT_EQ(silent.verdict, "ok");
+  EXPECT_THAT(silent.message, HasSubstr("without sound"));
+  EXPECT_TRUE(silent.utterances.at(0).audio.empty());
   EXPECT_EQ(prepare({.has_video = false}).verdict, "no-video");
   EXPECT_EQ(prepare({.frames = 11}).verdict, "short");
   options.segments.min_frames = 11;

@@ -31,6 +31,31 @@ class SourceClips : public testing::Test {
   TemporaryFolder temporary_;
 };
 
+TEST_F(SourceClips, ListsSoundFilesOfAPlainFolder) {
+  touch("test/ann/a.flac");
+  touch("test/ann/a.txt");
+  touch("test/ann/film.mp4");
+  touch("test/ann/film.wav");
+  touch("test/ann/film.mp3");
+  touch("test/ann/notes.doc");
+  const auto clips = list_clips(folder(), Layout::kFolder);
+  EXPECT_THAT(ids(clips), ElementsAre("test/ann/a", "test/ann/film"));
+  EXPECT_TRUE(clips[0].video.empty());
+  EXPECT_EQ(clips[0].audio, folder() / "test/ann/a.flac");
+  EXPECT_EQ(clips[0].text, folder() / "test/ann/a.txt");
+  EXPECT_EQ(clips[0].speaker, "ann");
+  EXPECT_TRUE(clips[0].landmarks.empty());
+  EXPECT_TRUE(clips[1].audio.empty());
+  EXPECT_EQ(clips[1].spare, folder() / "test/ann/film.mp3");
+  EXPECT_THAT(ids(list_clips(folder(), Layout::kLrs3)), ElementsAre("test/ann/film"));
+}
+
+TEST_F(SourceClips, AFolderCalledTestAloneIsNoLrs3) {
+  touch("test/a.flac");
+  touch("train/b.flac");
+  EXPECT_THAT(ids(list_clips(folder(), Layout::kAuto)), ElementsAre("test/a", "train/b"));
+}
+
 TEST_F(SourceClips, ListsLrs3) {
   touch("trainval/bob/00002.mp4");
   touch("trainval/bob/00002.txt");

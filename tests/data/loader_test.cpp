@@ -263,6 +263,53 @@ TEST_F(LoaderTest, SkipsAndCountsWhatCannotBeUsed) {
                   ": 's0/0' lists 13 video frames but the clip holds 12; rebuild the manifest")));
 }
 
+TEST_F(LoaderTest, NamesListLineAndUtteranceOfWhatItCannotUse) {
+  (void)corpus({4, 5});
+  const auto first = folder_.path() / "manifest.tsv", second = folder_.path() / "second.tsv";
+  write_file_atomically(second, "id\tvideo\taudio\tframes\nx\tnone.npy\tnone.wav\t6\n");
+  auto options = small_options();
+  Loader loader(read_manifests({first, second}), options);
+  (void)take(loader, loader.batches_per_epoch());
+  EXPECT_THAT(loader.skipped_lines(),
+              ElementsAre(HasSubstr("x\tmissing\t" + second.string() + ":2: ")));
+  options.max_skipped = 0;
+  Loader strict(read_manifests({first, second}), options);
+  try {
+    (void)take(strict, strict.batches_per_epoch());
+    FAIL();
+  } catch (const SkipBudgetError& error) {
+    EXPECT_THAT(error.what(), HasSubstr(second.string() + ":2: "));
+  }
+  const auto locked = folder_.path() / "loop.npy";
+  std::filesystem::create_symlink(locked, locked);
+  write_file_atomically(second, "id\tvideo\taudio\tframes\nx\tloop.npy\tnone.wav\t6\n");
+  Loader failing(read_manifests({first, second}), options);
+  try {
+    (void)take(failing, failing.batches_per_epoch());
+    FAIL();
+  } catch (const SystemError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("'x': " + second.string() + ":2: "));
+  }
+}
+
+TEST_F(LoaderTest, ReadsSoundWithoutPicturesAndPicturesWithoutSound) {
+  const auto manifest = corpus({4, 5, 6});
+  auto heard = manifest, seen = manifest;
+  for (auto& utterance : heard.utterances) utterance.video = {};
+  for (auto& utterance : seen.utterances) utterance.audio = {};
+  auto options = small_options();
+  options.mask.reset();
+  Loader both(manifest, options);
+  const auto expected = both.next();
+  options.read_video = false;
+  EXPECT_TRUE(torch::equal(Loader(heard, options).next()->audio, expected->audio));
+  options.read_video = true;
+  options.read_audio = false;
+  EXPECT_TRUE(torch::equal(Loader(seen, options).next()->video, expected->video));
+  Loader blind(heard, options);
+  EXPECT_THROW((void)blind.next(), SkipBudgetError);
+}
+
 TEST_F(LoaderTest, PassesOverABatchOfBadClips) {
   auto manifest = corpus({10, 10, 5, 5});
   manifest.utterances[0].video.member = manifest.utterances[1].video.member = "none.npy";

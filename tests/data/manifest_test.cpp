@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -57,6 +58,101 @@ TEST(Manifest, AcceptsByteOrderMarkAndWindowsLineEnds) {
   EXPECT_EQ(manifest.utterances[1].frames, 6);
 }
 
+TEST(Manifest, AcceptsLineEndsOfOldMacs) {
+  const auto manifest = parse_manifest(
+      "id\tvideo\taudio\tframes\ttext\ra\ta.mp4\t\t5\tHELLO\rb\tb.mp4\t\t6\tX\r", "/d/m.tsv");
+  ASSERT_EQ(manifest.utterances.size(), 2U);
+  EXPECT_EQ(manifest.utterances[0].text, "HELLO");
+  EXPECT_EQ(manifest.utterances[1].origin.text(), "/d/m.tsv:3");
+  EXPECT_EQ(parse_manifest("lrs3,a.avi,5,1\rlrs3,b.avi,6,2\r", "/d/l.csv").utterances.size(), 2U);
+  EXPECT_THAT(refusal(std::string(kHeader) + "a\ta.mp4\t\t5\t\nb\rc\n").first,
+              HasSubstr("m.tsv:3: 1 columns"));  // not as soon as there is one somewhere
+}
+
+TEST(Manifest, AnUtteranceMayLackVideoOrAudio) {
+  const auto manifest = parse_manifest(
+      std::string(kHeader) + "heard\t\ta.flac\t5\tA\nseen\tb.npy\t\t6\t\n", "/d/m.tsv");
+  ASSERT_EQ(manifest.utterances.size(), 2U);
+  EXPECT_TRUE(manifest.utterances[0].video.empty());
+  EXPECT_EQ(manifest.utterances[0].audio.file, "/d/a.flac");
+  EXPECT_TRUE(manifest.utterances[1].audio.empty());
+  const auto sounds = parse_manifest("id\taudio\tframes\na\ta.wav\t5\n", "/d/m.tsv");
+  EXPECT_EQ(sounds.utterances.at(0).audio.file, "/d/a.wav");
+}
+
+TEST(Manifest, RefusesTextThatIsNoUtf8ByLineAndColumn) {
+  const std::string header = "id\tvideo\taudio\tframes\ttext\tspeaker\tsubset\tsource\n";
+  const struct {
+    std::string line, what;
+  } cases[] = {
+      {"caf\xE9\ta.mp4\t\t5\t\t\t\t", "m.tsv:2: id 'caf\\xe9' is no UTF-8 text (byte 4 of it)"},
+      {"a\ta.mp4\t\t5\tCAF\xC9 X\t\t\t", "m.tsv:2: text 'CAF\\xc9 X' is no UTF-8"},
+      {"a\ta.mp4\t\t5\t\t\xFF\t\t", "m.tsv:2: speaker '\\xff' is no UTF-8"},
+      {"a\ta.mp4\t\t5\t\t\t\xFF\t", "m.tsv:2: subset '\\xff' is no UTF-8"},
+      {"a\ta.mp4\t\t5\t\t\t\t\xFF", "m.tsv:2: source '\\xff' is no UTF-8"}};
+  for (const auto& [line, what] : cases) {
+    EXPECT_THAT(refusal(header + line + "\n").first, HasSubstr(what));
+    EXPECT_EQ(refusal(header + line + "\n").second, "text");
+  }
+  EXPECT_THAT(refusal("lrs3,a/caf\xE9.avi,5,1\n", "l.csv").first,
+              HasSubstr("l.csv:1: path 'a/caf\\xe9' is no UTF-8"));
+  EXPECT_THAT(refusal("\xFF\xFEi\0d\0", "m.tsv").first, HasSubstr("is UTF-16 text"));
+  // A file's name may be any bytes, and letters of any script are text.
+  const auto fine =
+      parse_manifest(header + "\xC3\xA9\tcaf\xE9.mp4\t\t5\t\xD0\x96\t\t\t\n", "/d/m.tsv");
+  EXPECT_EQ(fine.utterances.at(0).video.file, "/d/caf\xE9.mp4");
+}
+
+TEST(Manifest, MessagesShowNoControlCharacters) {
+  const auto message = refusal(std::string(kHeader) +
+                               "a\x1B[31m\xC2\x9B"
+                               "1m\t\t\t5\t\n")
+                           .first;
+  EXPECT_THAT(message, HasSubstr("'a\\x1b[31m\\xc2\\x9b1m'"));
+}
+
+TEST(Manifest, AFolderCalledLikeATarIsAFolder) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directories(folder.path() / "x.tar");
+  write_file_atomically(
+      folder.path() / "m.tsv",
+      std::string(kHeader) + "a\tx.tar/a.mp4\tx.tar/in/y.tar/a.wav\t5\t\nb\tz.tar/a.mp4\t\t5\t\n");
+  const auto manifest = read_manifest(folder.path() / "m.tsv");
+  const auto& a = manifest.utterances.at(0);
+  EXPECT_EQ(a.video.file, folder.path() / "x.tar/a.mp4");
+  EXPECT_EQ(a.video.member, "");
+  EXPECT_EQ(a.audio.file, folder.path() / "x.tar/in/y.tar");
+  EXPECT_EQ(a.audio.member, "a.wav");
+  EXPECT_EQ(manifest.utterances.at(1).video.member, "a.mp4");
+}
+
+TEST(Manifest, ATildeIsTheHomeFolder) {
+  const std::string before = ::getenv("HOME") == nullptr ? "" : ::getenv("HOME");
+  ::setenv("HOME", "/home/ann", 1);
+  const auto manifest = parse_manifest(
+      std::string(kHeader) + "a\t~/c/a.mp4\t~/s.tar/a.wav\t5\t\nb\t~b.mp4\t\t5\t\n", "/d/m.tsv");
+  ::setenv("HOME", before.c_str(), 1);
+  EXPECT_EQ(manifest.utterances.at(0).video.file, "/home/ann/c/a.mp4");
+  EXPECT_EQ(manifest.utterances.at(0).audio.file, "/home/ann/s.tar");
+  EXPECT_EQ(manifest.utterances.at(1).video.file, "/d/~b.mp4");
+}
+
+TEST(Manifest, RefusesAListOfNothing) {
+  const TemporaryFolder folder;
+  const auto full = folder.path() / "full.tsv";
+  write_file_atomically(full, std::string(kHeader) + "a\ta.mp4\t\t5\t\n");
+  for (const std::string& content : {std::string(kHeader), std::string(kHeader) + "\n\r\n"}) {
+    const auto file = folder.path() / "m.tsv";
+    write_file_atomically(file, content);
+    try {
+      (void)read_manifests({full, file});
+      FAIL();
+    } catch (const DataError& error) {
+      EXPECT_EQ(error.what(), file.string() + ": lists no utterances");
+    }
+  }
+}
+
 TEST(Manifest, NamesFileLineAndReasonOfBadInput) {
   const struct {
     std::string content, place, what, reason;
@@ -69,7 +165,8 @@ TEST(Manifest, NamesFileLineAndReasonOfBadInput) {
       {std::string(kHeader) + "a\ta.mp4\t\t5\t\nb\tb.mp4\t\t5\t\na\tc.mp4\t\t5\t\n",
        "m.tsv:4:", "'a' is listed twice", "duplicate"},
       {std::string(kHeader) + "\ta.mp4\t\t5\t\n", "m.tsv:2:", "id is empty", "missing"},
-      {std::string(kHeader) + "a\t\ta.wav\t5\t\n", "m.tsv:2:", "no video", "missing"},
+      {std::string(kHeader) + "a\t\t\t5\t\n", "m.tsv:2:", "neither video nor audio", "missing"},
+      {"id\tframes\na\t5\n", "m.tsv:1:", "no column 'video'", "columns"},
       {std::string(kHeader) + "a\ta.mp4\t\t0\t\n", "m.tsv:2:", "frames is '0'", "frame-count"},
       {std::string(kHeader) + "a\ta.mp4\t\t-3\t\n", "m.tsv:2:", "frames is '-3'", "frame-count"},
       {std::string(kHeader) + "a\ta.mp4\t\t7.5\t\n", "m.tsv:2:", "frames is '7.5'", "frame-count"},
@@ -183,7 +280,15 @@ TEST(Manifest, JoinsSeveralAndRefusesCommonIds) {
   const auto both = read_manifests({a, b});
   EXPECT_EQ(both.total_frames(), 11);
   EXPECT_EQ(both.file, a);
-  EXPECT_THROW((void)read_manifests({a, b, a}), DataError);
+  EXPECT_EQ(both.utterances[1].origin.text(), b.string() + ":2");
+  EXPECT_EQ(both.names(), a.string() + ", " + b.string());
+  write_file_atomically(b, std::string(kHeader) + "b\tb.mp4\t\t6\t\na\tb.mp4\t\t6\t\n");
+  try {
+    (void)read_manifests({a, b});
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr(b.string() + ":3: id 'a' stands in " + a.string() + ":2"));
+  }
 }
 
 TEST(Manifest, RefusesAFolderAsAWrongArgument) {

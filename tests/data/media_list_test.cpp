@@ -84,6 +84,14 @@ TEST_F(MediaLists, FilesThatCannotServeAreSkippedWithTheReason) {
   EXPECT_EQ(heard.skips->lines.size(), 3U);
 }
 
+TEST_F(MediaLists, SkipNamesThatAreNoText) {
+  const auto list =
+      list_sounds({write("caf\xE9.wav", wav(6400)), write("caf\xC3\xA9.wav", wav(6400))});
+  EXPECT_THAT(ids(list), ElementsAre("caf\xC3\xA9"));
+  EXPECT_EQ(list.skips->by_reason.at("name"), 1);
+  EXPECT_THAT(list.skips->lines.front(), HasSubstr("caf%E9\tname\t"));
+}
+
 TEST_F(MediaLists, RefuseFoldersAbsentFilesAndTwins) {
   const auto a = write("a.mp4", mp4(2)), twin = write("a.npy", npy_clip(clip_pixels(2, 1)));
   EXPECT_THAT(problem({a, folder_.path()}), HasSubstr("is a folder, expected media files"));

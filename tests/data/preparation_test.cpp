@@ -16,6 +16,7 @@
 #include "raven/core/random.h"
 #include "raven/data/manifest.h"
 #include "raven/data/shard.h"
+#include "raven/media/media_writer.h"
 #include "support/temporary_folder.h"
 
 namespace raven::data {
@@ -218,6 +219,42 @@ TEST_F(Preparation, TakesAnyFileName) {
   EXPECT_EQ(prepare(options).newly_prepared, 0);
 }
 
+TEST_F(Preparation, KeepsFilmsWithoutSoundAndSoundWithoutPictures) {
+  write_clip(input(), "ann/a.avi", {.frames = 15, .has_audio = false, .text = "ONE"});
+  write_clip(input(), "ann/b.avi", {.frames = 15, .has_audio = false});
+  const std::vector<float> samples(16 * 640 + 300, 0.25F);
+  corpus::write_bytes(input() / "ann/b.flac", media::encode_flac(samples));  // of a film's name
+  corpus::write_bytes(input() / "bob/c.FLAC", media::encode_flac(samples));
+  corpus::write_bytes(input() / "bob/c.txt", "TWO");
+  corpus::write_bytes(input() / "bob/d.wav", "no sound");
+  const auto summary = prepare(options);
+  EXPECT_THAT(summary.clips_by_verdict, UnorderedElementsAre(Pair("ok", 3), Pair("corrupt", 1)));
+  EXPECT_EQ(read_file(options.output / "manifest.tsv"),
+            "id\tvideo\taudio\tframes\ttext\tspeaker\tsubset\tsource\n"
+            "ann/a\tshards/clips-00000.tar/ann/a.npy\t\t15\tONE\tann\t\tfolder\n"
+            "ann/b\tshards/clips-00000.tar/ann/b.npy\tshards/clips-00000.tar/ann/b.wav\t15\t\tann"
+            "\t\tfolder\n"
+            "bob/c\t\tshards/clips-00000.tar/bob/c.wav\t16\tTWO\tbob\t\tfolder\n");
+  const auto verdicts = read_file(options.output / "verdicts.tsv");
+  EXPECT_THAT(verdicts, HasSubstr("ann/a\tok\twithout sound\t"));
+  EXPECT_THAT(verdicts, HasSubstr("ann/b\tok\tsound of the file beside it\t"));
+  EXPECT_THAT(verdicts,
+              HasSubstr("bob/c\tok\twithout pictures\t" + (input() / "bob/c.FLAC").string()));
+  const auto manifest = read_manifest(options.output / "manifest.tsv");
+  EXPECT_EQ(Shard(manifest.utterances[2].audio.file).read("bob/c.wav").size(), 44U + 1280U * 16);
+  EXPECT_EQ(prepare(options).newly_prepared, 0);
+}
+
+TEST_F(Preparation, CutsLongSound) {
+  corpus::write_bytes(input() / "a.wav", media::encode_wav(std::vector<float>(50 * 640, 0.5F)));
+  options.clip.segments.max_frames = 24;
+  prepare(options);
+  const auto manifest = read_manifest(options.output / "manifest.tsv");
+  ASSERT_EQ(manifest.utterances.size(), 3U);
+  EXPECT_EQ(manifest.utterances[0].id, "a_00");
+  EXPECT_EQ(manifest.total_frames(), 50);
+}
+
 TEST_F(Preparation, GoesOnWhereEveryClipIsBad) {
   corpus::write_bytes(input() / "pretrain/a/1.mp4", "no video");
   corpus::write_bytes(input() / "pretrain/a/2.mp4", "");
@@ -225,7 +262,8 @@ TEST_F(Preparation, GoesOnWhereEveryClipIsBad) {
   EXPECT_EQ(summary.num_clips(), 2);
   EXPECT_EQ(summary.failed_share(), 1);
   EXPECT_FALSE(fs::exists(options.output / "shards/pretrain-00000.tar"));
-  EXPECT_THAT(read_manifest(options.output / "manifest.tsv").utterances, IsEmpty());
+  const auto manifest = options.output / "manifest.tsv";
+  EXPECT_THAT(parse_manifest(read_file(manifest), manifest).utterances, IsEmpty());
   EXPECT_EQ(prepare(options).newly_prepared, 0);
 }
 

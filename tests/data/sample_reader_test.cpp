@@ -168,6 +168,48 @@ TEST_F(SampleReaderTest, NamesWhatIsWrong) {
   EXPECT_EQ(refusal().first, "missing");
 }
 
+TEST_F(SampleReaderTest, ReadsWhatIsThereOfOneModality) {
+  const SampleReader reader({}, std::make_shared<ShardCache>(), "/d/m.tsv");
+  std::vector<float> samples(kFrames * 640);
+  std::vector<std::uint8_t> pixels(kFrames * 88 * 88, 7);
+  utterance_.video = {};
+  reader.read(utterance_, centre_placement({}), nullptr, samples.data());
+  EXPECT_EQ(samples, clip_samples(kFrames, 1));
+  EXPECT_NO_THROW(reader.check(utterance_));
+  EXPECT_EQ(refusal(),
+            std::pair(std::string("no-video"), std::string("/d/m.tsv: 'u' has no video")));
+  utterance_.video.file = path("v.npy");
+  utterance_.audio = {};
+  reader.read(utterance_, centre_placement({}), pixels.data(), nullptr);
+  EXPECT_NO_THROW(reader.check(utterance_));
+}
+
+TEST_F(SampleReaderTest, ASilentFilmIsWholeAndHasNoSound) {
+  write("v.mp4", grey_mp4(smooth_pixels(kFrames)));
+  utterance_.video.file = path("v.mp4");
+  utterance_.audio = {};
+  const SampleReader reader({}, std::make_shared<ShardCache>(), "/d/m.tsv");
+  EXPECT_NO_THROW(reader.check(utterance_));
+  EXPECT_EQ(refusal().first, "no-audio");
+  utterance_.audio.file = path("v.mp4");  // named as sound, it has to have some
+  EXPECT_THROW(reader.check(utterance_), DataError);
+}
+
+TEST_F(SampleReaderTest, BlanksWhatIsAbsentWhenAsked) {
+  const SampleReader reader({.absent_is_blank = true}, std::make_shared<ShardCache>(), "/d/m.tsv");
+  utterance_.video = {};
+  auto sample = reader.read(utterance_, centre_placement({}));
+  EXPECT_EQ(sample.video.count_nonzero().item<std::int64_t>(), 0);
+  EXPECT_TRUE(torch::equal(sample.audio, torch::tensor(clip_samples(kFrames, 1))));
+  utterance_.video.file = path("v.npy");
+  utterance_.audio = {};
+  sample = reader.read(utterance_, centre_placement({}));
+  EXPECT_EQ(sample.audio.count_nonzero().item<std::int64_t>(), 0);
+  EXPECT_GT(sample.video.count_nonzero().item<std::int64_t>(), 0);
+  utterance_.audio.file = path("nothing.wav");  // listed, so it has to be there
+  EXPECT_THROW((void)reader.read(utterance_, centre_placement({})), DataError);
+}
+
 TEST_F(SampleReaderTest, CountsTheFramesOfVideoFiles) {
   write("v.mp4", grey_mp4(smooth_pixels(kFrames + 3)));
   utterance_.video.file = path("v.mp4");

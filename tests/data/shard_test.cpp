@@ -77,12 +77,138 @@ TEST(Shard, NamesAMissingMember) {
   EXPECT_EQ(shard.find("nothing.mp4"), nullptr);
 }
 
-TEST(Shard, NeedsTarAndIndex) {
+TEST(Shard, FindsMembersWithoutAnIndex) {
   const TemporaryFolder folder;
   const auto tar = write_shard(folder.path());
   EXPECT_THROW(Shard(folder.path() / "1.tar"), DataError);
+  const auto indexed = Shard(tar).members();
   fs::remove(tar.string() + ".index");
-  EXPECT_THROW(Shard{tar}, DataError);
+  const Shard shard(tar);
+  ASSERT_EQ(shard.members().size(), kNames.size());
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    EXPECT_EQ(shard.members()[i].name, kNames[i]);
+    EXPECT_EQ(shard.members()[i].offset, indexed[i].offset);
+    EXPECT_EQ(text_of(shard.read(kNames[i])), std::string(i * 511, static_cast<char>('0' + i)));
+    EXPECT_NO_THROW(shard.verify(shard.members()[i]));
+  }
+}
+
+TEST(Shard, ReadsTarsOfOtherPrograms) {
+  const TemporaryFolder folder;
+  const std::string deep = "in/" + std::string(120, 'd') + "/" + std::string(200, 'n') + ".npy";
+  for (const std::string format : {"v7", "oldgnu", "gnu", "ustar", "pax"}) {
+    const auto from = folder.path() / format;
+    const bool long_names = format != "v7" && format != "ustar";
+    fs::create_directories((from / deep).parent_path());
+    write_file_atomically(from / "a.wav", "sound");
+    write_file_atomically(from / "empty.txt", "");
+    if (long_names) write_file_atomically(from / deep, std::string(5000, 'x'));
+    fs::create_symlink("a.wav", from / "link.wav");
+    fs::create_hard_link(from / "a.wav", from / "z.wav");
+    if (!long_names) fs::remove_all(from / "in");
+    const auto tar = folder.path() / (format + ".tar");
+    ASSERT_EQ(system(("tar --sort=name --format=" + format + " -C " + from.string() + " -cf " +
+                      tar.string() + " .")
+                         .c_str()),
+              0);
+    const Shard shard(tar);
+    EXPECT_EQ(text_of(shard.read("a.wav")), "sound") << format;
+    EXPECT_EQ(shard.read("empty.txt").size(), 0U) << format;
+    if (long_names) EXPECT_EQ(text_of(shard.read(deep)), std::string(5000, 'x')) << format;
+    EXPECT_EQ(shard.find("link.wav"), nullptr) << format;
+    EXPECT_EQ(shard.members().size(), long_names ? 3U : 2U) << format;
+  }
+}
+
+/// A tar of two members without an index, to be damaged.
+std::string two_members(const TemporaryFolder& folder) {
+  const auto tar = folder.path() / "two.tar";
+  ShardWriter writer(tar);
+  writer.add("a.wav", std::string(700, 'a'));
+  writer.add(std::string(300, 'p') + ".wav", std::string(100, 'b'));  // with a pax header
+  writer.finish();
+  fs::remove(tar.string() + ".index");
+  return read_file(tar);
+}
+
+/// The header block at `offset` with other bytes in a field, and the right checksum again.
+std::string with_field(std::string tar, std::size_t offset, std::size_t field,
+                       std::string_view bytes) {
+  tar.replace(offset + field, bytes.size(), bytes);
+  tar.replace(offset + 148, 8, 8, ' ');
+  unsigned sum = 0;
+  for (std::size_t i = 0; i < 512; ++i) sum += static_cast<unsigned char>(tar[offset + i]);
+  tar.replace(offset + 148, 8, fmt::format("{:06o}", sum) + std::string("\0 ", 2));
+  return tar;
+}
+
+TEST(Shard, RefusesHostileTarsWithoutAnIndex) {
+  const TemporaryFolder folder;
+  const auto good = two_members(folder);
+  const auto file = folder.path() / "bad.tar";
+  const std::string big("\x80\0\0\0\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 12);
+  const std::string negative(12, '\xFF');
+  const struct {
+    const char* what;
+    std::string content;
+  } cases[] = {
+      {"no tar", std::string(10240, 'x')},
+      {"compressed", "\x1F\x8B\x08" + std::string(2000, '\x55')},
+      {"a size beyond the file", with_field(good, 0, 124, "77777777777")},
+      {"a size beyond all files", with_field(good, 0, 124, big)},
+      {"a negative size", with_field(good, 0, 124, negative)},
+      {"cut off in a member", good.substr(0, 1000)},
+      {"garbage behind a member", std::string(good).replace(512 + 1024, 512, 512, 'x')},
+      {"a sparse file", with_field(good, 0, 156, "S")},
+      {"a long name that is too long",
+       with_field(with_field(good, 0, 156, "L"), 0, 124, "00000020000")},
+      {"a pax header that is too long",
+       with_field(with_field(good, 0, 156, "x"), 0, 124, "00010000000")},
+      {"a pax header of nonsense", with_field(good, 0, 156, "x")},
+  };
+  for (const auto& [what, content] : cases) {
+    std::ofstream(file, std::ios::binary) << content;
+    try {
+      const Shard shard(file);
+      ADD_FAILURE() << what << " was read";
+    } catch (const DataError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("bad.tar: byte ")) << what;
+      EXPECT_EQ(error.reason(), "corrupt") << what;
+    }
+  }
+}
+
+TEST(Shard, SurvivesEveryChangedByteOfATarWithoutAnIndex) {
+  const TemporaryFolder folder;
+  const auto good = two_members(folder);
+  const auto file = folder.path() / "bad.tar";
+  int refused = 0;
+  for (std::size_t i = 0; i < good.size(); i += 7) {
+    auto bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ (1 << (i % 8)));
+    std::ofstream(file, std::ios::binary) << bad;
+    try {
+      const Shard shard(file);
+      for (const auto& member : shard.members()) shard.verify(member);
+    } catch (const DataError&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 100);
+}
+
+TEST(Shard, OfTwoMembersOfOneNameTheLastCounts) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder.path() / "a", "old");
+  const auto add = [&](const char* option) {
+    return system(("tar -C " + folder.path().string() + " " + option + "f " +
+                   (folder.path() / "0.tar").string() + " a")
+                      .c_str());
+  };
+  ASSERT_EQ(add("-c"), 0);
+  write_file_atomically(folder.path() / "a", "newer");
+  ASSERT_EQ(add("-r"), 0);
+  EXPECT_EQ(text_of(Shard(folder.path() / "0.tar").read("a")), "newer");
 }
 
 TEST(Shard, FindsFlippedBitsOfContent) {

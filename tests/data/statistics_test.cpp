@@ -41,6 +41,18 @@ TEST(Statistics, CountsWhatIsListed) {
   EXPECT_EQ(s.sources.at("").utterances, 3);
 }
 
+TEST(Statistics, CountWhatHasPicturesAndSound) {
+  auto manifest = three();
+  manifest.utterances[0].audio = {"/d/1.tar", "a.wav"};
+  manifest.utterances[0].video = {};
+  manifest.utterances[1].video.member = "b.npy";  // and no audio
+  const auto s = statistics_of(manifest);
+  EXPECT_EQ(s.with_video, 2);
+  EXPECT_EQ(s.with_audio, 2);
+  EXPECT_EQ(s.shards, 2);
+  EXPECT_THAT(to_json(s), testing::HasSubstr("\"with_video\":2,\"with_audio\":2,"));
+}
+
 TEST(Statistics, BinsLengthsBySecondsThatDouble) {
   const auto bins = statistics_of(three()).lengths;
   ASSERT_EQ(bins.size(), 4U);  // 0-1, 1-2, 2-4, 4-8

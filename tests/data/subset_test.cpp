@@ -73,6 +73,16 @@ TEST(Subset, TakesAListOfIds) {
   const auto list = folder.path() / "list.txt";
   write_file_atomically(list, "u7\r\n\nu2\nu7\n");
   EXPECT_THAT(ids(subset_of_list(manifest_of(10), list)), ElementsAre("u2", "u7"));
+  write_file_atomically(list, "\xEF\xBB\xBFu7\ru2\r");
+  EXPECT_THAT(ids(subset_of_list(manifest_of(10), list)), ElementsAre("u2", "u7"));
+  write_file_atomically(list, "u2\nu\xE9\n");
+  try {
+    subset_of_list(manifest_of(10), list);
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("list.txt:2: no utterance 'u%E9' in a.tsv; this is no UTF-8"));
+  }
   write_file_atomically(list, "u2\nu99\n");
   try {
     subset_of_list(manifest_of(10), list);

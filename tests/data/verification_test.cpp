@@ -51,6 +51,34 @@ TEST(Verification, FindsWhatOnlyChecksumsShowAndWhatDoesNotDecode) {
   }
 }
 
+TEST(Verification, AcceptsPicturesOrSoundAlone) {
+  const TemporaryFolder folder;
+  auto manifest = write_corpus(folder.path(), {5, 9});
+  manifest.utterances[0].video = {};
+  manifest.utterances[1].audio = {};
+  EXPECT_EQ(verify(manifest, 1).usable, 2);
+  manifest.utterances[0].audio.member = "none.wav";
+  EXPECT_EQ(verify(manifest, 1).by_reason.at("missing"), 1);
+}
+
+TEST(Verification, SoundHasToLastHalfAsLongAsWhatIsListed) {
+  const TemporaryFolder folder;
+  auto manifest = write_corpus(folder.path(), {4, 10, 20});
+  manifest.utterances[1].audio.member = clip_id(0) + ".wav";  // 4 frames of sound for 10
+  manifest.utterances[2].audio.member = clip_id(1) + ".wav";  // 10 for 20
+  const auto result = verify(manifest, 1);
+  ASSERT_EQ(result.problems.size(), 1U);
+  EXPECT_EQ(result.problems[0].id, clip_id(1));
+  EXPECT_EQ(result.problems[0].reason, "short-audio");
+  EXPECT_NE(result.problems[0].message.find("0.40 s, but has only 0.16 s of sound"),
+            std::string::npos);
+  manifest.utterances[0].video = {};
+  manifest.utterances[0].frames = kMaxListedFrames;
+  const ResidentPeak peak;
+  EXPECT_EQ(verify(manifest, 1).by_reason.at("short-audio"), 2);
+  EXPECT_LT(peak.growth(), 50 << 20);  // 90,000 frames of sound are 230 MB
+}
+
 TEST(Verification, CountsFramesBeforeItMakesRoomForThem) {
   const TemporaryFolder folder;
   auto manifest = write_corpus(folder.path(), {5, 9});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace raven::config {
 
 struct EvaluationDataConfig {
   std::vector<std::string> manifest = {kRequired};
-  std::int64_t workers = 2;
+  std::optional<std::int64_t> workers;
   std::int64_t max_frames = 800;
   std::int64_t max_skipped = 200;
 
@@ -22,7 +23,9 @@ struct EvaluationDataConfig {
   static void fields(Visitor& v) {
     v.field("manifest", &EvaluationDataConfig::manifest,
             "lists of utterances with transcripts, each a set of its own, named after its file");
-    v.field("workers", &EvaluationDataConfig::workers, between(0, 256), "loader threads");
+    v.field(
+        "workers", &EvaluationDataConfig::workers, between(0, 256),
+        "loader threads; null: one for each processor of which the process has a share, 2 at most");
     v.field("max_frames", &EvaluationDataConfig::max_frames, at_least(1),
             "budget of utterances that are searched together, in padded video frames; a longer one "
             "is searched alone. Follows from the list alone, so that a stopped run ends the same");

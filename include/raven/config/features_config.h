@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,7 @@ inline constexpr const char* kAllLayers = "all";
 
 struct FeaturesDataConfig {
   std::vector<std::string> manifest;
-  std::int64_t workers = 2;
+  std::optional<std::int64_t> workers;
   std::int64_t max_frames = 800;
   std::int64_t max_skipped = 200;
 
@@ -47,7 +48,9 @@ struct FeaturesDataConfig {
   static void fields(Visitor& v) {
     v.field("manifest", &FeaturesDataConfig::manifest,
             "lists of utterances, one or several; empty: the media files of the command line");
-    v.field("workers", &FeaturesDataConfig::workers, between(0, 256), "loader threads");
+    v.field(
+        "workers", &FeaturesDataConfig::workers, between(0, 256),
+        "loader threads; null: one for each processor of which the process has a share, 2 at most");
     v.field("max_frames", &FeaturesDataConfig::max_frames, at_least(1),
             "budget of utterances that pass the blocks together, in padded video frames; a longer "
             "one passes alone. 1: each alone, the numbers then depend on nothing but the clip");

@@ -70,7 +70,7 @@ struct VideoInputConfig {
 struct DataConfig {
   std::vector<std::string> manifest = {kRequired};
   std::string valid_manifest;
-  std::int64_t workers = 4;
+  std::optional<std::int64_t> workers;
   std::int64_t max_frames = 2400;
   std::int64_t valid_max_frames = 500;
   std::int64_t prefetch = 4;
@@ -89,7 +89,8 @@ struct DataConfig {
             "list of held-out utterances for monitoring; empty: none");
     v.field(
         "workers", &DataConfig::workers, between(0, 256),
-        "loader threads; 0 loads in the training thread; the batches are the same for any number");
+        "loader threads; 0 loads in the training thread; null: one for each processor of which the "
+        "process has a share, 4 at most; the batches are the same for any number");
     v.field("max_frames", &DataConfig::max_frames, at_least(1),
             "budget of a batch in padded video frames (25 a second)");
     v.field("valid_max_frames", &DataConfig::valid_max_frames, at_least(1),

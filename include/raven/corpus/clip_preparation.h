@@ -34,7 +34,8 @@ struct PreparedUtterance {
   std::string id;
   std::int64_t frames = 0;
   std::string text;
-  std::string video, audio;  // bytes of the files; the sound is a WAV of 640 samples per frame
+  std::string video, audio;  // bytes of the files, one of which may be empty for lack of pictures
+                             // or sound; the sound is a WAV of 640 samples per frame
 };
 
 /// What a clip had instead of 25 frames and 16,000 samples a second; 0: it had those.
@@ -52,8 +53,10 @@ struct PreparedClip {
 
 /// Crops, cuts and encodes one clip. What is wrong with its files becomes the verdict:
 /// "missing-landmarks", "landmarks", "rotation", "no-face", "short-sound", "short", "text",
-/// "no-audio", "no-video", "corrupt", "empty", "too-large", "unreadable", ... The same bytes on
-/// every call. Throws for what is not the clip's fault (no encoder, out of memory).
+/// "no-audio" (of a file
+/// of its own: a film without sound is ok, and so is sound without pictures), "no-video",
+/// "corrupt", "empty", "too-large", "unreadable", ... The same bytes on every call. Throws for what
+/// is not the clip's fault (no encoder, out of memory).
 PreparedClip prepare_clip(const SourceClip& clip, const ClipOptions& options);
 
 }  // namespace raven::corpus

@@ -13,8 +13,9 @@ namespace raven::corpus {
 /// kLrs3:      pretrain|trainval|test/<speaker>/<number>.mp4, .txt beside it
 /// kLrs2:      main|pretrain/<speaker>/<number>.mp4, .txt; main is split by train.txt, val.txt and
 /// test.txt kVoxCeleb2: dev|test/mp4/<speaker>/<video>/<number>.mp4, sound in dev|test/aac/....m4a
-/// where it is there kFolder:    any video files, .txt beside them where known kAuto:      the
-/// first of these whose folders are there
+/// where it is there kFolder:    any video files, and sound files without a video of their name,
+/// .txt beside them where known kAuto:      the first of these whose folders are there and hold
+/// clips
 enum class Layout { kAuto, kLrs3, kLrs2, kVoxCeleb2, kFolder };
 
 /// "auto", "lrs3", "lrs2", "voxceleb2", "folder"; empty for another name.
@@ -22,13 +23,17 @@ std::optional<Layout> layout_of(std::string_view name);
 std::string_view name_of(Layout layout);
 
 struct SourceClip {
-  std::string id;  // path below the corpus' folder without its ending, made printable
-  std::filesystem::path video;
-  std::filesystem::path audio;      // empty: the sound track of `video`
-  std::filesystem::path text;       // empty: none
+  std::string id;               // path below the corpus' folder without its ending, made printable
+  std::filesystem::path video;  // empty: sound without pictures
+  std::filesystem::path audio;  // empty: the sound track of `video`
+  std::filesystem::path spare;  // a sound file beside `video`, of its name, for lack of a track
+  std::filesystem::path text;   // empty: none
   std::filesystem::path landmarks;  // where they should be; nobody looked
   std::string speaker, subset;      // as far as the layout tells
   Layout layout = Layout::kFolder;
+
+  /// The one that the clip is named after.
+  [[nodiscard]] const std::filesystem::path& file() const { return video.empty() ? audio : video; }
 };
 
 inline constexpr const char* kParentIsSpeaker = "parent";

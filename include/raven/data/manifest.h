@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,14 +21,26 @@ struct Location {
   [[nodiscard]] std::string text() const;
 };
 
+/// Where an utterance is listed; empty when a program made it up.
+struct Origin {
+  std::shared_ptr<const std::filesystem::path> list = nullptr;
+  std::size_t line = 0;
+
+  /// "list.tsv:17"; `otherwise` without a list.
+  [[nodiscard]] std::string text(const std::filesystem::path& otherwise = {}) const;
+};
+
+/// One of the two may be empty: video, for sound without pictures; audio, for a film whose sound is
+/// its own track, or that has none. Which of these it is, modality.h tells.
 struct Utterance {
-  std::string id;                       // unique within the manifest
-  Location video, audio;                // audio empty: the sound track of `video`
+  std::string id;  // unique within the manifest
+  Location video, audio;
   std::int64_t frames = 0;              // at 25 per second, as listed
   std::string text;                     // transcript, or unit ids of a published list; may be empty
   std::string speaker, subset, source;  // as far as known
   bool text_is_units = false;           // of a published list
   std::vector<std::int64_t> labels;     // unit ids of the text, once data::label() has been there
+  Origin origin = {};
 };
 
 struct Manifest {
@@ -35,28 +48,34 @@ struct Manifest {
   std::vector<Utterance> utterances;
 
   [[nodiscard]] std::int64_t total_frames() const;
+  /// The lists that the utterances stand in, with commas between; `file` when none does.
+  [[nodiscard]] std::string names() const;
 };
 
 /// Longest clip that a manifest may list: an hour at 25 frames a second, as much as media files may
 /// hold (media::Limits).
 inline constexpr std::int64_t kMaxListedFrames = media::kFrameRateHz * 3600;
 
-/// Reads a manifest. TSV: first line names the columns (id, video, audio, frames and, where known,
-/// text, speaker, subset, source; order free, others ignored); paths are relative to the manifest's
-/// folder; `shards/00000.tar/<member>` is a member of a tar. A file whose name ends in .csv is a
-/// published list: `tag,relative path,frames,label ids` without header, .wav beside each .avi,
-/// below the folder `tag` beside the list if there is one, else beside the list itself. CRLF ends
-/// and a UTF-8 byte-order mark are accepted. Throws ConfigError when the file is missing, and
-/// DataError with file:line for duplicate ids, missing columns, counts that are no positive
-/// numbers.
+/// Reads a manifest. TSV: the first line names the columns (id, frames, video or audio or both and,
+/// where known, text, speaker, subset, source; order free, others ignored); paths are relative to
+/// the manifest's folder, or to the home folder after `~/`; `shards/00000.tar/<member>` is a member
+/// of a tar, unless a folder is called so. An empty video means sound without pictures; an empty
+/// audio means the sound track of the video, whose lack shows when it is read: a .npy has none, nor
+/// has the .mp4 of a film that was silent when `raven prepare` took it. A file whose name ends in
+/// .csv is a published list: `tag,relative path,frames,label ids` without header, .wav beside each
+/// .avi, below the folder `tag` beside the list if there is one, else beside the list itself. Lines
+/// end in LF, CRLF or CR; a UTF-8 byte-order mark is accepted. Throws ConfigError when the file is
+/// missing, and DataError with file:line for duplicate ids, missing columns, an utterance without
+/// video and audio, text that is no UTF-8, counts that are no positive numbers, and a list of
+/// nothing.
 Manifest read_manifest(const std::filesystem::path& file);
 
-/// Several manifests as one, in the order given; `file` is the first one's. Throws DataError
-/// ("duplicate") when two of them list the same id.
+/// Several manifests as one, in the order given; `file` is the first one's, each utterance's origin
+/// its own. Throws DataError ("duplicate") naming both places when two of them list the same id.
 Manifest read_manifests(const std::vector<std::filesystem::path>& files);
 
-/// The content of a manifest file; `file` says where it would lie. What read_manifest does after
-/// reading.
+/// The content of a manifest file, which may list nothing; `file` says where it would lie. What
+/// read_manifest does after reading.
 Manifest parse_manifest(std::string_view content, const std::filesystem::path& file);
 
 /// Writes a TSV atomically; paths relative to its folder. Tabs and line ends in texts become

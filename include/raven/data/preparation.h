@@ -2,7 +2,9 @@
 //
 // DIR/manifest.tsv, DIR/<subset>.tsv        what can be used
 // DIR/verdicts.tsv                          what became of every clip: id, verdict, message, file
-// DIR/shards/<subset>-00000.tar (.index)    <id>.mp4 or .npy, <id>.wav, <id>.txt
+// DIR/shards/<subset>-00000.tar (.index)    <id>.mp4 or .npy, <id>.wav, <id>.txt; no .wav of a film
+//                                           without sound (its audio column is empty), no .mp4 of
+//                                           sound without pictures (its video column is empty)
 // DIR/shards/<subset>-00000.tsv, .verdicts.tsv   the shard's own lines; the latter is written last
 // DIR/prepare.json                          the options that the bytes depend on
 #pragma once
@@ -29,7 +31,7 @@ struct PreparationOptions {
   std::vector<std::string> subsets;                     // empty: all
   corpus::ClipOptions clip;
   std::uint64_t shard_bytes = 512ULL << 20;  // a shard ends with the clip that reaches this size
-  std::int64_t workers = 0;                  // threads; 0: one for each core
+  std::int64_t workers = 0;                  // threads; 0: usable_processors()
   bool retry_failed = false;                 // also clips that an earlier run could not use
 };
 

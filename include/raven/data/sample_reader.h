@@ -10,6 +10,7 @@
 
 #include "raven/config/run_config.h"
 #include "raven/data/manifest.h"
+#include "raven/data/modality.h"
 #include "raven/data/noise.h"
 #include "raven/data/sample.h"
 #include "raven/data/shard.h"
@@ -37,6 +38,7 @@ struct SampleOptions {
   config::VideoInputConfig video;
   config::Waveform waveform = config::Waveform::kAsIs;
   std::shared_ptr<const NoiseSource> noise = nullptr;  // mixed in before the waveform is normalised
+  bool absent_is_blank = false;  // pictures or sound that an utterance lacks are 0, and no error
 };
 
 /// Reads utterances. One for each thread; any number may share a ShardCache.
@@ -44,10 +46,11 @@ struct SampleOptions {
 /// Video: a media file, or a .npy of uint8 (T, 96, 96). Audio: a media file, or the video's sound
 /// track; cut or padded with zeros to 640 samples a frame. A sound track stays with its pictures by
 /// the file's clock, a file of sound starts with its first sample. Throws DataError: "missing",
-/// "corrupt", "shape" (not 96 x 96), "frame-count" (not as many frames as listed), "no-audio", ...
+/// "corrupt", "shape" (not 96 x 96), "frame-count" (not as many frames as listed), "no-audio",
+/// "no-video", ...
 class SampleReader {
  public:
-  /// `manifest`: named in messages.
+  /// `manifest`: named in messages about utterances that no list names.
   SampleReader(const SampleOptions& options, std::shared_ptr<ShardCache> shards,
                std::filesystem::path manifest);
 
@@ -57,9 +60,14 @@ class SampleReader {
   void read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
             float* audio, Random* noise_draws = nullptr) const;
 
-  /// Reads everything and keeps nothing: throws what read() would. Memory follows what the files
-  /// hold, not what is listed.
+  /// Reads all that the utterance has and keeps nothing: throws what read() would, and DataError
+  /// ("short-audio") where less than half of what is listed has sound. Memory follows what the
+  /// files hold, not what is listed.
   void check(const Utterance& utterance) const;
+
+  /// What there is; a film without a file for its sound is opened to see whether it has a track.
+  /// One that cannot be opened counts as one with sound: reading it says what is wrong.
+  [[nodiscard]] Modalities modalities(const Utterance& utterance) const;
 
   [[nodiscard]] Sample read(const Utterance& utterance, const Placement& placement) const;
 
@@ -71,10 +79,12 @@ class SampleReader {
   std::optional<double> read_video(const Utterance& utterance, const FrameSink& sink) const;
   void read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
                       const FrameSink& sink) const;
-  /// `start_s`: what read_video() returned, where it was called.
-  void read_audio(const Utterance& utterance, std::optional<double> start_s,
-                  std::span<float> samples) const;
+  /// `start_s`: what read_video() returned, where it was called. Returns how many samples there
+  /// are, before they are cut or padded.
+  std::size_t read_audio(const Utterance& utterance, std::optional<double> start_s,
+                         std::span<float> samples) const;
   void mix_noise(const Utterance& utterance, std::span<float> samples, Random& draws) const;
+  [[nodiscard]] std::string place_of(const Utterance& utterance) const;
   [[noreturn]] void wrong_frame_count(const Utterance& utterance, std::int64_t found) const;
 
   SampleOptions options_;

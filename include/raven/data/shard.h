@@ -1,6 +1,6 @@
 // Shards: plain tar files whose members can be found without reading them, by an index beside them.
 // `00000.tar` has `00000.tar.index`, a TSV of member, offset, size and checksum (xxh3,
-// hexadecimal).
+// hexadecimal). A tar of others, without an index, is looked through for its members.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +16,16 @@ namespace raven::data {
 
 struct ShardMember {
   std::string name;
-  std::uint64_t offset = 0, size = 0, checksum = 0;  // offset: of the first byte of content
+  // offset: of the first byte of content; checksum: 0 without an index
+  std::uint64_t offset = 0, size = 0, checksum = 0;
 };
 
 /// Reads members of one shard; the file is mapped, so bytes are valid as long as the Shard.
 /// Thread-safe after construction.
 class Shard {
  public:
-  /// Throws DataError when tar or index is missing ("missing"), or the index does not fit the file
-  /// ("corrupt").
+  /// Throws DataError when the tar is missing ("missing"), the index does not fit it, or it has
+  /// none and is no whole tar ("corrupt").
   explicit Shard(const std::filesystem::path& tar);
   ~Shard();
   Shard(const Shard&) = delete;
@@ -37,7 +38,8 @@ class Shard {
   /// Throws DataError naming shard and member: "missing", "corrupt" when the tar does not hold the
   /// member where the index says, or "unreadable" when the disk fails or the tar was cut short.
   [[nodiscard]] std::span<const std::byte> read(std::string_view name) const;
-  /// Throws DataError ("corrupt") when the bytes do not have the index's checksum.
+  /// Throws DataError ("corrupt") when the bytes do not have the index's checksum; without an index
+  /// they need only be readable.
   void verify(const ShardMember& member) const;
   /// Says that bytes given by read() are not needed for now, so that they need not count as this
   /// process' memory; reading them again is allowed.

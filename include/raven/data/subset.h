@@ -13,7 +13,7 @@ namespace raven::data {
 /// last as long.
 Manifest subset_of_hours(const Manifest& manifest, double hours);
 
-/// The utterances whose ids `list` names, one a line (empty lines and CRLF allowed), in the
+/// The utterances whose ids `list` names, one a line (empty lines, CRLF and CR allowed), in the
 /// manifest's order. Throws ConfigError when the file is missing or names none, and DataError with
 /// file:line for an id that the manifest does not have.
 Manifest subset_of_list(const Manifest& manifest, const std::filesystem::path& list);

@@ -25,7 +25,7 @@ struct Verification {
 using VerificationProgress = std::function<bool(std::int64_t done)>;
 
 /// Checks members of shards against their checksums, decodes every utterance and compares its
-/// length with the listed one. `workers`: threads, 0: one for each core; the result is the same.
+/// length with the listed one. `workers`: threads, 0: usable_processors(); the result is the same.
 /// Throws SystemError when the operating system refuses. Stopped early, `utterances` says how many
 /// were looked at.
 Verification verify(const Manifest& manifest, std::int64_t workers,

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "raven/doctor/control_group.h"
+#include "raven/core/control_group.h"
 #include "raven/doctor/finding.h"
 
 namespace raven::doctor {

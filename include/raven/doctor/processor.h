@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "raven/doctor/control_group.h"
+#include "raven/core/control_group.h"
 #include "raven/doctor/finding.h"
 
 namespace raven::doctor {

@@ -11,7 +11,7 @@
 #include <system_error>
 #include <vector>
 
-namespace raven::doctor {
+namespace raven {
 
 /// Nothing when the file cannot be read.
 inline std::optional<std::string> read_text(const std::string& file) {
@@ -50,4 +50,4 @@ std::optional<Integer> whole_number(std::string_view text) {
   return value;
 }
 
-}  // namespace raven::doctor
+}  // namespace raven

@@ -1,10 +1,10 @@
-#include "raven/doctor/control_group.h"
+#include "raven/core/control_group.h"
 
 #include <gtest/gtest.h>
 
 #include <map>
 
-namespace raven::doctor {
+namespace raven {
 namespace {
 
 using Files = std::map<std::string, std::string>;
@@ -78,4 +78,4 @@ TEST(ControlGroup, NonsenseIsNoLimit) {
 }
 
 }  // namespace
-}  // namespace raven::doctor
+}  // namespace raven

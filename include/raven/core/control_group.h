@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace raven::doctor {
+namespace raven {
 
 struct ControlGroup {
   std::optional<std::uint64_t> memory_limit = {}, memory_used = {};  // bytes
@@ -24,4 +24,4 @@ ControlGroup parse_control_group(std::string_view process_groups, std::string_vi
 
 ControlGroup read_control_group();
 
-}  // namespace raven::doctor
+}  // namespace raven

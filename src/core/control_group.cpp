@@ -1,11 +1,11 @@
-#include "raven/doctor/control_group.h"
+#include "raven/core/control_group.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "doctor/text_file.h"
+#include "core/text_file.h"
 
-namespace raven::doctor {
+namespace raven {
 namespace {
 
 constexpr std::uint64_t kNoLimitOfVersion1 = 1ULL << 60;  // it says 2^63 - 4096 for "none"
@@ -135,4 +135,4 @@ ControlGroup read_control_group() {
                              read_text("/proc/self/mountinfo").value_or(""), read_text);
 }
 
-}  // namespace raven::doctor
+}  // namespace raven
