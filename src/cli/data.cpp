@@ -1,7 +1,6 @@
 // `raven data verify|stats|show`
 #include <spdlog/fmt/fmt.h>
 
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>

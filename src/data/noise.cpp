@@ -179,7 +179,8 @@ NoiseSource::NoiseSource(const config::NoiseConfig& config, const Manifest& spee
         std::ranges::find_if(*state->recording, is_sound) - state->recording->begin());
   } else if (config.kind == NoiseKind::kBabble) {
     auto voices = config.babble_manifest.empty() ? speech : read_manifest(config.babble_manifest);
-    require_modalities(voices, {.audio = true}, "babble");
+    if (!config.babble_manifest.empty())
+      require_modalities(voices, {.audio = true}, "noise.babble_manifest");
     state->voices = std::make_shared<const Voices>(std::move(voices));
   }
   state_ = std::move(state);

@@ -192,7 +192,7 @@ void SampleReader::check(const Utterance& utterance) const {
                     place_of(utterance), utterance.id, utterance.frames,
                     media::seconds(utterance.frames),
                     static_cast<double>(found) / media::kSampleRateHz),
-        "short-audio");
+        "short-sound");
   };
   // Memory is spent on what is listed only once as much of it is there.
   if (utterance.video.empty()) check_length(read_audio(utterance, start_s, {}));

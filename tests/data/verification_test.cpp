@@ -69,13 +69,13 @@ TEST(Verification, SoundHasToLastHalfAsLongAsWhatIsListed) {
   const auto result = verify(manifest, 1);
   ASSERT_EQ(result.problems.size(), 1U);
   EXPECT_EQ(result.problems[0].id, clip_id(1));
-  EXPECT_EQ(result.problems[0].reason, "short-audio");
+  EXPECT_EQ(result.problems[0].reason, "short-sound");
   EXPECT_NE(result.problems[0].message.find("0.40 s, but has only 0.16 s of sound"),
             std::string::npos);
   manifest.utterances[0].video = {};
   manifest.utterances[0].frames = kMaxListedFrames;
   const ResidentPeak peak;
-  EXPECT_EQ(verify(manifest, 1).by_reason.at("short-audio"), 2);
+  EXPECT_EQ(verify(manifest, 1).by_reason.at("short-sound"), 2);
   EXPECT_LT(peak.growth(), 50 << 20);  // 90,000 frames of sound are 230 MB
 }
 

@@ -61,7 +61,7 @@ class SampleReader {
             float* audio, Random* noise_draws = nullptr) const;
 
   /// Reads all that the utterance has and keeps nothing: throws what read() would, and DataError
-  /// ("short-audio") where less than half of what is listed has sound. Memory follows what the
+  /// ("short-sound") where less than half of what is listed has sound. Memory follows what the
   /// files hold, not what is listed.
   void check(const Utterance& utterance) const;
 
