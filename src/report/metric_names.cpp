@@ -169,7 +169,7 @@ const std::vector<Panel>& panels() {
       {.id = PanelId::kRate, .group = kOptimisation, .title = "learning rate"},
       {.id = PanelId::kBlockRate,
        .group = kOptimisation,
-       .title = "learning rate of the encoder's blocks",
+       .title = "learning rate of the encoder blocks",
        .meaning = "0: the lowest block"},
       {.id = PanelId::kMomentum,
        .group = kOptimisation,

@@ -35,7 +35,8 @@ TEST_F(Curves, AreDrawnOfWhatIsThereAndNoMore) {
   // x from 46 to 350; y from 166 up to 8, with 4 % of margin.
   EXPECT_THAT(svg, HasSubstr("data-name=\"v2a\" points=\"46.00,13.85 350.00,160.15 \""));
   EXPECT_THAT(svg, HasSubstr(">parts of the loss</text>"));
-  EXPECT_THAT(svg, HasSubstr(">v2a -0.7</text>"));  // the legend
+  EXPECT_THAT(svg, HasSubstr(">v2a \xE2\x88\x92"
+                             "0.7</text>"));  // the legend
   EXPECT_THAT(svg, Not(HasSubstr(">gain</text>")));
 }
 

@@ -83,7 +83,7 @@ TEST(Assess, OverfittingWaitingAndSlownessAreSeen) {
   run.stopped_on_nan = true;
   const auto found = assess(run).suspicious;
   EXPECT_THAT(found, says("valid_wer_attention was best at step 200 and has risen by 25.0 points"));
-  EXPECT_THAT(found, says("valid_loss was best at step 200 and has risen by 0.25"));
+  EXPECT_THAT(found, says("valid_loss was best at step 200 and has risen by 0.2"));
   EXPECT_THAT(found, Not(says("valid_wer_ctc")));
   EXPECT_THAT(found, Not(says("valid_gain")));  // undefined without frames, not wrong
   EXPECT_THAT(found, says("30 % of the time was spent waiting"));

@@ -153,7 +153,7 @@ TEST_F(Records, NumbersThatWereNotFiniteAreCounted) {
   const auto metrics = read_metrics(folder() / "metrics.jsonl");
   EXPECT_EQ(metrics.not_finite.at("loss"), 1);
   EXPECT_EQ(metrics.find("loss")->count(), 1);
-  EXPECT_EQ(metrics.find("x"), nullptr);
+  EXPECT_EQ(metrics.track("x"), nullptr);
 }
 
 TEST_F(Records, FilesThatAreFoldersAreProblems) {

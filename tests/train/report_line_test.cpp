@@ -23,7 +23,7 @@ TEST(ReportLine, TellsAStepOfPretraining) {
                            {metric("step_s"), 0.5}};
   EXPECT_EQ(report_line(120, 1200, numbers),
             "step 120/1200  loss -1.9334  v2a -0.612 (+0.118)  a2v -0.701  grad norm 1.20  lr "
-            "2.00e-03  480 frames/s  waits 1 %  0.5 GB  skipped 2  left 9 min");
+            "2.00e-03  480 frames/s  waits 1 %  0.5 GB  skipped 2  left 9 min 00 s");
 }
 
 TEST(ReportLine, TellsALookOfFineTuning) {
