@@ -107,20 +107,4 @@ std::string as_utf8(std::string_view text) {
   return is_utf8(text) ? std::string(text) : printable(text);
 }
 
-std::string for_terminal(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const auto character = take_character(text);
-    if (character.code == kReplacementCharacter && character.bytes.size() == 1) {
-      out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(character.bytes[0]));
-    } else if (steers(character.code)) {
-      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(character.code));
-    } else {
-      out += character.bytes;
-    }
-  }
-  return out;
-}
-
 }  // namespace raven

@@ -40,9 +40,4 @@ std::string for_terminal(std::string_view text);
 /// (JSON) and are read back, where different texts must stay different.
 std::string as_utf8(std::string_view text);
 
-/// For people's eyes: control characters other than newline and tab, characters that turn the
-/// direction of what follows, and bytes that are no UTF-8 are written as \u001b and \x9b, so that
-/// names and transcripts cannot steer a terminal. JSON stays JSON of the same meaning.
-std::string for_terminal(std::string_view text);
-
 }  // namespace raven
