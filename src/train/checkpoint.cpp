@@ -10,6 +10,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/new_file.h"
 #include "raven/weights/mapped_file.h"
 #include "train/folder_exchange.h"
 #include "train/state_file.h"
@@ -285,6 +286,8 @@ void CheckpointFolder::recover() const {
     }
   }
   fs::remove(folder_ / (std::string(kLast) + kNewEnding), ignored);
+  for (const auto step : steps())
+    remove_stale_files(path_of(step));  // of a state.json replaced alone
 }
 
 /// Gives a step its name again when `aside` is whole and there is no whole one of that name.
