@@ -13,6 +13,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/lines.h"
+#include "raven/core/log.h"
 #include "raven/core/utf8.h"
 
 namespace raven::corpus {
@@ -131,7 +132,8 @@ class Lister {
     finder.look_in(part);
   }
 
-  /// A sound file of a video's name is no clip of its own.
+  /// Beside videos, a sound file is that of the video of its name, or none: only a folder without
+  /// any video is one of sound.
   void join_sounds_to_videos() {
     std::map<std::string, SourceClip*> videos;
     for (auto& clip : clips_) {
@@ -143,9 +145,18 @@ class Lister {
       auto& spare = found->second->spare;
       if (spare.empty() || clip.audio < spare) spare = clip.audio;  // whatever the folder's order
     }
-    std::erase_if(clips_, [&](const SourceClip& clip) {
-      return clip.video.empty() && videos.contains(clip.id);
+    if (videos.empty()) return;
+    const auto num_left_out = std::ranges::count_if(clips_, [&](const SourceClip& clip) {
+      return clip.video.empty() && !videos.contains(clip.id);
     });
+    if (num_left_out > 0) {
+      log::info(
+          "{}: {} sound files without a video of their name are left out; a folder that holds "
+          "sound "
+          "alone can be prepared by itself",
+          folder_.string(), num_left_out);
+    }
+    std::erase_if(clips_, [](const SourceClip& clip) { return clip.video.empty(); });
   }
 
   [[nodiscard]] const fs::path& folder() const { return folder_; }

@@ -31,22 +31,28 @@ class SourceClips : public testing::Test {
   TemporaryFolder temporary_;
 };
 
-TEST_F(SourceClips, ListsSoundFilesOfAPlainFolder) {
+TEST_F(SourceClips, ListsSoundFilesOfAPlainFolderWithoutVideos) {
   touch("test/ann/a.flac");
   touch("test/ann/a.txt");
-  touch("test/ann/film.mp4");
-  touch("test/ann/film.wav");
-  touch("test/ann/film.mp3");
   touch("test/ann/notes.doc");
   const auto clips = list_clips(folder(), Layout::kFolder);
-  EXPECT_THAT(ids(clips), ElementsAre("test/ann/a", "test/ann/film"));
+  EXPECT_THAT(ids(clips), ElementsAre("test/ann/a"));
   EXPECT_TRUE(clips[0].video.empty());
   EXPECT_EQ(clips[0].audio, folder() / "test/ann/a.flac");
   EXPECT_EQ(clips[0].text, folder() / "test/ann/a.txt");
   EXPECT_EQ(clips[0].speaker, "ann");
   EXPECT_TRUE(clips[0].landmarks.empty());
-  EXPECT_TRUE(clips[1].audio.empty());
-  EXPECT_EQ(clips[1].spare, folder() / "test/ann/film.mp3");
+}
+
+TEST_F(SourceClips, BesideVideosSoundFilesAreTheirsOrLeftOut) {
+  touch("test/ann/a.flac");
+  touch("test/ann/film.mp4");
+  touch("test/ann/film.wav");
+  touch("test/ann/film.mp3");
+  const auto clips = list_clips(folder(), Layout::kFolder);
+  EXPECT_THAT(ids(clips), ElementsAre("test/ann/film"));
+  EXPECT_TRUE(clips[0].audio.empty());
+  EXPECT_EQ(clips[0].spare, folder() / "test/ann/film.mp3");
   EXPECT_THAT(ids(list_clips(folder(), Layout::kLrs3)), ElementsAre("test/ann/film"));
 }
 

@@ -223,10 +223,13 @@ TEST_F(Preparation, KeepsFilmsWithoutSoundAndSoundWithoutPictures) {
   write_clip(input(), "ann/a.avi", {.frames = 15, .has_audio = false, .text = "ONE"});
   write_clip(input(), "ann/b.avi", {.frames = 15, .has_audio = false});
   const std::vector<float> samples(16 * 640 + 300, 0.25F);
-  corpus::write_bytes(input() / "ann/b.flac", media::encode_flac(samples));  // of a film's name
-  corpus::write_bytes(input() / "bob/c.FLAC", media::encode_flac(samples));
-  corpus::write_bytes(input() / "bob/c.txt", "TWO");
-  corpus::write_bytes(input() / "bob/d.wav", "no sound");
+  corpus::write_bytes(input() / "ann/b.flac", media::encode_flac(samples));    // of a film's name
+  corpus::write_bytes(input() / "ann/noise.wav", media::encode_wav(samples));  // of no film
+  const auto heard = temporary_.path() / "heard";
+  corpus::write_bytes(heard / "bob/c.FLAC", media::encode_flac(samples));
+  corpus::write_bytes(heard / "bob/c.txt", "TWO");
+  corpus::write_bytes(heard / "bob/d.wav", "no sound");
+  options.inputs.push_back(heard);
   const auto summary = prepare(options);
   EXPECT_THAT(summary.clips_by_verdict, UnorderedElementsAre(Pair("ok", 3), Pair("corrupt", 1)));
   EXPECT_EQ(read_file(options.output / "manifest.tsv"),
@@ -239,7 +242,7 @@ TEST_F(Preparation, KeepsFilmsWithoutSoundAndSoundWithoutPictures) {
   EXPECT_THAT(verdicts, HasSubstr("ann/a\tok\twithout sound\t"));
   EXPECT_THAT(verdicts, HasSubstr("ann/b\tok\tsound of the file beside it\t"));
   EXPECT_THAT(verdicts,
-              HasSubstr("bob/c\tok\twithout pictures\t" + (input() / "bob/c.FLAC").string()));
+              HasSubstr("bob/c\tok\twithout pictures\t" + (heard / "bob/c.FLAC").string()));
   const auto manifest = read_manifest(options.output / "manifest.tsv");
   EXPECT_EQ(Shard(manifest.utterances[2].audio.file).read("bob/c.wav").size(), 44U + 1280U * 16);
   EXPECT_EQ(prepare(options).newly_prepared, 0);

@@ -113,7 +113,7 @@ TEST_F(Writers, AZipOfManyEntriesHasTheWideEnd) {
     ZipWriter zip(out);
     for (int i = 0; i < 70000; ++i) zip.add(std::to_string(i), "");
     zip.finish();
-    out.close();
+    out.commit();
   }
   const auto bytes = read_file(file("a.zip"));
   const auto entries = read_zip_directory(bytes, "a.zip");

@@ -12,10 +12,11 @@ namespace raven::corpus {
 
 /// kLrs3:      pretrain|trainval|test/<speaker>/<number>.mp4, .txt beside it
 /// kLrs2:      main|pretrain/<speaker>/<number>.mp4, .txt; main is split by train.txt, val.txt and
-/// test.txt kVoxCeleb2: dev|test/mp4/<speaker>/<video>/<number>.mp4, sound in dev|test/aac/....m4a
-/// where it is there kFolder:    any video files, and sound files without a video of their name,
-/// .txt beside them where known kAuto:      the first of these whose folders are there and hold
-/// clips
+/// test.txt
+/// kVoxCeleb2: dev|test/mp4/<speaker>/<video>/<number>.mp4, sound in dev|test/aac/....m4a where it
+/// is there
+/// kFolder:    any video files; in a folder without any, sound files; .txt beside them where known
+/// kAuto:      the first of these whose folders are there and hold clips
 enum class Layout { kAuto, kLrs3, kLrs2, kVoxCeleb2, kFolder };
 
 /// "auto", "lrs3", "lrs2", "voxceleb2", "folder"; empty for another name.
