@@ -2,6 +2,7 @@
 
 #include "cli/command.h"
 #include "raven/core/error.h"
+#include "raven/core/home.h"
 
 namespace raven::cli {
 namespace {
@@ -76,7 +77,8 @@ TEST(Arguments, TellsOverridesFromFilesByTheirEqualsSign) {
   command.positionals = {{.name = "FILE", .meaning = "what", .required = false, .repeated = true}};
   const auto arguments =
       parse(command, {"a.mp4", "seed=3", "./x=1.mp4", "+mask.prob=1", "~seed", "~/b.mp4", "=c"});
-  EXPECT_THAT(arguments.list("FILE"), ElementsAre("a.mp4", "./x=1.mp4", "~/b.mp4", "=c"));
+  EXPECT_THAT(arguments.list("FILE"),
+              ElementsAre("a.mp4", "./x=1.mp4", expand_home("~/b.mp4"), "=c"));
   EXPECT_THAT(arguments.overrides(), ElementsAre("seed=3", "+mask.prob=1", "~seed"));
   EXPECT_FALSE(parse(command, {"seed=3"}).given("FILE"));
   EXPECT_TRUE(parse(command, {"a"}).overrides().empty());
