@@ -225,7 +225,7 @@ TEST_F(Preparation, KeepsFilmsWithoutSoundAndSoundWithoutPictures) {
   const std::vector<float> samples(16 * 640 + 300, 0.25F);
   corpus::write_bytes(input() / "ann/b.flac", media::encode_flac(samples));    // of a film's name
   corpus::write_bytes(input() / "ann/noise.wav", media::encode_wav(samples));  // of no film
-  const auto heard = temporary_.path() / "heard";
+  const auto heard = input().parent_path() / "heard";
   corpus::write_bytes(heard / "bob/c.FLAC", media::encode_flac(samples));
   corpus::write_bytes(heard / "bob/c.txt", "TWO");
   corpus::write_bytes(heard / "bob/d.wav", "no sound");
