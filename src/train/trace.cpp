@@ -2,8 +2,11 @@
 
 #include <torch/csrc/autograd/profiler_kineto.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <set>
+#include <string>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -11,13 +14,29 @@
 namespace raven::train {
 namespace {
 
-/// LibTorch's profiler does not tell that it could not write.
-void check_whole(const std::filesystem::path& file) {
-  auto text = read_file(file);
-  text.erase(text.find_last_not_of(" \n") + 1);
-  if (text.empty() || text.back() != '}') {
-    throw SystemError(fmt::format("{}: the trace could not be written whole", file.string()));
+/// LibTorch's profiler writes beside the path that it is given and exchanges the two, so it gets a
+/// folder of its own; and it does not tell that it could not write.
+std::string text_of(torch::autograd::profiler::ProfilerResult& trace) {
+  auto name = (std::filesystem::temp_directory_path() / "raven_trace_XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    throw SystemError(fmt::format("cannot create folder {}: {}", name, std::strerror(errno)));
   }
+  const std::filesystem::path folder = name;
+  std::string text;
+  std::error_code ignored;
+  try {
+    trace.save(folder / "trace.json");
+    text = read_file(folder / "trace.json");
+  } catch (...) {
+    std::filesystem::remove_all(folder, ignored);
+    throw;
+  }
+  std::filesystem::remove_all(folder, ignored);
+  const auto end = text.find_last_not_of(" \n");
+  if (end == std::string::npos || text[end] != '}') {
+    throw SystemError(fmt::format("{}: the trace could not be written whole", folder.string()));
+  }
+  return text;
 }
 
 }  // namespace
@@ -39,10 +58,7 @@ void write_trace(const std::filesystem::path& file, const torch::Device& device,
     throw;
   }
   const auto trace = profiler::disableProfiler();
-  replace_file(file, [&](const std::filesystem::path& temporary) {
-    trace->save(temporary);
-    check_whole(temporary);
-  });
+  write_file_atomically(file, text_of(*trace));
 }
 
 }  // namespace raven::train

@@ -26,7 +26,7 @@ class Lists : public TinyRecognizers {
 
   /// Runs of the two trainers on one list alone.
   int finetune_on(const std::string& list, const std::string& modality) const {
-    return finetune("run", {"model.modality=" + modality, "train.steps=3", "data.manifest=" + list,
+    return finetune("run", {"model.modality=" + modality, "train.steps=6", "data.manifest=" + list,
                             "data.valid_manifest="});
   }
   int pretrain_on(const std::string& list) const {
@@ -143,7 +143,7 @@ TEST_F(Lists, ATildeIsTheHomeFolderInSettingsAndOptions) {
   ::setenv("HOME", folder("").string().c_str(), 1);
   fs::create_directories(folder(""));
   list_without("video", "home.tsv");
-  EXPECT_EQ(finetune("run", {"model.modality=audio", "train.steps=3", "data.valid_manifest=",
+  EXPECT_EQ(finetune("run", {"model.modality=audio", "train.steps=6", "data.valid_manifest=",
                              "data.manifest=~/home.tsv", "run.dir=~/at_home"}),
             0)
       << said("run");
