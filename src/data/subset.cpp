@@ -57,9 +57,7 @@ Manifest subset_of_list(const Manifest& manifest, const std::filesystem::path& l
     index.emplace(manifest.utterances[i].id, i);
   const auto content = read_file(list, kMaxListBytes);
   std::vector<std::size_t> chosen;
-  std::string_view rest = content;
-  if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
-  Lines lines(rest);
+  Lines lines(content);
   while (const auto id = lines.next()) {
     if (id->empty()) continue;
     const auto found = index.find(*id);

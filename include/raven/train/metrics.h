@@ -28,7 +28,7 @@ class Metrics {
   Metrics(const std::filesystem::path& run, std::int64_t step, bool look_due = false);
 
   /// Appends a line in one write, and the numbers to `<run>/tensorboard/`. `tag` is the group under
-  /// which TensorBoard shows them ("train", "valid"). Throws SystemError when the disk is full.
+  /// which TensorBoard shows them ("train", "held_out"). Throws SystemError when the disk is full.
   void write(std::int64_t step, const std::string& tag, const Numbers& numbers);
 
   /// Everything written so far is on disk afterwards. Throws SystemError.
