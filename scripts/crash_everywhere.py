@@ -3,6 +3,7 @@
 same command, and compares the end with that of a run that nothing disturbed.
 
     scripts/crash_everywhere.py [--bin build/dev/bin] [--only pretrain,export] [--errno 28] [--writes 10] [--most 0]
+                                [--first 1]
 
 A call is met before it happens, a write after half of its bytes, by SIGKILL; with --errno it fails instead, and so do
 later calls that need room (28: the disk is full). Renames, links, removals, new folders and files and flushes are all
@@ -125,6 +126,8 @@ class Harness:
         """`out` is what the command makes; returns how many places ended otherwise."""
         faults = {"LD_PRELOAD": str(self.shim), "RAVEN_FAULT_UNDER": str(out)}
         calls_file = self.work / f"{name}.calls"
+        shutil.rmtree(out, ignore_errors=True)
+        calls_file.unlink(missing_ok=True)
         if self.run(command, RAVEN_FAULT_LOG=str(calls_file), **faults) != 0:
             sys.exit(f"{name}: the undisturbed command fails, see {self.log}:\n" + self.log.read_text()[-2000:])
         wanted = end_of(out)
@@ -135,7 +138,7 @@ class Harness:
         if self.arguments.most:
             places = random.sample(places, min(self.arguments.most, len(places)))
         met = bad = 0
-        for n in sorted(places):
+        for n in sorted(n for n in places if n >= self.arguments.first):
             shutil.rmtree(out, ignore_errors=True)
             fault = {"RAVEN_FAULT_ERRNO": str(self.arguments.errno)} if self.arguments.errno else {}
             first = self.run(command, RAVEN_FAULT_AT=str(n), **fault, **faults)
@@ -161,6 +164,7 @@ def main():
     parser.add_argument("--errno", type=int, default=0)
     parser.add_argument("--writes", type=int, default=10)
     parser.add_argument("--most", type=int, default=0)
+    parser.add_argument("--first", type=int, default=1, help="the call to begin with")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=pathlib.Path, help="a folder for what is made, which stays")
     arguments = parser.parse_args()
@@ -211,8 +215,9 @@ def tried(harness, names, work):
             bad += harness.everywhere(f"export ({ending})", [raven, "export", run, work / "weights" / f"model.{ending}"],
                                       work / "weights")
     if "prepare" in names:
-        harness.need([harness.arguments.bin / "raven-synth", "--out", work / "synthetic", "--utterances", "4", "--speakers", "2"])
-        bad += harness.everywhere("prepare", [raven, "prepare", work / "synthetic", "--out", work / "prepared", "--workers", "1"],
+        harness.need([raven, "synth", "--out", work / "corpus", "--utterances", "4", "--speakers", "2", "--seed", "1",
+                      "--kind", "digits", "--workers", "1"])
+        bad += harness.everywhere("prepare", [raven, "prepare", work / "corpus", "--out", work / "prepared", "--workers", "1"],
                                   work / "prepared")
     return bad
 
