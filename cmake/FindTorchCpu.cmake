@@ -49,6 +49,7 @@ target_link_options(raven_torch INTERFACE -Wl,--allow-shlib-undefined)
 # folder of the caller, searched first (tests/run_path_test.sh refuses both).
 set(CMAKE_BUILD_WITH_INSTALL_RPATH ON)
 set(CMAKE_INSTALL_RPATH "$ORIGIN/../lib;${raven_torch_dir}/lib")
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)  # libraries outside the system's folders, absolute
 
 # LLVM's OpenMP in the place of the libgomp that comes with LibTorch: its threads yield while they wait for one that
 # another program has displaced, libgomp's spin (docs/troubleshooting.md). It has libgomp's functions under libgomp's

@@ -3,6 +3,7 @@
 # Each part of a run path (RPATH, RUNPATH) begins with / or $ORIGIN, and no needed library is named by a relative path.
 set -euo pipefail
 [ $# -gt 0 ] || { sed -n '2,3s/^# \{0,1\}//p' "$0"; exit 2; }
+for folder in "$@"; do [ -d "$folder" ] || { echo "check_run_paths: no folder $folder" >&2; exit 2; }; done
 found=0 bad=0
 say() { printf '%s: %s\n' "$1" "$2" >&2; bad=$((bad + 1)); }
 while IFS= read -r -d '' file; do
@@ -22,7 +23,7 @@ while IFS= read -r -d '' file; do
       [[ $part == /* || $part == '$ORIGIN' || $part == '$ORIGIN'/* ]] || say "$file" "the run path '$value' has the part '$part', expected / or \$ORIGIN at its beginning"
     done
   done <<<"$entries"
-done < <(find "$@" -type f ! -name '*.o' ! -name '*.a' ! -name '*.pch' -print0)
+done < <(find "$@" -name CMakeFiles -prune -o -type f ! -name '*.o' ! -name '*.a' ! -name '*.pch' -print0)
 [ "$found" -gt 0 ] || { echo "check_run_paths: no programs or libraries in $*" >&2; exit 1; }
 [ "$bad" -eq 0 ] || exit 1
 echo "check_run_paths: $found programs and libraries, none looks into the caller's folder"

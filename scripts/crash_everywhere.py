@@ -99,8 +99,8 @@ def end_of(folder):
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.parent.name == "tensorboard":
-            continue
+        if path.parent.name == "tensorboard" and path.name.startswith("events.out."):
+            continue  # compared as TensorBoard reads them together
         found[name] = None if path.is_dir() and not path.is_symlink() else content_of(path)
         if path.name == "tensorboard":
             found[name] = events_of(path)

@@ -27,22 +27,19 @@ cp LICENSE third_party/README.md "$root/share/doc/"
 
 # Which BLAS and LAPACK OpenCV finds is this machine's choice (update-alternatives), and OpenBLAS alone would double the
 # bundle. OpenCV only draws here, so the reference ones serve, and the bundle is the same wherever it is made.
-always_the_same() {
-  local reference
-  case $1 in
-    libblas.so.3) reference=$(find /usr/lib -path '*/blas/libblas.so.3' -print -quit) ;;
-    liblapack.so.3) reference=$(find /usr/lib -path '*/lapack/liblapack.so.3' -print -quit) ;;
-    *) printf '%s' "$2"; return ;;
-  esac
-  [ -n "$reference" ] || fail "the reference $1 is missing; scripts/setup.sh installs libblas3 and liblapack3"
-  printf '%s' "$reference"
-}
+reference() { find /usr/lib -path "*/$1/lib$1.so.3" -printf '%h' -quit; }
+blas=$(reference blas) lapack=$(reference lapack)
+[ -n "$blas" ] && [ -n "$lapack" ] || fail "the reference BLAS and LAPACK are missing; scripts/setup.sh installs libblas3 and liblapack3"
 
 # glibc's own parts and Torch's stay behind; everything else that ldd finds comes along.
 leave='^(linux-vdso|ld-linux|libc|libm|libdl|librt|libpthread|libutil|libresolv|libnsl|libanl|libmvec|libtorch.*|libc10.*|libshm|libgomp|libcud.*|libcup.*|libnv.*|libnccl.*)\.so'
-for binary in "$root"/bin/*; do ldd "$built/$(basename "$binary")"; done | awk '/=> \//{print $1, $3}' | sort -u | while read -r name path; do
-  [[ $name =~ $leave ]] || cp -L "$(always_the_same "$name" "$path")" "$root/lib/$name"
-done
+needed() { LD_LIBRARY_PATH=$blas:$lapack ldd "$@" | awk '/=> \//{print $1, $3}' | sort -u; }
+declare -A from
+while read -r name path; do
+  [[ $name =~ $leave ]] && continue
+  cp -L "$path" "$root/lib/$name"
+  from[$name]=$path
+done < <(for binary in "$root"/bin/*; do needed "$built/$(basename "$binary")"; done | sort -u)
 chmod u+w "$root"/lib/*.so*
 strip --strip-unneeded "$root"/lib/* 2>/dev/null || true
 # FFmpeg is the distribution's, whole: no format is lost, and its security fixes come with the next bundle. A build of our
@@ -51,9 +48,19 @@ strip --strip-unneeded "$root"/lib/* 2>/dev/null || true
 patchelf --set-rpath '$ORIGIN/../lib' "$root"/bin/*
 patchelf --set-rpath '$ORIGIN' "$root"/lib/*
 scripts/check_run_paths.sh "$root" >/dev/null
-for library in "$root"/lib/*; do  # owners' licences, from Debian's packages
-  package=$(dpkg -S "$(ldconfig -p | awk -v n="$(basename "$library")" '$1 == n {print $NF; exit}' | xargs -r readlink -f)" 2>/dev/null | cut -d: -f1 | head -n 1) || true
-  [ -n "$package" ] && [ -e "/usr/share/doc/$package/copyright" ] && cp -L "/usr/share/doc/$package/copyright" "$root/share/doc/$package.copyright"
+for binary in "$root"/bin/*; do  # whole, and nothing of this machine's choice
+  while read -r name _ path _; do
+    [[ $name =~ $leave || $name == /* || $path == "$root"/* ]] || fail "$(basename "$binary") needs $name, which the bundle lacks (found: $path)"
+    [[ $name != libopenblas* ]] || fail "$(basename "$binary") needs $name, not the reference BLAS"
+  done < <(ldd "$binary")
+done
+for name in "${!from[@]}"; do  # owners' licences, from Debian's packages
+  for path in "${from[$name]}" "$(readlink -f "${from[$name]}")"; do
+    package=$(dpkg -S "$path" 2>/dev/null | cut -d: -f1 | head -n 1) || true
+    [ -n "$package" ] && [ -e "/usr/share/doc/$package/copyright" ] || continue
+    cp -L "/usr/share/doc/$package/copyright" "$root/share/doc/$package.copyright"
+    break
+  done
 done
 data=$(find /usr/lib /usr/share -maxdepth 3 -type d -name espeak-ng-data 2>/dev/null | head -n 1)
 if [ -n "$data" ]; then  # English only: 1.3 of 13 MB

@@ -6,9 +6,7 @@ source=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-folders=("$build/bin" "$build/lib")
-[ ! -d "$build/faults" ] || folders+=("$build/faults")
-"$source/scripts/check_run_paths.sh" "${folders[@]}"
+"$source/scripts/check_run_paths.sh" "$build"
 cmake --install "$build" --prefix "$scratch/installed" >/dev/null
 "$source/scripts/check_run_paths.sh" "$scratch/installed"
 
