@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/parse_json.h"
 #include "report/json_fields.h"
 #include "report/lines.h"
+#include "report/links.h"
 
 namespace raven::report {
 namespace {
@@ -104,12 +106,10 @@ std::string read_crops(const fs::path& folder, const std::string& name,
         fmt::format("{}: '{}' is not shown: {}", place(folder / "worst.json"), name, why));
     return std::string();
   };
-  std::error_code error;
-  const auto root = fs::weakly_canonical(folder, error);
-  const auto file = fs::weakly_canonical(folder / name, error);
-  const auto inside = std::mismatch(root.begin(), root.end(), file.begin(), file.end());
-  if (error || inside.first != root.end()) return refuse("it lies outside the set's folder");
-  if (!fs::is_regular_file(file, error)) return refuse("there is no such file");
+  const auto file = folder / name;
+  if (!lies_below(folder, file)) return refuse("it lies outside the set's folder");
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) return refuse("there is no such file");
   try {
     auto bytes = read_file(file, kMaxPictureBytes);
     if (bytes.rfind("\x89PNG\r\n\x1a\n", 0) != 0) return refuse("it is no PNG");
@@ -117,6 +117,13 @@ std::string read_crops(const fs::path& folder, const std::string& name,
   } catch (const Error& problem) {
     return refuse(problem.what());
   }
+}
+
+/// Infinite for null, with which JSON has to do where the reference is empty.
+std::optional<double> worst_rate(const Json& item) {
+  const auto found = item.is_object() ? item.find("wer") : item.end();
+  if (!item.is_object() || found == item.end()) return std::nullopt;
+  return found->is_null() ? std::numeric_limits<double>::infinity() : number_of(*found);
 }
 
 std::vector<WorstUtterance> read_worst(const fs::path& folder, std::vector<std::string>& problems) {
@@ -130,7 +137,7 @@ std::vector<WorstUtterance> read_worst(const fs::path& folder, std::vector<std::
   }
   for (const auto& item : *json) {
     if (worst.size() == kMaxWorst) break;
-    const auto wer = item.is_object() ? number_of(item, "wer") : std::nullopt;
+    const auto wer = worst_rate(item);
     if (!wer) {
       problems.push_back(place(file) + ": an entry without wer is left out");
       continue;
@@ -182,6 +189,7 @@ void read_utterances(const fs::path& folder, EvaluationRecord& record,
     return true;
   };
   try {
+    refuse_link_out(file);
     damaged += for_each_line(file, kMaxLineBytes, see);
   } catch (const Error& error) {
     problems.push_back(error.what());

@@ -35,7 +35,7 @@ struct AlignedWord {
 struct WorstUtterance {
   std::string id, reference, hypothesis, speaker;
   std::vector<AlignedWord> words;
-  double wer = 0;
+  double wer = 0;  // infinite: the reference is empty, so that there is no rate
   std::optional<double> frames;
   std::string crops_png;  // the picture's bytes; empty: none
 };

@@ -122,6 +122,10 @@ std::string percent_text(double fraction) {
   return std::isfinite(fraction) ? fmt::format("{:.1f} %", 100 * fraction) : "not finite";
 }
 
+std::string wer_text(double rate) {
+  return std::isinf(rate) ? "empty reference" : "WER " + percent_text(rate);
+}
+
 std::string number_cell(std::string_view text) {
   return fmt::format("<td class=\"n\">{}</td>", text);
 }

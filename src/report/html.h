@@ -23,6 +23,8 @@ std::string counted(double count, std::string_view noun);
 
 /// A fraction as "42.1 %".
 std::string percent_text(double fraction);
+/// Of one utterance: "WER 42.1 %"; "empty reference" for an infinite rate.
+std::string wer_text(double rate);
 
 /// A count with separators, "1,234,567".
 std::string count_text(std::int64_t count);

@@ -8,13 +8,9 @@
 
 namespace raven::report {
 
-/// Throws DataError when the file or folder is a link that leads out of the folder it lies in: what
-/// lies elsewhere is no part of a run, and a page of the run must not show it.
-void refuse_link_out(const std::filesystem::path& file);
-
 /// Calls `see` for each line, without its end. Lines of more than `max_bytes` are left out and
 /// counted in the result; `see` may stop the reading by giving false. Throws SystemError when the
-/// file cannot be opened or read, DataError for a link that leads out of its folder.
+/// file cannot be opened or read.
 std::int64_t for_each_line(const std::filesystem::path& file, std::size_t max_bytes,
                            const std::function<bool(std::string_view)>& see);
 

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "raven/core/error.h"
@@ -10,6 +11,7 @@
 #include "raven/core/parse_json.h"
 #include "report/json_fields.h"
 #include "report/lines.h"
+#include "report/links.h"
 
 namespace raven::report {
 namespace {
@@ -42,10 +44,16 @@ std::string read_text(const fs::path& file, std::vector<std::string>& problems) 
   }
 }
 
+/// for_each_line() of a file that belongs to the run.
+void for_each_line_of_run(const fs::path& file, const std::function<bool(std::string_view)>& see) {
+  refuse_link_out(file);
+  for_each_line(file, kMaxLineBytes, see);
+}
+
 void read_skipped(RunRecord& run) {
   const auto file = run.folder / "skipped.tsv";
   if (!fs::exists(file)) return;
-  for_each_line(file, kMaxLineBytes, [&](std::string_view line) {
+  for_each_line_of_run(file, [&](std::string_view line) {
     if (line.empty()) return true;
     const auto first = line.find('\t');
     const auto second = first == line.npos ? line.npos : line.find('\t', first + 1);
@@ -73,7 +81,7 @@ void read_log(RunRecord& run) {
   const auto file = run.folder / "log.txt";
   if (!fs::exists(file)) return;
   std::set<std::string, std::less<>> seen;
-  for_each_line(file, kMaxLineBytes, [&](std::string_view line) {
+  for_each_line_of_run(file, [&](std::string_view line) {
     const auto text = warning_text(line);
     if (text.empty()) return true;
     ++run.num_warnings;
@@ -174,13 +182,14 @@ RunRecord read_run(const fs::path& folder) {
   run.config_yaml = read_text(folder / "config.yaml", problems);
   guarded(run, [&] {
     if (!fs::exists(folder / "overrides.txt")) return;
-    for_each_line(folder / "overrides.txt", kMaxLineBytes, [&](std::string_view line) {
+    for_each_line_of_run(folder / "overrides.txt", [&](std::string_view line) {
       if (!line.empty()) run.overrides.emplace_back(line);
       return true;
     });
   });
   guarded(run, [&] {
     if (fs::exists(folder / "metrics.jsonl")) {
+      refuse_link_out(folder / "metrics.jsonl");
       run.metrics = read_metrics(folder / "metrics.jsonl");
     } else {
       problems.push_back("metrics.jsonl is missing");

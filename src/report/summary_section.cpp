@@ -59,10 +59,9 @@ std::string worst_link(const LabelledRun& run) {
     if (evaluation.worst.empty()) continue;
     const auto& worst = evaluation.worst.front();
     const auto why = reasons(worst, evaluation);
-    return figure(
-        "worst utterance",
-        fmt::format("<a href=\"#worst\">{}</a> <small>WER {}: {}</small>", escaped(worst.id, 60),
-                    percent_text(worst.wer), escaped(why.size() > 1 ? why[1] : why[0], 160)));
+    return figure("worst utterance", fmt::format("<a href=\"#worst\">{}</a> <small>{}: {}</small>",
+                                                 escaped(worst.id, 60), wer_text(worst.wer),
+                                                 escaped(why.size() > 1 ? why[1] : why[0], 160)));
   }
   return {};
 }

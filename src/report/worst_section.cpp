@@ -62,9 +62,9 @@ std::string utterance_card(const WorstUtterance& worst, const EvaluationRecord& 
   }
   return fmt::format(
       "<article class=\"card utterance\"><header><span class=\"soft\">{}.</span>"
-      "<span class=\"rate bad\">WER {}</span><h4 class=\"mono\">{}</h4><small>{}{}</small></header>"
+      "<span class=\"rate bad\">{}</span><h4 class=\"mono\">{}</h4><small>{}{}</small></header>"
       "<ul class=\"why\">{}</ul>{}{}</article>\n",
-      rank, percent_text(worst.wer), escaped(worst.id, 120),
+      rank, wer_text(worst.wer), escaped(worst.id, 120),
       worst.speaker.empty() ? "" : "speaker " + escaped(worst.speaker, 60),
       frames_text(worst.frames), why, words, crops);
 }
@@ -109,12 +109,13 @@ std::string utterance_list(const EvaluationRecord& evaluation) {
   std::vector<const UtteranceResult*> sorted;
   for (const auto& u : evaluation.utterances) sorted.push_back(&u);
   const auto rate = [](const UtteranceResult* u) {
-    return u->words > 0 ? u->errors / u->words : u->errors;
+    return u->errors > 0 ? u->errors / u->words : 0;  // infinite without words
   };
   std::stable_sort(sorted.begin(), sorted.end(),
                    [&](const auto* a, const auto* b) { return rate(a) > rate(b); });
   std::string rows =
-      "<thead><tr><th>id</th><th class=\"n\">WER</th><th>said</th><th>recognised</th></tr></thead>";
+      "<thead><tr><th>id</th><th "
+      "class=\"n\">errors</th><th>said</th><th>recognised</th></tr></thead>";
   // Evenly spaced from the worst to the best.
   const auto count = std::min(sorted.size(), kUtterancesListed);
   for (std::size_t i = 0; i < count; ++i) {
@@ -122,7 +123,7 @@ std::string utterance_list(const EvaluationRecord& evaluation) {
     rows += fmt::format(
         "<tr><td class=\"mono long\">{}</td>{}<td class=\"long\">{}</td><td "
         "class=\"long\">{}</td></tr>\n",
-        escaped(u.id, 120), number_cell(percent_text(rate(&u))), escaped(u.reference, 400),
+        escaped(u.id, 120), number_cell(wer_text(rate(&u))), escaped(u.reference, 400),
         escaped(u.hypothesis, 400));
   }
   const auto title = sorted.size() > count

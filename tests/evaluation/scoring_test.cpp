@@ -9,6 +9,7 @@
 #include "raven/core/files.h"
 #include "raven/core/random.h"
 #include "raven/core/utf8.h"
+#include "raven/report/page.h"
 #include "support/sclite.h"
 #include "support/temporary_folder.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 const std::vector<std::string> kFiles = {"alignments.txt",   "hyp.trn",  "ref.trn",
                                          "utterances.jsonl", "wer.json", "worst.json"};
@@ -186,6 +188,20 @@ TEST(WriteScores, AnEmptyReferenceHasNoRate) {
   EXPECT_EQ(sclite.sentences, 5);
   EXPECT_EQ(sclite.words, 6);
   EXPECT_EQ(sclite.sentence_errors, scores.totals.sentence_errors);
+}
+
+TEST(WriteScores, AReportShowsWhatIsHeardInSilenceFirst) {
+  const TemporaryFolder folder;
+  write_scores(folder.path() / "run/evaluate/test", score(set_with_silence()));
+  const auto html = report::page({folder.path() / "run"});
+  EXPECT_THAT(html, Not(HasSubstr("without wer")));
+  const auto worst =
+      html.find("<span class=\"rate bad\">empty reference</span><h4 class=\"mono\">s1/c");
+  EXPECT_LT(worst, html.find("<span class=\"rate bad\">WER "));
+  EXPECT_THAT(html, HasSubstr("</a> <small>empty reference: "));  // at the top of the page
+  const auto row =
+      html.find("<td class=\"mono long\">s1/c</td><td class=\"n\">empty reference</td>");
+  EXPECT_LT(row, html.find("</td><td class=\"n\">WER "));
 }
 
 TEST(WriteScores, TextsThatAreNoUtf8StayDifferent) {

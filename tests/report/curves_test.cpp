@@ -7,13 +7,17 @@
 
 #include "raven/core/files.h"
 #include "raven/report/metric_names.h"
+#include "support/drawn_curves.h"
 #include "support/temporary_folder.h"
 
 namespace raven::report {
 namespace {
 
+using testing::ContainerEq;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::SizeIs;
 
 class Curves : public testing::Test {
  protected:
@@ -42,7 +46,7 @@ TEST_F(Curves, AreDrawnOfWhatIsThereAndNoMore) {
 
 TEST_F(Curves, HoldEveryNumberOfTheTable) {
   std::string line = R"({"step": 1)";
-  std::set<std::string> labels, titles;
+  std::multiset<Curve> curves;
   for (const auto& metric : kMetrics) {
     std::string name(metric.name);
     if (const auto open = name.find('<'); open != name.npos) {
@@ -53,14 +57,26 @@ TEST_F(Curves, HoldEveryNumberOfTheTable) {
                                                  : "7");
     }
     line += ", \"" + name + "\": 2.5";
-    if (metric.panel != PanelId::kNone) labels.insert(find_metric(name)->label());
+    if (metric.panel != PanelId::kNone) curves.insert(curve_of(*find_metric(name)));
   }
   const auto svg = drawn(line + "}\n");
-  for (const auto& label : labels) EXPECT_THAT(svg, HasSubstr("data-name=\"" + label + "\""));
+  EXPECT_THAT(drawn_curves(svg), ContainerEq(curves));
   for (const auto& panel : panels()) {
     if (panel.id == PanelId::kOther) continue;
     EXPECT_THAT(svg, HasSubstr(std::string(">") + panel.title + "</text>"));
   }
+}
+
+TEST_F(Curves, CountsOfSkippedUtterancesThatStayZeroAreNotDrawn) {
+  EXPECT_THAT(drawn_curves(drawn("{\"step\": 1, \"skipped\": 0, \"valid_skipped\": 0, \"lr\": 0}\n"
+                                 "{\"step\": 2, \"skipped\": 0, \"valid_skipped\": 1}\n")),
+              ElementsAre(curve_of(*find_metric("lr")), curve_of(*find_metric("valid_skipped"))));
+}
+
+TEST_F(Curves, MetricsMayLieElsewhere) {  // `raven train` draws them wherever it writes them
+  const TemporaryFolder scratch;
+  std::filesystem::create_symlink(scratch.path() / "metrics.jsonl", file());
+  EXPECT_THAT(drawn_curves(drawn("{\"step\": 1, \"v2a\": -0.5}\n")), SizeIs(1));
 }
 
 TEST_F(Curves, TextIsEscaped) {

@@ -13,6 +13,7 @@
 #include "raven/train/finetune_task.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/trainer.h"
+#include "support/drawn_curves.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
 #include "train/tiny_config.h"
@@ -23,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using report::Metric;
 using report::Moment;
+using testing::ContainerEq;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -139,15 +141,16 @@ class WrittenMetrics : public testing::Test {
   /// The curves and the page draw every number that is not a constant 0 of skipped clips.
   void expect_all_drawn() const {
     const auto svg = read_file(folder() / "curves.svg"), html = report::page({folder()});
+    std::multiset<Curve> curves;
     for (const auto& [moment, names] : written()) {
       for (const auto& name : names) {
         const auto known = report::find_metric(name);
-        if (!known || known->metric->panel == report::PanelId::kNone) continue;
-        const auto curve = "data-name=\"" + known->label() + "\"";
-        EXPECT_THAT(svg, HasSubstr(curve)) << name;
-        EXPECT_THAT(html, HasSubstr(curve)) << name;
+        if (known && known->metric->panel != report::PanelId::kNone)
+          curves.insert(curve_of(*known));
       }
     }
+    EXPECT_THAT(drawn_curves(svg), ContainerEq(curves));
+    EXPECT_THAT(drawn_curves(html), ContainerEq(curves));
     EXPECT_THAT(html, Not(HasSubstr("id=\"other\"")));
   }
 

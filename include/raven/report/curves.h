@@ -1,4 +1,4 @@
-// Curves of a run as one SVG image: every number that it reports, on the panels of metric_names.h.
+// Curves of a run as one SVG image: the numbers that it reports, on the panels of metric_names.h.
 #pragma once
 
 #include <filesystem>
@@ -6,7 +6,9 @@
 namespace raven::report {
 
 /// Draws the numbers of `metrics` (a metrics.jsonl) into `svg`, written atomically; lines that are
-/// no JSON objects are left out. Does nothing without metrics. Throws SystemError.
+/// no JSON objects are left out, and so are numbers that have no panel (`epoch`) and counts of
+/// skipped utterances that stay 0. Does nothing without metrics. Throws SystemError when they
+/// cannot be read or the image cannot be written.
 void write_curves(const std::filesystem::path& metrics, const std::filesystem::path& svg);
 
 }  // namespace raven::report
