@@ -32,6 +32,7 @@ std::string verification_json(const data::Verification& result) {
   nlohmann::ordered_json object = {{"utterances", result.utterances},
                                    {"usable", result.usable},
                                    {"usable_hours", media::hours(result.usable_frames)},
+                                   {"shards_without_index", result.shards_without_index},
                                    {"by_reason", result.by_reason},
                                    {"problems", nlohmann::ordered_json::array()}};
   for (const auto& [id, reason, message] : result.problems) {
@@ -48,6 +49,10 @@ std::string verification_text(const data::Verification& result) {
                      media::hours(result.usable_frames));
   for (const auto& [reason, count] : result.by_reason)
     out += fmt::format("{:>9}  {}\n", count, reason);
+  if (result.shards_without_index > 0) {
+    out += fmt::format("{} shards have no index: their bytes were not compared with checksums\n",
+                       result.shards_without_index);
+  }
   return out;
 }
 

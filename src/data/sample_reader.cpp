@@ -11,6 +11,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/log.h"
 #include "raven/corpus/npy.h"
 #include "raven/data/wave_view.h"
 #include "raven/media/audio_reader.h"
@@ -126,8 +127,10 @@ std::optional<std::size_t> read_plain_wave(const Location& location, ShardCache&
 }  // namespace
 
 struct ShardCache::State {
-  std::mutex mutex;  // guards the map, not the shards
+  std::mutex mutex;  // guards the maps, not the shards
   std::map<std::filesystem::path, std::unique_ptr<Shard>> shards;
+  std::map<std::filesystem::path, DataError> corrupt;
+  std::int64_t num_without_index = 0;
 };
 
 ShardCache::ShardCache() : state_(std::make_unique<State>()) {}
@@ -138,11 +141,32 @@ const Shard& ShardCache::open(const std::filesystem::path& tar) {
     const std::lock_guard lock(state_->mutex);
     const auto known = state_->shards.find(tar);
     if (known != state_->shards.end()) return *known->second;
+    const auto corrupt = state_->corrupt.find(tar);
+    if (corrupt != state_->corrupt.end()) throw DataError(corrupt->second);
   }
-  auto shard =
-      std::make_unique<Shard>(tar);  // two threads may open the same one; the first to return wins
+  std::unique_ptr<Shard> shard;
+  try {
+    shard = std::make_unique<Shard>(tar);
+  } catch (const DataError& error) {
+    // Looked through once, not again for each utterance; what is missing may still come.
+    const std::lock_guard lock(state_->mutex);
+    if (error.reason() == "corrupt") state_->corrupt.try_emplace(tar, error);
+    throw;
+  }
+  // Two threads may have opened the same one; the first that comes here wins.
   const std::lock_guard lock(state_->mutex);
-  return *state_->shards.try_emplace(tar, std::move(shard)).first->second;
+  const auto [opened, is_new] = state_->shards.try_emplace(tar, std::move(shard));
+  if (is_new && !opened->second->has_index()) {
+    ++state_->num_without_index;
+    log::warn("{} has no index ({}.index): its bytes cannot be compared with checksums",
+              tar.string(), tar.filename().string());
+  }
+  return *opened->second;
+}
+
+std::int64_t ShardCache::num_without_index() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->num_without_index;
 }
 
 SampleReader::SampleReader(const SampleOptions& options, std::shared_ptr<ShardCache> shards,

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -158,6 +159,7 @@ struct Shard::State {
   std::vector<ShardMember> members;
   std::unordered_map<std::string_view, const ShardMember*> by_name;
   bool has_index = true;
+  std::optional<DataError> fault;  // behind the members, in a tar without an index
 };
 
 void Shard::State::read_index(const fs::path& index) {
@@ -181,7 +183,10 @@ void Shard::State::look_for_members() {
   const auto read = [this](std::uint64_t offset, std::uint64_t size) {
     return load(offset, size, "headers of members");
   };
-  for (auto& found : list_tar(mapped.bytes().size(), read, file.string())) {
+  auto listing = list_tar(mapped.bytes().size(), read, file.string());
+  if (listing.fault && listing.members.empty()) throw DataError(*listing.fault);
+  fault = std::move(listing.fault);
+  for (auto& found : listing.members) {
     members.push_back({.name = std::move(found.name), .offset = found.offset, .size = found.size});
   }
   by_name.reserve(members.size());
@@ -190,8 +195,11 @@ void Shard::State::look_for_members() {
 
 Shard::Shard(const fs::path& tar) : state_(std::make_unique<State>(tar)) {
   const auto index = index_of(tar);
-  std::error_code ignored;
-  if (fs::exists(index, ignored)) {
+  std::error_code code;
+  const bool has_index = fs::exists(index, code);
+  // Where a tar's own name is nearly too long for the file system, there can be none beside it.
+  if (code && code != std::errc::filename_too_long) throw_system_error("open", index, code.value());
+  if (has_index) {
     state_->read_index(index);
   } else {
     state_->look_for_members();
@@ -202,6 +210,8 @@ Shard::~Shard() = default;
 
 const fs::path& Shard::file() const { return state_->file; }
 
+bool Shard::has_index() const { return state_->has_index; }
+
 const std::vector<ShardMember>& Shard::members() const { return state_->members; }
 
 const ShardMember* Shard::find(std::string_view name) const {
@@ -209,11 +219,18 @@ const ShardMember* Shard::find(std::string_view name) const {
   return found == state_->by_name.end() ? nullptr : found->second;
 }
 
-std::span<const std::byte> Shard::read(std::string_view name) const {
-  const auto* member = find(name);
-  if (member == nullptr) {
-    throw DataError(fmt::format("{}: no member '{}'", state_->file.string(), name), "missing");
+const ShardMember& Shard::member(std::string_view name) const {
+  if (const auto* found = find(name)) return *found;
+  if (state_->fault) {
+    throw DataError(fmt::format("{}; '{}' is not among the {} members before it",
+                                state_->fault->what(), name, members().size()),
+                    state_->fault->reason());
   }
+  throw DataError(fmt::format("{}: no member '{}'", state_->file.string(), name), "missing");
+}
+
+std::span<const std::byte> Shard::read(std::string_view name) const {
+  const auto* member = &this->member(name);
   const auto block = state_->load(member->offset - kTarBlock, kTarBlock + member->size, name);
   const auto header = block.first(kTarBlock);
   const bool fits = state_->has_index ? tar_content_size(header) == member->size

@@ -158,7 +158,19 @@ class TarLister {
   TarLister(std::uint64_t size, const ReadTar& read, std::string_view file)
       : size_(size), read_(read), file_(file) {}
 
-  std::vector<TarMember> list() {
+  TarListing list() {
+    TarListing listing;
+    try {
+      go_through();
+    } catch (const DataError& error) {
+      listing.fault = error;
+    }
+    listing.members = std::move(members_);
+    return listing;
+  }
+
+ private:
+  void go_through() {
     while (size_ - offset_ >= kTarBlock) {
       const auto block = read_(offset_, kTarBlock);
       if (std::ranges::all_of(block, [](std::byte b) { return b == std::byte{}; })) break;
@@ -170,10 +182,8 @@ class TarLister {
       offset_ += kTarBlock;
       take(*header);
     }
-    return std::move(members_);
   }
 
- private:
   [[noreturn]] void refuse(const std::string& why) const {
     throw DataError(fmt::format("{}: byte {}: {}", file_, offset_, why));
   }
@@ -221,6 +231,7 @@ class TarLister {
       refuse("a sparse file; make the tar without --sparse");
     auto name = extended.name.value_or(header.name);
     while (name.starts_with("./")) name.erase(0, 2);
+    check_inside(size);
     if (is_file && !name.ends_with('/')) add(std::move(name), size);  // V7's folders end so
     pass(size);
   }
@@ -260,8 +271,7 @@ std::optional<TarHeader> parse_tar_header(std::span<const std::byte> bytes) {
   return header;
 }
 
-std::vector<TarMember> list_tar(std::uint64_t tar_size, const ReadTar& read,
-                                std::string_view file) {
+TarListing list_tar(std::uint64_t tar_size, const ReadTar& read, std::string_view file) {
   return TarLister(tar_size, read, file).list();
 }
 

@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "raven/core/error.h"
+
 namespace raven::data {
 
 inline constexpr std::uint64_t kTarBlock = 512;
@@ -49,9 +51,16 @@ struct TarMember {
 /// Bytes of a tar, where all of them are there.
 using ReadTar = std::function<std::span<const std::byte>(std::uint64_t offset, std::uint64_t size)>;
 
+struct TarListing {
+  std::vector<TarMember> members;  // whole ones, in file order
+  /// Why the list ends before the tar does; none when it does not.
+  std::optional<DataError> fault;
+};
+
 /// The regular files of a tar of `tar_size` bytes, found by its headers alone; others (folders,
-/// links) are passed over. `file` is named in messages. Throws DataError ("corrupt") for what is no
-/// tar, is cut off, has sparse files, or would take more memory than names may (1 GiB).
-std::vector<TarMember> list_tar(std::uint64_t tar_size, const ReadTar& read, std::string_view file);
+/// links) are passed over. `file` is named in messages. A fault is what `read` throws, and
+/// DataError ("corrupt") where there is no tar, where it is cut off, has sparse files, or would
+/// take more memory than names may (1 GiB).
+TarListing list_tar(std::uint64_t tar_size, const ReadTar& read, std::string_view file);
 
 }  // namespace raven::data

@@ -37,12 +37,7 @@ struct Work {
 void check_member(const Location& location, ShardCache& shards) {
   if (location.member.empty()) return;
   const auto& shard = shards.open(location.file);
-  const auto* member = shard.find(location.member);
-  if (member == nullptr) {
-    throw DataError(fmt::format("{}: no member '{}'", location.file.string(), location.member),
-                    "missing");
-  }
-  shard.verify(*member);
+  shard.verify(shard.member(location.member));
 }
 
 void check_utterances(Work& work) {
@@ -100,6 +95,7 @@ Verification verify(const Manifest& manifest, std::int64_t workers,
   // Claimed in order and finished by those who claimed, so what was looked at is a whole beginning.
   Verification result;
   result.utterances = static_cast<std::int64_t>(work.done);
+  result.shards_without_index = work.shards->num_without_index();
   for (std::size_t i = 0; i < work.done; ++i) {
     if (auto& problem = work.outcomes[i]) {
       ++result.by_reason[problem->reason];

@@ -264,5 +264,43 @@ TEST_F(SampleReaderTest, OpensAShardOnce) {
   EXPECT_THROW((void)shards.open("/nowhere.tar"), DataError);
 }
 
+TEST_F(SampleReaderTest, LooksThroughADamagedShardOnce) {
+  write("bad.tar", std::string(10240, 'x'));
+  ShardCache shards;
+  const auto error = [&] {
+    try {
+      (void)shards.open(path("bad.tar"));
+    } catch (const DataError& damage) {
+      return damage.reason() + ": " + damage.what();
+    }
+    return std::string("none");
+  };
+  const auto first = error();
+  EXPECT_THAT(first, testing::StartsWith("corrupt: "));
+  std::filesystem::remove(path("bad.tar"));
+  EXPECT_EQ(error(), first);
+  EXPECT_THROW((void)shards.open(path("later.tar")), DataError);  // what is missing may still come
+  ShardWriter(path("later.tar")).finish();
+  EXPECT_NO_THROW((void)shards.open(path("later.tar")));
+}
+
+TEST_F(SampleReaderTest, SaysOnceThatAShardHasNoIndex) {
+  const auto tar = write_corpus(folder_.path() / "c", {3}).utterances[0].video.file;
+  ShardCache shards;
+  testing::internal::CaptureStdout();
+  (void)shards.open(tar);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(shards.num_without_index(), 0);
+  std::filesystem::remove(tar.string() + ".index");
+  ShardCache others;
+  testing::internal::CaptureStdout();
+  (void)others.open(tar);
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr("0.tar has no index"));
+  testing::internal::CaptureStdout();
+  (void)others.open(tar);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(others.num_without_index(), 1);
+}
+
 }  // namespace
 }  // namespace raven::data

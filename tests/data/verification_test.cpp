@@ -51,6 +51,16 @@ TEST(Verification, FindsWhatOnlyChecksumsShowAndWhatDoesNotDecode) {
   }
 }
 
+TEST(Verification, CountsShardsThatHaveNoChecksums) {
+  const TemporaryFolder folder;
+  const auto manifest = write_corpus(folder.path(), {5, 3});
+  EXPECT_EQ(verify(manifest, 1).shards_without_index, 0);
+  std::filesystem::remove(folder.path() / "shards/0.tar.index");
+  const auto result = verify(manifest, 1);
+  EXPECT_EQ(result.usable, 2);
+  EXPECT_EQ(result.shards_without_index, 1);
+}
+
 TEST(Verification, AcceptsPicturesOrSoundAlone) {
   const TemporaryFolder folder;
   auto manifest = write_corpus(folder.path(), {5, 9});

@@ -26,8 +26,10 @@ class ShardCache {
   ShardCache(const ShardCache&) = delete;
   ShardCache& operator=(const ShardCache&) = delete;
 
-  /// Throws what Shard throws, again at every call.
+  /// Throws what Shard throws, again at every call. A warning says, once, when a tar has no index.
   const Shard& open(const std::filesystem::path& tar);
+  /// Of the shards opened so far.
+  [[nodiscard]] std::int64_t num_without_index() const;
 
  private:
   struct State;

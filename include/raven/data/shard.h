@@ -1,6 +1,7 @@
 // Shards: plain tar files whose members can be found without reading them, by an index beside them.
 // `00000.tar` has `00000.tar.index`, a TSV of member, offset, size and checksum (xxh3,
-// hexadecimal). A tar of others, without an index, is looked through for its members.
+// hexadecimal). A tar of others, without an index, is looked through for its members; their bytes
+// then have no checksums that they could be compared with.
 #pragma once
 
 #include <cstddef>
@@ -25,18 +26,24 @@ struct ShardMember {
 class Shard {
  public:
   /// Throws DataError when the tar is missing ("missing"), the index does not fit it, or it has
-  /// none and is no whole tar ("corrupt").
+  /// none and not one whole member ("corrupt"); SystemError when the index cannot be opened.
   explicit Shard(const std::filesystem::path& tar);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
   [[nodiscard]] const std::filesystem::path& file() const;
-  [[nodiscard]] const std::vector<ShardMember>& members() const;  // in file order
+  [[nodiscard]] bool has_index() const;
+  /// In file order. Of a tar without an index that is damaged, those before the damage.
+  [[nodiscard]] const std::vector<ShardMember>& members() const;
   /// Null when there is none of that name.
   [[nodiscard]] const ShardMember* find(std::string_view name) const;
-  /// Throws DataError naming shard and member: "missing", "corrupt" when the tar does not hold the
-  /// member where the index says, or "unreadable" when the disk fails or the tar was cut short.
+  /// Throws DataError: "missing", or what is wrong with a tar without an index whose damage may
+  /// hide the member.
+  [[nodiscard]] const ShardMember& member(std::string_view name) const;
+  /// Throws DataError naming shard and member: what member() throws, "corrupt" when the tar does
+  /// not hold it where the index says, or "unreadable" when the disk fails or the tar was cut
+  /// short.
   [[nodiscard]] std::span<const std::byte> read(std::string_view name) const;
   /// Throws DataError ("corrupt") when the bytes do not have the index's checksum; without an index
   /// they need only be readable.

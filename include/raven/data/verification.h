@@ -17,6 +17,7 @@ struct Problem {
 
 struct Verification {
   std::int64_t utterances = 0, usable = 0, usable_frames = 0;
+  std::int64_t shards_without_index = 0;          // no checksums: their members were only decoded
   std::map<std::string, std::int64_t> by_reason;  // of what is not usable
   std::vector<Problem> problems;                  // in the manifest's order
 };
@@ -24,10 +25,10 @@ struct Verification {
 /// Called now and then by the calling thread with how many utterances are done; false stops.
 using VerificationProgress = std::function<bool(std::int64_t done)>;
 
-/// Checks members of shards against their checksums, decodes every utterance and compares its
-/// length with the listed one. `workers`: threads, 0: usable_processors(); the result is the same.
-/// Throws SystemError when the operating system refuses. Stopped early, `utterances` says how many
-/// were looked at.
+/// Checks members of shards against their checksums (where there is an index), decodes every
+/// utterance and compares its length with the listed one. `workers`: threads, 0:
+/// usable_processors(); the result is the same. Throws SystemError when the operating system
+/// refuses. Stopped early, `utterances` says how many were looked at.
 Verification verify(const Manifest& manifest, std::int64_t workers,
                     const VerificationProgress& progress = {});
 
