@@ -41,7 +41,7 @@ std::vector<std::string> read_lines(const fs::path& file) {
   }
   if (!fs::exists(file)) throw ConfigError(fmt::format("there is no file {}", file.string()));
   const auto content = read_file(file, kMaxFileBytesByDefault, FileKind::kAny);
-  for (Lines reader(content); const auto line = reader.next();) {
+  for (Lines reader(content, file.string()); const auto line = reader.next();) {
     lines.emplace_back(*line);
     if (!is_utf8(lines.back())) {
       throw DataError(fmt::format("{}:{}: is no UTF-8 text", file.string(), lines.size()), "text");

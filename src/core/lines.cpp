@@ -1,5 +1,9 @@
 #include "raven/core/lines.h"
 
+#include <algorithm>
+
+#include "raven/core/error.h"
+
 namespace raven {
 namespace {
 
@@ -10,6 +14,17 @@ constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 Lines::Lines(std::string_view content) noexcept
     : rest_(content), end_(content.find('\n') == std::string_view::npos ? '\r' : '\n') {
   if (rest_.starts_with(kByteOrderMark)) rest_.remove_prefix(kByteOrderMark.size());
+}
+
+Lines::Lines(std::string_view content, std::string_view name) : Lines(content) {
+  if (content.starts_with("\xFF\xFE") || content.starts_with("\xFE\xFF"))
+    throw DataError(fmt::format("{}: is UTF-16 text; save it as UTF-8", name), "text");
+  const auto nul = rest_.find('\0');
+  if (nul == std::string_view::npos) return;
+  const auto line = 1 + std::ranges::count(rest_.substr(0, nul), end_);
+  throw DataError(
+      fmt::format("{}:{}: holds a NUL byte, as UTF-16 does; save the file as UTF-8", name, line),
+      "text");
 }
 
 std::optional<std::string_view> Lines::next() noexcept {

@@ -10,7 +10,6 @@
 namespace raven::corpus {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kTextMark = "Text:";
 constexpr std::string_view kTableMark = "WORD START END";
 constexpr std::string_view kSpaces{" \t\r\n\v\f\0", 7};
@@ -66,7 +65,7 @@ class TranscriptParser {
       }
     }
     if (!is_marked && in_table) fail("a table of words, but no line 'Text:'");
-    if (!is_marked) transcript_.text = single_spaced(content_);
+    if (!is_marked) transcript_.text = single_spaced(Lines(content_).rest());
     return std::move(transcript_);
   }
 
@@ -99,7 +98,6 @@ class TranscriptParser {
 }  // namespace
 
 Transcript parse_transcript(std::string_view content, const std::string& name) {
-  if (starts_with(content, kByteOrderMark)) content.remove_prefix(kByteOrderMark.size());
   if (!is_utf8(content)) throw DataError(fmt::format("{}: is no UTF-8 text", name), "text");
   return TranscriptParser(content, name).parse();
 }

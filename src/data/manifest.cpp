@@ -21,7 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxFileBytes = 4ULL << 30;
 constexpr std::size_t kMaxLineBytes = 1 << 20;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 /// Where in a manifest something stands; prefix of every message.
 struct Place {
@@ -55,7 +54,8 @@ std::string in_quotes(std::string_view text) {
 /// Lines that a manifest may have.
 class ManifestLines {
  public:
-  ManifestLines(std::string_view content, const fs::path& file) : lines_(content), file_(file) {}
+  ManifestLines(std::string_view content, const fs::path& file)
+      : lines_(content, file.string()), file_(file) {}
 
   std::optional<std::string_view> next() {
     const auto line = lines_.next();
@@ -65,9 +65,6 @@ class ManifestLines {
              fmt::format("line of {} bytes, at most {} are read; is this a manifest?", line->size(),
                          kMaxLineBytes),
              "corrupt");
-    }
-    if (line->find('\0') != std::string_view::npos) {
-      refuse(place(), "holds a NUL byte; is this a manifest?", "corrupt");
     }
     return line;
   }
@@ -118,7 +115,7 @@ class Paths {
  public:
   /// `a/b.tar/c/d.mp4` below `folder` -> file `<folder>/a/b.tar`, member `c/d.mp4`, unless b.tar is
   /// a folder; anything else is a plain file.
-  Location find(std::string_view text, const fs::path& folder) {
+  Location find(std::string_view text, const fs::path& folder, const Place& place) {
     constexpr std::string_view kInside = ".tar/";
     Location location;
     if (text.empty()) return location;
@@ -126,18 +123,22 @@ class Paths {
          inside = text.find(kInside, inside + 1)) {
       const auto member = text.substr(inside + kInside.size());
       if (member.empty()) break;
-      location.file = below(folder, text.substr(0, inside + kInside.size() - 1));
+      location.file = below(folder, text.substr(0, inside + kInside.size() - 1), place);
       if (is_folder(location.file)) continue;
       location.member = std::string(member);
       return location;
     }
-    location.file = below(folder, text);
+    location.file = below(folder, text, place);
     return location;
   }
 
  private:
-  static fs::path below(const fs::path& folder, std::string_view path) {
-    return (folder / fs::path(expand_home(path))).lexically_normal();
+  static fs::path below(const fs::path& folder, std::string_view path, const Place& place) {
+    try {
+      return (folder / fs::path(expand_home(path))).lexically_normal();
+    } catch (const ConfigError& error) {
+      throw ConfigError(fmt::format("{}:{}: {}", place.file.string(), place.line, error.what()));
+    }
   }
 
   bool is_folder(const fs::path& tar) {
@@ -243,8 +244,8 @@ Manifest parse_tsv(std::string_view content, const fs::path& file) {
              "missing");
     }
     manifest.utterances.push_back({.id = text(kId),
-                                   .video = paths.find(header.get(fields, kVideo), folder),
-                                   .audio = paths.find(header.get(fields, kAudio), folder),
+                                   .video = paths.find(header.get(fields, kVideo), folder, place),
+                                   .audio = paths.find(header.get(fields, kAudio), folder, place),
                                    .frames = parse_frames(header.get(fields, kFrames), place),
                                    .text = text(kText),
                                    .speaker = text(kSpeaker),
@@ -306,8 +307,8 @@ Manifest parse_published(std::string_view content, const fs::path& file) {
     ids.add(id, place);
     const auto& folder = folders.of(fields[0]);
     manifest.utterances.push_back({.id = text_of(id, "path", place),
-                                   .video = paths.find(path, folder),
-                                   .audio = paths.find(std::string(id) + ".wav", folder),
+                                   .video = paths.find(path, folder, place),
+                                   .audio = paths.find(std::string(id) + ".wav", folder, place),
                                    .frames = parse_frames(fields[2], place),
                                    .text = text_of(fields[3], "label ids", place),
                                    .speaker = {},
@@ -325,7 +326,8 @@ std::string relative_text(const Location& location, const fs::path& folder) {
   if (location.empty()) return {};
   const auto relative = location.file.lexically_relative(folder);
   Location spelled{.file = relative.empty() ? location.file : relative, .member = location.member};
-  return spelled.text();
+  auto text = spelled.text();
+  return text.starts_with("~/") ? "./" + text : text;  // a folder of that name, not the home folder
 }
 
 std::string one_line(std::string text) {
@@ -354,13 +356,13 @@ std::string Origin::text(const fs::path& otherwise) const {
 }
 
 std::string Manifest::names() const {
-  std::vector<const fs::path*> lists;
+  std::unordered_set<const fs::path*> seen;  // utterances of several lists may stand mixed
+  std::string text;
   for (const auto& utterance : utterances) {
     const auto* list = utterance.origin.list.get();
-    if (list != nullptr && (lists.empty() || lists.back() != list)) lists.push_back(list);
+    if (list == nullptr || !seen.insert(list).second) continue;
+    text += (text.empty() ? "" : ", ") + list->string();
   }
-  std::string text;
-  for (const auto* list : lists) text += (text.empty() ? "" : ", ") + list->string();
   return text.empty() ? file.string() : text;
 }
 
@@ -371,10 +373,6 @@ std::int64_t Manifest::total_frames() const {
 }
 
 Manifest parse_manifest(std::string_view content, const fs::path& file) {
-  if (content.starts_with(kByteOrderMark)) content.remove_prefix(kByteOrderMark.size());
-  if (content.starts_with("\xFF\xFE") || content.starts_with("\xFE\xFF")) {
-    throw DataError(fmt::format("{}: is UTF-16 text; save it as UTF-8", file.string()), "text");
-  }
   return file.extension() == ".csv" ? parse_published(content, file) : parse_tsv(content, file);
 }
 

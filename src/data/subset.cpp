@@ -49,15 +49,15 @@ Manifest subset_of_hours(const Manifest& manifest, double hours) {
 }
 
 Manifest subset_of_list(const Manifest& manifest, const std::filesystem::path& list) {
-  if (!std::filesystem::is_regular_file(list)) {
+  if (!std::filesystem::exists(list) || std::filesystem::is_directory(list)) {
     throw ConfigError(fmt::format("data.labelled_list: there is no file {}", list.string()));
   }
   std::unordered_map<std::string_view, std::size_t> index;
   for (std::size_t i = 0; i < manifest.utterances.size(); ++i)
     index.emplace(manifest.utterances[i].id, i);
-  const auto content = read_file(list, kMaxListBytes);
+  const auto content = read_file(list, kMaxListBytes, FileKind::kAny);
   std::vector<std::size_t> chosen;
-  Lines lines(content);
+  Lines lines(content, list.string());
   while (const auto id = lines.next()) {
     if (id->empty()) continue;
     const auto found = index.find(*id);

@@ -22,7 +22,7 @@ std::string not_utf8(std::string_view id) {
 class LineParser {
  public:
   LineParser(std::string_view content, const std::filesystem::path& file)
-      : reader_(content), name_(file.string()), is_table_(file.extension() == ".tsv") {}
+      : name_(file.string()), reader_(content, name_), is_table_(file.extension() == ".tsv") {}
 
   std::vector<TranscriptLine> parse() {
     while (const auto line = reader_.next()) {
@@ -31,7 +31,7 @@ class LineParser {
       if (is_table_ && columns_.empty()) {
         read_header(*line);
       } else {
-        add(is_table_ ? row_of(*line) : plain(*line), *line);
+        add(is_table_ ? row_of(*line) : plain(*line));
       }
     }
     return std::move(lines_);
@@ -56,7 +56,7 @@ class LineParser {
     width_ = names.size();
   }
 
-  TranscriptLine row_of(std::string_view line) const {
+  TranscriptLine row_of(std::string_view line) {
     const auto row = cells(line);
     if (row.size() != width_)
       fail(fmt::format("found {} columns, expected the header's {}", row.size(), width_));
@@ -70,6 +70,7 @@ class LineParser {
                        .frames = 0,
                        .snr_db = std::nullopt,
                        .may_be_empty = !is_manifest()};
+    id_at_ = cell("id").data() - line.data();
     if (const auto frames = cell("frames"); !frames.empty())
       out.frames = number<std::int64_t>(frames, "frames");
     if (const auto snr_db = cell("snr_db"); !snr_db.empty())
@@ -98,12 +99,12 @@ class LineParser {
     return value;
   }
 
-  void add(TranscriptLine line, std::string_view whole) {
+  void add(TranscriptLine line) {
     if (line.id.empty()) fail("the id is empty");
     if (!is_utf8(line.id)) {
-      const auto column = static_cast<std::int64_t>(whole.find(line.id)) + 1;
-      throw DataError(fmt::format("{}:{}:{}: the id {}", name_, line_, column, not_utf8(line.id)),
-                      "transcripts");
+      throw DataError(
+          fmt::format("{}:{}:{}: the id {}", name_, line_, id_at_ + 1, not_utf8(line.id)),
+          "transcripts");
     }
     const auto [earlier, is_new] = ids_.emplace(line.id, line_);
     if (!is_new)
@@ -115,10 +116,11 @@ class LineParser {
     throw DataError(fmt::format("{}:{}: {}", name_, line_, what), "transcripts");
   }
 
-  Lines reader_;
   std::string name_;
+  Lines reader_;
   bool is_table_;
   std::int64_t line_ = 0;
+  std::ptrdiff_t id_at_ = 0;  // bytes before the id in its line
   std::map<std::string, std::size_t, std::less<>> columns_;
   std::size_t width_ = 0;
   std::map<std::string, std::int64_t> ids_;  // line of each
@@ -136,18 +138,14 @@ std::vector<TranscriptLine> read_transcripts(const std::filesystem::path& file) 
 std::vector<TranscriptLine> parse_transcripts(std::string_view content,
                                               const std::filesystem::path& file) {
   if (file.extension() != ".trn") return LineParser(content, file).parse();
+  auto utterances = text::parse_trn(content, file.string());
   std::vector<TranscriptLine> lines;
-  for (auto& utterance : text::parse_trn(content, file.string())) {
+  for (auto& utterance : utterances) {
     lines.push_back({.id = std::move(utterance.utterance),
                      .speaker = std::move(utterance.speaker),
                      .text = std::move(utterance.text),
                      .frames = 0,
                      .snr_db = std::nullopt});
-    if (!is_utf8(lines.back().id)) {
-      throw DataError(
-          fmt::format("{}:{}: the id {}", file.string(), utterance.line, not_utf8(lines.back().id)),
-          "trn");
-    }
   }
   std::map<std::string, const TranscriptLine*> ids;
   for (auto& line : lines) {  // the same name under two speakers: both keep it whole
@@ -155,6 +153,12 @@ std::vector<TranscriptLine> parse_transcripts(std::string_view content,
     if (is_new) continue;
     for (auto& each : lines) each.id = each.speaker + "-" + each.id;
     break;
+  }
+  for (std::size_t i = 0; i < lines.size(); ++i) {  // as they are used: with a speaker or without
+    if (is_utf8(lines[i].id)) continue;
+    throw DataError(fmt::format("{}:{}:{}: the id {}", file.string(), utterances[i].line,
+                                utterances[i].column, not_utf8(lines[i].id)),
+                    "trn");
   }
   return lines;
 }

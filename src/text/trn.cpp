@@ -72,7 +72,8 @@ std::string without_capitals(const std::string& text) {
 
 class TrnParser {
  public:
-  TrnParser(std::string_view content, const std::string& name) : lines_(content), name_(name) {}
+  TrnParser(std::string_view content, const std::string& name)
+      : lines_(content, name), name_(name) {}
 
   std::vector<TrnUtterance> parse() {
     while (const auto line = lines_.next()) {
@@ -100,7 +101,8 @@ class TrnParser {
     utterances_.push_back({.speaker = has_speaker ? unescaped(id.substr(0, dash)) : "",
                            .utterance = unescaped(id.substr(has_speaker ? dash + 1 : 0)),
                            .text = words(line.substr(0, open)),
-                           .line = line_});
+                           .line = line_,
+                           .column = static_cast<std::int64_t>(open) + 2});
   }
 
   std::string words(std::string_view text) const {
@@ -141,7 +143,7 @@ class TrnParser {
 std::string write_trn(const std::vector<TrnUtterance>& utterances) {
   std::string out;
   std::set<std::string> ids;
-  for (const auto& [speaker, utterance, text, line] : utterances) {
+  for (const auto& [speaker, utterance, text, line, column] : utterances) {
     auto id = escaped(speaker.empty() ? kUnknownSpeaker : speaker, " -", "") + "-" +
               escaped(utterance, " ", "/");
     if (!ids.insert(folded(id)).second) {

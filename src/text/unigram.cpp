@@ -198,7 +198,7 @@ UnitCounts parse_unit_counts(std::string_view json, const Units& units, const st
 
 UnitCounts count_labels(std::string_view csv, const Units& units, const std::string& name) {
   LabelCounter counter(units, name);
-  for (Lines lines(csv); const auto line = lines.next();) counter.add(*line);
+  for (Lines lines(csv, name); const auto line = lines.next();) counter.add(*line);
   return counter.finish();
 }
 

@@ -40,7 +40,8 @@ std::string shortened(std::string_view text) {
 
 class UnitsParser {
  public:
-  UnitsParser(std::string_view content, const std::string& name) : lines_(content), name_(name) {}
+  UnitsParser(std::string_view content, const std::string& name)
+      : lines_(content, name), name_(name) {}
 
   std::vector<std::string> parse() {
     while (const auto line = lines_.next()) {

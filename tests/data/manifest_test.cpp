@@ -12,6 +12,7 @@ namespace raven::data {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 constexpr const char* kHeader = "id\tvideo\taudio\tframes\ttext\n";
 
@@ -137,6 +138,47 @@ TEST(Manifest, ATildeIsTheHomeFolder) {
   EXPECT_EQ(manifest.utterances.at(1).video.file, "/d/~b.mp4");
 }
 
+TEST(Manifest, AFolderMayReallyBeCalledATilde) {
+  const TemporaryFolder folder;
+  Manifest manifest{.file = folder.path() / "m.tsv", .utterances = {}};
+  manifest.utterances.resize(1);
+  manifest.utterances[0].id = "a";
+  manifest.utterances[0].frames = 1;
+  manifest.utterances[0].video = {folder.path() / "~/a.mp4", ""};
+  manifest.utterances[0].audio = {folder.path() / "~/0.tar", "a.wav"};
+  write_manifest(manifest);
+  const auto again = read_manifest(manifest.file).utterances.at(0);
+  EXPECT_EQ(again.video.file, folder.path() / "~/a.mp4");
+  EXPECT_EQ(again.audio.file, folder.path() / "~/0.tar");
+}
+
+TEST(Manifest, NamesTheLineThatNeedsAHomeFolder) {
+  const std::string before = ::getenv("HOME") == nullptr ? "" : ::getenv("HOME");
+  ::unsetenv("HOME");
+  std::string message;
+  try {
+    (void)parse_manifest(std::string(kHeader) + "a\t~/a.mp4\t\t5\t\n", "/d/m.tsv");
+  } catch (const ConfigError& error) {
+    message = error.what();
+  }
+  ::setenv("HOME", before.c_str(), 1);
+  EXPECT_THAT(message, StartsWith("/d/m.tsv:2: ~/a.mp4: HOME does not name a folder"));
+}
+
+TEST(Manifest, NamesEachListOnce) {
+  const auto list = [](const char* name) {
+    return std::make_shared<const std::filesystem::path>(name);
+  };
+  const auto a = list("a.tsv"), b = list("b.tsv");
+  Manifest manifest{.file = "c.tsv", .utterances = {}};
+  EXPECT_EQ(manifest.names(), "c.tsv");
+  for (const auto& origin : {b, a, b, a}) {
+    manifest.utterances.emplace_back();
+    manifest.utterances.back().origin = {.list = origin, .line = 2};
+  }
+  EXPECT_EQ(manifest.names(), "b.tsv, a.tsv");
+}
+
 TEST(Manifest, RefusesAListOfNothing) {
   const TemporaryFolder folder;
   const auto full = folder.path() / "full.tsv";
@@ -173,8 +215,8 @@ TEST(Manifest, NamesFileLineAndReasonOfBadInput) {
       {std::string(kHeader) + "a\ta.mp4\t\t99999999999999999999\t\n", "m.tsv:2:", "frames is",
        "frame-count"},
       {std::string(kHeader) + "a\ta.mp4\t\t\t\n", "m.tsv:2:", "frames is ''", "frame-count"},
-      {std::string(kHeader) + std::string("a\0b\ta.mp4\t\t5\t\n", 15), "m.tsv:2:", "NUL",
-       "corrupt"},
+      {std::string(kHeader) + std::string("a\0b\ta.mp4\t\t5\t\n", 15), "m.tsv:2:", "NUL", "text"},
+      {"\xEF\xBB\xBF\xEF\xBB\xBF" + std::string(kHeader), "m.tsv:1:", "no column 'id'", "columns"},
       {std::string(kHeader) + std::string(2 << 20, 'x') + "\n", "m.tsv:2:", "line of 2097152 bytes",
        "corrupt"},
   };

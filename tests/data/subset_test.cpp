@@ -1,7 +1,9 @@
 #include "raven/data/subset.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
+#include <array>
 #include <set>
 
 #include "raven/core/error.h"
@@ -90,9 +92,22 @@ TEST(Subset, TakesAListOfIds) {
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(), HasSubstr("list.txt:2: no utterance 'u99'"));
   }
+  write_file_atomically(list, std::string("u\0002\0\n\0", 6));
+  EXPECT_THROW(subset_of_list(manifest_of(10), list), DataError);
   write_file_atomically(list, "\n");
   EXPECT_THROW(subset_of_list(manifest_of(10), list), ConfigError);
+  EXPECT_THROW(subset_of_list(manifest_of(10), folder.path()), ConfigError);
   EXPECT_THROW(subset_of_list(manifest_of(10), folder.path() / "none"), ConfigError);
+}
+
+TEST(Subset, AListMayComeThroughAPipe) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  ASSERT_EQ(::write(ends[1], "u7\nu2\n", 6), 6);
+  ::close(ends[1]);
+  EXPECT_THAT(ids(subset_of_list(manifest_of(10), fmt::format("/dev/fd/{}", ends[0]))),
+              ElementsAre("u2", "u7"));
+  ::close(ends[0]);
 }
 
 TEST(Subset, SpreadsOverTheList) {

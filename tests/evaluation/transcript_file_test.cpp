@@ -69,8 +69,32 @@ TEST(Transcripts, RefuseIdsThatAreNoUtf8) {
   EXPECT_THAT(error_of([] { parse_transcripts("text\tid\nA\tcaf\xE9\n", "x.tsv"); }),
               HasSubstr("x.tsv:2:3: the id 'caf%E9' is no UTF-8"));
   EXPECT_THAT(error_of([] { parse_transcripts("A (s-a)\nB (s-caf%E9)\n", "x.trn"); }),
-              HasSubstr("x.trn:2: the id 'caf%E9' is no UTF-8"));
+              HasSubstr("x.trn:2:4: the id 'caf%E9' is no UTF-8"));
+  // The text before the id may hold the same bytes.
+  EXPECT_THAT(error_of([] { parse_transcripts("text\tid\n\xE9\t\xE9\n", "x.tsv"); }),
+              HasSubstr("x.tsv:2:3: the id '%E9' is no UTF-8"));
   EXPECT_EQ(parse_transcripts("caf\xC3\xA9 A\n", "x").at(0).id, "caf\xC3\xA9");
+}
+
+TEST(Transcripts, RefuseIdsWhoseSpeakerIsNoUtf8WhereTheyHoldIt) {
+  EXPECT_THAT(error_of([] { parse_transcripts("A (s-1)\nB (caf%E9-1)\n", "x.trn"); }),
+              HasSubstr("x.trn:2:4: the id 'caf%E9-1' is no UTF-8"));
+  EXPECT_EQ(parse_transcripts("A (s-1)\nB (caf%E9-2)\n", "x.trn").at(1).id, "2");
+}
+
+TEST(Transcripts, RefuseUtf16) {
+  using namespace std::string_view_literals;
+  for (const auto* file : {"x", "x.tsv", "x.trn"}) {
+    EXPECT_THAT(error_of([&] { parse_transcripts("a\0 \0A\0\n\0"sv, file); }),
+                HasSubstr(std::string(file) + ":1: holds a NUL byte"));
+    EXPECT_THAT(error_of([&] {
+                  parse_transcripts(
+                      "\xFF\xFE"
+                      "a\0 \0A\0\n\0"sv,
+                      file);
+                }),
+                HasSubstr(std::string(file) + ": is UTF-16"));
+  }
 }
 
 TEST(Transcripts, NamesUnderTwoSpeakersStayApart) {

@@ -109,9 +109,19 @@ TEST(Units, RefusesDuplicatesAndReservedPieces) {
   EXPECT_THAT(error_of("<unk> 1\n<eos> 2\n"), HasSubstr("is reserved"));
   EXPECT_THAT(error_of("<unk> 1\nA\xFF 2\n"), HasSubstr("units.txt:2: piece 'A%FF' is no UTF-8"));
   EXPECT_THAT(error_of("<unk> 1\nA\xC2\xA0 2\n"), HasSubstr("holds white space"));
-  EXPECT_THAT(error_of(std::string("<unk> 1\nA\0 2\n", 13)), HasSubstr("holds white space"));
+  EXPECT_THAT(error_of("<unk> 1\nA\x01 2\n"), HasSubstr("holds white space"));
   EXPECT_THAT(error_of("<unk> 1\n" + std::string(100000, 'x') + " 3\n"),
               HasSubstr("leaves a hole"));
+}
+
+TEST(Units, RefusesUtf16) {
+  try {
+    Units::parse(std::string("<unk> 1\nA\0 2\n", 13), "units.txt");
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("units.txt:2: holds a NUL byte"));
+    EXPECT_EQ(error.reason(), "text");
+  }
 }
 
 TEST(Units, RefusesEmptyLists) {

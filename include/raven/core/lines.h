@@ -14,6 +14,9 @@ namespace raven {
 class Lines {
  public:
   explicit Lines(std::string_view content) noexcept;
+  /// Of a list that people write, called `name` in messages. Throws DataError ("text") for UTF-16,
+  /// by its byte-order mark or its NUL bytes: each of those would count as a character.
+  Lines(std::string_view content, std::string_view name);
 
   std::optional<std::string_view> next() noexcept;
   /// Of the line that next() gave last; 0 before the first.

@@ -48,7 +48,8 @@ struct Manifest {
   std::vector<Utterance> utterances;
 
   [[nodiscard]] std::int64_t total_frames() const;
-  /// The lists that the utterances stand in, with commas between; `file` when none does.
+  /// The lists that the utterances stand in, each once and in the order in which they come first,
+  /// with commas between; `file` when none does.
   [[nodiscard]] std::string names() const;
 };
 
@@ -66,8 +67,8 @@ inline constexpr std::int64_t kMaxListedFrames = media::kFrameRateHz * 3600;
 /// .avi, below the folder `tag` beside the list if there is one, else beside the list itself. Lines
 /// end in LF, CRLF or CR; a UTF-8 byte-order mark is accepted. Throws ConfigError when the file is
 /// missing, and DataError with file:line for duplicate ids, missing columns, an utterance without
-/// video and audio, text that is no UTF-8, counts that are no positive numbers, and a list of
-/// nothing.
+/// video and audio, text that is no UTF-8 (UTF-16 is none), counts that are no positive numbers,
+/// and a list of nothing.
 Manifest read_manifest(const std::filesystem::path& file);
 
 /// Several manifests as one, in the order given; `file` is the first one's, each utterance's origin

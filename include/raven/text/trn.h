@@ -12,7 +12,8 @@ struct TrnUtterance {
   std::string speaker;    // before the first '-' of the id; empty when it has none
   std::string utterance;  // the rest of the id
   std::string text;       // words; may be empty
-  std::int64_t line = 0;  // of a file that was read, from 1
+  // Where the id begins in a file that was read: line and byte, both from 1.
+  std::int64_t line = 0, column = 0;
 };
 
 /// The lines of a trn file that sclite reads as meant: one line each, ending in the id. In words,
@@ -26,7 +27,7 @@ std::string write_trn(const std::vector<TrnUtterance>& utterances);
 /// Reads a trn file (lines as Lines has them): comments (;;) and empty lines are skipped, %XX in
 /// ids is undone, words are left as written but for sclite's backslash. Throws DataError ("trn")
 /// with file:line for a line without id, alternations in braces (not supported) and ids that come
-/// twice.
+/// twice, or ("text") for UTF-16.
 std::vector<TrnUtterance> parse_trn(std::string_view content, const std::string& name);
 
 }  // namespace raven::text

@@ -26,7 +26,8 @@ class Units {
   /// Reads a units file as published: one `<piece> <index>` a line, index = line number from 1,
   /// `<unk> 1` first. Blank and end of utterance are not listed. CRLF and CR ends and a byte-order
   /// mark are accepted. Throws ConfigError when the file is missing, and DataError ("units") with
-  /// file:line for holes, duplicates, wrong indices, damaged lines and an empty list.
+  /// file:line for holes, duplicates, wrong indices, damaged lines and an empty list, or ("text")
+  /// for UTF-16.
   static Units read(const std::filesystem::path& file);
 
   /// The content of a units file; `name` stands for the file in messages.
