@@ -2,6 +2,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
@@ -53,17 +55,31 @@ void check_equal(const Units& listed, const Units& in_model, const TokenizerOpti
   }
 }
 
-/// Says where transcripts lose more than their case should cost.
-std::unique_ptr<Tokenizer> told(std::unique_ptr<Tokenizer> tokenizer,
-                                const std::filesystem::path& file) {
-  const auto& letters = tokenizer->letters();
-  if (letters.small_pieces > letters.capital_pieces && letters.capital_pieces > 0) {
-    log::warn(
-        "{}: {} of its pieces are in small letters, {} in capitals; transcripts do not keep their "
-        "case, so all text is met in small letters where the vocabulary has them",
-        file.string(), letters.small_pieces, letters.capital_pieces);
+/// Transcripts do not keep their case, so one of the two kinds of pieces is hardly ever met.
+void warn_of_mixed_case(const Tokenizer& tokenizer, const std::filesystem::path& file) {
+  const auto& letters = tokenizer.letters();
+  if (letters.small_pieces == 0 || letters.capital_pieces == 0) return;
+  const bool in_small = letters.prefers_small();
+  log::warn(
+      "{}: {} of its pieces are in small letters, {} in capitals; transcripts do not keep their "
+      "case, so all text is met in {} where the vocabulary has them, and pieces in {} are hardly "
+      "used",
+      file.string(), letters.small_pieces, letters.capital_pieces,
+      in_small ? "small letters" : "capitals", in_small ? "capitals" : "small letters");
+}
+
+/// A piece without the names in it ("<0x0D>", "<space>"), whose letters no text has.
+std::string without_names(std::string_view piece) {
+  std::string out;
+  while (!piece.empty()) {
+    const auto open = std::min(piece.find('<'), piece.size());
+    out += piece.substr(0, open);
+    piece.remove_prefix(open);
+    const auto close = piece.find('>');
+    if (close == std::string_view::npos) return out += piece;
+    piece.remove_prefix(close + 1);
   }
-  return tokenizer;
+  return out;
 }
 
 }  // namespace
@@ -71,7 +87,7 @@ std::unique_ptr<Tokenizer> told(std::unique_ptr<Tokenizer> tokenizer,
 Tokenizer::Letters::Letters(const Units& units) {
   for (auto id = Units::kUnknown + 1; id < units.eos(); ++id) {
     bool small = false, capital = false;
-    for (const auto code : characters(units.piece(id))) {
+    for (const auto code : characters(without_names(units.piece(id)))) {
       known.insert(code);
       small = small || capital_letter(code) != code;
       capital = capital || small_letter(code) != code;
@@ -83,7 +99,6 @@ Tokenizer::Letters::Letters(const Units& units) {
 }
 
 std::string Tokenizer::in_own_case(std::string_view normalised) const {
-  const bool prefers_small = letters_.small_pieces > letters_.capital_pieces;
   const auto knows = [this](char32_t code) { return letters_.known.contains(code); };
   std::string out;
   const auto text = characters(normalised);
@@ -94,7 +109,7 @@ std::string Tokenizer::in_own_case(std::string_view normalised) const {
     const bool ends_word =
         i > 0 && is_letter(text[i - 1]) && (i + 1 == text.size() || !is_letter(text[i + 1]));
     if (small == kSigma && ends_word && knows(kFinalSigma)) small = kFinalSigma;
-    const bool takes_small = knows(small) && (prefers_small || !knows(capital));
+    const bool takes_small = knows(small) && (letters_.prefers_small() || !knows(capital));
     append_utf8(out, takes_small ? small : capital);
   }
   return out;
@@ -123,11 +138,14 @@ std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerOptions& options) {
     auto units = Units::read(units_file);
     auto counts = is_json ? parse_unit_counts(content, units, model_file.string())
                           : count_labels(content, units, model_file.string());
-    return told(make_unigram_tokenizer(std::move(units), std::move(counts)), units_file);
+    auto tokenizer = make_unigram_tokenizer(std::move(units), std::move(counts));
+    warn_of_mixed_case(*tokenizer, units_file);
+    return tokenizer;
   }
   auto tokenizer = make_sentencepiece_tokenizer(content, model_file.string());
   if (!units_file.empty()) check_equal(Units::read(units_file), tokenizer->units(), options);
-  return told(std::move(tokenizer), model_file);
+  warn_of_mixed_case(*tokenizer, model_file);
+  return tokenizer;
 }
 
 }  // namespace raven::text

@@ -276,6 +276,41 @@ TEST(Tokenizer, MeetsALetterInTheCaseThatTheVocabularyHas) {
   EXPECT_EQ(with({start, "B", "'"})->encode("B'"), (Ids{2, 3, 4}));
 }
 
+TEST(Tokenizer, NamesInPiecesAreNoLetters) {
+  const auto letters = [](const std::vector<std::string>& pieces) {
+    return Tokenizer::Letters(Units(pieces));
+  };
+  EXPECT_EQ(letters({"a", "<0x0D>", "b<0x0D>"}).capital_pieces, 0);
+  EXPECT_EQ(letters({"A", "<0x0D>", "<space>"}).small_pieces, 0);
+  EXPECT_FALSE(letters({"A", "<0x0D>", "<space>"}).has_small);
+  EXPECT_EQ(letters({"<a", "b>", "<", "c<x>D"}).small_pieces, 2);  // what is open is no name
+  const auto lines = std::vector<std::string>{"bed\r", "red\r", "bed\r"};
+  const auto words = make_sentencepiece_tokenizer(
+      train_sentencepiece(lines, {.kind = VocabularyKind::kWord}), "model");
+  ASSERT_TRUE(words->units().find(std::string(kWordStart) + "bed<0x0D>"));
+  EXPECT_TRUE(words->letters().prefers_small());
+}
+
+TEST(MakeTokenizer, SaysInWhichCaseAMixedVocabularyMeetsText) {
+  const TemporaryFolder folder;
+  const auto units = folder.path() / "units.txt", counts = folder.path() / "counts.json";
+  write_file_atomically(counts, R"({"counts": [0, 0, 5, 5, 5, 0]})");
+  const auto warning = [&](const std::vector<std::string>& pieces) {
+    write_file_atomically(units, Units(pieces).text());
+    testing::internal::CaptureStdout();
+    make_tokenizer({.units_file = units, .model_file = counts});
+    return testing::internal::GetCapturedStdout();
+  };
+  EXPECT_EQ(warning({"A", "B", "<0x0D>"}), "");
+  EXPECT_EQ(warning({"a", "b", "<0x0D>"}), "");
+  EXPECT_THAT(
+      warning({"a", "b", "C"}),
+      HasSubstr("2 of its pieces are in small letters, 1 in capitals; transcripts do not keep "
+                "their case, so all text is met in small letters where"));
+  EXPECT_THAT(warning({"a", "B", "C"}), HasSubstr("all text is met in capitals where"));
+  EXPECT_THAT(warning({"a", "B", "7"}), HasSubstr("all text is met in capitals where"));
+}
+
 TEST_F(SentencePieceTokenizer, RefusesWhatIsNoModel) {
   auto model = train_sentencepiece(sentences(), {.kind = VocabularyKind::kWord});
   EXPECT_THROW(make_sentencepiece_tokenizer("", "m"), DataError);

@@ -31,7 +31,10 @@ class Tokenizer {
 
     std::int64_t small_pieces = 0, capital_pieces = 0;  // the latter hold a capital at least
     bool has_small = false;
-    std::unordered_set<char32_t> known;  // every character of a piece
+    std::unordered_set<char32_t> known;  // every character of a piece, but not of "<0x0D>" in it
+
+    /// Which of two known cases a text is met in.
+    [[nodiscard]] bool prefers_small() const { return small_pieces > capital_pieces; }
   };
   [[nodiscard]] const Letters& letters() const { return letters_; }
 
