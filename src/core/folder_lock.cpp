@@ -39,12 +39,6 @@ fs::path resolved(const fs::path& folder) {
   return fs::canonical(folder, ignored);
 }
 
-/// Locks are not for this: on network file systems a folder's descriptor, which cannot be opened
-/// for writing, takes none; some have no locks at all.
-bool has_no_locks(int code) {
-  return code == ENOSYS || code == ENOLCK || code == EOPNOTSUPP || code == EBADF || code == EINVAL;
-}
-
 std::string text_of(const fs::path& file) {
   const Descriptor in(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   std::array<char, 512> text{};
@@ -78,6 +72,10 @@ std::string this_process() {
 }
 
 }  // namespace
+
+bool has_no_locks(int code) {
+  return code == ENOSYS || code == ENOLCK || code == EOPNOTSUPP || code == EBADF || code == EINVAL;
+}
 
 bool is_owned(const fs::path& folder) {
   auto at = resolved(folder);

@@ -97,7 +97,10 @@ void remove_if_stale(const fs::path& path, std::string_view machine_digits, bool
   const Descriptor file(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
   struct stat status {};
   if (file.value() < 0 || ::fstat(file.value(), &status) != 0 || !S_ISREG(status.st_mode)) return;
-  if (::flock(file.value(), LOCK_EX | LOCK_NB) != 0) return;  // its writer lives
+  if (::flock(file.value(), LOCK_EX | LOCK_NB) != 0) {
+    // Its writer lives. Without locks nobody can tell, but in a folder of one's own there is none.
+    if (!owned || !has_no_locks(errno)) return;
+  }
   const bool old = ::time(nullptr) - status.st_mtime > kDay;
   if (owned || old || is_this_machine(machine_digits)) ::unlink(path.c_str());
 }

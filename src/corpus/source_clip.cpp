@@ -306,6 +306,10 @@ struct SpeakerRule::Pattern {
 };
 
 SpeakerRule::SpeakerRule(std::string rule) : text_(std::move(rule)) {
+  if (!is_utf8(text_)) {  // it is kept in prepare.json, which holds UTF-8 alone
+    throw ConfigError(
+        fmt::format("speaker is '{}' (%XX: its bytes), expected UTF-8 text", printable(text_)));
+  }
   constexpr std::array<std::string_view, 4> kWords = {kParentIsSpeaker, "top", "file", "none"};
   if (std::ranges::find(kWords, text_) == kWords.end()) pattern_ = std::make_unique<Pattern>(text_);
 }

@@ -53,8 +53,10 @@ std::vector<std::string> names_in(const fs::path& folder) {
 
 std::string stem_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
-/// What a shard's files are called after its stem; with .tmp while earlier versions wrote them.
+/// What a shard's files are called after its stem; while they are written with more behind it,
+/// .tmp in earlier versions.
 bool is_ending_of_shard(std::string_view ending) {
+  if (is_name_of_new_file(ending)) return true;
   if (ending.ends_with(".tmp")) ending.remove_suffix(4);
   return ending == ".tar" || ending == ".tar.index" || ending == ".tsv" || ending == kVerdictEnding;
 }
@@ -197,7 +199,6 @@ PreparationRecord::PreparationRecord(const PreparationOptions& options,
   options_ = there.dump();
   if (!is_new && !is_old) begun_ = begun_shards(there, file_);
 
-  remove_stale_files(shards_);
   const auto names = names_in(shards_);
   std::set<std::string> finished;
   for (const auto& name : names) {

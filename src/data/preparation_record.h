@@ -45,7 +45,7 @@ class PreparationRecord {
   /// Reads what is there and removes what unfinished shards left that were begun here. Throws
   /// ConfigError naming the option that differs from those the folder was prepared with, a damaged
   /// prepare.json, or what is called like a shard but was not begun here: nothing of others is ever
-  /// removed. Nothing is written or removed before that is known.
+  /// removed. Nothing is written to the folder or removed from it before that is known.
   ///
   /// Folders of earlier versions do not say what was begun: there it is the shards of `subsets`
   /// and of finished shards, up to the next number.

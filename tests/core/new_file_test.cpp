@@ -318,5 +318,20 @@ TEST(NewFile, WhereACallFailsTheOldContentStandsAndNothingIsLeft) {
   }
 }
 
+TEST(NewFile, WhereThereAreNoLocksWhatIsLeftGoesFromAFolderOfOnesOwn) {
+  const TemporaryFolder folder;
+  const auto name = name_beside(folder.path() / "a");
+  std::ofstream(folder.path() / name) << "half";
+  const auto status = status_of([&] {
+    let_fail(__NR_flock, ENOLCK);
+    remove_stale_files(folder.path());
+    if (!fs::exists(folder.path() / name)) ::_exit(1);  // it may be another's
+    const FolderLock lock(folder.path());
+    ::_exit(fs::exists(folder.path() / name) ? 2 : 0);
+  });
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(names_in(folder.path()), Names{".lock"});
+}
+
 }  // namespace
 }  // namespace raven

@@ -190,6 +190,8 @@ TEST_F(SourceClips, RefuseSpeakerRulesThatCannotWork) {
   };
   EXPECT_THAT(error_with("folder", Layout::kFolder), HasSubstr("expected parent, top, file, none"));
   EXPECT_THAT(error_with("([a-z]", Layout::kFolder), HasSubstr("'([a-z]'"));
+  EXPECT_THAT(error_with("(\xE9+)_", Layout::kFolder),
+              HasSubstr("speaker is '(%E9+)_' (%XX: its bytes), expected UTF-8"));
   EXPECT_THAT(error_with("(x+)-", Layout::kFolder), HasSubstr("found in none of 1 paths"));
   EXPECT_THAT(error_with("file", Layout::kLrs3), HasSubstr("the layout lrs3 says who speaks"));
   EXPECT_EQ(error_with("parent", Layout::kLrs3), "accepted");

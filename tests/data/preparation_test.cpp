@@ -1,8 +1,10 @@
 #include "raven/data/preparation.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -480,7 +482,8 @@ TEST_F(Preparation, LeavesFilesOfOthersAlone) {
 
 TEST_F(Preparation, RefusesAFolderWithShardsThatItDidNotBegin) {
   make_corpus(2);
-  for (const auto* name : {"holiday-00001.jpg", "pretrain-00000.tar", "pretrain-00007.tar.tmp"}) {
+  for (const auto* name : {"holiday-00001.jpg", "pretrain-00000.tar", "pretrain-00007.tar.tmp",
+                           "pretrain-00007.tar.raven-0123456789abcdef.tmp"}) {
     options.output = output(name);
     const auto file = options.output / "shards" / name;
     corpus::write_bytes(file, "mine");
@@ -505,14 +508,22 @@ TEST_F(Preparation, RemovesWhatItBeganAndNothingElse) {
   corpus::write_bytes(options.output / "prepare.json", record);
   const auto tar = options.output / "shards/pretrain-00001.tar";
   const auto note = options.output / "shards/pretrain-00001.note";
+  // As a shard is called while it is written; its lock cannot be had, as where there are no locks.
+  const fs::path open = tar.string() + ".raven-0123456789abcdef.tmp";
   corpus::write_bytes(tar, "half");
+  corpus::write_bytes(open, "half");
+  const int lock = ::open(open.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
   corpus::write_bytes(note, "mine");
   EXPECT_THAT(config_error(), HasSubstr("pretrain-00001.note is called like a part"));
   EXPECT_TRUE(fs::exists(tar));
+  EXPECT_TRUE(fs::exists(open));
   EXPECT_EQ(read_file(note), "mine");
   fs::remove(note);
   prepare(options);
+  ::close(lock);
   EXPECT_FALSE(fs::exists(tar));
+  EXPECT_FALSE(fs::exists(open));
   auto now = content_of(options.output);
   now["prepare.json"] = wanted.at("prepare.json");  // says that one more was begun
   EXPECT_EQ(now, wanted);

@@ -46,7 +46,7 @@ inline constexpr const char* kParentIsSpeaker = "parent";
 /// the first group matches is the speaker, and none where nothing matches.
 class SpeakerRule {
  public:
-  /// Throws ConfigError when `rule` is none of these.
+  /// Throws ConfigError when `rule` is none of these, or no UTF-8.
   explicit SpeakerRule(std::string rule = kParentIsSpeaker);
   ~SpeakerRule();
   SpeakerRule(const SpeakerRule&) = delete;
