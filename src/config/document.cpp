@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <istream>
-#include <optional>
 #include <sstream>
 
 #include "raven/core/error.h"
@@ -131,31 +130,30 @@ class Builder : public YAML::EventHandler {
   std::size_t num_nodes_ = 0;
 };
 
-/// Where the indentation of a line (from 0) holds a tab; nothing where it does not.
-std::optional<std::size_t> tab_in_indentation(std::string_view text, int line) {
+/// Whether the indentation of a line (from 0) holds a tab.
+bool has_tab_in_indentation(std::string_view text, int line) {
   for (; line > 0; --line) {
     const auto end = text.find('\n');
-    if (end == std::string_view::npos) return std::nullopt;
+    if (end == std::string_view::npos) return false;
     text.remove_prefix(end + 1);
   }
-  const auto tab = text.substr(0, text.find_first_not_of(" \t")).find('\t');
-  return tab == std::string_view::npos ? std::nullopt : std::optional(tab);
+  return text.substr(0, text.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
 }
 
 [[noreturn]] void fail_at(const Place& start, std::string_view text, const YAML::Exception& error) {
   Place place = start;
+  std::string tabs;
   if (!place.on_command_line() && !error.mark.is_null()) {
     place.line = error.mark.line + 1;
     place.column = error.mark.column + 1;
-    if (const auto tab = tab_in_indentation(text, error.mark.line)) {
-      place.column = static_cast<int>(*tab) + 1;
-      throw ConfigError(
-          fmt::format("{}: not valid YAML: the line is indented with tabs, expected spaces; write "
-                      "two for each level (`expand -t 2` makes them of tabs)",
-                      place.text()));
+    // Often the cause, and the parser does not say so; in brackets tabs are allowed.
+    if (has_tab_in_indentation(text, error.mark.line)) {
+      tabs =
+          "; the line is indented with tabs, which outside brackets YAML does not take for spaces: "
+          "write two spaces for each level (`expand -t 2` makes them of tabs)";
     }
   }
-  throw ConfigError(fmt::format("{}: not valid YAML: {}", place.text(), error.msg));
+  throw ConfigError(fmt::format("{}: not valid YAML: {}{}", place.text(), error.msg, tabs));
 }
 
 void check_bytes(std::string_view text, const Place& start) {

@@ -11,6 +11,7 @@ namespace raven::config {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 void write(const std::filesystem::path& file, const std::string& text) {
   std::filesystem::create_directories(file.parent_path());
@@ -145,14 +146,17 @@ TEST(Load, PlacesBrokenYaml) {
 
 TEST(Load, CallsTabsTabs) {
   for (const auto& [text, place] : std::vector<std::pair<const char*, const char*>>{
-           {"inner:\n\tmask: {}\n", "a.yaml:2:1: "},
+           {"inner:\n\tmask: {}\n", "a.yaml:2:6: "},
            {"seed: 1\n\tlr: 2\n", "a.yaml:2:1: "},
-           {"widths:\n\t- 1\n", "a.yaml:2:1: "},
-           {"inner:\n  mask:\n  \t  prob: 1\n", "a.yaml:3:3: "}}) {
+           {"widths:\n\t- 1\n", "a.yaml:2:2: "},
+           {"inner:\n  mask:\n  \t  prob: 1\n", "a.yaml:3:10: "}}) {
     EXPECT_THAT(complaint(text), HasSubstr(place)) << text;
-    EXPECT_THAT(complaint(text), HasSubstr("indented with tabs, expected spaces")) << text;
+    EXPECT_THAT(complaint(text), HasSubstr("; the line is indented with tabs, which")) << text;
   }
   EXPECT_EQ(complaint("widths: [\n\t1,\n\t2]\n"), complaint("widths: [1, 2]\n"));
+  // Another fault on such a line is told as well.
+  EXPECT_THAT(complaint("widths: [\n\t1,\n\t2}\n"),
+              StartsWith("a.yaml:3:3: not valid YAML: illegal flow end; "));
 }
 
 TEST(Load, LinesMayEndInCarriageReturns) {

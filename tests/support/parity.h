@@ -38,8 +38,8 @@ inline nlohmann::json json(const std::string& name) {
   }
 }
 
-/// Room for the digits that a file leaves out: 1e-8 of a number that has nine of them, nothing for
-/// one that is written whole.
+/// Room for the digits that a file leaves out: 1e-8 of a number that nine significant digits can
+/// write, be it one that was rounded to them or one that has no more; nothing for any other.
 inline double rounding(double number) {
   char nine_digits[32];
   std::snprintf(nine_digits, sizeof(nine_digits), "%.9g", number);
