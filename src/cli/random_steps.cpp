@@ -83,8 +83,7 @@ RandomSteps::RandomSteps(const config::FinetuneConfig& config, const torch::Devi
                                                 data::Manifest{});
   updater_ = std::make_unique<train::Updater>(*task_, alone.optimizer, kLength, device);
   auto batch = random_batch(config.data, shape);
-  (config.model.modality == config::InputModality::kVideo ? batch.audio : batch.video) =
-      torch::Tensor();
+  (config.model.modality == config::Modality::kVideo ? batch.audio : batch.video) = torch::Tensor();
   add_labels(shape, num_units, batch);
   pin(batch, device);
   batches_.assign(static_cast<std::size_t>(shape.batches), batch);

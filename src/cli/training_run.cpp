@@ -42,7 +42,7 @@ void require_input(const config::PretrainConfig& /*config*/, const data::Manifes
 }
 
 void require_input(const config::FinetuneConfig& config, const data::Manifest& manifest) {
-  const bool is_video = config.model.modality == config::InputModality::kVideo;
+  const bool is_video = config.model.modality == config::Modality::kVideo;
   data::require_modalities(manifest, {.video = is_video, .audio = !is_video},
                            fmt::format("raven finetune with model.modality={}",
                                        config::enum_name(config.model.modality)));

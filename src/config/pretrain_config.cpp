@@ -2,7 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/rules.h"
 
@@ -18,53 +20,53 @@ void check_model(const ModelConfig& model, const LossConfig& loss) {
   check_heads("model.encoder", model.encoder.dim, model.encoder.heads);
   check_widths("model.video_frontend", model.video_frontend);
   check_widths("model.audio_frontend", model.audio_frontend);
-  check_predictor("model.predictors.v2v", model.predictors.v2v, loss.v2v);
-  check_predictor("model.predictors.v2a", model.predictors.v2a, loss.v2a);
-  check_predictor("model.predictors.a2a", model.predictors.a2a, loss.a2a);
-  check_predictor("model.predictors.a2v", model.predictors.a2v, loss.a2v);
+  for (const auto& term : kLossTerms) {
+    check_predictor(fmt::format("model.predictors.{}", term.name), model.predictors.of[term],
+                    loss.weight[term]);
+  }
+}
+
+/// The losses whose student sees this modality, for messages: "loss.v2v and loss.v2a".
+std::string keys_of_student(Modality student) {
+  std::vector<std::string> keys;
+  for (const auto& term : kLossTerms) {
+    if (term.student == student) keys.push_back(fmt::format("loss.{}", term.name));
+  }
+  return fmt::format("{}", fmt::join(keys, " and "));
 }
 
 void check_losses(const LossConfig& loss, const TeacherConfig& teacher) {
-  if (loss.v2v + loss.v2a + loss.a2a + loss.a2v == 0) {
-    throw RuleError("loss",
-                    "every weight in loss (v2v, v2a, a2a, a2v) is 0, so nothing would be learned");
+  if (!loss.has_any()) {
+    std::vector<std::string_view> names;
+    for (const auto& term : kLossTerms) names.push_back(term.name);
+    throw RuleError("loss", fmt::format("every weight in loss ({}) is 0, so nothing would be "
+                                        "learned",
+                                        fmt::join(names, ", ")));
   }
   // A modality whose student learns nothing still serves as a teacher, but only a fixed one can
   // teach.
-  if (loss.v2v + loss.v2a == 0 && loss.a2v > 0 && teacher.video_weights.empty()) {
-    throw RuleError("loss.a2v",
-                    "loss.a2v needs a video teacher, but with loss.v2v and loss.v2a at 0 it "
-                    "would never learn; give teacher.video_weights, or weigh one of them");
-  }
-  if (loss.a2a + loss.a2v == 0 && loss.v2a > 0 && teacher.audio_weights.empty()) {
-    throw RuleError("loss.v2a",
-                    "loss.v2a needs an audio teacher, but with loss.a2a and loss.a2v at 0 it "
-                    "would never learn; give teacher.audio_weights, or weigh one of them");
+  for (const auto& term : kLossTerms) {
+    if (loss.weight[term] == 0 || loss.has_student(term.target)) continue;
+    if (!teacher.weights(term.target).empty()) continue;
+    const auto modality = modality_name(term.target);
+    throw RuleError(fmt::format("loss.{}", term.name),
+                    fmt::format("loss.{} needs {} {} teacher, but with {} at 0 it would never "
+                                "learn; give teacher.{}_weights, or weigh one of them",
+                                term.name, modality == "audio" ? "an" : "a", modality,
+                                keys_of_student(term.target), modality));
   }
 }
 
 /// A loss over masked frames has no frames where nothing is masked.
 void check_masks(const MaskConfig& mask, const LossConfig& loss) {
-  struct Term {
-    const char *name, *modality;
-    double weight, prob;
-    bool masked_only;
-    const char* option;
-  };
-  const double video = mask.video_prob.value_or(mask.prob);
-  const double audio = mask.audio_prob.value_or(mask.prob);
-  constexpr const char *kWithin = "within_masked_only", *kCross = "cross_masked_only";
-  for (const auto& term : {Term{"v2v", "video", loss.v2v, video, loss.within_masked_only, kWithin},
-                           Term{"v2a", "video", loss.v2a, video, loss.cross_masked_only, kCross},
-                           Term{"a2a", "audio", loss.a2a, audio, loss.within_masked_only, kWithin},
-                           Term{"a2v", "audio", loss.a2v, audio, loss.cross_masked_only, kCross}}) {
-    if (term.weight == 0 || term.prob > 0 || !term.masked_only) continue;
-    const auto& own =
-        term.modality == std::string_view("video") ? mask.video_prob : mask.audio_prob;
-    const std::string key = own ? std::string("mask.") + term.modality + "_prob" : "mask.prob";
+  for (const auto& term : kLossTerms) {
+    const auto& own = term.student == Modality::kVideo ? mask.video_prob : mask.audio_prob;
+    if (loss.weight[term] == 0 || own.value_or(mask.prob) > 0 || !loss.masked_only(term)) continue;
+    const auto key = own ? fmt::format("mask.{}_prob", modality_name(term.student)) : "mask.prob";
+    const auto* option = term.is_within() ? "within_masked_only" : "cross_masked_only";
     throw RuleError(key, fmt::format("{} is 0, so loss.{}, which is over masked frames only, has "
                                      "no frames; set loss.{}=false, or loss.{}=0",
-                                     key, term.name, term.option, term.name));
+                                     key, term.name, option, term.name));
   }
 }
 

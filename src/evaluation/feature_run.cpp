@@ -88,7 +88,7 @@ std::string names_of(const std::vector<std::int64_t>& layers, const LoadedEncode
 FeatureFolder::Settings settings_of(const LoadedEncoder& loaded, const FeaturesConfig& config,
                                     const std::vector<std::int64_t>& layers) {
   return {{"model_sha256", loaded.sha256},
-          {"modality", train::modality_name(loaded.modality)},
+          {"modality", config::modality_name(loaded.modality)},
           {"layers", names_of(layers, loaded)},
           {"mean", config.mean ? "true" : "false"},
           {"type", std::string(config::enum_name(config.type))},

@@ -29,7 +29,7 @@ UtteranceGroups unfinished_groups(const data::Manifest& manifest, std::int64_t m
 data::LoaderOptions input_options(const config::FinetuneConfig& model, const data::Manifest& all,
                                   std::uint64_t seed) {
   auto options = data::held_out_options(model.data, static_cast<std::int64_t>(seed), all);
-  options.read_video = model.model.modality == config::InputModality::kVideo;
+  options.read_video = model.model.modality == config::Modality::kVideo;
   options.read_audio = !options.read_video;
   return options;
 }

@@ -7,7 +7,7 @@ namespace {
 
 using config::FinetuneConfig;
 using config::FrozenPart;
-using config::InputModality;
+using config::Modality;
 using config::PretrainConfig;
 
 constexpr double kFloat = 4;  // bytes
@@ -87,25 +87,19 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
   Networks networks;
   networks.standing = kFloat * inputs.pixels;
   if (arithmetic.cuda) networks.standing += inputs.pixels + inputs.samples;  // the batch's copy
-  struct Term {
-    const char* name;
-    double weight;
-    const config::PredictorConfig& predictor;
-  };
-  const auto add_student = [&](const std::string& modality, const EncoderLayers& encoder,
-                               double masked_copy, const std::vector<Term>& terms) {
+  const auto add_student = [&](Modality student, const EncoderLayers& encoder, double masked_copy) {
+    if (!loss.has_student(student)) return;
+    const auto modality = config::modality_name(student);
     Pass pass{.name = modality + " student",
               .layers = joined(encoder.frontend, encoder.trunk),
               .forward_only = masked_copy};
-    bool exists = false;
-    for (const auto& term : terms) exists = exists || term.weight > 0;
-    if (!exists) return;
     add_encoder("student_" + modality, encoder, /*is_teacher=*/false, networks);
     append(networks.look, pass.layers);
-    for (const auto& term : terms) {
-      if (term.weight <= 0) continue;
-      const auto layers = predictor(term.predictor, model.encoder.dim, batch, arithmetic);
-      add_module(std::string("predictor_") + term.name, layers, true, false, networks);
+    for (const auto& term : config::kLossTerms) {
+      if (term.student != student || loss.weight[term] <= 0) continue;
+      const auto layers =
+          predictor(model.predictors.of[term], model.encoder.dim, batch, arithmetic);
+      add_module("predictor_" + std::string(term.name), layers, true, false, networks);
       append(pass.layers, layers);
     }
     if (const auto& probe = config.monitor.recognition; probe.enabled) {
@@ -118,27 +112,24 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
     add_weight_copies(arithmetic, pass);
     networks.passes.push_back(std::move(pass));
   };
-  const auto& predictors = model.predictors;
-  add_student("video", video, kFloat * inputs.pixels,
-              {{"v2v", loss.v2v, predictors.v2v}, {"v2a", loss.v2a, predictors.v2a}});
-  add_student("audio", audio, inputs.samples,
-              {{"a2a", loss.a2a, predictors.a2a}, {"a2v", loss.a2v, predictors.a2v}});
-  const auto add_teacher = [&](const std::string& modality, const EncoderLayers& encoder,
-                               double weight) {
-    if (weight <= 0) return;
-    add_encoder("teacher_" + modality, encoder, /*is_teacher=*/true, networks);
+  add_student(Modality::kVideo, video, kFloat * inputs.pixels);
+  add_student(Modality::kAudio, audio, inputs.samples);
+  const auto add_teacher = [&](Modality modality, const EncoderLayers& encoder) {
+    if (!loss.has_teacher(modality)) return;
+    add_encoder("teacher_" + config::modality_name(modality), encoder, /*is_teacher=*/true,
+                networks);
     append(networks.bare, joined(encoder.frontend, encoder.trunk));
     networks.standing += targets;
   };
-  add_teacher("video", video, loss.v2v + loss.a2v);
-  add_teacher("audio", audio, loss.v2a + loss.a2a);
+  add_teacher(Modality::kVideo, video);
+  add_teacher(Modality::kAudio, audio);
   networks.bare_name = "teachers";
   return networks;
 }
 
 Networks networks_of(const FinetuneConfig& config, std::int64_t num_units, const BatchShape& batch,
                      const Arithmetic& arithmetic) {
-  const bool is_video = config.model.modality == InputModality::kVideo;
+  const bool is_video = config.model.modality == Modality::kVideo;
   const auto frozen = config.model.frozen;
   const EncoderLayers encoder{
       .frontend = is_video ? video_frontend(config.model.video_frontend, config.data.video.crop,

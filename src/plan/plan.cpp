@@ -59,7 +59,7 @@ double frame_bytes(const PretrainConfig& config) {
 }
 double frame_bytes(const FinetuneConfig& config) {
   if (config.model.frozen != config::FrozenPart::kNone && config.model.cached_views > 0) return 0;
-  return config.model.modality == config::InputModality::kVideo
+  return config.model.modality == config::Modality::kVideo
              ? static_cast<double>(config.data.video.crop * config.data.video.crop)
              : kFloat * static_cast<double>(media::kSamplesPerFrame);
 }

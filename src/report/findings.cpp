@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "raven/config/loss_terms.h"
 #include "raven/media/media.h"
 #include "raven/report/collapse_limits.h"
 #include "report/html.h"
@@ -132,7 +133,8 @@ std::optional<BestRate> best_rate(const RunRecord& run) {
 void judge_pretraining(const RunRecord& run, Assessment& result) {
   std::vector<std::string> gains;
   double most = -1, probe_rise = 0;
-  for (const std::string loss : kLosses) {
+  for (const auto& term : config::kLossTerms) {
+    const auto loss = term.name;
     const auto* track = run.metrics.find("valid_gain_<loss>", loss);
     if (track == nullptr) track = run.metrics.find("gain_<loss>", loss);
     if (track == nullptr) continue;
@@ -218,7 +220,8 @@ void look_at_progress(const RunRecord& run, std::vector<Finding>& found) {
 }
 
 void look_at_collapse(const RunRecord& run, std::vector<Finding>& found) {
-  for (const std::string modality : kModalities) {
+  for (const auto& one : config::kModalities) {
+    const auto modality = config::modality_name(one);
     const auto* spread = run.metrics.find("target_spread_<modality>", modality);
     if (spread == nullptr || spread->count() < 2) continue;
     if (spread->mean(0.95, 1) < kLeastShareOfSpread * spread->first().value) {
@@ -230,7 +233,8 @@ void look_at_collapse(const RunRecord& run, std::vector<Finding>& found) {
            "curves"});
     }
   }
-  for (const std::string loss : kLosses) {
+  for (const auto& term : config::kLossTerms) {
+    const auto loss = term.name;
     const auto* spread = run.metrics.find("prediction_spread_<loss>", loss);
     const auto* gain = run.metrics.find("gain_<loss>", loss);
     if (spread == nullptr || gain == nullptr || spread->count() < 10) continue;

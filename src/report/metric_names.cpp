@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "raven/config/loss_terms.h"
 #include "raven/core/error.h"
 
 namespace raven::report {
@@ -23,14 +24,18 @@ Pattern pattern_of(std::string_view name) {
           .after = name.substr(close + 1)};
 }
 
-template <class Names>
-bool contains(const Names& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+/// Where a loss stands in its table; the table's end for what is none.
+auto place_of_loss(std::string_view name) {
+  return std::find_if(config::kLossTerms.begin(), config::kLossTerms.end(),
+                      [&](const auto& term) { return term.name == name; });
 }
 
 bool may_stand_for(std::string_view placeholder, std::string_view member) {
-  if (placeholder == "loss") return contains(kLosses, member);
-  if (placeholder == "modality") return contains(kModalities, member);
+  if (placeholder == "loss") return place_of_loss(member) != config::kLossTerms.end();
+  if (placeholder == "modality") {
+    return std::any_of(config::kModalities.begin(), config::kModalities.end(),
+                       [&](auto modality) { return config::modality_name(modality) == member; });
+  }
   if (placeholder == "number") {
     return !member.empty() && member.find_first_not_of("0123456789") == member.npos;
   }
@@ -52,10 +57,7 @@ bool is_before(const std::string& a, const std::string& b) {
   }
   const auto placeholder = pattern_of(first->metric->name).placeholder;
   if (placeholder == "loss") {
-    const auto place = [](std::string_view member) {
-      return std::find(kLosses.begin(), kLosses.end(), member);
-    };
-    return place(first->member) < place(second->member);
+    return place_of_loss(first->member) < place_of_loss(second->member);
   }
   if (placeholder == "modality") return first->member > second->member;  // video first
   const bool by_length = placeholder == "number" && a.size() != b.size();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "raven/config/loss_terms.h"
 #include "raven/report/collapse_limits.h"
 #include "raven/report/metric_names.h"
 
@@ -16,16 +17,17 @@ using report::kLeastPredictionSpread;
 using report::kLeastShareOfSpread;
 
 std::optional<double> number(const Numbers& numbers, report::MetricFamily family,
-                             const std::string& member) {
+                             std::string_view member) {
   const auto found = numbers.find(report::metric(family, member));
   return found == numbers.end() ? std::nullopt : std::optional(found->second);
 }
 
-/// The best gain among the losses whose targets come from this modality: "a2v" and "v2v" end in v.
-std::optional<double> best_gain(const Numbers& numbers, char modality) {
+/// The best gain among the losses whose targets come from this modality.
+std::optional<double> best_gain(const Numbers& numbers, config::Modality target) {
   std::optional<double> best;
-  for (const char student : {'v', 'a'}) {
-    const auto gain = number(numbers, "gain_<loss>", fmt::format("{}2{}", student, modality));
+  for (const auto& term : config::kLossTerms) {
+    if (term.target != target) continue;
+    const auto gain = number(numbers, "gain_<loss>", term.name);
     if (gain) best = std::max(best.value_or(*gain), *gain);
   }
   return best;
@@ -33,10 +35,11 @@ std::optional<double> best_gain(const Numbers& numbers, char modality) {
 
 void add_target_warnings(const Numbers& first, const Numbers& now,
                          std::vector<CollapseWarning>& warnings) {
-  for (const std::string modality : report::kModalities) {
+  for (const auto target : config::kModalities) {
+    const auto modality = config::modality_name(target);
     const auto start = number(first, "target_spread_<modality>", modality);
     const auto spread = number(now, "target_spread_<modality>", modality);
-    const auto gain = best_gain(now, modality.front());
+    const auto gain = best_gain(now, target);
     if (!start || !spread || !gain) continue;
     if (*spread < kLeastShareOfSpread * *start && *gain < kLeastGain) {
       warnings.push_back(
@@ -52,7 +55,8 @@ void add_target_warnings(const Numbers& first, const Numbers& now,
 }
 
 void add_prediction_warnings(const Numbers& now, std::vector<CollapseWarning>& warnings) {
-  for (const std::string term : report::kLosses) {
+  for (const auto& loss : config::kLossTerms) {
+    const std::string term(loss.name);
     const auto gain = number(now, "gain_<loss>", term);
     const auto spread = number(now, "prediction_spread_<loss>", term);
     if (!gain || !spread || *gain >= kLeastGain || *spread >= kLeastPredictionSpread) continue;

@@ -10,6 +10,7 @@ namespace raven::train {
 namespace {
 
 namespace fs = std::filesystem;
+using config::modality_name;
 
 bool starts_with(const std::string& text, const std::string& prefix) {
   return text.rfind(prefix, 0) == 0;
@@ -51,10 +52,6 @@ weights::TensorFile read_any(const fs::path& path, const std::string& modality) 
 }
 
 }  // namespace
-
-std::string modality_name(models::Modality modality) {
-  return modality == models::Modality::kVideo ? "video" : "audio";
-}
 
 weights::Metadata encoder_metadata(const FlatConfig& config, models::Modality modality) {
   weights::Metadata metadata = {{"format", "raven-encoder"}, {"format_version", "1"}};

@@ -34,11 +34,6 @@ using report::metric;
 
 constexpr std::int64_t kStatisticsBatches = 100;  // that a frozen part's statistics come from
 
-models::Modality modality_of(const FinetuneConfig& config) {
-  return config.model.modality == config::InputModality::kVideo ? models::Modality::kVideo
-                                                                : models::Modality::kAudio;
-}
-
 /// Frames of a batch, without asking the device.
 std::int64_t num_columns(const data::Batch& batch) {
   return *std::max_element(batch.num_frames_of.begin(), batch.num_frames_of.end());
@@ -46,7 +41,7 @@ std::int64_t num_columns(const data::Batch& batch) {
 
 /// Adaptive time masking of one modality; the published settings where the configuration is silent.
 std::optional<data::LoaderOptions::TimeMask> time_mask(const FinetuneConfig& config) {
-  const bool video = config.model.modality == config::InputModality::kVideo;
+  const bool video = config.model.modality == config::Modality::kVideo;
   const double rate = static_cast<double>(video ? media::kFrameRateHz : media::kSampleRateHz);
   const double window_s = config.time_mask.window_s.value_or(video ? 0.4 : 0.6);
   const double stride_s = config.time_mask.stride_s.value_or(video ? 1 : 2);
@@ -146,13 +141,13 @@ models::Labels labels_of(const data::Batch& batch) {
 models::Recognizer make_recognizer(const FinetuneConfig& config, std::int64_t num_units) {
   torch::manual_seed(mix_seed(
       {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
-  models::Recognizer recognizer(models::RecognizerOptions{.modality = modality_of(config),
+  models::Recognizer recognizer(models::RecognizerOptions{.modality = config.model.modality,
                                                           .encoder = config.model.encoder,
                                                           .frontend = config.frontend(),
                                                           .decoder = config.model.decoder,
                                                           .units = num_units});
   if (!config.model.init.empty())
-    start_encoder(recognizer->encoder, config.model.init, modality_of(config));
+    start_encoder(recognizer->encoder, config.model.init, config.model.modality);
   return recognizer;
 }
 
@@ -189,7 +184,7 @@ std::vector<ParameterGroup> layerwise_groups(models::RecognizerImpl& recognizer,
 data::LoaderOptions finetune_options(const FinetuneConfig& config) {
   auto options = data::training_options(config.data, config.run.seed);
   options.labels = true;
-  const bool video = config.model.modality == config::InputModality::kVideo;
+  const bool video = config.model.modality == config::Modality::kVideo;
   options.read_video = video;
   options.read_audio = !video;
   (video ? options.video_time_mask : options.audio_time_mask) = time_mask(config);
@@ -257,7 +252,7 @@ FinetuneTask::FinetuneTask(const FinetuneConfig& config, const torch::Device& de
                            const std::optional<weights::TensorFile>& resumed)
     : config_(config),
       device_(device),
-      modality_(modality_of(config)),
+      modality_(config.model.modality),
       units_(std::move(units)),
       recognizer_(start_recognizer(config, units_.size(), resumed)),
       held_out_(std::move(held_out)),

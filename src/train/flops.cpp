@@ -127,11 +127,11 @@ FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames
   flops.audio_frontend = audio_flops(model.audio_frontend, dim);
   flops.transformer = transformer_flops(model.encoder, shape);
   const auto& loss = config.loss;
-  const auto& predictors = model.predictors;
-  if (loss.v2v > 0) flops.predictor += predictor_flops(predictors.v2v, dim, shape);
-  if (loss.v2a > 0) flops.predictor += predictor_flops(predictors.v2a, dim, shape);
-  if (loss.a2a > 0) flops.predictor += predictor_flops(predictors.a2a, dim, shape);
-  if (loss.a2v > 0) flops.predictor += predictor_flops(predictors.a2v, dim, shape);
+  for (const auto& term : config::kLossTerms) {
+    if (loss.weight[term] > 0) {
+      flops.predictor += predictor_flops(model.predictors.of[term], dim, shape);
+    }
+  }
   return flops;
 }
 
@@ -139,13 +139,14 @@ StepFlops pretrain_flops(const config::PretrainConfig& config, std::int64_t fram
                          std::int64_t clips) {
   const auto flops = frame_flops(config, frames, clips);
   const auto& loss = config.loss;
-  const double video = flops.video_frontend + flops.transformer;
-  const double audio = flops.audio_frontend + flops.transformer;
   double trained = flops.predictor, teachers = 0;
-  if (loss.v2v > 0 || loss.v2a > 0) trained += video;
-  if (loss.a2a > 0 || loss.a2v > 0) trained += audio;
-  if (loss.v2v > 0 || loss.a2v > 0) teachers += video;
-  if (loss.v2a > 0 || loss.a2a > 0) teachers += audio;
+  for (const auto modality : config::kModalities) {
+    const double encoder =
+        flops.transformer +
+        (modality == config::Modality::kVideo ? flops.video_frontend : flops.audio_frontend);
+    if (loss.has_student(modality)) trained += encoder;
+    if (loss.has_teacher(modality)) teachers += encoder;
+  }
   return {.forward = trained + teachers, .backward = 2 * trained};
 }
 
@@ -154,7 +155,7 @@ StepFlops finetune_flops(const config::FinetuneConfig& config, const LabelledBat
   const auto dim = static_cast<double>(model.encoder.dim);
   const Shape shape{.frames = static_cast<double>(batch.frames),
                     .clips = static_cast<double>(batch.clips)};
-  const double frontend = model.modality == config::InputModality::kVideo
+  const double frontend = model.modality == config::Modality::kVideo
                               ? video_flops(model.video_frontend, config.data.video.crop, dim)
                               : audio_flops(model.audio_frontend, dim);
   const double transformer = transformer_flops(model.encoder, shape);

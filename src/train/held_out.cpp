@@ -20,7 +20,7 @@ using report::metric;
 /// Adds up, per loss, cosines and mean directions over batches.
 class Losses {
  public:
-  void add(const models::LossTerm& term) {
+  void add(const models::TermOutput& term) {
     const double frames = term.where.sum().item<double>();
     if (frames == 0) return;
     auto& sums = sums_[term.name];
@@ -170,8 +170,9 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
     const auto input = pretrain_input(on_device);
     const Autocast autocast(device, config_.train.precision);
     const auto targets = model->targets(input);
-    for (const auto& term : model->video_terms(input, targets)) losses.add(term);
-    for (const auto& term : model->audio_terms(input, targets)) losses.add(term);
+    for (const auto student : config::kModalities) {
+      for (const auto& term : model->terms(student, input, targets)) losses.add(term);
+    }
     const auto seen = [&](auto& student, const torch::Tensor& x) {
       return student.is_empty() ? torch::Tensor() : student->forward(x, input.valid);
     };

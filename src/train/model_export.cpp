@@ -13,9 +13,9 @@ namespace raven::train {
 namespace {
 
 namespace fs = std::filesystem;
+using config::modality_name;
 
 constexpr const char* kEncoder = "encoder.";
-constexpr models::Modality kModalities[] = {models::Modality::kVideo, models::Modality::kAudio};
 
 /// Tensors whose names begin with `from`, which becomes `to`.
 weights::TensorFile renamed(const weights::TensorFile& file, const std::string& from,
@@ -51,7 +51,7 @@ std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
   const auto checkpoint = read_checkpoint(folder);
   const auto source = checkpoint.folder / kModelFile;
   std::vector<ExportedModel> models;
-  for (const auto modality : kModalities) {
+  for (const auto modality : config::kModalities) {
     const auto name = modality_name(modality);
     auto file = renamed(checkpoint.model, "student_" + name + ".", kEncoder);
     if (file.tensors.empty()) continue;
@@ -79,7 +79,7 @@ std::vector<ExportedModel> read_models(const fs::path& given, const std::string&
   auto path = resolve_checkpoint(given);
   if (fs::is_directory(path / "checkpoints")) {  // a run
     std::vector<ExportedModel> finished;
-    for (const auto one : kModalities) {
+    for (const auto one : config::kModalities) {
       const auto file = finished_file(path, "encoders/" + modality_name(one) + ".safetensors");
       if (file) finished.push_back(read_model_file(*file, ""));
     }

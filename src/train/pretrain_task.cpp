@@ -21,12 +21,13 @@ namespace raven::train {
 namespace {
 
 namespace fs = std::filesystem;
+using config::modality_name;
 using report::metric;
 
 constexpr const char* kLabelled = "labelled";  // utterances that the recognition probes learn from
 
 /// Collapse measures of a loss; `loss` is the mean over the frames of `term.where`.
-void measure_term(const models::LossTerm& term, Numbers& numbers) {
+void measure_term(const models::TermOutput& term, Numbers& numbers) {
   const auto targets = frames_where(term.target, term.where);
   if (targets.size(0) == 0) return;
   const double loss = term.sum.item<double>() / static_cast<double>(targets.size(0));
@@ -129,18 +130,9 @@ std::vector<ParameterSet> PretrainTask::parameter_sets() {
                                 .parameters = named(parameters),
                                 .lr = lr.value_or(config_.optimizer.lr)}}});
   };
-  add("video", model_->video_parameters(), config_.optimizer.video_lr);
-  add("audio", model_->audio_parameters(), config_.optimizer.audio_lr);
+  add("video", model_->parameters_of(config::Modality::kVideo), config_.optimizer.video_lr);
+  add("audio", model_->parameters_of(config::Modality::kAudio), config_.optimizer.audio_lr);
   return sets;
-}
-
-std::vector<std::string> PretrainTask::terms() const {
-  std::vector<std::string> terms;
-  if (config_.loss.v2v > 0) terms.emplace_back("v2v");
-  if (config_.loss.v2a > 0) terms.emplace_back("v2a");
-  if (config_.loss.a2a > 0) terms.emplace_back("a2a");
-  if (config_.loss.a2v > 0) terms.emplace_back("a2v");
-  return terms;
 }
 
 Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) const {
@@ -152,7 +144,10 @@ Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) cons
                                       .valid = frames.unsqueeze(0) < batch.lengths.unsqueeze(1),
                                       .masked_video = batch.masked_video,
                                       .masked_audio = batch.masked_audio};
-    for (const auto& term : terms()) counts[term] += model_->frames_of(term, masks).item<double>();
+    for (const auto& term : config::kLossTerms) {
+      if (config_.loss.weight[term] == 0) continue;
+      counts[std::string(term.name)] += model_->frames_of(term.name, masks).item<double>();
+    }
     counts[kLabelled] +=
         static_cast<double>(std::count_if(batch.num_labels_of.begin(), batch.num_labels_of.end(),
                                           [](std::int64_t labels) { return labels > 0; }));
@@ -174,14 +169,13 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
     measure_targets(targets.video, input.valid, "video", part.measures);
     measure_targets(targets.audio, input.valid, "audio", part.measures);
   }
-  const auto train = [&](auto forward, models::RecognitionProbe& probe,
-                         const std::string& modality) {
-    std::vector<models::LossTerm> terms;
+  for (const auto student : config::kModalities) {  // one graph is gone before the next begins
+    std::vector<models::TermOutput> terms;
     std::optional<models::RecognizerLosses> readings;
     {
       const Autocast autocast(device_, config_.train.precision);
-      terms = forward();
-      if (!probe.is_empty()) {
+      terms = model_->terms(student, input, targets);
+      if (auto& probe = model_->probe(student); !probe.is_empty()) {
         const nn::WorkingWeights working(*probe);
         readings = probe->losses(terms.front().features, input.valid, labels_of(batch));
       }
@@ -193,14 +187,13 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
       part.losses.emplace_back(metric("<loss>", term.name), mean.detach());
       if (measure) measure_term(term, part.measures);
     }
-    if (!loss.defined()) return;
+    if (!loss.defined()) continue;
     part.loss += loss.detach();
-    if (readings) loss = loss + report_readings(*readings, modality, counts, measure, part);
+    if (readings) {
+      loss = loss + report_readings(*readings, modality_name(student), counts, measure, part);
+    }
     loss.backward();
-  };
-  train([&] { return model_->video_terms(input, targets); }, model_->probe_video,
-        "video");  // its graph is gone before the next
-  train([&] { return model_->audio_terms(input, targets); }, model_->probe_audio, "audio");
+  }
   return part;
 }
 

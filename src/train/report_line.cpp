@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "raven/config/loss_terms.h"
 #include "raven/core/progress.h"
 #include "raven/report/metric_names.h"
 
@@ -40,7 +41,8 @@ std::string percent(std::string_view label, const std::optional<double>& value) 
 /// Each loss with its gain in brackets.
 std::string losses(const Numbers& numbers, MetricFamily loss, MetricFamily gain) {
   std::string text;
-  for (const std::string name : report::kLosses) {
+  for (const auto& term : config::kLossTerms) {
+    const auto name = term.name;
     text += labelled(name, find(numbers, loss, name), 3);
     if (const auto value = find(numbers, gain, name)) text += fmt::format(" ({:+.3f})", *value);
   }

@@ -49,8 +49,8 @@ config::ModelConfig model_of(const std::string& size) {
   auto& encoder = model.encoder;
   if (size == "tiny") {
     encoder.dim = 64, encoder.heads = 2, encoder.ffn_dim = 128, encoder.blocks = 2;
-    for (auto* predictor : {&model.predictors.v2a, &model.predictors.a2a, &model.predictors.a2v}) {
-      predictor->dim = 64, predictor->heads = 2, predictor->ffn_dim = 128;
+    for (auto& predictor : model.predictors.of) {
+      predictor.dim = 64, predictor.heads = 2, predictor.ffn_dim = 128;
     }
   } else if (size == "large") {
     encoder.dim = 1024, encoder.heads = 16, encoder.ffn_dim = 4096, encoder.blocks = 24;
@@ -71,8 +71,8 @@ class Step {
  public:
   explicit Step(const Options& options)
       : model_(model_of(options.size), config::LossConfig{}, config::TeacherConfig{}),
-        video_("video", named(model_->video_parameters()), {}),
-        audio_("audio", named(model_->audio_parameters()), {}) {
+        video_("video", named(model_->parameters_of(config::Modality::kVideo)), {}),
+        audio_("audio", named(model_->parameters_of(config::Modality::kAudio)), {}) {
     const auto t = options.utterance_length, b = std::max<std::int64_t>(1, options.frames / t);
     input_ = {.video = torch::randn({b, t, 88, 88}),
               .audio = 0.1 * torch::randn({b, t * 640, 1}),
@@ -85,8 +85,8 @@ class Step {
     input_.masked_video = random_mask(input_.valid.size(0), input_.valid.size(1));
     input_.masked_audio = random_mask(input_.valid.size(0), input_.valid.size(1));
     const auto targets = model_->targets(input_);
-    train(video_, model_->video_terms(input_, targets));
-    train(audio_, model_->audio_terms(input_, targets));
+    train(video_, model_->terms(config::Modality::kVideo, input_, targets));
+    train(audio_, model_->terms(config::Modality::kAudio, input_, targets));
     model_->update_teachers(0.999);
   }
 
@@ -101,7 +101,7 @@ class Step {
     return result;
   }
 
-  void train(train::AdamW& optimizer, std::vector<models::LossTerm> terms) {
+  void train(train::AdamW& optimizer, std::vector<models::TermOutput> terms) {
     torch::Tensor loss;
     for (const auto& term : terms) {
       const auto mean = term.sum / model_->frames_of(term.name, input_);

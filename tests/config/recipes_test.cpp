@@ -122,7 +122,7 @@ TEST(Recipes, PublishedNumbersOfRaven) {
   EXPECT_EQ(large.model.encoder.ffn_dim, 4096);
   EXPECT_EQ(large.model.encoder.blocks, 24);
   EXPECT_DOUBLE_EQ(large.model.encoder.drop_path, 0.1);
-  EXPECT_EQ(large.model.predictors.v2a.dim, 512);
+  EXPECT_EQ(large.model.predictors.of["v2a"].dim, 512);
 }
 
 TEST(Recipes, PublishedNumbersOfFinetuning) {
@@ -139,7 +139,7 @@ TEST(Recipes, PublishedNumbersOfFinetuning) {
   EXPECT_EQ(low.model.decoder.dim, 256);
   EXPECT_DOUBLE_EQ(low.train.epochs, 50);
   const auto high = finetune("asr_high_large_lrs3_vox2.yaml");
-  EXPECT_EQ(high.model.modality, InputModality::kAudio);
+  EXPECT_EQ(high.model.modality, Modality::kAudio);
   EXPECT_DOUBLE_EQ(high.optimizer.other_lr, 2e-3);
   EXPECT_DOUBLE_EQ(high.model.encoder.drop_path, 0.3);
   EXPECT_EQ(high.model.decoder.dim, 1024);

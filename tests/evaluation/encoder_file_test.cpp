@@ -62,7 +62,7 @@ TEST_F(EncoderFiles, AreEncodersWithWhatTheySayOfThemselves) {
   EXPECT_EQ(loaded.file, path);
   EXPECT_EQ(loaded.sha256, sha256_file(path));
   EXPECT_EQ(loaded.config.data.video.crop, 20);
-  EXPECT_EQ(loaded.config.model.modality, config::InputModality::kAudio);
+  EXPECT_EQ(loaded.config.model.modality, config::Modality::kAudio);
 }
 
 TEST_F(EncoderFiles, OfPreTrainingHoldBothStudents) {

@@ -118,7 +118,7 @@ TEST_F(FeatureRuns, AreTheSameAloneAndTogether) {
   for (const auto modality : {Modality::kVideo, Modality::kAudio}) {
     const auto loaded = encoder(modality);
     config_.data.max_frames = 1;
-    config_.out = (folder_.path() / ("alone" + train::modality_name(modality))).string();
+    config_.out = (folder_.path() / ("alone" + config::modality_name(modality))).string();
     ASSERT_TRUE(run(loaded));
     std::map<std::string, torch::Tensor> expected;
     for (const auto& utterance : manifest_.utterances) {
@@ -127,7 +127,7 @@ TEST_F(FeatureRuns, AreTheSameAloneAndTogether) {
       EXPECT_TRUE(torch::equal(expected[utterance.id], alone(utterance, modality).last[0]));
     }
     config_.data.max_frames = 5000;
-    config_.out = (folder_.path() / ("all" + train::modality_name(modality))).string();
+    config_.out = (folder_.path() / ("all" + config::modality_name(modality))).string();
     ASSERT_TRUE(run(loaded));
     for (const auto& [id, features] : expected)
       EXPECT_LE(tolerance::distance(array(id), features), kSame) << id;

@@ -10,7 +10,7 @@ namespace raven::models {
 namespace {
 
 config::PredictorConfig options_of(config::PredictorKind kind, config::PredictorInput input) {
-  auto options = small_model().predictors.v2a;
+  auto options = small_model().predictors.of["v2a"];
   options.kind = kind;
   options.input = input;
   return options;

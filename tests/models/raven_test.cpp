@@ -14,8 +14,8 @@ std::map<std::string, double> losses(Raven& model, const PretrainInput& input) {
   torch::NoGradGuard no_grad;
   const auto targets = model->targets(input);
   std::map<std::string, double> result;
-  for (const auto& terms :
-       {model->video_terms(input, targets), model->audio_terms(input, targets)}) {
+  for (const auto& terms : {model->terms(config::Modality::kVideo, input, targets),
+                            model->terms(config::Modality::kAudio, input, targets)}) {
     for (const auto& term : terms) {
       result[term.name] = (term.sum / model->frames_of(term.name, input)).item<double>();
       EXPECT_EQ(term.where.sum().item<std::int64_t>(),
@@ -40,7 +40,7 @@ TEST(Raven, HasThePartsThatItsLossesNeed) {
                                "student_video", "student_audio", "teacher_video", "teacher_audio",
                                "predictor_v2a", "predictor_a2a", "predictor_a2v"}));
   config::LossConfig audio_only;
-  audio_only.v2a = audio_only.a2v = 0;
+  audio_only.weight["v2a"] = audio_only.weight["a2v"] = 0;
   EXPECT_EQ(names(make(audio_only)),
             (std::vector<std::string>{"student_audio", "teacher_audio", "predictor_a2a"}));
 }
@@ -48,18 +48,20 @@ TEST(Raven, HasThePartsThatItsLossesNeed) {
 TEST(Raven, TrainsStudentsAndPredictorsInTwoSets) {
   auto model = make();
   const auto count = [](const torch::nn::Module& module) { return module.parameters().size(); };
-  EXPECT_EQ(model->video_parameters().size(),
-            count(*model->student_video) + count(*model->predictor_v2a));
-  EXPECT_EQ(
-      model->audio_parameters().size(),
-      count(*model->student_audio) + count(*model->predictor_a2a) + count(*model->predictor_a2v));
+  EXPECT_EQ(model->parameters_of(config::Modality::kVideo).size(),
+            count(*model->student_video) + count(*model->predictors["v2a"]));
+  EXPECT_EQ(model->parameters_of(config::Modality::kAudio).size(),
+            count(*model->student_audio) + count(*model->predictors["a2a"]) +
+                count(*model->predictors["a2v"]));
   const auto input = small_input();
   const auto targets = model->targets(input);
   EXPECT_FALSE(targets.video.requires_grad());
-  auto terms = model->video_terms(input, targets);
+  auto terms = model->terms(config::Modality::kVideo, input, targets);
   terms[0].sum.backward();
-  for (const auto& parameter : model->video_parameters()) EXPECT_TRUE(parameter.grad().defined());
-  for (const auto& parameter : model->audio_parameters()) EXPECT_FALSE(parameter.grad().defined());
+  for (const auto& parameter : model->parameters_of(config::Modality::kVideo))
+    EXPECT_TRUE(parameter.grad().defined());
+  for (const auto& parameter : model->parameters_of(config::Modality::kAudio))
+    EXPECT_FALSE(parameter.grad().defined());
 }
 
 TEST(Raven, LooksAtMaskedFramesOnlyWithinAModality) {
@@ -72,12 +74,12 @@ TEST(Raven, LooksAtMaskedFramesOnlyWithinAModality) {
   auto changed = targets;
   changed.audio = targets.audio.clone();
   changed.audio.index_put_({input.masked_audio.logical_not()}, 7.0);
-  const auto before = model->audio_terms(input, targets),
-             after = model->audio_terms(input, changed);
+  const auto before = model->terms(config::Modality::kAudio, input, targets),
+             after = model->terms(config::Modality::kAudio, input, changed);
   EXPECT_EQ(before[0].name, "a2a");
   EXPECT_TRUE(torch::equal(before[0].sum, after[0].sum));
-  EXPECT_FALSE(torch::equal(model->video_terms(input, targets)[0].sum,
-                            model->video_terms(input, changed)[0].sum));
+  EXPECT_FALSE(torch::equal(model->terms(config::Modality::kVideo, input, targets)[0].sum,
+                            model->terms(config::Modality::kVideo, input, changed)[0].sum));
 }
 
 TEST(Raven, CountsTheFramesThatItsOptionsName) {
@@ -86,7 +88,7 @@ TEST(Raven, CountsTheFramesThatItsOptionsName) {
     return make(loss)->frames_of(term, input).item<std::int64_t>();
   };
   config::LossConfig loss;
-  loss.v2v = 1;
+  loss.weight["v2v"] = 1;
   EXPECT_EQ(count(loss, "v2v"), 4);
   EXPECT_EQ(count(loss, "v2a"), 12);
   EXPECT_EQ(count(loss, "a2a"), 6);
@@ -110,10 +112,10 @@ TEST(Raven, HidesMaskedInputFromTheStudents) {
   other.audio.slice(1, 2 * 640, 5 * 640) = 3.0;
   torch::NoGradGuard no_grad;
   const auto targets = model->targets(input);
-  EXPECT_TRUE(torch::equal(model->video_terms(input, targets)[0].sum,
-                           model->video_terms(other, targets)[0].sum));
-  EXPECT_TRUE(torch::equal(model->audio_terms(input, targets)[0].sum,
-                           model->audio_terms(other, targets)[0].sum));
+  EXPECT_TRUE(torch::equal(model->terms(config::Modality::kVideo, input, targets)[0].sum,
+                           model->terms(config::Modality::kVideo, other, targets)[0].sum));
+  EXPECT_TRUE(torch::equal(model->terms(config::Modality::kAudio, input, targets)[0].sum,
+                           model->terms(config::Modality::kAudio, other, targets)[0].sum));
   EXPECT_FALSE(torch::equal(model->targets(other).video, targets.video));
 }
 
@@ -151,13 +153,15 @@ TEST(Raven, PerfectPredictionHasALossOfMinusOne) {
   torch::NoGradGuard no_grad;
   auto targets = model->targets(input);
   // What each predictor answers, at another length: only directions count.
-  const auto video = model->video_terms(input, targets), audio = model->audio_terms(input, targets);
+  const auto video = model->terms(config::Modality::kVideo, input, targets),
+             audio = model->terms(config::Modality::kAudio, input, targets);
   for (const auto& term : {video.at(0), audio.at(0), audio.at(1)}) {
     auto perfect = targets;
     (term.name.back() == 'v' ? perfect.video : perfect.audio) = 3 * term.prediction;
     model->train();
-    for (const auto& again : term.name.front() == 'v' ? model->video_terms(input, perfect)
-                                                      : model->audio_terms(input, perfect)) {
+    for (const auto& again : term.name.front() == 'v'
+                                 ? model->terms(config::Modality::kVideo, input, perfect)
+                                 : model->terms(config::Modality::kAudio, input, perfect)) {
       if (again.name != term.name) continue;
       const auto frames = model->frames_of(term.name, input).item<double>();
       EXPECT_NEAR(again.sum.item<double>() / frames, -1, 1e-5) << term.name;
@@ -179,8 +183,8 @@ TEST(Raven, TeachersInEvalModeNormaliseWithTheStudentsStatistics) {
   EXPECT_TRUE(torch::equal(start, torch::ones_like(start)));
   for (int step = 0; step < 2; ++step) {
     const auto targets = model->targets(input);
-    (void)model->audio_terms(input, targets);
-    (void)model->video_terms(input, targets);
+    (void)model->terms(config::Modality::kAudio, input, targets);
+    (void)model->terms(config::Modality::kVideo, input, targets);
     model->update_teachers(0.999);
   }
   EXPECT_FALSE(torch::equal(statistics(model->teacher_audio), start));
@@ -229,12 +233,12 @@ TEST(Raven, PutsItsTeachersIntoTheirModeAgainAfterEvaluation) {
 TEST(Raven, RunsInReducedPrecision) {
   auto model = make();
   const auto input = small_input();
-  std::vector<LossTerm> terms;
+  std::vector<TermOutput> terms;
   {
     const Bf16Scope bf16;
     const auto targets = model->targets(input);
-    terms = model->video_terms(input, targets);
-    for (auto& term : model->audio_terms(input, targets)) terms.push_back(term);
+    terms = model->terms(config::Modality::kVideo, input, targets);
+    for (auto& term : model->terms(config::Modality::kAudio, input, targets)) terms.push_back(term);
   }
   torch::Tensor sum = torch::zeros({});
   for (const auto& term : terms) sum = sum + term.sum;
@@ -245,7 +249,8 @@ TEST(Raven, RunsInReducedPrecision) {
     const auto mean = term.sum / model->frames_of(term.name, input);
     EXPECT_NEAR(mean.item<double>(), exact.at(term.name), 0.05) << term.name;
   }
-  for (const auto& parameter : model->video_parameters()) EXPECT_TRUE(parameter.grad().defined());
+  for (const auto& parameter : model->parameters_of(config::Modality::kVideo))
+    EXPECT_TRUE(parameter.grad().defined());
 }
 
 }  // namespace

@@ -11,10 +11,9 @@ inline config::ModelConfig small_model() {
   model.encoder.blocks = 2, model.encoder.dropout = 0;
   model.video_frontend.widths = {4, 4, 6, 8};
   model.audio_frontend.widths = {4, 4, 6, 8};
-  for (auto* predictor : {&model.predictors.v2v, &model.predictors.v2a, &model.predictors.a2a,
-                          &model.predictors.a2v}) {
-    predictor->dim = 8, predictor->heads = 2, predictor->ffn_dim = 12;
-    predictor->blocks = 1, predictor->dropout = 0;
+  for (auto& predictor : model.predictors.of) {
+    predictor.dim = 8, predictor.heads = 2, predictor.ffn_dim = 12;
+    predictor.blocks = 1, predictor.dropout = 0;
   }
   return model;
 }

@@ -17,11 +17,11 @@ models::Raven make_model(const std::string& salt, const json& content) {
   config::ModelConfig model;
   model.encoder = golden::encoder_options(content.at("encoder"));
   const auto predictor = golden::predictor_options(content.at("predictor"));
-  model.predictors = {.v2v = predictor, .v2a = predictor, .a2a = predictor, .a2v = predictor};
-  model.predictors.v2a.blocks = content.at("video_predictor_blocks");
+  model.predictors.of = config::PerLoss(predictor);
+  model.predictors.of["v2a"].blocks = content.at("video_predictor_blocks");
   config::LossConfig loss;
   const auto& weights = content.at("loss_weights");
-  loss.v2a = weights.at("v2a"), loss.a2a = weights.at("a2a"), loss.a2v = weights.at("a2v");
+  for (const char* name : {"v2a", "a2a", "a2v"}) loss.weight[name] = weights.at(name);
   config::TeacherConfig teacher;
   const auto targets = content.at("targets").get<std::string>();
   if (targets == "mean over blocks, then instance norm") {
@@ -31,13 +31,10 @@ models::Raven make_model(const std::string& salt, const json& content) {
   }
   models::Raven raven(model, loss, teacher);
   const std::map<std::string, torch::nn::Module*> networks = {
-      {"video", raven->student_video.get()},
-      {"audio", raven->student_audio.get()},
-      {"teacher_video", raven->teacher_video.get()},
-      {"teacher_audio", raven->teacher_audio.get()},
-      {"v2a", raven->predictor_v2a.get()},
-      {"a2a", raven->predictor_a2a.get()},
-      {"a2v", raven->predictor_a2v.get()}};
+      {"video", raven->student_video.get()},         {"audio", raven->student_audio.get()},
+      {"teacher_video", raven->teacher_video.get()}, {"teacher_audio", raven->teacher_audio.get()},
+      {"v2a", raven->predictors["v2a"].get()},       {"a2a", raven->predictors["a2a"].get()},
+      {"a2v", raven->predictors["a2v"].get()}};
   for (const auto& [name, prefix] : content.at("weights_prefixes").items()) {
     formula::fill(*networks.at(name), salt, prefix);
   }
@@ -60,8 +57,8 @@ class Replay {
                                       .eps = optimizer.at("eps"),
                                       .weight_decay = optimizer.at("weight_decay"),
                                       .max_grad_norm = optimizer.at("clip")};
-    video_.emplace("video", named(model_->video_parameters()), options);
-    audio_.emplace("audio", named(model_->audio_parameters()), options);
+    video_.emplace("video", named(model_->parameters_of(config::Modality::kVideo)), options);
+    audio_.emplace("audio", named(model_->parameters_of(config::Modality::kAudio)), options);
     learning_rate_ = {
         .peak = optimizer.at("base_lr"),
         .minimum = optimizer.at("min_lr"),
@@ -78,8 +75,10 @@ class Replay {
     EXPECT_NEAR(momentum_.at(i), momentum, 1e-9 + parity::rounding(momentum));
     const auto input = input_of(i);
     const auto targets = model_->targets(input);
-    phase(*video_, model_->video_terms(input, targets), input, expected, "norm_video", i);
-    phase(*audio_, model_->audio_terms(input, targets), input, expected, "norm_audio", i);
+    phase(*video_, model_->terms(config::Modality::kVideo, input, targets), input, expected,
+          "norm_video", i);
+    phase(*audio_, model_->terms(config::Modality::kAudio, input, targets), input, expected,
+          "norm_audio", i);
     model_->update_teachers(momentum_.at(i));
   }
 
@@ -127,7 +126,7 @@ class Replay {
             .masked_audio = masks_.at("masked_audio")[i]};
   }
 
-  void phase(train::AdamW& optimizer, const std::vector<models::LossTerm>& terms,
+  void phase(train::AdamW& optimizer, const std::vector<models::TermOutput>& terms,
              const models::PretrainInput& input, const json& expected, const std::string& norm_name,
              std::int64_t i) {
     torch::Tensor loss;

@@ -32,14 +32,13 @@ PretrainConfig pretraining() {
   config.model.encoder = {.dim = 64, .heads = 4, .ffn_dim = 160, .blocks = 3};
   config.model.video_frontend.widths = {16, 24, 32, 48};
   config.model.audio_frontend.widths = {8, 16, 32, 40};
-  for (auto* predictor : {&config.model.predictors.v2v, &config.model.predictors.v2a,
-                          &config.model.predictors.a2a, &config.model.predictors.a2v}) {
-    *predictor = {.dim = 48, .heads = 4, .ffn_dim = 96, .blocks = 2};
+  for (auto& predictor : config.model.predictors.of) {
+    predictor = {.dim = 48, .heads = 4, .ffn_dim = 96, .blocks = 2};
   }
   return config;
 }
 
-FinetuneConfig finetuning(config::InputModality modality) {
+FinetuneConfig finetuning(config::Modality modality) {
   FinetuneConfig config;
   const auto like = pretraining();
   config.data.video = like.data.video;
@@ -91,9 +90,11 @@ void expect_kept(const PretrainConfig& config, const BatchShape& shape) {
     torch::NoGradGuard no_grad;
     targets = model->targets(input);
   }
-  const double video = held_after([&] { return model->video_terms(input, targets); });
+  const double video =
+      held_after([&] { return model->terms(config::Modality::kVideo, input, targets); });
   EXPECT_NEAR(kept_by(networks.passes[0]) / video, 1, kOfKept) << "video";
-  const double audio = held_after([&] { return model->audio_terms(input, targets); });
+  const double audio =
+      held_after([&] { return model->terms(config::Modality::kAudio, input, targets); });
   EXPECT_NEAR(kept_by(networks.passes[1]) / audio, 1, kOfKept) << "audio";
 }
 
@@ -107,17 +108,17 @@ TEST(Memory, OfAStudentFollowsItsOptions) {
   config.model.encoder.dropout = 0;
   config.model.encoder.layer_scale = 0;
   config.model.encoder.ffn_norm = config::FfnNorm::kLayer;
-  config.loss = {.v2v = 1, .v2a = 1, .a2a = 1, .a2v = 1};
-  config.model.predictors.v2v.kind = config::PredictorKind::kMlp;
-  config.model.predictors.v2a.dropout = 0;
-  config.model.predictors.a2a.kind = config::PredictorKind::kLinear;
-  config.model.predictors.a2v.kind = config::PredictorKind::kNone;
+  config.loss.weight = config::PerLoss<double>(1);
+  config.model.predictors.of["v2v"].kind = config::PredictorKind::kMlp;
+  config.model.predictors.of["v2a"].dropout = 0;
+  config.model.predictors.of["a2a"].kind = config::PredictorKind::kLinear;
+  config.model.predictors.of["a2v"].kind = config::PredictorKind::kNone;
   expect_kept(config, {.clips = 2, .frames = 30});
 }
 
 TEST(Memory, OfARecognizerIsWhatAutogradHolds) {
   const BatchShape shape{.clips = 3, .frames = 30, .labels = 9};
-  for (const auto modality : {config::InputModality::kVideo, config::InputModality::kAudio}) {
+  for (const auto modality : {config::Modality::kVideo, config::Modality::kAudio}) {
     for (const std::int64_t width : {48, 64}) {  // with and without a projection
       for (const double dropout : {0.1, 0.0}) {
         auto config = finetuning(modality);
@@ -127,9 +128,7 @@ TEST(Memory, OfARecognizerIsWhatAutogradHolds) {
         auto model = train::make_recognizer(config, kUnits);
         model->train();
         const auto batch = batch_of(config.data, shape);
-        const auto of = modality == config::InputModality::kVideo ? models::Modality::kVideo
-                                                                  : models::Modality::kAudio;
-        const auto x = train::encoder_input(batch, of);
+        const auto x = train::encoder_input(batch, modality);
         const auto valid = torch::ones({shape.clips, shape.frames}, torch::kBool);
         const double held = held_after(
             [&] { return model->losses(model->encode(x, valid), valid, {.units = batch.labels}); });
@@ -179,7 +178,7 @@ TEST(Memory, OfAPretrainingStepHasTheRealPeak) {
 
 TEST(Memory, OfAFineTuningStepHasTheRealPeak) {
   const BatchShape shape{.clips = 3, .frames = 40, .labels = 8};
-  for (const auto modality : {config::InputModality::kVideo, config::InputModality::kAudio}) {
+  for (const auto modality : {config::Modality::kVideo, config::Modality::kAudio}) {
     for (const auto frozen : {config::FrozenPart::kNone, config::FrozenPart::kFrontend}) {
       auto config = finetuning(modality);
       config.model.frozen = frozen;

@@ -60,9 +60,8 @@ PretrainConfig small_pretraining() {
   config.model.encoder = {.dim = 12, .heads = 2, .ffn_dim = 20, .blocks = 2};
   config.model.video_frontend.widths = {4, 6, 6, 10};
   config.model.audio_frontend.widths = {4, 4, 6, 8};
-  for (auto* predictor : {&config.model.predictors.v2v, &config.model.predictors.v2a,
-                          &config.model.predictors.a2a, &config.model.predictors.a2v}) {
-    *predictor = {.dim = 8, .heads = 2, .ffn_dim = 14, .blocks = 1};
+  for (auto& predictor : config.model.predictors.of) {
+    predictor = {.dim = 8, .heads = 2, .ffn_dim = 14, .blocks = 1};
   }
   return config;
 }
@@ -97,7 +96,7 @@ TEST(Networks, OfPublishedRecognizersHaveTheirSizes) {
                             .ffn_dim = size.decoder_dim == 256 ? 2048 : size.ffn,
                             .blocks = size.decoder_blocks};
     EXPECT_EQ(networks_of(config, 1049, {}, {}).parameters(), size.video);
-    config.model.modality = config::InputModality::kAudio;
+    config.model.modality = config::Modality::kAudio;
     EXPECT_EQ(networks_of(config, 1049, {}, {}).parameters(), size.audio);
   }
 }
@@ -111,16 +110,17 @@ TEST(Networks, AreCountedAsTheyAreBuiltWithEveryOption) {
   };
   check(small_pretraining());
   auto config = small_pretraining();
-  config.loss = {.v2v = 1, .v2a = 1, .a2a = 0, .a2v = 1};
+  config.loss.weight = config::PerLoss<double>(1);
+  config.loss.weight["a2a"] = 0;
   config.model.encoder.ffn_norm = config::FfnNorm::kLayer;
   config.model.encoder.layer_scale = 0;
   config.model.encoder.mask_token = true;
   config.monitor.recognition.enabled = true;
   config.monitor.recognition.decoder = {.dim = 8, .heads = 2, .ffn_dim = 14, .blocks = 2};
-  config.model.predictors.v2v.kind = config::PredictorKind::kMlp;
-  config.model.predictors.v2a.kind = config::PredictorKind::kLinear;
-  config.model.predictors.a2v.input = config::PredictorInput::kLinear;
-  config.model.predictors.a2v.ffn_norm = config::FfnNorm::kLayer;
+  config.model.predictors.of["v2v"].kind = config::PredictorKind::kMlp;
+  config.model.predictors.of["v2a"].kind = config::PredictorKind::kLinear;
+  config.model.predictors.of["a2v"].input = config::PredictorInput::kLinear;
+  config.model.predictors.of["a2v"].ffn_norm = config::FfnNorm::kLayer;
   check(config);
 }
 

@@ -19,8 +19,8 @@ std::vector<std::string> examples(const Metric& metric) {
   if (open == metric.name.npos) return {std::string(metric.name)};
   const auto placeholder = metric.name.substr(open);
   std::vector<std::string> members = {"corrupt", "frontend"};
-  if (placeholder == "<loss>") members.assign(kLosses.begin(), kLosses.end());
-  if (placeholder == "<modality>") members.assign(kModalities.begin(), kModalities.end());
+  if (placeholder == "<loss>") members = {"v2v", "v2a", "a2a", "a2v"};
+  if (placeholder == "<modality>") members = {"video", "audio"};
   if (placeholder == "<number>") members = {"0", "11"};
   std::vector<std::string> names;
   for (const auto& member : members) {

@@ -141,7 +141,7 @@ TEST_F(FinetuneTaskTest, AccumulatedBatchesMakeTheGradientOfTheirUtterances) {
 }
 
 TEST_F(FinetuneTaskTest, LossFallsOnAFewClips) {
-  for (const auto modality : {config::InputModality::kVideo, config::InputModality::kAudio}) {
+  for (const auto modality : {config::Modality::kVideo, config::Modality::kAudio}) {
     auto config = tiny_config();
     config.model.modality = modality;
     config.optimizer.lr = config.optimizer.other_lr = 5e-3;

@@ -39,7 +39,8 @@ TEST(FrameFlops, CountsThePositionsProjectionOncePerBatch) {
 
 TEST(PretrainFlops, LeavesOutWhatIsNotTrained) {
   config::PretrainConfig all, audio_only;
-  audio_only.loss = {.v2v = 0, .v2a = 0, .a2a = 1, .a2v = 0};
+  audio_only.loss.weight = config::PerLoss<double>(0);
+  audio_only.loss.weight["a2a"] = 1;
   const auto flops = frame_flops(audio_only, 50, 2);
   const double encoder = flops.audio_frontend + flops.transformer;
   const auto step = pretrain_flops(audio_only, 50, 2);

@@ -32,9 +32,8 @@ config::PretrainConfig plain_config() {
   auto config = tiny_config();
   config.model.encoder.dropout = 0;  // the devices draw different numbers
   config.model.encoder.drop_path = 0;
-  for (auto* predictor : {&config.model.predictors.v2v, &config.model.predictors.v2a,
-                          &config.model.predictors.a2a, &config.model.predictors.a2v}) {
-    predictor->dropout = 0;
+  for (auto& predictor : config.model.predictors.of) {
+    predictor.dropout = 0;
   }
   config.optimizer.eps = 1e-3;  // so that AdamW does not turn rounding noise into full steps
   return config;

@@ -86,7 +86,7 @@ TEST_F(PretrainTaskTest, SetsAreDisjointAndLeaveTheTeachersOut) {
 
 TEST_F(PretrainTaskTest, LossIsTheWeightedSumOfTheMeans) {
   auto config = tiny_config();
-  config.loss.a2a = 2.0;
+  config.loss.weight["a2a"] = 2.0;
   PretrainTask task(config, torch::kCPU, kLength, {});
   const auto example = batch(config);
   const auto part = task.backward(example, task.count_targets({example}), /*measure=*/true);
@@ -121,9 +121,8 @@ class RecognitionProbes : public PretrainTaskTest {
   static config::PretrainConfig config_with(bool enabled) {
     auto config = tiny_config();
     config.model.encoder.dropout = 0;
-    for (auto* predictor : {&config.model.predictors.v2a, &config.model.predictors.a2a,
-                            &config.model.predictors.a2v}) {
-      predictor->dropout = 0;
+    for (auto& predictor : config.model.predictors.of) {
+      predictor.dropout = 0;
     }
     config.monitor.recognition = {
         .enabled = enabled,
@@ -183,7 +182,7 @@ TEST_F(RecognitionProbes, AreTrainedAndReportedForEachModality) {
   auto model = task.model();
   const auto targets = model->targets(input);
   const auto expect_readings = [&](const std::string& modality, models::RecognitionProbe& probe,
-                                   const std::vector<models::LossTerm>& terms) {
+                                   const std::vector<models::TermOutput>& terms) {
     const auto readings = probe->losses(terms.front().features, input.valid, labels_of(example));
     EXPECT_NEAR(losses.at("recognition_ctc_" + modality),
                 readings.ctc.item<double>() / counts.at("labelled"), 1e-4);
@@ -192,8 +191,10 @@ TEST_F(RecognitionProbes, AreTrainedAndReportedForEachModality) {
     EXPECT_NEAR(part.measures.at("recognition_accuracy_" + modality),
                 readings.correct.item<double>() / readings.count.item<double>(), 1e-6);
   };
-  expect_readings("video", model->probe_video, model->video_terms(input, targets));
-  expect_readings("audio", model->probe_audio, model->audio_terms(input, targets));
+  expect_readings("video", model->probe_video,
+                  model->terms(config::Modality::kVideo, input, targets));
+  expect_readings("audio", model->probe_audio,
+                  model->terms(config::Modality::kAudio, input, targets));
   EXPECT_NE(losses.at("recognition_ctc_video"), losses.at("recognition_ctc_audio"));
   std::size_t probes = 0;
   for (const auto& set : task.parameter_sets()) {
@@ -394,9 +395,8 @@ TEST_F(PretrainTaskTest, HeldOutClipsMayBeLongerThanTrainingBatches) {
 TEST_F(PretrainTaskTest, AccumulatedBatchesGiveSumsOverBothByTheJointCounts) {
   auto config = tiny_config();
   config.model.encoder.dropout = config.model.encoder.drop_path = 0;
-  for (auto* predictor :
-       {&config.model.predictors.v2a, &config.model.predictors.a2a, &config.model.predictors.a2v}) {
-    predictor->dropout = 0;
+  for (auto& predictor : config.model.predictors.of) {
+    predictor.dropout = 0;
   }
   data::Loader loader(manifest(), {.max_frames = config.data.max_frames,
                                    .workers = 0,
@@ -484,9 +484,8 @@ TEST_F(PretrainTaskTest, LossFallsOnAFewClips) {
 TEST_F(PretrainTaskTest, Bfloat16StaysNearFloat32) {
   auto config = tiny_config();
   config.model.encoder.dropout = 0;
-  for (auto* predictor :
-       {&config.model.predictors.v2a, &config.model.predictors.a2a, &config.model.predictors.a2v}) {
-    predictor->dropout = 0;
+  for (auto& predictor : config.model.predictors.of) {
+    predictor.dropout = 0;
   }
   const auto loss = [&](config::Precision precision) {
     config.train.precision = precision;

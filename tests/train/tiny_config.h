@@ -18,12 +18,11 @@ inline config::PretrainConfig tiny_config() {
   config.model.encoder.blocks = 1;
   config.model.video_frontend.widths = {4, 4, 8, 8};
   config.model.audio_frontend.widths = {4, 4, 8, 8};
-  for (auto* predictor : {&config.model.predictors.v2v, &config.model.predictors.v2a,
-                          &config.model.predictors.a2a, &config.model.predictors.a2v}) {
-    predictor->dim = 16;
-    predictor->heads = 2;
-    predictor->ffn_dim = 32;
-    predictor->blocks = 1;
+  for (auto& predictor : config.model.predictors.of) {
+    predictor.dim = 16;
+    predictor.heads = 2;
+    predictor.ffn_dim = 32;
+    predictor.blocks = 1;
   }
   config.optimizer.lr = 1e-3;
   return config;

@@ -71,7 +71,7 @@ class WrittenMetrics : public testing::Test {
 
   void pretrain() const {
     auto config = tiny_config();
-    config.loss = {.v2v = 1, .v2a = 1, .a2a = 1, .a2v = 1};
+    config.loss.weight = config::PerLoss<double>(1);
     config.monitor.recognition = {
         .enabled = true,
         .text = {},
@@ -84,7 +84,7 @@ class WrittenMetrics : public testing::Test {
     train("pretrain", config, loading, task);
   }
 
-  void finetune(config::InputModality modality) const {
+  void finetune(config::Modality modality) const {
     config::FinetuneConfig config;
     const auto tiny = tiny_config();
     config.data.video = tiny.data.video;
@@ -165,10 +165,12 @@ class WrittenMetrics : public testing::Test {
     std::vector<std::string> names;
     const auto placeholder = open == name.npos ? "" : name.substr(open);
     if (placeholder == "<loss>") {
-      for (const auto* loss : report::kLosses) names.push_back(name.substr(0, open) + loss);
+      for (const auto& loss : config::kLossTerms) {
+        names.push_back(name.substr(0, open) + std::string(loss.name));
+      }
     } else if (placeholder == "<modality>") {
-      for (const auto* modality : report::kModalities) {
-        names.push_back(name.substr(0, open) + modality);
+      for (const auto modality : config::kModalities) {
+        names.push_back(name.substr(0, open) + config::modality_name(modality));
       }
     } else {
       names.push_back(name);
@@ -187,13 +189,13 @@ TEST_F(WrittenMetrics, OfPretrainingAreThoseOfTheTableAndDrawn) {
 }
 
 TEST_F(WrittenMetrics, OfFineTuningForVideoAreThoseOfTheTableAndDrawn) {
-  finetune(config::InputModality::kVideo);
+  finetune(config::Modality::kVideo);
   expect_as_in_the_table(&report::Writers::fine_tuning);
   expect_all_drawn();
 }
 
 TEST_F(WrittenMetrics, OfFineTuningForAudioAreThoseOfTheTableAndDrawn) {
-  finetune(config::InputModality::kAudio);
+  finetune(config::Modality::kAudio);
   expect_as_in_the_table(&report::Writers::fine_tuning);
   expect_all_drawn();
   const auto html = report::page({folder()});

@@ -12,13 +12,6 @@
 
 namespace raven::config {
 
-enum class InputModality { kVideo, kAudio };
-template <>
-struct EnumNames<InputModality> {
-  static constexpr std::pair<InputModality, std::string_view> kNames[] = {
-      {InputModality::kVideo, "video"}, {InputModality::kAudio, "audio"}};
-};
-
 enum class FrozenPart { kNone, kFrontend, kEncoder };
 template <>
 struct EnumNames<FrozenPart> {
@@ -44,7 +37,7 @@ struct LabelledDataConfig : DataConfig {
 };
 
 struct RecognizerConfig {
-  InputModality modality = InputModality::kVideo;
+  Modality modality = Modality::kVideo;
   std::string init;
   FrozenPart frozen = FrozenPart::kNone;
   std::int64_t cached_views = 1;
@@ -191,7 +184,7 @@ struct FinetuneConfig {
   }
 
   [[nodiscard]] const FrontendConfig& frontend() const {
-    return model.modality == InputModality::kVideo ? model.video_frontend : model.audio_frontend;
+    return model.modality == Modality::kVideo ? model.video_frontend : model.audio_frontend;
   }
 
   /// Rules across fields. Throws ConfigError naming the fields, what is wrong and what would do.

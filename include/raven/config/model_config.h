@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "raven/config/fields.h"
+#include "raven/config/loss_terms.h"
 
 namespace raven::config {
 
@@ -141,14 +142,15 @@ struct LanguageModelConfig {
 };
 
 struct PredictorsConfig {
-  PredictorConfig v2v, v2a, a2a, a2v;
+  PerLoss<PredictorConfig> of{PredictorConfig{}};
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.group("v2v", &PredictorsConfig::v2v, "video student -> video teacher");
-    v.group("v2a", &PredictorsConfig::v2a, "video student -> audio teacher");
-    v.group("a2a", &PredictorsConfig::a2a, "audio student -> audio teacher");
-    v.group("a2v", &PredictorsConfig::a2v, "audio student -> video teacher");
+    for (const auto& term : kLossTerms) {
+      v.group(
+          term.name, [&term](auto& config) -> auto& { return config.of[term]; },
+          modality_name(term.student) + " student -> " + modality_name(term.target) + " teacher");
+    }
   }
 };
 

@@ -1,11 +1,13 @@
 // Configuration of `raven pretrain`.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "raven/config/fields.h"
+#include "raven/config/loss_terms.h"
 #include "raven/config/model_config.h"
 #include "raven/config/run_config.h"
 #include "raven/config/text_config.h"
@@ -71,20 +73,44 @@ struct MaskConfig {
 };
 
 struct LossConfig {
-  double v2v = 0.0, v2a = 1.0, a2a = 1.0, a2v = 1.0;
+  PerLoss<double> weight = published_weights();
   bool cross_masked_only = false;
   bool within_masked_only = true;
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field("v2v", &LossConfig::v2v, at_least(0), "weight of video predicting video");
-    v.field("v2a", &LossConfig::v2a, at_least(0), "weight of video predicting audio");
-    v.field("a2a", &LossConfig::a2a, at_least(0), "weight of audio predicting audio");
-    v.field("a2v", &LossConfig::a2v, at_least(0), "weight of audio predicting video");
-    v.field("cross_masked_only", &LossConfig::cross_masked_only,
-            "v2a and a2v over masked frames only; false: over all real frames");
+    for (const auto& term : kLossTerms) {
+      v.field(
+          term.name, [&term](auto& config) -> auto& { return config.weight[term]; }, at_least(0),
+          "weight of " + modality_name(term.student) + " predicting " + modality_name(term.target));
+    }
+    v.field(
+        "cross_masked_only", &LossConfig::cross_masked_only,
+        losses_text(/*within=*/false) + " over masked frames only; false: over all real frames");
     v.field("within_masked_only", &LossConfig::within_masked_only,
-            "v2v and a2a over masked frames only; false: over all real frames");
+            losses_text(/*within=*/true) + " over masked frames only; false: over all real frames");
+  }
+
+  /// Whether a term averages over masked frames only.
+  [[nodiscard]] bool masked_only(const LossTerm& term) const {
+    return term.is_within() ? within_masked_only : cross_masked_only;
+  }
+  /// Whether any loss trains this modality's student, or has its teacher's outputs as targets.
+  [[nodiscard]] bool has_student(Modality modality) const {
+    return any_weight([&](const LossTerm& term) { return term.student == modality; });
+  }
+  [[nodiscard]] bool has_teacher(Modality modality) const {
+    return any_weight([&](const LossTerm& term) { return term.target == modality; });
+  }
+  [[nodiscard]] bool has_any() const {
+    return any_weight([](const LossTerm&) { return true; });
+  }
+
+ private:
+  template <class Predicate>
+  [[nodiscard]] bool any_weight(Predicate wanted) const {
+    return std::any_of(kLossTerms.begin(), kLossTerms.end(),
+                       [&](const LossTerm& term) { return weight[term] > 0 && wanted(term); });
   }
 };
 
@@ -117,6 +143,11 @@ struct TeacherConfig {
             "checkpoint or encoder file of a fixed video teacher (ablation A3); empty: momentum");
     v.field("audio_weights", &TeacherConfig::audio_weights,
             "checkpoint or encoder file of a fixed audio teacher (ablation A3); empty: momentum");
+  }
+
+  /// Of a fixed teacher; empty: it follows its student.
+  [[nodiscard]] const std::string& weights(Modality modality) const {
+    return modality == Modality::kVideo ? video_weights : audio_weights;
   }
 };
 

@@ -150,23 +150,25 @@ class Binder {
   Binder(Struct& object, std::string prefix, Schema& schema)
       : object_(object), prefix_(std::move(prefix)), schema_(schema) {}
 
-  // Owner: the struct itself, or a base of it that lists its own fields.
-  template <class T, class Owner>
-  void field(std::string_view name, T Owner::*member, const char* meaning) {
-    field(name, member, any_number(), meaning);
+  // Get: a pointer to a member (also of a base that lists its own fields), or a function that gives
+  // the member of a given struct.
+  template <class Get>
+  void field(std::string_view name, Get get, std::string meaning) {
+    field(name, get, any_number(), std::move(meaning));
   }
 
-  template <class T, class Owner>
-  void field(std::string_view name, T Owner::*member, const Range& range, const char* meaning) {
+  template <class Get>
+  void field(std::string_view name, Get get, const Range& range, std::string meaning) {
+    auto* value = &std::invoke(get, object_);
+    using T = std::remove_pointer_t<decltype(value)>;
     using Type = typename Element<T>::type;
-    T* value = &(object_.*member);
     Field field;
     field.key = prefix_ + std::string(name);
     field.type = field_type<Type>();
     field.list = Element<T>::kList;
     field.optional = Element<T>::kOptional;
     field.range = range;
-    field.meaning = meaning;
+    field.meaning = std::move(meaning);
     if constexpr (std::is_enum_v<Type>) {
       for (const auto& entry : EnumNames<Type>::kNames) field.choices.emplace_back(entry.second);
     }
@@ -175,11 +177,13 @@ class Binder {
     schema_.fields.push_back(std::move(field));
   }
 
-  template <class T, class Owner>
-  void group(std::string_view name, T Owner::*member, const char* meaning) {
+  template <class Get>
+  void group(std::string_view name, Get get, std::string meaning) {
     const std::string key = prefix_ + std::string(name);
-    schema_.groups.push_back({key, meaning});
-    Binder<T> inner(object_.*member, key + ".", schema_);
+    schema_.groups.push_back({key, std::move(meaning)});
+    auto& member = std::invoke(get, object_);
+    using T = std::remove_reference_t<decltype(member)>;
+    Binder<T> inner(member, key + ".", schema_);
     T::fields(inner);
   }
 

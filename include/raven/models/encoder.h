@@ -15,7 +15,7 @@
 
 namespace raven::models {
 
-enum class Modality { kVideo, kAudio };
+using config::Modality;
 
 struct EncoderOutput {
   torch::Tensor last;                 // (B, T, D) after after_norm

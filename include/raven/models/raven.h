@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "raven/config/pretrain_config.h"
@@ -21,15 +22,24 @@ struct PretrainInput {
   torch::Tensor valid;         // (B, T) bool, true = real frame
   torch::Tensor masked_video;  // (B, T) bool, true = zeroed for the video student
   torch::Tensor masked_audio;  // (B, T) bool, the same for audio
+
+  [[nodiscard]] const torch::Tensor& masked(Modality modality) const {
+    return modality == Modality::kVideo ? masked_video : masked_audio;
+  }
 };
 
 struct Targets {
   torch::Tensor video, audio;  // (B, T, D) float32, no gradient; undefined where no loss needs it
+
+  [[nodiscard]] const torch::Tensor& of(Modality modality) const {
+    return modality == Modality::kVideo ? video : audio;
+  }
 };
 
-/// One loss: minus the cosine between prediction and target, summed over the frames of `where`.
-struct LossTerm {
-  std::string name;  // "v2a", ...
+/// A loss in one batch: minus the cosine between prediction and target, summed over the frames of
+/// `where`.
+struct TermOutput {
+  std::string name;  // as in config::kLossTerms
   double weight = 1;
   torch::Tensor sum;         // () with gradient; the mean over frames is sum / where.sum()
   torch::Tensor features;    // (B, T, D) detached: what the student makes of the masked clip
@@ -38,10 +48,10 @@ struct LossTerm {
   torch::Tensor where;       // (B, T) bool
 };
 
-/// The seven networks, registered as student_video, student_audio, teacher_video, teacher_audio,
-/// predictor_v2v, predictor_v2a, predictor_a2a, predictor_a2v. A predictor exists when its loss
-/// weight is not 0, a student when it has a predictor, a teacher when a loss has it as target;
-/// others are empty.
+/// The networks, registered as student_video, student_audio, teacher_video, teacher_audio and
+/// predictor_<loss>, in the order of config::kLossTerms. A predictor exists when its loss weight is
+/// not 0, a student when it has a predictor, a teacher when a loss has it as target; others are
+/// empty.
 class RavenImpl : public torch::nn::Module {
  public:
   RavenImpl(const config::ModelConfig& model, const config::LossConfig& loss,
@@ -56,34 +66,38 @@ class RavenImpl : public torch::nn::Module {
 
   /// What the teachers see in the unmasked batch.
   Targets targets(const PretrainInput& input);
-  /// The video student's terms (v2v, v2a), then the audio student's (a2a, a2v).
-  std::vector<LossTerm> video_terms(const PretrainInput& input, const Targets& targets);
-  std::vector<LossTerm> audio_terms(const PretrainInput& input, const Targets& targets);
-  /// Frames that a term averages over: where.sum(), from masks that may live on the CPU.
-  torch::Tensor frames_of(const std::string& term, const PretrainInput& input) const;
+  /// The losses of one student; none where it is empty.
+  std::vector<TermOutput> terms(Modality student, const PretrainInput& input,
+                                const Targets& targets);
+  /// Frames that a loss averages over: where.sum(), from masks that may live on the CPU.
+  [[nodiscard]] torch::Tensor frames_of(std::string_view loss, const PretrainInput& input) const;
 
   /// What each modality's optimiser trains: student, predictors, probe.
-  std::vector<torch::Tensor> video_parameters() const;
-  std::vector<torch::Tensor> audio_parameters() const;
+  [[nodiscard]] std::vector<torch::Tensor> parameters_of(Modality student) const;
   /// teacher <- momentum * teacher + (1 - momentum) * student for learnable parameters; with
   /// TeacherConfig::batch_norm eval also the student's running statistics. On device; nothing
   /// changes where `bad`, () float32 there, is 1. A teacher with weights of its own
   /// (TeacherConfig::video_weights, audio_weights) stands still.
   void update_teachers(double momentum, const torch::Tensor& bad = {});
 
+  Encoder& student(Modality modality) {
+    return modality == Modality::kVideo ? student_video : student_audio;
+  }
+  RecognitionProbe& probe(Modality modality) {
+    return modality == Modality::kVideo ? probe_video : probe_audio;
+  }
+
   Encoder student_video{nullptr}, student_audio{nullptr}, teacher_video{nullptr},
       teacher_audio{nullptr};
-  Predictor predictor_v2v{nullptr}, predictor_v2a{nullptr}, predictor_a2a{nullptr},
-      predictor_a2v{nullptr};
+  config::PerLoss<Predictor> predictors{Predictor(nullptr)};
   RecognitionProbe probe_video{nullptr}, probe_audio{nullptr};
 
  private:
-  LossTerm term(const std::string& name, const torch::Tensor& features, const PretrainInput& input,
-                const Targets& targets);
+  TermOutput output(const config::LossTerm& term, const torch::Tensor& features,
+                    const PretrainInput& input, const Targets& targets);
   torch::Tensor target_of(Encoder& teacher, const torch::Tensor& x, const torch::Tensor& valid);
-  Predictor& predictor(const std::string& term);
-  [[nodiscard]] std::vector<torch::Tensor> parameters_of(const std::string& modality) const;
-  [[nodiscard]] double weight(const std::string& term) const;
+  /// Frames that a loss averages over (B, T) bool.
+  [[nodiscard]] torch::Tensor where(const config::LossTerm& term, const PretrainInput& input) const;
 
   std::int64_t encoder_dim_;
   config::LossConfig loss_;

@@ -17,11 +17,6 @@ enum class Stage { kPretraining, kFineTuning, kUnknown };
 /// "pretrain" and "finetune", as environment.json has them; anything else is unknown.
 Stage stage_named(std::string_view name);
 
-/// Losses of pre-training, student first, and what may stand for <loss> in a name.
-inline constexpr std::array<const char*, 4> kLosses = {"v2v", "v2a", "a2a", "a2v"};
-/// What may stand for <modality>.
-inline constexpr std::array<const char*, 2> kModalities = {"video", "audio"};
-
 /// What a number counts; those of one panel count the same.
 enum class Unit { kNone, kShare, kSeconds, kFramesPerSecond, kBytes, kUtterances };
 
@@ -85,7 +80,7 @@ inline constexpr auto kMetrics = std::to_array<Metric>({
     {"loss", PanelId::kLoss, "training", Unit::kNone, kEveryStage, Moment::kReport,
      "weighted sum of the losses, mean since the last report"},
     {"<loss>", PanelId::kLosses, "<loss>", Unit::kNone, kPretraining, Moment::kReport,
-     "`v2a`, `a2a`, `a2v`, `v2v`: minus the mean cosine between prediction and target, mean since "
+     "minus the mean cosine between prediction and target, mean since "
      "the last report; student first, teacher second"},
     {"gain_<loss>", PanelId::kGain, "<loss>", Unit::kNone, kPretraining, Moment::kReport,
      "**gain over the targets' mean direction**: what the prediction scores beyond a constant one, "
@@ -230,7 +225,7 @@ class MetricFamily {
 
 /// A number's name as metrics.jsonl has it.
 inline std::string metric(MetricName name) { return std::string(name.text()); }
-/// metric("gain_<loss>", "v2a") is "gain_v2a".
+/// metric("target_rank_<modality>", "audio") is "target_rank_audio".
 std::string metric(MetricFamily family, std::string_view member);
 
 /// What the table knows of a name found in metrics.jsonl.

@@ -3,7 +3,7 @@
 // A folder holds model.safetensors, optimizer.safetensors and state.json, which has a checksum for
 // each file and for itself. It is written as `step_00012000.tmp`, flushed and renamed; then the
 // symbolic link `last` beside it is replaced. Names in model.safetensors are those under which the
-// modules are registered: `student_video.`, `teacher_audio.`, `predictor_v2a.` ... and the
+// modules are registered: `student_video.`, `teacher_audio.`, `predictor_<loss>.` ... and the
 // published state-dict name.
 //
 // Names and the link are hints; what counts is what was verified. A process may end at any moment:

@@ -13,7 +13,6 @@
 namespace raven::train {
 
 /// "video" or "audio".
-std::string modality_name(models::Modality modality);
 
 /// What an encoder's file says of itself: format, modality, normalisation, and the settings of the
 /// model and its input under their configuration keys. `config`: of the run that made it.

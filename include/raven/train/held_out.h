@@ -40,7 +40,7 @@ class HeldOut {
 
   [[nodiscard]] bool empty() const { return manifest_.utterances.empty(); }
 
-  /// `valid_loss`, `valid_v2a`, ..., `valid_gain_v2a`, ..., `probe_r2_video`, `probe_r2_audio`,
+  /// `valid_loss`, `valid_<loss>`, `valid_gain_<loss>`, `probe_r2_video`, `probe_r2_audio`,
   /// `valid_skipped`, `valid_skipped_<reason>` (over all looks, each clip once); with recognition
   /// probes `valid_recognition_ctc_<modality>`, `..._attention_...` and `..._accuracy_...`.
   /// The probe is fitted on one half of the speakers and scored on the others; it is absent when

@@ -48,8 +48,6 @@ class PretrainTask : public Task {
   models::Raven& model() { return model_; }
 
  private:
-  [[nodiscard]] std::vector<std::string> terms() const;
-
   config::PretrainConfig config_;
   torch::Device device_;
   Momentum momentum_;

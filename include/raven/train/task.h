@@ -36,7 +36,7 @@ using Counts = std::map<std::string, double>;
 struct StepPart {
   torch::Tensor
       loss;  // () weighted sum of all losses; shares of a step's batches add up to its loss
-  NamedTensors losses;  // () each, unweighted: "v2a", ...; they add up as well
+  NamedTensors losses;  // () each, unweighted: "<loss>"; they add up as well
   Numbers measures;     // only when asked for
 };
 
