@@ -26,8 +26,10 @@ pretrain() { "$bin/raven" pretrain "${settings[@]}" "$@" >> "$work/log" 2>&1; }
 
 pretrain run.dir="$work/undisturbed" data.workers=0 || { tail -n 20 "$work/log"; exit 1; }
 saved() {  # step of the killed run's newest checkpoint
+  # Of its folders: a kill can come between a checkpoint's name and the link `last`.
   local name
-  name=$(readlink "$work/killed/checkpoints/last" || echo step_0)
+  name=$(find "$work/killed/checkpoints" -regex '.*/step_[0-9]+' -printf '%f\n' 2> /dev/null | sort -n -t _ -k 2 | tail -n 1) || true
+  name=${name:-step_0}
   echo $((10#${name#step_}))
 }
 workers=(0 1 4)

@@ -5,8 +5,8 @@
 //   RAVEN_FAULT_UNDER=/folder     calls on files below it count
 //   RAVEN_FAULT_LOG=file          gets a line "n call path" for each of them
 //   RAVEN_FAULT_AT=n              SIGKILL before the n-th; of a write, after half of its bytes
-//   RAVEN_FAULT_ERRNO=28          it fails with ENOSPC instead, and so does each later call that
-//   needs room on the disk
+//   RAVEN_FAULT_ERRNO=28          it fails with ENOSPC instead, and so does each later call
+//                                 that needs room on the disk
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
