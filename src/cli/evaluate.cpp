@@ -1,5 +1,4 @@
 // `raven evaluate`
-#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <set>

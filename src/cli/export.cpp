@@ -2,7 +2,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <array>
-#include <cstdio>
 
 #include "commands.h"
 #include "print.h"
@@ -29,8 +28,7 @@ constexpr const char* kDescription =
     "and load_state_dict(strict=True); an encoder's names have no prefix. .npz is the same for "
     "NumPy, with bfloat16 as float32. Neither holds metadata: a recognizer's units go beside it "
     "as <name>.units.txt, input and decoding settings as <name>.settings.json, where `raven "
-    "import` "
-    "and whatever else reads the .pth find them.";
+    "import` and whatever else reads the .pth find them.";
 
 constexpr std::array kFormats = {"safetensors", "pth", "npz"};
 

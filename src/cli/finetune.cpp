@@ -35,8 +35,7 @@ constexpr const char* kDescription =
     "recognizer.safetensors: the mean of the last checkpoints, with all that decoding needs.\n"
     "The same command goes on from the newest checkpoint, with the same result as a run that was "
     "never stopped. A signal (SIGINT, SIGTERM, SIGHUP, SIGUSR1) ends it after the current step "
-    "with "
-    "a checkpoint and exit code 75; a second Ctrl-C or SIGTERM ends it at once.";
+    "with a checkpoint and exit code 75; a second Ctrl-C or SIGTERM ends it at once.";
 
 data::LabelledManifest labelled(data::Manifest manifest, const text::Tokenizer& tokenizer,
                                 std::int64_t max_skipped) {

@@ -29,8 +29,7 @@ constexpr const char* kDescription =
     "The same command goes on from the newest checkpoint, with the same result as a run that was "
     "never stopped (on a CPU with the same number of threads, bit for bit). A signal (SIGINT, "
     "SIGTERM, SIGHUP, SIGUSR1) ends it after the current step with a checkpoint and exit code 75; "
-    "a "
-    "second Ctrl-C or SIGTERM ends it at once.";
+    "a second Ctrl-C or SIGTERM ends it at once.";
 
 /// Labels for the published monitoring probe, where it is asked for; returns the number of units.
 std::int64_t label_for_probe(const config::RecognitionMonitorConfig& config,

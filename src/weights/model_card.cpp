@@ -62,8 +62,7 @@ Metadata read_settings(const std::filesystem::path& model) {
   } else if (listed->second != hash_of(settings)) {
     throw CheckpointError(
         fmt::format("{}: damaged: its SHA-256 is not the one that it lists; export the model again "
-                    "(who changed "
-                    "a setting on purpose removes '{}')",
+                    "(who changed a setting on purpose removes '{}')",
                     file.string(), kSettingsHash));
   }
   return settings;

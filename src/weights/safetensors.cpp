@@ -30,8 +30,8 @@ SafetensorsHeader read_header(std::string_view bytes, const std::string& source,
   if (listed != header.metadata.end() && listed->second != header_sha256(header)) {
     throw CheckpointError(fmt::format(
         "{}: its metadata, or a tensor's name, type or shape, are damaged: their SHA-256 is not "
-        "the "
-        "one that the file lists; fetch or write the file again (who changed metadata on purpose "
+        "the one that the file lists; fetch or write the file again (who changed metadata on "
+        "purpose "
         "removes '{}' from them)",
         source, kMetadataHash));
   }

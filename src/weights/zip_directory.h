@@ -28,8 +28,7 @@ bool is_torchscript(std::string_view entry);
 
 inline constexpr const char* kTorchScript =
     "is a TorchScript archive (torch.jit.save): a program with weights, and raven runs no "
-    "programs; "
-    "save its weights alone in PyTorch: torch.save(torch.jit.load(FILE).state_dict(), "
+    "programs; save its weights alone in PyTorch: torch.save(torch.jit.load(FILE).state_dict(), "
     "'weights.pth')";
 
 }  // namespace raven::weights
