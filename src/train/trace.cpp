@@ -2,41 +2,74 @@
 
 #include <torch/csrc/autograd/profiler_kineto.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <fstream>
 #include <set>
 #include <string>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/new_file.h"
+#include "train/folder_exchange.h"
 
 namespace raven::train {
 namespace {
 
-/// LibTorch's profiler writes beside the path that it is given and exchanges the two, so it gets a
-/// folder of its own; and it does not tell that it could not write.
-std::string text_of(torch::autograd::profiler::ProfilerResult& trace) {
-  auto name = (std::filesystem::temp_directory_path() / "raven_trace_XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) {
-    throw SystemError(fmt::format("cannot create folder {}: {}", name, std::strerror(errno)));
-  }
-  const std::filesystem::path folder = name;
-  std::string text;
-  std::error_code ignored;
+namespace fs = std::filesystem;
+
+/// LibTorch's profiler does not tell that it could not write.
+void check_end(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary | std::ios::ate);
+  const auto size = static_cast<std::streamoff>(in.tellg());
+  std::string end(static_cast<std::size_t>(std::clamp<std::streamoff>(size, 0, 64)), ' ');
+  in.seekg(-static_cast<std::streamoff>(end.size()), std::ios::end);
+  in.read(end.data(), std::ssize(end));
+  const auto last = end.find_last_not_of(" \n");
+  if (in && last != std::string::npos && end[last] == '}') return;
+  throw SystemError(fmt::format("{}: the trace could not be written whole; is the disk full?",
+                                file.parent_path().string()));
+}
+
+/// To a pipe or device.
+void copy_to(const fs::path& file, const fs::path& trace) {
+  NewFile out(file);
+  std::ifstream in(trace, std::ios::binary);
+  std::string block(1 << 20, '\0');
+  while (in.read(block.data(), std::ssize(block)) || in.gcount() > 0)
+    out.write({block.data(), static_cast<std::size_t>(in.gcount())});
+  out.commit();
+}
+
+/// The profiler writes beside the path that it is given and exchanges the two, so it gets a folder
+/// of its own: beside `file`, where the user has chosen that there is room.
+void save_trace(torch::autograd::profiler::ProfilerResult& trace, const fs::path& file) {
+  std::error_code unknown, none;
+  const auto target = fs::weakly_canonical(file, unknown);  // a link stays one
+  const bool regular = !fs::exists(target, none) || fs::is_regular_file(target, none);
+  const auto parent = !regular                   ? fs::temp_directory_path(none)
+                      : target.has_parent_path() ? target.parent_path()
+                                                 : fs::path(".");
+  auto name = (parent / ".raven_trace_XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw_system_error("create folder", name, errno);
+  const fs::path folder = name;
   try {
-    trace.save(folder / "trace.json");
-    text = read_file(folder / "trace.json");
+    const auto written = folder / "trace.json";
+    trace.save(written);
+    check_end(written);
+    if (regular) {
+      flush_to_disk(written);
+      rename_or_throw(written, target);
+      flush_to_disk(parent);
+    } else {
+      copy_to(file, written);
+    }
   } catch (...) {
-    std::filesystem::remove_all(folder, ignored);
+    fs::remove_all(folder, none);
     throw;
   }
-  std::filesystem::remove_all(folder, ignored);
-  const auto end = text.find_last_not_of(" \n");
-  if (end == std::string::npos || text[end] != '}') {
-    throw SystemError(fmt::format("{}: the trace could not be written whole", folder.string()));
-  }
-  return text;
+  fs::remove_all(folder, none);
 }
 
 }  // namespace
@@ -58,7 +91,7 @@ void write_trace(const std::filesystem::path& file, const torch::Device& device,
     throw;
   }
   const auto trace = profiler::disableProfiler();
-  write_file_atomically(file, text_of(*trace));
+  save_trace(*trace, file);
 }
 
 }  // namespace raven::train
