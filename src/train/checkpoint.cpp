@@ -144,14 +144,48 @@ std::array<std::uint64_t, 4> identity_of(const fs::path& folder) {
           static_cast<std::uint64_t>(status.st_ctim.tv_nsec)};
 }
 
-/// A damaged checkpoint must not count as one of the newest when old ones are removed.
-void set_aside(const fs::path& path) {
+constexpr const char* kDamaged = ".damaged";
+constexpr const char* kAbandoned = ".abandoned";
+
+/// A checkpoint that is not to be used must not count as one of the newest.
+void set_aside(const fs::path& path, const char* ending) {
   auto aside = path;
-  aside += ".damaged";
+  aside += ending;
   std::error_code error;
   fs::remove_all(aside, error);
   fs::rename(path, aside, error);
   if (error) log::warn("cannot set {} aside: {}", path.string(), error.message());
+}
+
+/// Gives a step its name again when `aside` is whole and there is no whole one of that name.
+void put_back(const fs::path& aside, const fs::path& path, std::int64_t step) {
+  std::error_code ignored;
+  try {
+    verify_step(aside, step);
+  } catch (const CheckpointError&) {  // a part
+    fs::remove_all(aside, ignored);
+    return;
+  } catch (const SystemError& error) {
+    log::warn("{} was left by an earlier run and cannot be read: {}", aside.string(), error.what());
+    return;
+  }
+  if (is_there(path)) {
+    try {
+      verify_step(path, step);
+      fs::remove_all(aside, ignored);
+      return;
+    } catch (const CheckpointError& error) {
+      log::warn("refused checkpoint {}: {}", path.filename().string(), error.what());
+      set_aside(path, kDamaged);
+    } catch (const SystemError& error) {
+      log::warn("cannot read checkpoint {}: {}", path.filename().string(), error.what());
+      return;
+    }
+  }
+  rename_or_throw(aside, path);
+  flush_to_disk(path.parent_path());
+  log::info("{}: was left whole as {} when the run ended", path.string(),
+            aside.filename().string());
 }
 
 }  // namespace
@@ -262,65 +296,40 @@ std::optional<fs::path> finished_file(const fs::path& run, const std::string& na
   return file;
 }
 
-CheckpointFolder::CheckpointFolder(fs::path folder, std::int64_t keep, std::int64_t keep_every)
-    : folder_(std::move(folder)), keep_(keep), keep_every_(keep_every) {
-  make_folders(folder_);
-  recover();
-}
-
-fs::path CheckpointFolder::path_of(std::int64_t step) const { return folder_ / name_of(step); }
-
-std::vector<std::int64_t> CheckpointFolder::steps() const { return steps_in(folder_); }
-
-void CheckpointFolder::recover() const {
-  std::error_code ignored;  // what stays is only in the way of disk space
+void recover_checkpoints(const fs::path& folder) {
+  std::error_code failed, ignored;  // what stays is only in the way of disk space
   std::vector<fs::path> names;
-  for (const auto& entry : fs::directory_iterator(folder_)) names.push_back(entry.path());
+  for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end;
+       entry.increment(failed)) {
+    names.push_back(entry->path());
+  }
+  if (failed == std::errc::no_such_file_or_directory) return;
+  if (failed) {
+    throw SystemError(fmt::format("cannot read {}: {}", folder.string(), failed.message()));
+  }
   // Of two whole ones the newer: what was being written, then what it replaces.
   for (const std::string ending : {kNewEnding, kReplacedEnding, kRemovedEnding}) {
     for (const auto& path : names) {
       const auto name = path.filename().string();
       if (!name.ends_with(ending)) continue;
       const auto step = step_of(name.substr(0, name.size() - ending.size()));
-      if (step) put_back(path, *step);
+      if (step) put_back(path, folder / name_of(*step), *step);
     }
   }
-  fs::remove(folder_ / (std::string(kLast) + kNewEnding), ignored);
-  for (const auto step : steps())
-    remove_stale_files(path_of(step));  // of a state.json replaced alone
+  fs::remove(folder / (std::string(kLast) + kNewEnding), ignored);
+  for (const auto step : steps_in(folder))
+    remove_stale_files(folder / name_of(step));  // of a state.json replaced alone
 }
 
-/// Gives a step its name again when `aside` is whole and there is no whole one of that name.
-void CheckpointFolder::put_back(const fs::path& aside, std::int64_t step) const {
-  const auto path = path_of(step);
-  std::error_code ignored;
-  try {
-    verify_step(aside, step);
-  } catch (const CheckpointError&) {  // a part
-    fs::remove_all(aside, ignored);
-    return;
-  } catch (const SystemError& error) {
-    log::warn("{} was left by an earlier run and cannot be read: {}", aside.string(), error.what());
-    return;
-  }
-  if (is_there(path)) {
-    try {
-      verify_step(path, step);
-      fs::remove_all(aside, ignored);
-      return;
-    } catch (const CheckpointError& error) {
-      log::warn("refused checkpoint {}: {}", path.filename().string(), error.what());
-      set_aside(path);
-    } catch (const SystemError& error) {
-      log::warn("cannot read checkpoint {}: {}", path.filename().string(), error.what());
-      return;
-    }
-  }
-  rename_or_throw(aside, path);
-  flush_to_disk(folder_);
-  log::info("{}: was left whole as {} when the run ended", path.string(),
-            aside.filename().string());
+CheckpointFolder::CheckpointFolder(fs::path folder, std::int64_t keep, std::int64_t keep_every)
+    : folder_(std::move(folder)), keep_(keep), keep_every_(keep_every) {
+  make_folders(folder_);
+  recover_checkpoints(folder_);
 }
+
+fs::path CheckpointFolder::path_of(std::int64_t step) const { return folder_ / name_of(step); }
+
+std::vector<std::int64_t> CheckpointFolder::steps() const { return steps_in(folder_); }
 
 void CheckpointFolder::save(const TrainState& state, const NamedTensors& model,
                             const NamedTensors& optimizer) {
@@ -354,6 +363,7 @@ void CheckpointFolder::save(const TrainState& state, const NamedTensors& model,
   }
   current_ = state.step;
   is_whole_[state.step] = true;
+  abandon_later_than(state.step);
   try {
     flush_to_disk(folder_);
     point_last_to(state.step);
@@ -378,6 +388,18 @@ void CheckpointFolder::settle() {
   if (!current_) return;
   point_last_to(*current_);
   remove_old();
+}
+
+/// Those that the run passed over when it went on from an earlier one, since they could not be
+/// read. From here on it is another run than theirs; once they can be read again, nobody may take
+/// them for its newest.
+void CheckpointFolder::abandon_later_than(std::int64_t step) const {
+  for (const auto later : steps()) {
+    if (later <= step) continue;
+    log::warn("{}: the run went on from an earlier checkpoint; it is set aside as {}{}",
+              path_of(later).string(), name_of(later), kAbandoned);
+    set_aside(path_of(later), kAbandoned);
+  }
 }
 
 void CheckpointFolder::point_last_to(std::int64_t step) const {
@@ -409,7 +431,7 @@ bool CheckpointFolder::is_whole(std::int64_t step) {
     return is_whole_[step] = true;
   } catch (const CheckpointError& error) {
     log::warn("refused checkpoint {}: {}", path.filename().string(), error.what());
-    set_aside(path);
+    set_aside(path, kDamaged);
   } catch (const SystemError& error) {
     log::warn("cannot read checkpoint {}: {}", path.filename().string(), error.what());
   }
@@ -456,9 +478,11 @@ void CheckpointFolder::remove_old() {
 
 std::vector<std::int64_t> CheckpointFolder::newest_regular(std::size_t count) {
   auto present = steps();
-  // What lies beyond is not of this run as it is now: it was refused when the run went on.
-  if (const auto last = step_of_folder(folder_ / kLast))
-    std::erase_if(present, [&](std::int64_t step) { return step > *last; });
+  // What lies beyond is not of this run as it is now: it was refused when the run went on. So the
+  // link itself counts, not what readers of it would find.
+  std::error_code none;
+  const auto last = current_ ? current_ : step_of(fs::read_symlink(folder_ / kLast, none).string());
+  if (last) std::erase_if(present, [&](std::int64_t step) { return step > *last; });
   std::vector<std::int64_t> chosen;
   for (auto step = present.rbegin(); step != present.rend() && chosen.size() < count; ++step) {
     try {
@@ -466,7 +490,9 @@ std::vector<std::int64_t> CheckpointFolder::newest_regular(std::size_t count) {
       if (step == present.rbegin() || !interim) chosen.push_back(*step);
     } catch (const CheckpointError& error) {
       log::warn("left out checkpoint {}: {}", path_of(*step).filename().string(), error.what());
-      set_aside(path_of(*step));
+      set_aside(path_of(*step), kDamaged);
+    } catch (const SystemError& error) {  // may be whole
+      log::warn("left out checkpoint {}: {}", path_of(*step).filename().string(), error.what());
     }
   }
   std::reverse(chosen.begin(), chosen.end());
@@ -483,7 +509,7 @@ std::optional<Checkpoint> CheckpointFolder::newest_whole() {
     try {
       auto checkpoint = read_checkpoint(path);
       if (checkpoint.state.step != *step) verify_step(path, *step);  // says so
-      for (const auto& one : refused) set_aside(one);
+      for (const auto& one : refused) set_aside(one, kDamaged);
       is_whole_[*step] = true;
       return checkpoint;
     } catch (const CheckpointError& error) {

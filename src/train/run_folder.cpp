@@ -14,6 +14,7 @@
 #include "raven/core/error.h"
 #include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
+#include "raven/train/checkpoint.h"
 
 namespace raven::train {
 namespace {
@@ -93,6 +94,7 @@ std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& 
 }
 
 RunFolder::RunFolder(fs::path dir) : path_(std::move(dir)), lock_(lock_new(path_)) {
+  recover_checkpoints(checkpoints());
   const auto file = path_ / kSkipped;
   if (!fs::exists(file)) return;
   std::istringstream lines(read_file(file));
@@ -114,11 +116,8 @@ bool RunFolder::count_skipped(const std::string& line) {
 bool RunFolder::has_checkpoints() const {
   std::error_code ignored;  // no such folder: none
   for (const auto& entry : fs::directory_iterator(checkpoints(), ignored)) {
-    const auto name = entry.path().filename();
-    // step_00000005.tmp is one that is being written; with one ending more it was whole before.
-    if (name.string().starts_with("step_") &&
-        (name.extension() != ".tmp" || name.stem().has_extension()))
-      return true;
+    // Also under another name: what was left in parts is gone, the rest may be whole.
+    if (entry.path().filename().string().starts_with("step_")) return true;
   }
   return false;
 }

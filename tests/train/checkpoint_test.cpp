@@ -70,6 +70,23 @@ class CheckpointFolderTest : public testing::Test {
     fs::remove(path() / "last");
     fs::create_symlink(name, path() / "last");
   }
+  /// A link to itself cannot be opened, by the superuser neither; a bad mount ends the same way.
+  void make_unreadable(std::int64_t step) {
+    const auto state = path() / fmt::format("step_{:08}", step) / "state.json";
+    fs::rename(state, temporary_.path() / "aside");
+    fs::create_symlink("state.json", state);
+  }
+  /// Wherever the folder of that state lies by now.
+  void make_readable() {
+    for (const auto& entry : fs::directory_iterator(path())) {
+      const auto state = entry.path() / "state.json";
+      if (!fs::is_symlink(entry.path()) && fs::is_symlink(state)) {
+        fs::remove(state);
+        fs::rename(temporary_.path() / "aside", state);
+        return;
+      }
+    }
+  }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(path()))
@@ -355,19 +372,46 @@ TEST_F(CheckpointFolderTest, WhatWasWrittenLastStaysBesideOneThatWasRefused) {
   save(1);
   save(99);
   // Of another owner, on a bad mount: it cannot be read, and nobody knows whether it is whole.
-  fs::rename(path() / "step_00000099" / "state.json", temporary_.path() / "aside");
-  fs::create_symlink("state.json", path() / "step_00000099" / "state.json");
+  make_unreadable(99);
   auto checkpoints = folder(/*keep=*/1);
   checkpoints.go_on_from(checkpoints.newest_whole()->state.step);
   EXPECT_THAT(checkpoints.steps(), ElementsAre(1, 99));
   auto interim = state_at(3);
   interim.interim = true;
   checkpoints.save(interim, model_at(3), optimizer_at(3));
-  EXPECT_THAT(checkpoints.steps(), ElementsAre(1, 3, 99));
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(1, 3));
+  EXPECT_TRUE(fs::is_directory(path() / "step_00000099.abandoned"));
   checkpoints.save(state_at(5), model_at(5), optimizer_at(5));
-  EXPECT_THAT(checkpoints.steps(), ElementsAre(5, 99));
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(5));
   EXPECT_EQ(fs::read_symlink(path() / "last"), "step_00000005");
   EXPECT_THAT(checkpoints.newest_regular(3), ElementsAre(5));
+}
+
+// A bad mount for a while: what was not readable when the run went on is not of this run.
+TEST_F(CheckpointFolderTest, AnAbandonedOneIsNobodysNewestOnceItCanBeReadAgain) {
+  save(200);
+  save(300);
+  make_unreadable(300);
+  auto checkpoints = folder();
+  checkpoints.go_on_from(checkpoints.newest_whole()->state.step);
+  checkpoints.save(state_at(250), model_at(250), optimizer_at(250));
+  checkpoints.settle();
+  make_readable();
+  EXPECT_THAT(folder().newest_regular(5), ElementsAre(200, 250));
+  EXPECT_EQ(folder().newest_whole()->state.step, 250);
+  EXPECT_EQ(read_checkpoint(path() / "last").state.step, 250);
+  // A run that could not set it aside at least makes no mean of it.
+  fs::rename(path() / "step_00000300.abandoned", path() / "step_00000300");
+  EXPECT_THAT(folder().newest_regular(5), ElementsAre(200, 250));
+}
+
+TEST_F(CheckpointFolderTest, AMeanIsMadeWithoutOneThatCannotBeRead) {
+  auto checkpoints = folder(/*keep=*/3);
+  for (const std::int64_t step : {10, 20, 30})
+    checkpoints.save(state_at(step), model_at(step), optimizer_at(step));
+  make_unreadable(20);
+  EXPECT_THAT(checkpoints.newest_regular(3), ElementsAre(10, 30));
+  EXPECT_TRUE(fs::exists(path() / "step_00000020")) << "it may be whole";
 }
 
 TEST_F(CheckpointFolderTest, ADamagedOneDoesNotCountAmongThoseKept) {
@@ -419,14 +463,10 @@ TEST_F(CheckpointFolderTest, DoesNotStartAgainWhenAllAreDamaged) {
 TEST_F(CheckpointFolderTest, OneThatCannotBeReadIsPassedOverAndLeftInPlace) {
   save(1);
   save(2);
-  // A link to itself cannot be opened, by the superuser neither; a bad mount ends the same way.
-  const auto state = file(2, "state.json");
-  fs::rename(state, temporary_.path() / "aside");
-  fs::create_symlink("state.json", state);
+  make_unreadable(2);
   EXPECT_EQ(folder().newest_whole()->state.step, 1);
   EXPECT_THAT(folder().steps(), ElementsAre(1, 2));
-  fs::remove(state);
-  fs::rename(temporary_.path() / "aside", state);
+  make_readable();
   EXPECT_EQ(folder().newest_whole()->state.step, 2);
 }
 

@@ -5,6 +5,7 @@
 
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
+#include "raven/train/checkpoint.h"
 #include "support/temporary_folder.h"
 
 namespace raven::train {
@@ -107,13 +108,26 @@ TEST(RunFolder, GoesOnWithAnotherLengthOrMachine) {
   EXPECT_EQ(read_file(folder.path() / "overrides.txt"), "x=1\n");
 }
 
+// A kill between the last byte of the first checkpoint and its name.
 TEST(RunFolder, ACheckpointThatWaitsForItsNameIsOne) {
   const TemporaryFolder folder;
-  const RunFolder run(folder.path());
-  fs::create_directories(run.checkpoints() / "step_00000010.tmp");  // perhaps a part
-  EXPECT_FALSE(run.has_checkpoints());
-  fs::create_directories(run.checkpoints() / "step_00000010.replaced.tmp");
+  const auto checkpoints = folder.path() / "checkpoints";
+  {
+    RunFolder run(folder.path());
+    run.claim({{"optimizer.lr", "0.1"}}, "", {});
+    CheckpointFolder(run.checkpoints(), 2, 0).save({.step = 10}, {}, {});
+  }
+  fs::rename(checkpoints / "step_00000010", checkpoints / "step_00000010.tmp");
+  RunFolder run(folder.path());
   EXPECT_TRUE(run.has_checkpoints());
+  EXPECT_TRUE(fs::exists(checkpoints / "step_00000010"));
+  EXPECT_THROW(run.claim({{"optimizer.lr", "0.2"}}, "", {}), ConfigError);
+}
+
+TEST(RunFolder, APartOfACheckpointIsNone) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.path() / "checkpoints" / "step_00000010.tmp");
+  EXPECT_FALSE(RunFolder(folder.path()).has_checkpoints());
 }
 
 TEST(RunFolder, ASkippedLineCutShortIsWrittenAnew) {

@@ -89,12 +89,15 @@ std::optional<std::int64_t> last_step(const std::filesystem::path& run);
 std::optional<std::filesystem::path> finished_file(const std::filesystem::path& run,
                                                    const std::string& name);
 
+/// Puts back in `<run>/checkpoints` what an interrupted write, replacement or removal left whole,
+/// and removes what it left in parts. Only for the run's owner. Throws SystemError.
+void recover_checkpoints(const std::filesystem::path& folder);
+
 /// The checkpoints of one run, in `<run>/checkpoints`.
 class CheckpointFolder {
  public:
-  /// Creates the folder; puts back what an interrupted write, replacement or removal left whole,
-  /// and removes what it left in parts. Keeps the newest `keep` checkpoints and all whose step is a
-  /// multiple of `keep_every` (0: none). An interim checkpoint does not count as one of them, and
+  /// Creates the folder and recovers it. Keeps the newest `keep` checkpoints and all whose step is
+  /// a multiple of `keep_every` (0: none). An interim checkpoint does not count as one of them, and
   /// goes when a later one is written: a run that was stopped ends with the same checkpoints as one
   /// that was not.
   CheckpointFolder(std::filesystem::path folder, std::int64_t keep, std::int64_t keep_every);
@@ -112,16 +115,19 @@ class CheckpointFolder {
   std::optional<Checkpoint> newest_whole();
 
   /// The run goes on from that step: `last` points to it again, and it is not removed until a later
-  /// one is written. Throws SystemError.
+  /// one is written. Later steps, which could not be read, stay until the run writes another one
+  /// before them; then they are no longer of this run and are set aside as `<name>.abandoned`.
+  /// Throws SystemError.
   void go_on_from(std::int64_t step);
 
   /// At the end of a run: `last` is right and what is no longer kept is gone, also when an earlier
   /// process was killed before it came to that. Throws SystemError.
   void settle();
 
-  /// Steps of the newest `count` whole checkpoints, ascending, up to the one that `last` points to;
-  /// an interim one counts only as the very newest. A damaged one among them is named in the log,
-  /// set aside and passed over.
+  /// Steps of the newest `count` whole checkpoints, ascending, up to the one that was written last
+  /// (before that, that `last` points to); an interim one counts only as the very newest. A damaged
+  /// one among them is named in the log, set aside and passed over; one that cannot be read is
+  /// named and passed over.
   std::vector<std::int64_t> newest_regular(std::size_t count);
 
   /// Steps of the checkpoints present, ascending.
@@ -129,8 +135,7 @@ class CheckpointFolder {
   [[nodiscard]] std::filesystem::path path_of(std::int64_t step) const;
 
  private:
-  void recover() const;
-  void put_back(const std::filesystem::path& aside, std::int64_t step) const;
+  void abandon_later_than(std::int64_t step) const;
   void point_last_to(std::int64_t step) const;
   void remove_old();
   void remove(std::int64_t step) const;

@@ -31,7 +31,9 @@ std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& 
 
 class RunFolder {
  public:
-  /// Creates and locks `dir`. Throws ConfigError naming the owner when another process has it.
+  /// Creates and locks `dir`, and recovers its checkpoints (recover_checkpoints): whoever asks for
+  /// them sees what the run goes on from. Throws ConfigError naming the owner when another process
+  /// has it.
   explicit RunFolder(std::filesystem::path dir);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
