@@ -43,14 +43,14 @@ void copy_to(const fs::path& file, const fs::path& trace) {
 }
 
 /// The profiler writes beside the path that it is given and exchanges the two, so it gets a folder
-/// of its own: beside `file`, where the user has chosen that there is room.
+/// of its own: beside `file`, where the user has chosen that there is room. Only what goes through
+/// a link (/dev/stdout is one), or to a pipe or device, waits among temporary files.
 void save_trace(torch::autograd::profiler::ProfilerResult& trace, const fs::path& file) {
-  std::error_code unknown, none;
-  const auto target = fs::weakly_canonical(file, unknown);  // a link stays one
-  const bool regular = !fs::exists(target, none) || fs::is_regular_file(target, none);
-  const auto parent = !regular                   ? fs::temp_directory_path(none)
-                      : target.has_parent_path() ? target.parent_path()
-                                                 : fs::path(".");
+  std::error_code none;
+  const auto type = fs::symlink_status(file, none).type();
+  const bool plain = type == fs::file_type::not_found || type == fs::file_type::regular;
+  const auto beside = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  const auto parent = plain ? beside : fs::temp_directory_path(none);
   auto name = (parent / ".raven_trace_XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw_system_error("create folder", name, errno);
   const fs::path folder = name;
@@ -58,9 +58,9 @@ void save_trace(torch::autograd::profiler::ProfilerResult& trace, const fs::path
     const auto written = folder / "trace.json";
     trace.save(written);
     check_end(written);
-    if (regular) {
+    if (plain) {
       flush_to_disk(written);
-      rename_or_throw(written, target);
+      rename_or_throw(written, file);
       flush_to_disk(parent);
     } else {
       copy_to(file, written);
