@@ -63,10 +63,14 @@ void check_modality(const EvaluateConfig& config, const std::string& model,
 }
 
 /// Every model, before the first of them decodes anything.
-void check_modalities(const EvaluateConfig& config,
-                      const std::vector<evaluation::EvaluationSet>& sets) {
-  for (const auto& model : config.model)
-    check_modality(config, model, evaluation::load_recognizer(model), sets);
+std::vector<evaluation::LoadedRecognizer> load_all(
+    const EvaluateConfig& config, const std::vector<evaluation::EvaluationSet>& sets) {
+  std::vector<evaluation::LoadedRecognizer> all;
+  for (const auto& model : config.model) {
+    all.push_back(evaluation::load_recognizer(model));
+    check_modality(config, model, all.back(), sets);
+  }
+  return all;
 }
 
 ExitCode evaluate(const Arguments& arguments) {
@@ -83,12 +87,12 @@ ExitCode evaluate(const Arguments& arguments) {
   const auto device = train::choose_device(config.device, cuda_library_problem());
   const auto sets = evaluation::evaluation_sets(config);
   const auto models = config.model;
-  if (models.size() > 1) check_modalities(config, sets);
+  auto recognizers = load_all(config, sets);
   std::set<fs::path> used;
-  for (const auto& model : models) {
-    auto loaded = evaluation::load_recognizer(model);
+  for (std::size_t m = 0; m < models.size(); ++m) {
+    const auto& model = models[m];
+    auto loaded = std::move(recognizers[m]);  // and gone when it is done
     config = load(loaded.decoding);
-    if (models.size() == 1) check_modality(config, model, loaded, sets);
     std::map<std::string, std::vector<evaluation::Group>> levels;  // by list
     for (const auto& set : sets) {
       const auto folder = results_folder(config, model, loaded, models.size() > 1) / set.name;

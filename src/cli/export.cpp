@@ -88,7 +88,8 @@ void write_beside(const train::ExportedModel& model, const fs::path& file) {
   if (const auto units = model.file.said("units"); !units.empty())
     write(text::Units::kBeside, units);
   if (model.name != "language_model")
-    write(weights::kSettingsBeside, weights::settings_text(model.file.metadata));
+    write(weights::kSettingsBeside,
+          weights::settings_text(model.file.metadata, weights::weights_hash(model.file)));
 }
 
 ExitCode run(const Arguments& arguments) {

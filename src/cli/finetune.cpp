@@ -87,7 +87,8 @@ std::int64_t num_impossible(const data::Manifest& manifest) {
 /// Before the lists are read; a run that goes on does not read it.
 void check_init(const FinetuneConfig& config) {
   const auto& init = config.model.init;
-  if (init.empty() || fs::exists(init) || fs::exists(fs::path(config.run.dir) / "checkpoints"))
+  if (init.empty() || fs::exists(init) ||
+      fs::exists(fs::path(config.run.dir) / train::kCheckpoints))
     return;
   throw ConfigError(
       fmt::format("model.init: there is no {}; it names a run of raven pretrain, a checkpoint or a "

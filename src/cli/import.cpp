@@ -1,14 +1,13 @@
 // `raven import`
 #include <spdlog/fmt/fmt.h>
 
-#include <cstdio>
-
 #include "commands.h"
 #include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/text/units.h"
 #include "raven/train/finetune_task.h"
+#include "raven/train/model_source.h"
 #include "raven/weights/model_import.h"
 #include "raven/weights/weights_file.h"
 
@@ -48,6 +47,7 @@ ExitCode run(const Arguments& arguments) {
     units_file = *text::Units::beside(from);
     options.units = units->text();
   }
+  train::find_source(from);  // or says what a path may be
   auto model = weights::import_model(from, options);
   print(model.summary + "\n");
   const auto vocabulary = model.file.metadata.find("vocabulary");
@@ -67,7 +67,7 @@ ExitCode run(const Arguments& arguments) {
   };
   const bool dry_run = arguments.flag("--dry-run");
   if (dry_run && out.empty()) {
-    tell(weights::sha256_and_verify(from));
+    tell(weights::sha256_and_verify(*model.file.mapping));
     print("would be written where OUT says\n");
     return ExitCode::kDone;
   }
@@ -77,7 +77,7 @@ ExitCode run(const Arguments& arguments) {
     throw ConfigError(fmt::format("{} is the file that is read; name another one", to.string()));
   }
   if (dry_run) {
-    tell(weights::sha256_and_verify(from));
+    tell(weights::sha256_and_verify(*model.file.mapping));
     print(fmt::format("would write {}\n", to.string()));
     return ExitCode::kDone;
   }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
@@ -12,7 +11,7 @@
 #include "raven/core/files.h"
 #include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/model_source.h"
 #include "raven/weights/inspection.h"
 #include "raven/weights/verify.h"
 
@@ -127,34 +126,33 @@ struct Files {
 };
 
 Files files_of(const fs::path& path) {
-  auto folder = train::resolve_checkpoint(path);
+  const auto folder = train::find_source(path);
   if (!fs::is_directory(folder)) return {.folder = {}, .files = {path}};
-  if (fs::is_directory(path / "checkpoints"))
-    folder = train::resolve_checkpoint(path / "checkpoints" / "last");
   Files found{.folder = folder, .files = {}};
-  for (const char* name : {"model.safetensors", "optimizer.safetensors"}) {
+  for (const char* name : {train::kModelFile, train::kOptimizerFile}) {
     if (fs::exists(folder / name)) found.files.push_back(folder / name);
   }
   if (found.files.empty()) {
     throw CheckpointError(fmt::format(
-        "{}: no weights there; expected a file, a checkpoint folder (model.safetensors) or a run "
-        "with checkpoints",
-        path.string()));
+        "{}: no weights there; expected a file, a checkpoint folder ({}) or a run with checkpoints",
+        path.string(), train::kModelFile));
   }
   return found;
 }
 
 ExitCode inspect_files(const Files& files, const weights::InspectOptions& options,
                        const Arguments& arguments) {
+  std::vector<weights::WeightsFile> opened;  // all of them before the first is read, which is long
+  for (const auto& file : files.files) opened.push_back(weights::open_weights(file));
   std::vector<weights::Inspection> all;
-  for (const auto& file : files.files) all.push_back(weights::inspect(file, options));
+  for (const auto& one : opened) all.push_back(weights::inspect(one, options));
   if (arguments.flag("--json")) {
     if (files.folder.empty()) {
       print_json(to_json(all.front()));
     } else {
       Json json = {{"folder", files.folder.string()}, {"files", Json::array()}};
       for (const auto& one : all) json["files"].push_back(to_json(one));
-      const auto state = files.folder / "state.json";
+      const auto state = files.folder / train::kStateFile;
       if (fs::exists(state)) {
         json["state"] = parse_json<Json>(read_file(state));
         if (json["state"].is_discarded()) json["state"] = nullptr;

@@ -6,55 +6,43 @@
 #include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/finetune_task.h"
+#include "raven/train/model_source.h"
 #include "raven/weights/model_import.h"
-#include "raven/weights/safetensors.h"
-#include "raven/weights/verify.h"
 
 namespace raven::evaluation {
 namespace {
 
 namespace fs = std::filesystem;
 
+/// What was read, with a recognizer's metadata.
 struct Source {
   fs::path file, folder;
-  weights::TensorFile content;  // as it was read, with a recognizer's metadata
+  weights::TensorFile content;
 };
 
-Source read_source(const fs::path& given) {
-  auto path = train::resolve_checkpoint(given);
-  if (fs::is_directory(path / "checkpoints")) {  // a run
-    path = train::finished_file(path, train::kRecognizerFile)
-               .value_or(train::resolve_checkpoint(path / "checkpoints" / "last"));
-  }
-  if (!fs::exists(path)) {
-    throw CheckpointError(fmt::format(
-        "{}: no such file or folder; expected a recognizer .safetensors, a run of `raven "
-        "finetune`, or one of its checkpoints",
-        path.string()));
-  }
-  Source source{.file = path, .folder = fs::absolute(path).parent_path(), .content = {}};
-  if (!fs::is_directory(path)) {
-    source.content = path.extension() == ".safetensors" ? weights::read_safetensors(path)
-                                                        : weights::import_model(path).file;
-    weights::verify(path, source.content);
+Source read_source(const fs::path& path) {
+  auto opened = train::open_source(path, train::Wanted::kRecognizer);
+  Source source{.file = opened.path, .folder = opened.folder, .content = {}};
+  if (!opened.state) {
+    source.content = opened.is_archive()
+                         ? weights::import_model(opened.path, std::move(opened.weights)).file
+                         : std::move(opened.weights.content);
     if (source.content.said("units").empty()) {
-      if (const auto units = train::units_beside(path))
+      if (const auto units = train::units_beside(opened.path))
         source.content.metadata["units"] = units->text();
     }
     return source;
   }
-  const auto checkpoint = train::read_checkpoint(path);
-  source.file = checkpoint.folder;
-  source.folder = source.file.parent_path().parent_path();
-  const auto units = train::units_of(checkpoint);
+  const auto units = train::units_of(opened.path, *opened.state);
   if (!units) {
-    throw CheckpointError(fmt::format(
-        "{}: is no checkpoint of fine-tuning: there is no vocabulary in {}; a "
-        "pre-trained run becomes a recognizer with raven finetune model.init={}",
-        path.string(), (source.folder / train::kUnitsFile).string(), source.folder.string()));
+    throw CheckpointError(
+        fmt::format("{}: is no checkpoint of fine-tuning: there is no vocabulary in {}; a "
+                    "pre-trained run becomes a recognizer with raven finetune model.init={}",
+                    opened.path.string(), (source.folder / train::kUnitsFile).string(),
+                    source.folder.string()));
   }
-  source.content = checkpoint.model;
-  source.content.metadata = train::recognizer_metadata(checkpoint.state.config, *units);
+  source.content = std::move(opened.weights.content);
+  source.content.metadata = train::recognizer_metadata(opened.state->config, *units);
   return source;
 }
 

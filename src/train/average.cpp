@@ -1,29 +1,29 @@
 #include "raven/train/average.h"
 
 #include "raven/core/error.h"
-#include "raven/train/checkpoint.h"
-#include "raven/weights/verify.h"
+#include "raven/train/model_source.h"
 
 namespace raven::train {
 
 namespace fs = std::filesystem;
 
-weights::TensorFile read_model(const fs::path& given) {
-  const auto path = resolve_checkpoint(given);
-  if (fs::is_directory(path)) return read_checkpoint(path).model;
-  if (!fs::exists(path)) {
-    throw CheckpointError(fmt::format(
-        "{}: no such file or folder; expected a checkpoint folder or a .safetensors file",
-        path.string()));
-  }
-  auto file = weights::read_safetensors(path);
-  weights::verify(path, file);
-  return file;
+namespace {
+
+ModelSource open(const fs::path& path) {
+  auto source = open_source(path, Wanted::kCheckpoint);
+  if (!source.is_archive()) return source;
+  throw CheckpointError(
+      fmt::format("{}: is a file of PyTorch; raven import makes one of it that can be averaged",
+                  path.string()));
 }
 
-weights::TensorFile average_files(const std::vector<fs::path>& files) {
+}  // namespace
+
+Mean average(const std::vector<fs::path>& files) {
   if (files.empty()) throw ConfigError("there are no checkpoints to average");
-  auto mean = read_model(files.front());
+  auto first = open(files.front());
+  auto mean = std::move(first.weights.content);
+  auto last_state = first.state;
   std::vector<torch::ScalarType> types;
   for (auto& [name, tensor] : mean.tensors) {
     types.push_back(tensor.scalar_type());
@@ -31,7 +31,9 @@ weights::TensorFile average_files(const std::vector<fs::path>& files) {
                                         : tensor.to(torch::kInt64, false, /*copy=*/true);
   }
   for (std::size_t f = 1; f < files.size(); ++f) {
-    const auto file = read_model(files[f]);
+    auto source = open(files[f]);
+    const auto file = std::move(source.weights.content);
+    last_state = std::move(source.state);
     const auto refuse = [&](const std::string& name, const std::string& why) {
       throw CheckpointError(fmt::format("{}: tensor '{}' {} {}; average checkpoints of one run",
                                         files[f].string(), name, why, files.front().string()));
@@ -55,7 +57,13 @@ weights::TensorFile average_files(const std::vector<fs::path>& files) {
                                         : torch::floor_divide(tensor, count);
     tensor = tensor.to(types[i]);
   }
-  return mean;
+  Mean result{.file = std::move(mean), .first = first.path, .first_state = std::move(first.state)};
+  if (last_state) result.last_step = last_state->step;
+  return result;
+}
+
+weights::TensorFile average_files(const std::vector<fs::path>& files) {
+  return average(files).file;
 }
 
 }  // namespace raven::train

@@ -6,6 +6,8 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <functional>
+#include <set>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -21,9 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "step_";
-constexpr const char* kOptimizerFile = "optimizer.safetensors";
-constexpr const char* kStateFile = "state.json";
-constexpr const char* kLast = "last";
 constexpr int kMostReadings = 10;  // of a folder that is replaced while it is read
 
 /// The step in "step_00012000"; empty for any other name.
@@ -42,22 +41,6 @@ weights::TensorFile file_of(const NamedTensors& tensors) {
   return file;
 }
 
-/// Opens a file of a checkpoint; what is read from it later are the bytes that are hashed here.
-std::shared_ptr<weights::MappedFile> open_verified(const fs::path& file, const StateFile& state) {
-  const auto expected = state.checksums.find(file.filename().string());
-  if (expected == state.checksums.end()) {
-    throw CheckpointError(
-        fmt::format("{}: {} lists no checksum for it", file.string(), kStateFile));
-  }
-  auto opened = std::make_shared<weights::MappedFile>(file);
-  const auto found = checksum_text(opened->checksum());
-  if (found != expected->second) {
-    throw CheckpointError(fmt::format("{}: damaged, its checksum is {} where {} says {}",
-                                      file.string(), found, kStateFile, expected->second));
-  }
-  return opened;
-}
-
 StateFile read_state(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
@@ -69,9 +52,8 @@ StateFile read_state(const fs::path& folder) {
   std::error_code unknown;  // is said where the file is read
   if (fs::symlink_status(folder / kStateFile, unknown).type() == fs::file_type::not_found) {
     throw CheckpointError(fmt::format(
-        "{}: is no checkpoint, nor a run that has saved one: there is neither {} nor checkpoints/ "
-        "in it",
-        folder.string(), kStateFile));
+        "{}: is no checkpoint, nor a run that has saved one: there is neither {} nor {}/ in it",
+        folder.string(), kStateFile, kCheckpoints));
   }
   try {
     return read_state_file(folder / kStateFile);
@@ -80,19 +62,51 @@ StateFile read_state(const fs::path& folder) {
   }
 }
 
+/// The files of a checkpoint, open and verified: what is read from them later are the bytes that
+/// were hashed.
+struct OpenFiles {
+  fs::path folder;
+  StateFile state;
+  std::shared_ptr<weights::MappedFile> model, optimizer;
+};
+
+void compare(const weights::MappedFile& opened, const char* name, const StateFile& state) {
+  const auto expected = state.checksums.find(name);
+  if (expected == state.checksums.end()) {
+    throw CheckpointError(
+        fmt::format("{}: {} lists no checksum for it", opened.name(), kStateFile));
+  }
+  const auto found = checksum_text(opened.checksum());
+  if (found != expected->second) {
+    throw CheckpointError(fmt::format("{}: damaged, its checksum is {} where {} says {}",
+                                      opened.name(), found, kStateFile, expected->second));
+  }
+}
+
+/// All are open before one is hashed, which takes long: from there on the folder may go.
+OpenFiles open_verified(const fs::path& folder) {
+  OpenFiles files{.folder = folder, .state = read_state(folder), .model = {}, .optimizer = {}};
+  files.model = std::make_shared<weights::MappedFile>(folder / kModelFile);
+  files.optimizer = std::make_shared<weights::MappedFile>(folder / kOptimizerFile);
+  compare(*files.model, kModelFile, files.state);
+  compare(*files.optimizer, kOptimizerFile, files.state);
+  return files;
+}
+
 /// Throws as read_checkpoint does, without keeping any tensor.
-StateFile verify(const fs::path& folder) {
-  auto state = read_state(folder);
-  for (const char* name : {kModelFile, kOptimizerFile}) open_verified(folder / name, state);
-  return state;
+StateFile verify(const fs::path& folder) { return open_verified(folder).state; }
+
+void check_step(const fs::path& folder, const StateFile& file, std::int64_t step) {
+  if (file.state.step == step) return;
+  throw CheckpointError(
+      fmt::format("{}: is of step {} by its {}", folder.string(), file.state.step, kStateFile));
 }
 
 /// The same for the folder of a step, under whatever name it has at the moment.
 StateFile verify_step(const fs::path& folder, std::int64_t step) {
   auto file = verify(folder);
-  if (file.state.step == step) return file;
-  throw CheckpointError(
-      fmt::format("{}: is of step {} by its {}", folder.string(), file.state.step, kStateFile));
+  check_step(folder, file, step);
+  return file;
 }
 
 /// The tensors of a folder are those that `wanted` lists, and undamaged: only its state is another.
@@ -137,7 +151,8 @@ bool is_there(const fs::path& path) {
 }
 
 /// Which folder a path leads to; all 0: none. A number alone is given again to a new folder.
-std::array<std::uint64_t, 4> identity_of(const fs::path& folder) {
+using Identity = std::array<std::uint64_t, 4>;
+Identity identity_of(const fs::path& folder) {
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) return {};
   return {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_ctim.tv_sec),
@@ -188,46 +203,158 @@ void put_back(const fs::path& aside, const fs::path& path, std::int64_t step) {
             aside.filename().string());
 }
 
-}  // namespace
+/// A folder that a path may stand for.
+struct Candidate {
+  fs::path folder;
+  std::optional<std::int64_t> step;  // that it must be of; empty: whatever is there
+};
 
-fs::path resolve_checkpoint(const fs::path& given) {
-  const auto path = given.has_filename() ? given : given.parent_path();  // no slash at its end
-  std::error_code no_parent, dangling;
-  if (path.filename() != kLast || (is_there(path) && !fs::is_symlink(path))) return given;
-  const auto folder = fs::canonical(path.has_parent_path() ? path.parent_path() : ".", no_parent);
-  if (no_parent) return given;
-  const auto target = fs::canonical(path, dangling);
-  const auto linked = dangling ? -1 : step_of(target.filename().string());
-  if (!linked || (!dangling && target.parent_path() != folder)) return given;  // not a run's link
-  const auto present = steps_in(folder);
-  for (auto step = present.rbegin(); step != present.rend() && *step > *linked; ++step) {
-    const auto later = folder / name_of(*step);
-    if (!is_whole_step(later, *step)) continue;
-    log::warn_once(
-        fmt::format("{} does not lead to the newest whole checkpoint, which is taken: {}",
-                    path.string(), later.string()));
-    return later;
+/// The names of a step that is whole but has lost its own, the newer one first. Its state is
+/// written last: a folder without it is still being written.
+void add_waiting(const fs::path& path, std::int64_t step, std::vector<Candidate>& found) {
+  for (const char* ending : {kNewEnding, kReplacedEnding}) {
+    auto aside = path;
+    aside += ending;
+    if (is_there(aside / kStateFile)) found.push_back({.folder = aside, .step = step});
   }
-  return dangling ? given : target;
 }
 
-Checkpoint read_checkpoint(const fs::path& given) {
-  for (int reading = 1;; ++reading) {
-    const auto folder = without_links(resolve_checkpoint(given));
-    const auto opened = identity_of(folder);
-    try {
-      const auto file = read_state(folder);
-      const auto model = open_verified(folder / kModelFile, file);
-      const auto optimizer = open_verified(folder / kOptimizerFile, file);
-      return {.folder = folder,
-              .state = file.state,
-              .model = weights::read_safetensors(model),
-              .optimizer = weights::read_safetensors(optimizer)};
-    } catch (const CheckpointError&) {
-      // What a run that is under way does to the folder is no damage.
-      if (reading == kMostReadings || identity_of(resolve_checkpoint(given)) == opened) throw;
+/// Of folders under their own names and of waiting ones, the newest first.
+std::set<std::int64_t, std::greater<>> known_steps(const fs::path& folder) {
+  std::set<std::int64_t, std::greater<>> steps;
+  std::error_code ignored;  // no such folder: none
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    const auto name = entry.path().filename().string();
+    for (const std::string ending : {"", kNewEnding, kReplacedEnding}) {
+      if (!name.ends_with(ending)) continue;
+      if (const auto step = step_of(name.substr(0, name.size() - ending.size())))
+        steps.insert(*step);
     }
   }
+  return steps;
+}
+
+/// What a path may stand for, best first. The last one is that which it names.
+std::vector<Candidate> candidates(const fs::path& given) {
+  const auto path = given.has_filename() ? given : given.parent_path();  // no slash at its end
+  const Candidate itself{.folder = given, .step = {}};
+  std::vector<Candidate> found;
+  if (path.filename() != kLast || (is_there(path) && !fs::is_symlink(path))) {
+    if (const auto step = step_of(path.filename().string()); step && !is_there(path))
+      add_waiting(path, *step, found);
+    found.push_back(itself);
+    return found;
+  }
+  std::error_code no_parent, dangling;
+  const auto folder = fs::canonical(path.has_parent_path() ? path.parent_path() : ".", no_parent);
+  if (no_parent) return {itself};
+  const auto target = fs::canonical(path, dangling);
+  const auto linked = dangling ? std::nullopt : step_of(target.filename().string());
+  if (!dangling && (!linked || target.parent_path() != folder)) return {itself};  // no run's link
+  auto steps = known_steps(folder);
+  std::error_code none;
+  if (dangling) {  // a name that is being exchanged may be missing in a list of the folder
+    if (const auto step = step_of(fs::read_symlink(path, none).filename().string()))
+      steps.insert(*step);
+  }
+  for (const auto step : steps) {
+    if (linked && step <= *linked) break;
+    const auto named = folder / name_of(step);
+    if (is_there(named)) found.push_back({.folder = named, .step = step});
+    add_waiting(named, step, found);
+  }
+  found.push_back(dangling ? itself : Candidate{.folder = target, .step = {}});
+  return found;
+}
+
+std::vector<std::pair<fs::path, Identity>> identities(const std::vector<Candidate>& candidates) {
+  std::vector<std::pair<fs::path, Identity>> result;
+  for (const auto& one : candidates) result.emplace_back(one.folder, identity_of(one.folder));
+  return result;
+}
+
+void say_taken(const fs::path& given, const fs::path& taken) {
+  log::warn_once(fmt::format("{} does not lead to the newest whole checkpoint, which is taken: {}",
+                             given.string(), taken.string()));
+}
+
+/// The first of the candidates that is whole; each is hashed once.
+OpenFiles open_newest(const fs::path& given) {
+  for (int reading = 1;; ++reading) {
+    const auto found = candidates(given);
+    const auto before = identities(found);
+    // What a run that is under way does to its folders is no damage, and what it had for a moment
+    // is not the newest: look again.
+    const auto changed = [&] {
+      return reading < kMostReadings && identities(candidates(given)) != before;
+    };
+    for (const auto& candidate : found) {
+      const bool named = &candidate == &found.back();
+      try {
+        auto files = open_verified(without_links(candidate.folder));
+        if (candidate.step) check_step(files.folder, files.state, *candidate.step);
+        if (!named && changed()) break;
+        if (!named) say_taken(given, files.folder);
+        return files;
+      } catch (const Error&) {
+        if (changed()) break;
+        if (named) throw;
+      }
+    }
+  }
+}
+
+Checkpoint read_tensors(const OpenFiles& files, CheckpointPart part) {
+  Checkpoint checkpoint{.folder = files.folder,
+                        .state = files.state.state,
+                        .model = weights::read_safetensors(files.model),
+                        .optimizer = {}};
+  if (part == CheckpointPart::kAll)
+    checkpoint.optimizer = weights::read_safetensors(files.optimizer);
+  return checkpoint;
+}
+
+}  // namespace
+
+fs::path resolve_checkpoint(const fs::path& path) {
+  const auto found = candidates(path);
+  for (const auto& candidate : found) {
+    if (!candidate.step || !is_whole_step(candidate.folder, *candidate.step)) continue;
+    say_taken(path, candidate.folder);
+    return candidate.folder;
+  }
+  return found.back().folder;
+}
+
+bool exists_or_waits(const fs::path& path) {
+  std::error_code ignored;
+  return candidates(path).size() > 1 || fs::exists(path, ignored);
+}
+
+Checkpoint read_checkpoint(const fs::path& path, CheckpointPart part) {
+  return read_tensors(open_newest(path), part);
+}
+
+struct LastCheckpoint::Files : OpenFiles {};
+
+LastCheckpoint::LastCheckpoint(const fs::path& run) : link_(run / kCheckpoints / kLast) {}
+LastCheckpoint::~LastCheckpoint() = default;
+
+std::optional<std::int64_t> LastCheckpoint::step() {
+  if (files_) return files_->state.state.step;
+  const auto found = candidates(link_);
+  if (found.size() > 1) {
+    try {
+      files_ = std::make_unique<Files>(Files{open_newest(link_)});
+      return files_->state.state.step;
+    } catch (const Error&) {  // is said by whoever reads it
+    }
+  }
+  return step_of(without_links(found.back().folder).filename().string());
+}
+
+Checkpoint LastCheckpoint::read(CheckpointPart part) {
+  return files_ ? read_tensors(*files_, part) : read_checkpoint(link_, part);
 }
 
 void load_strictly(const weights::TensorFile& file, const NamedTensors& into,
@@ -274,27 +401,7 @@ std::string data_hash(const data::Manifest& manifest) {
   return checksum_text(checksum(text));
 }
 
-std::optional<std::int64_t> step_of_folder(const fs::path& folder) {
-  return step_of(without_links(resolve_checkpoint(folder)).filename().string());
-}
-
-std::optional<std::int64_t> last_step(const fs::path& run) {
-  return step_of_folder(run / "checkpoints" / kLast);
-}
-
-std::optional<fs::path> finished_file(const fs::path& run, const std::string& name) {
-  auto file = run / name;
-  if (!fs::exists(file)) return std::nullopt;
-  const auto metadata = weights::read_safetensors_metadata(file);
-  const auto made_at = metadata.find("step");
-  const auto last = last_step(run);
-  if (last && made_at != metadata.end() && made_at->second != std::to_string(*last)) {
-    log::info("{} is of step {}, the run has gone on to step {}: its last checkpoint is taken",
-              file.string(), made_at->second, *last);
-    return std::nullopt;
-  }
-  return file;
-}
+std::optional<std::int64_t> last_step(const fs::path& run) { return LastCheckpoint(run).step(); }
 
 void recover_checkpoints(const fs::path& folder) {
   std::error_code failed, ignored;  // what stays is only in the way of disk space

@@ -3,8 +3,8 @@
 #include "raven/core/error.h"
 #include "raven/nn/state_dict.h"
 #include "raven/train/checkpoint.h"
+#include "raven/train/model_source.h"
 #include "raven/weights/model_import.h"
-#include "raven/weights/verify.h"
 
 namespace raven::train {
 namespace {
@@ -25,30 +25,12 @@ weights::TensorFile without_prefix(const weights::TensorFile& file, const std::s
   return part;
 }
 
-/// The folder or file that a run's folder stands for; any other path as it is.
-fs::path inside_run(const fs::path& path, const std::string& modality) {
-  if (!fs::is_directory(path / "checkpoints")) return resolve_checkpoint(path);
-  if (const auto encoder = finished_file(path, "encoders/" + modality + ".safetensors"))
-    return *encoder;
-  if (const auto recognizer = finished_file(path, kRecognizerFile)) return *recognizer;
-  return resolve_checkpoint(path / "checkpoints" / "last");
-}
-
 void check_modality(const weights::TensorFile& file, const std::string& modality,
                     const fs::path& path) {
   const auto said = file.metadata.find("modality");
   if (said == file.metadata.end() || said->second == modality) return;
   throw CheckpointError(fmt::format("{}: holds an encoder of {}, expected one of {}", path.string(),
                                     said->second, modality));
-}
-
-weights::TensorFile read_any(const fs::path& path, const std::string& modality) {
-  if (fs::is_directory(path)) return read_checkpoint(path).model;
-  auto file = path.extension() == ".safetensors"
-                  ? weights::read_safetensors(path)
-                  : weights::import_model(path, {.modality = modality}).file;
-  weights::verify(path, file);
-  return file;
 }
 
 }  // namespace
@@ -66,13 +48,12 @@ weights::Metadata encoder_metadata(const FlatConfig& config, models::Modality mo
 
 weights::TensorFile read_encoder(const fs::path& given, models::Modality modality) {
   const auto name = modality_name(modality);
-  const auto path = inside_run(given, name);
-  if (!fs::exists(path)) {
-    throw CheckpointError(fmt::format(
-        "{}: no such file or folder; expected an encoder .safetensors, a checkpoint or a run",
-        path.string()));
-  }
-  const auto file = read_any(path, name);
+  auto source = open_source(given, wanted_encoder(modality));
+  const auto& path = source.path;
+  const auto file =
+      source.is_archive()
+          ? weights::import_model(path, std::move(source.weights), {.modality = name}).file
+          : std::move(source.weights.content);
   check_modality(file, name, path);
   for (const auto& prefix : {"student_" + name + ".", std::string("encoder.")}) {
     auto part = without_prefix(file, prefix);

@@ -215,20 +215,20 @@ std::string units_checksum(const text::Units& units) {
   return checksum_text(checksum(units.text()));
 }
 
-std::optional<text::Units> units_of(const Checkpoint& checkpoint) {
-  const auto file = checkpoint.folder.parent_path().parent_path() / kUnitsFile;
+std::optional<text::Units> units_of(const fs::path& checkpoint, const TrainState& state) {
+  const auto file = checkpoint.parent_path().parent_path() / kUnitsFile;
   if (!fs::exists(file)) return std::nullopt;
   auto units = text::Units::read(file);
-  const auto& known = checkpoint.state.run_files;
+  const auto& known = state.run_files;
   const auto listed = known.find(kUnitsFile);
   if (listed == known.end()) {
     log::info("{}: is older than checksums of vocabularies, so damage to {} would not be seen",
-              checkpoint.folder.string(), file.string());
+              checkpoint.string(), file.string());
   } else if (listed->second != units_checksum(units)) {
     throw CheckpointError(fmt::format(
         "{}: damaged or exchanged, its checksum is {} where {} says {}; put the vocabulary back "
         "that the run was started with",
-        file.string(), units_checksum(units), checkpoint.folder.string(), listed->second));
+        file.string(), units_checksum(units), checkpoint.string(), listed->second));
   }
   return units;
 }
@@ -237,7 +237,7 @@ std::optional<text::Units> units_beside(const fs::path& model) {
   const auto file = text::Units::beside(model);
   if (!file) return std::nullopt;
   auto units = text::Units::read(*file);
-  const auto listed = weights::units_hash_beside(model);
+  const auto listed = weights::settings_beside(model).units_hash;
   if (!listed.empty() && listed != sha256(units.text())) {
     throw CheckpointError(fmt::format(
         "{}: damaged or of another model: its SHA-256 is not the one in {}{}; export the model "
@@ -407,13 +407,13 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
 }
 
 void FinetuneTask::export_results(const fs::path& run) {
-  CheckpointFolder checkpoints(run / "checkpoints", config_.checkpoint.keep,
+  CheckpointFolder checkpoints(run / kCheckpoints, config_.checkpoint.keep,
                                config_.checkpoint.keep_every);
   const auto steps =
       checkpoints.newest_regular(static_cast<std::size_t>(config_.checkpoint.average));
   if (steps.empty()) {
     throw CheckpointError(fmt::format("{}: no whole checkpoint is left to make a recognizer of",
-                                      (run / "checkpoints").string()));
+                                      (run / kCheckpoints).string()));
   }
   std::vector<fs::path> folders;
   for (const auto step : steps) folders.push_back(checkpoints.path_of(step));

@@ -2,12 +2,10 @@
 
 #include "raven/core/error.h"
 #include "raven/text/units.h"
-#include "raven/train/checkpoint.h"
 #include "raven/train/encoder_source.h"
 #include "raven/train/finetune_task.h"
+#include "raven/train/model_source.h"
 #include "raven/weights/model_import.h"
-#include "raven/weights/verify.h"
-#include "raven/weights/weights_file.h"
 
 namespace raven::train {
 namespace {
@@ -27,12 +25,12 @@ weights::TensorFile renamed(const weights::TensorFile& file, const std::string& 
   return part;
 }
 
-ExportedModel read_model_file(const fs::path& path, const std::string& modality) {
-  weights::TensorFile file = weights::open_weights(path).content;
-  weights::verify(path, file);
-  if (file.said("format").empty()) {
-    file = weights::import_model(path, {.modality = modality}).file;
-  }
+ExportedModel model_of_file(ModelSource source, const std::string& modality) {
+  const auto& path = source.path;
+  auto file =
+      source.weights.content.said("format").empty()
+          ? weights::import_model(path, std::move(source.weights), {.modality = modality}).file
+          : std::move(source.weights.content);
   const auto format = file.said("format");
   std::string name;
   if (format == "raven-encoder") name = file.said("modality");
@@ -40,60 +38,46 @@ ExportedModel read_model_file(const fs::path& path, const std::string& modality)
   if (format == "raven-language-model") name = "language_model";
   if (name.empty()) {
     throw CheckpointError(
-        fmt::format("{}: is a '{}', expected an encoder, a recognizer or a "
-                    "language model",
+        fmt::format("{}: is a '{}', expected an encoder, a recognizer or a language model",
                     path.string(), format));
   }
   return {.name = name, .file = std::move(file), .source = path};
 }
 
-std::vector<ExportedModel> read_checkpoint_models(const fs::path& folder) {
-  const auto checkpoint = read_checkpoint(folder);
-  const auto source = checkpoint.folder / kModelFile;
+std::vector<ExportedModel> models_of_checkpoint(ModelSource source) {
+  const auto& state = *source.state;
   std::vector<ExportedModel> models;
   for (const auto modality : config::kModalities) {
     const auto name = modality_name(modality);
-    auto file = renamed(checkpoint.model, "student_" + name + ".", kEncoder);
+    auto file = renamed(source.weights.content, "student_" + name + ".", kEncoder);
     if (file.tensors.empty()) continue;
-    file.metadata = encoder_metadata(checkpoint.state.config, modality);
-    file.metadata["step"] = fmt::format("{}", checkpoint.state.step);
-    models.push_back({.name = name, .file = std::move(file), .source = source});
+    file.metadata = encoder_metadata(state.config, modality);
+    file.metadata["step"] = fmt::format("{}", state.step);
+    models.push_back({.name = name, .file = std::move(file), .source = source.file});
   }
   if (!models.empty()) return models;
-  const auto units = units_of(checkpoint);
+  const auto units = units_of(source.path, state);
   if (!units) {
-    const auto run = checkpoint.folder.parent_path().parent_path();
     throw CheckpointError(
         fmt::format("{}: has no students of pre-training, and no vocabulary of fine-tuning in {}",
-                    folder.string(), (run / kUnitsFile).string()));
+                    source.path.string(), (source.folder / kUnitsFile).string()));
   }
-  auto file = checkpoint.model;
-  file.metadata = recognizer_metadata(checkpoint.state.config, *units);
-  file.metadata["step"] = fmt::format("{}", checkpoint.state.step);
-  return {{.name = "recognizer", .file = std::move(file), .source = source}};
+  auto file = std::move(source.weights.content);
+  file.metadata = recognizer_metadata(state.config, *units);
+  file.metadata["step"] = fmt::format("{}", state.step);
+  models.push_back({.name = "recognizer", .file = std::move(file), .source = source.file});
+  return models;
 }
 
 }  // namespace
 
-std::vector<ExportedModel> read_models(const fs::path& given, const std::string& modality) {
-  auto path = resolve_checkpoint(given);
-  if (fs::is_directory(path / "checkpoints")) {  // a run
-    std::vector<ExportedModel> finished;
-    for (const auto one : config::kModalities) {
-      const auto file = finished_file(path, "encoders/" + modality_name(one) + ".safetensors");
-      if (file) finished.push_back(read_model_file(*file, ""));
-    }
-    if (!finished.empty()) return finished;
-    path = finished_file(path, kRecognizerFile)
-               .value_or(resolve_checkpoint(path / "checkpoints" / "last"));
+std::vector<ExportedModel> read_models(const fs::path& path, const std::string& modality) {
+  std::vector<ExportedModel> models;
+  for (auto& source : open_sources(path, Wanted::kModels)) {
+    if (source.state) return models_of_checkpoint(std::move(source));
+    models.push_back(model_of_file(std::move(source), modality));
   }
-  if (!fs::exists(path)) {
-    throw CheckpointError(fmt::format(
-        "{}: no such file or folder; expected a run, a checkpoint folder or a file of weights",
-        path.string()));
-  }
-  if (fs::is_directory(path)) return read_checkpoint_models(path);
-  return {read_model_file(path, modality)};
+  return models;
 }
 
 ExportedModel encoder_of(const ExportedModel& recognizer) {

@@ -123,8 +123,11 @@ std::string tensor_sha256(const torch::Tensor& tensor) {
 }
 
 Inspection inspect(const std::filesystem::path& file, const InspectOptions& options) {
-  const auto weights = open_weights(file);
-  Inspection result{.file = file.string(), .format = format_name(weights.format)};
+  return inspect(open_weights(file), options);
+}
+
+Inspection inspect(const WeightsFile& weights, const InspectOptions& options) {
+  Inspection result{.file = weights.content.mapping->name(), .format = format_name(weights.format)};
   result.file_bytes = weights.content.mapping->bytes().size();
   result.numbers = options.numbers;
   if (options.numbers) result.sha256 = sha256_and_verify(*weights.content.mapping);

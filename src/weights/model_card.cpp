@@ -10,6 +10,7 @@
 #include "raven/core/parse_json.h"
 #include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
+#include "raven/weights/inspection.h"
 
 namespace raven::weights {
 
@@ -18,6 +19,7 @@ namespace {
 constexpr std::uint64_t kMaxSettingsBytes = 1 << 20;
 constexpr const char* kUnitsHash = "units_sha256";
 constexpr const char* kSettingsHash = "settings_sha256";
+constexpr const char* kWeightsHash = "weights_sha256";
 
 bool is_setting(const std::string& key) {
   return key.rfind("data.video.", 0) == 0 || key.rfind("decode.", 0) == 0 ||
@@ -45,7 +47,8 @@ Metadata read_settings(const std::filesystem::path& model) {
     throw CheckpointError(file.string() + ": expected a JSON object of settings, key to text");
   }
   for (const auto& [key, value] : json.items()) {
-    const bool known = is_setting(key) || key == kUnitsHash || key == kSettingsHash;
+    const bool known =
+        is_setting(key) || key == kUnitsHash || key == kSettingsHash || key == kWeightsHash;
     if (!known || !value.is_string()) {
       throw CheckpointError(
           fmt::format("{}: '{}' is no setting of a model's input or decoding, or not text",
@@ -96,27 +99,36 @@ void describe_decoding(double ctc_weight_of_training, Metadata& metadata) {
   describe("decode.", config::bind(decode), metadata);
 }
 
-std::string settings_text(const Metadata& metadata) {
+std::string weights_hash(const TensorFile& model) {
+  std::map<std::string, std::string> hashes;
+  for (const auto& [name, tensor] : model.tensors) hashes[name] = tensor_sha256(tensor);
+  std::string text;
+  for (const auto& [name, hash] : hashes) text += fmt::format("{}:{}{}", name.size(), name, hash);
+  return sha256(text);
+}
+
+std::string settings_text(const Metadata& metadata, const std::string& hash_of_weights) {
   Metadata settings;
   for (const auto& [key, value] : metadata) {
     if (is_setting(key)) settings[as_utf8(key)] = as_utf8(value);
   }
   if (const auto units = metadata.find("units"); units != metadata.end())
     settings[kUnitsHash] = sha256(units->second);
+  if (!hash_of_weights.empty()) settings[kWeightsHash] = hash_of_weights;
   settings[kSettingsHash] = hash_of(settings);
   return nlohmann::json(settings).dump(2) + "\n";
 }
 
-Metadata settings_beside(const std::filesystem::path& model) {
-  auto settings = read_settings(model);
-  for (const char* key : {kUnitsHash, kSettingsHash}) settings.erase(key);
-  return settings;
-}
-
-std::string units_hash_beside(const std::filesystem::path& model) {
-  const auto settings = read_settings(model);
-  const auto hash = settings.find(kUnitsHash);
-  return hash == settings.end() ? "" : hash->second;
+SettingsBeside settings_beside(const std::filesystem::path& model) {
+  SettingsBeside beside{.settings = read_settings(model)};
+  const auto take = [&](const char* key) {
+    auto hash = beside.settings.extract(key);
+    return hash.empty() ? "" : std::move(hash.mapped());
+  };
+  beside.units_hash = take(kUnitsHash);
+  beside.weights_hash = take(kWeightsHash);
+  take(kSettingsHash);
+  return beside;
 }
 
 }  // namespace raven::weights

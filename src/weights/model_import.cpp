@@ -292,13 +292,11 @@ std::string size_name(std::int64_t dim, std::int64_t blocks) {
 /// Recognition of one file.
 class Importer {
  public:
-  Importer(const fs::path& file, const ImportOptions& options)
+  Importer(const fs::path& file, WeightsFile opened, const ImportOptions& options)
       : path_(file),
         options_(options),
-        settings_(settings_beside(file)),
-        weights_(open_weights(file)) {
-    if (weights_.format == WeightsFormat::kSafetensors) verify(file, weights_.content);
-  }
+        beside_(settings_beside(file)),
+        weights_(std::move(opened)) {}
 
   ImportedModel run() {
     const auto prefix = choose_prefix(weights_.content, path_.string());
@@ -312,6 +310,7 @@ class Importer {
     } else {
       encoder(prefix);
     }
+    compare_weights();
     if (result_.kind != ModelKind::kLanguageModel) add_settings();
     add_provenance(prefix);
     return std::move(result_);
@@ -359,12 +358,21 @@ class Importer {
     metadata["data.video.flip"] = "0.5";
   }
 
+  /// A write that was cut short leaves new weights beside the settings of those before.
+  void compare_weights() const {
+    if (beside_.weights_hash.empty() || beside_.weights_hash == weights_hash(result_.file)) return;
+    throw CheckpointError(fmt::format(
+        "{}: {}{} beside it belongs to other weights; export the model again, or remove that file "
+        "(and the units beside it) if the weights were changed on purpose",
+        path_.string(), path_.stem().string(), kSettingsBeside));
+  }
+
   /// What shapes do not tell and `raven export` left beside the file, instead of what published
   /// models have.
   void add_settings() {
-    if (settings_.empty()) return;
+    if (beside_.settings.empty()) return;
     auto& metadata = result_.file.metadata;
-    for (const auto& [key, value] : settings_) metadata[key] = value;
+    for (const auto& [key, value] : beside_.settings) metadata[key] = value;
     const auto modality =
         metadata.at("modality") == "video" ? models::Modality::kVideo : models::Modality::kAudio;
     describe_input(modality, metadata.at("data.waveform"), metadata);
@@ -374,8 +382,8 @@ class Importer {
 
   /// --heads, or what the settings beside the file say; 0: neither.
   [[nodiscard]] std::int64_t decoder_heads() const {
-    const auto said = settings_.find("model.decoder.heads");
-    if (options_.heads > 0 || said == settings_.end()) return options_.heads;
+    const auto said = beside_.settings.find("model.decoder.heads");
+    if (options_.heads > 0 || said == beside_.settings.end()) return options_.heads;
     std::int64_t heads = 0;
     const auto& text = said->second;
     const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), heads);
@@ -481,7 +489,7 @@ class Importer {
 
   fs::path path_;
   ImportOptions options_;
-  Metadata settings_;
+  SettingsBeside beside_;
   WeightsFile weights_;
   ImportedModel result_;
 };
@@ -489,7 +497,14 @@ class Importer {
 }  // namespace
 
 ImportedModel import_model(const fs::path& file, const ImportOptions& options) {
-  return Importer(file, options).run();
+  auto opened = open_weights(file);
+  // An archive is verified with the hash of all its bytes that is taken while the model is written.
+  if (opened.format == WeightsFormat::kSafetensors) verify(file, opened.content);
+  return import_model(file, std::move(opened), options);
+}
+
+ImportedModel import_model(const fs::path& file, WeightsFile opened, const ImportOptions& options) {
+  return Importer(file, std::move(opened), options).run();
 }
 
 void write_imported(const fs::path& to, const fs::path& source, const ImportedModel& model) {

@@ -485,8 +485,11 @@ const StoredValue* StoredDict::find(std::string_view key) const {
 }
 
 PytorchArchive read_pytorch_archive(const std::filesystem::path& file) {
-  auto mapping = std::make_shared<MappedFile>(file);
-  return parse({.bytes = mapping->bytes(), .name = file.string(), .mapping = mapping});
+  return read_pytorch_archive(std::make_shared<MappedFile>(file));
+}
+
+PytorchArchive read_pytorch_archive(const std::shared_ptr<MappedFile>& file) {
+  return parse({.bytes = file->bytes(), .name = file->name(), .mapping = file});
 }
 
 PytorchArchive parse_pytorch_archive(std::string_view bytes, const std::string& source) {

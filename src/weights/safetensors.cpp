@@ -124,9 +124,12 @@ TensorFile read_safetensors(const std::shared_ptr<MappedFile>& file) {
 }
 
 TensorFile map_safetensors(const fs::path& file) {
-  const auto mapping = std::make_shared<MappedFile>(file);
+  return map_safetensors(std::make_shared<MappedFile>(file));
+}
+
+TensorFile map_safetensors(const std::shared_ptr<MappedFile>& mapping) {
   auto content =
-      read_tensors(mapping->bytes(), file.string(), [&](const auto& place, std::uint64_t begin) {
+      read_tensors(mapping->bytes(), mapping->name(), [&](const auto& place, std::uint64_t begin) {
         const auto size = place.end - place.begin;
         if (size > 0 && begin % c10::elementSize(place.type) == 0) {
           return torch::from_blob(

@@ -1,8 +1,6 @@
 #include "raven/weights/weights_file.h"
 
 #include <algorithm>
-#include <array>
-#include <fstream>
 #include <unordered_set>
 
 #include "raven/core/crc32.h"
@@ -47,10 +45,8 @@ class Values {
   }
 };
 
-bool is_archive(const std::filesystem::path& file) {
-  std::array<char, 2> start{};
-  std::ifstream(file, std::ios::binary).read(start.data(), start.size());
-  return (start[0] == 'P' && start[1] == 'K') || start[0] == '\x80';
+bool is_archive(std::string_view bytes) {
+  return bytes.starts_with("PK") || bytes.starts_with("\x80");
 }
 
 void refuse_double_names(const TensorFile& content, const std::string& source) {
@@ -120,20 +116,15 @@ std::string format_name(WeightsFormat format) {
 }
 
 WeightsFile open_weights(const std::filesystem::path& file) {
-  WeightsFile weights;
-  std::error_code ignored;
-  const bool safetensors = file.extension() == ".safetensors";
-  if (!std::filesystem::is_regular_file(file, ignored) || (safetensors && !is_archive(file))) {
-    weights.content = map_safetensors(file);  // or says what is wrong with the file
-    return weights;
-  }
+  const auto mapping = std::make_shared<MappedFile>(file);
   const bool named_archive = file.extension() == ".pth" || file.extension() == ".pt" ||
                              file.extension() == ".ckpt" || file.extension() == ".bin";
-  if (!is_archive(file) && !named_archive) {
-    weights.content = map_safetensors(file);
+  WeightsFile weights;
+  if (!named_archive && !is_archive(mapping->bytes())) {
+    weights.content = map_safetensors(mapping);
     return weights;
   }
-  const auto archive = read_pytorch_archive(file);
+  const auto archive = read_pytorch_archive(mapping);
   weights.format = archive.layout == ArchiveLayout::kZip ? WeightsFormat::kPytorchZip
                                                          : WeightsFormat::kPytorchLegacy;
   weights.content.tensors = tensors_in(archive.root);

@@ -10,6 +10,7 @@
 #include "raven/text/units.h"
 #include "raven/weights/inspection.h"
 #include "raven/weights/pytorch_writer.h"
+#include "support/open_count.h"
 #include "support/shell.h"
 #include "support/temporary_folder.h"
 
@@ -117,6 +118,38 @@ TEST_F(Exchange, ExportAndImportKeepEveryBit) {
   EXPECT_EQ(b, d);
 }
 
+// A kill between an export's weights and what goes beside them.
+TEST_F(Exchange, WeightsBesideTheSettingsOfOthersAreRefused) {
+  for (const char* name : {"a.pth", "b.pth"}) {
+    write_pth(name);  // random ones
+    ASSERT_EQ(raven("import " + file(name) + " " + file(name) + ".safetensors").code, 0);
+    ASSERT_EQ(raven("export " + file(name) + ".safetensors " + file(name)).code, 0);
+    // The same model in another format shares what lies beside.
+    ASSERT_EQ(
+        raven("export " + file(name) + " " + file(name).substr(0, file(name).size() - 3) + "npz")
+            .code,
+        0);
+    EXPECT_EQ(raven("import " + file(name) + " --dry-run").code, 0);
+  }
+  fs::rename(file("b.pth"), file("a.pth"));
+  const auto refused = raven("import " + file("a.pth") + " --dry-run");
+  EXPECT_NE(refused.code, 0);
+  EXPECT_THAT(refused.output, HasSubstr("a.settings.json beside it belongs to other weights"));
+  fs::remove(file("a.settings.json"));
+  EXPECT_EQ(raven("import " + file("a.pth") + " --dry-run").code, 0);
+}
+
+TEST_F(Exchange, WhatIsReadIsOpenedOnce) {
+  write_pth("a.pth");
+  OpenCount openings(file("a.pth"));
+  for (const auto& command : {"import " + file("a.pth") + " --dry-run",
+                              "import " + file("a.pth") + " " + file("b.safetensors"),
+                              "export " + file("a.pth") + " " + file("c.safetensors")}) {
+    EXPECT_EQ(raven(command).code, 0);
+    EXPECT_EQ(openings.take(), 1) << command;
+  }
+}
+
 TEST_F(Exchange, ExportTakesTheEncoderOutUnderItsBareNames) {
   write_pth("a.pth");
   ASSERT_EQ(raven("export " + file("a.pth") + " " + file("e.pth") + " --part encoder").code, 0);
@@ -167,7 +200,13 @@ TEST_F(Exchange, ExportSaysWhatIsWrongWithItsArguments) {
   EXPECT_THAT(refusal(file("a.pth") + " " + file("b.pth") + " --format npz"),
               HasSubstr("ends as a file of pth"));
   EXPECT_THAT(refusal(file("a.pth") + " " + file("a.pth")), HasSubstr("is the file that is read"));
-  EXPECT_THAT(refusal(file("none") + " " + file("b.pth")), HasSubstr("no such file or folder"));
+  const auto none = HasSubstr(file("none") + ": no such file or folder; expected a run");
+  EXPECT_THAT(refusal(file("none") + " " + file("b.pth")), none);
+  for (const auto& command :
+       {"import " + file("none") + " --dry-run", "inspect " + file("none"),
+        "average " + file("none") + " --out " + file("b.safetensors"),
+        "features --model " + file("none") + " --out " + file("f") + " " + file("a.pth")})
+    EXPECT_THAT(raven(command).output, none) << command;
   EXPECT_THAT(files(), ElementsAre("a.pth"));
   const auto without = raven("import " + file("a.pth") + " --dry-run");
   EXPECT_EQ(without.code, 0);

@@ -8,6 +8,7 @@
 
 #include "e2e/tiny_recognizers.h"
 #include "raven/weights/safetensors.h"
+#include "support/open_count.h"
 #include "support/sclite.h"
 
 namespace raven {
@@ -93,6 +94,16 @@ TEST_F(Evaluate, WritesTheSameBytesAtEveryRunForAnyNumberOfWorkers) {
     EXPECT_GE(results(modality + "1").size(), 7U);
     EXPECT_EQ(results(modality + "1"), results(modality + "2"));
   }
+}
+
+// Of a live run, a second reading could be another checkpoint than that which was checked.
+TEST_F(Evaluate, SeveralRecognizersAreReadOnceEach) {
+  const auto a = recognizer_of("audio"), b = (folder("") / "other.safetensors").string();
+  fs::copy_file(a, b);
+  OpenCount of_a(a), of_b(b);
+  EXPECT_EQ(evaluate("two", "audio", {"model=[" + a + "," + b + "]"}), 0) << read_file(log("two"));
+  EXPECT_EQ(of_a.take(), 1);
+  EXPECT_EQ(of_b.take(), 1);
 }
 
 TEST_F(Evaluate, EachNoiseLevelIsASetOfItsOwn) {

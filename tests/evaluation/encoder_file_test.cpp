@@ -2,12 +2,15 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "evaluation/tiny_encoder.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/sha256.h"
 #include "raven/train/checkpoint.h"
 #include "raven/train/finetune_task.h"
+#include "raven/train/model_export.h"
 #include "raven/weights/pytorch_writer.h"
 #include "support/temporary_folder.h"
 
@@ -74,6 +77,21 @@ TEST_F(EncoderFiles, OfPreTrainingHoldBothStudents) {
               Modality::kAudio);
   }
   EXPECT_EQ(load_encoder(checkpoint(), EncoderChoice::kAudio).file.filename(), "model.safetensors");
+}
+
+TEST_F(EncoderFiles, OfARunThatGoesOnAndKeepsOneCheckpointCanAlwaysBeRead) {
+  auto tensors = tensors_of(tiny_encoder(Modality::kVideo), "student_video.").tensors;
+  tensors.emplace_back("predictor.large", torch::zeros({1 << 20}));
+  const auto save = [&](std::int64_t step) {
+    train::CheckpointFolder(file("run/checkpoints"), /*keep=*/1, 0)
+        .save({.step = step, .config = train::flatten(tiny_settings())}, tensors, {});
+  };
+  save(1);
+  std::jthread writer([&](const std::stop_token& stop) {
+    for (std::int64_t step = 2; !stop.stop_requested(); ++step) save(step);
+  });
+  for (int i = 0; i < 50; ++i) EXPECT_NO_THROW(train::read_models(file("run")));
+  EXPECT_NO_THROW(load_encoder(file("run")));
 }
 
 TEST_F(EncoderFiles, OfARecognizerAreItsEncoder) {

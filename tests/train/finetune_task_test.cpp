@@ -254,17 +254,17 @@ TEST(Vocabulary, OfARunIsTheOneThatItsCheckpointsName) {
     return read_checkpoint(checkpoints.path_of(step));
   };
   const auto older = save(1, {}), newer = save(2, {{kUnitsFile, units_checksum(units())}});
-  EXPECT_FALSE(units_of(newer).has_value());
+  EXPECT_FALSE(units_of(newer.folder, newer.state).has_value());
   write_file_atomically(file, units().text());
-  EXPECT_EQ(units_of(newer), units());
-  EXPECT_EQ(units_of(older), units());
+  EXPECT_EQ(units_of(newer.folder, newer.state), units());
+  EXPECT_EQ(units_of(older.folder, older.state), units());
   auto bytes = read_file(file);
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     for (int bit = 0; bit < 8; ++bit) {
       bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
       write_file_atomically(file, bytes);
       try {
-        EXPECT_EQ(units_of(newer), units());  // a blank at the end of a line
+        EXPECT_EQ(units_of(newer.folder, newer.state), units());  // a blank at the end of a line
       } catch (const Error&) {
       }
       bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);

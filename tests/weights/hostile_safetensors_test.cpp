@@ -154,7 +154,8 @@ TEST(HostileSafetensors, AreRefusedByNameWithinTimeAndMemory) {
   for (const auto& [name, bytes, reason] : cases) {
     EXPECT_TRUE(names.insert(name).second) << name;
     std::ofstream(file, std::ios::binary) << bytes;
-    for (const auto& read : {read_safetensors, map_safetensors}) {
+    using Read = TensorFile (*)(const std::filesystem::path&);
+    for (const Read read : {Read{read_safetensors}, Read{map_safetensors}}) {
       const ResidentPeak peak;
       const double start = thread_seconds();
       std::string message;

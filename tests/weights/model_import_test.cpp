@@ -204,24 +204,26 @@ TEST(ModelImport, SettingsBesideAFileStandForWhatShapesDoNotTell) {
 TEST(ModelImport, EveryBitOfTheSettingsBesideIsRefusedOrHarmless) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "encoder.pth", beside = folder.path() / "encoder.settings.json";
-  write_file_atomically(beside, settings_text({{"data.waveform", "clip"}, {"units", "<unk> 1\n"}}));
-  const auto whole = settings_beside(path);
+  write_file_atomically(beside,
+                        settings_text({{"data.waveform", "clip"}, {"units", "<unk> 1\n"}}, "ab"));
+  const auto whole = settings_beside(path).settings;
   EXPECT_EQ(whole, (Metadata{{"data.waveform", "clip"}}));
-  EXPECT_EQ(units_hash_beside(path), sha256("<unk> 1\n"));
+  EXPECT_EQ(settings_beside(path).units_hash, sha256("<unk> 1\n"));
+  EXPECT_EQ(settings_beside(path).weights_hash, "ab");
   auto bytes = read_file(beside);
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     for (int bit = 0; bit < 8; ++bit) {
       bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
       std::ofstream(beside, std::ios::binary) << bytes;
       try {
-        EXPECT_EQ(settings_beside(path), whole);
+        EXPECT_EQ(settings_beside(path).settings, whole);
       } catch (const CheckpointError&) {
       }
       bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
     }
   }
   write_file_atomically(beside, R"({"data.waveform": "clip"})");  // of an older program
-  EXPECT_EQ(settings_beside(path), whole);
+  EXPECT_EQ(settings_beside(path).settings, whole);
 }
 
 TEST(ModelImport, RefusesWhatIsDamagedByItsOwnHashes) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,13 +23,10 @@
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/train/optimizer.h"
+#include "raven/train/run_files.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
-
-inline constexpr const char* kModelFile = "model.safetensors";
-/// What a run of fine-tuning writes at its end, in its folder.
-inline constexpr const char* kRecognizerFile = "recognizer.safetensors";
 
 /// What a run needs to go on exactly, besides its tensors. Everything random follows from seed,
 /// epoch, step and item, so there are no generator states.
@@ -53,16 +51,46 @@ struct Checkpoint {
   weights::TensorFile model, optimizer;
 };
 
-/// Reads and verifies a checkpoint folder, which resolve_checkpoint() finds: each file is opened
-/// once, and what is read from it is what was hashed. When a run replaces or removes the folder
-/// meanwhile, the new one is read. Throws CheckpointError naming the folder, the file and what is
-/// wrong with it.
-Checkpoint read_checkpoint(const std::filesystem::path& folder);
+/// Whose tensors are read. All of a checkpoint is verified in any case.
+enum class CheckpointPart { kAll, kModel };
 
-/// The folder that a link `last` stands for; any other path as it is. A run that was killed right
-/// after it wrote a checkpoint leaves `last` behind: a later whole one beside it is taken then, and
-/// the log says so.
-std::filesystem::path resolve_checkpoint(const std::filesystem::path& folder);
+/// Reads and verifies the checkpoint that `path` stands for, a folder or a run's link `last`. A run
+/// that was killed right after it wrote a checkpoint leaves `last` behind: a later whole one beside
+/// it is taken then, and the log says so. A step without its name that lies whole beside it under
+/// one that it has while it is written or replaced (`.tmp`, `.replaced.tmp`) is taken as well.
+///
+/// Each file is opened once, all before the first is hashed, and what is read is what was hashed.
+/// When a run replaces or removes the folder meanwhile, `path` is looked up again: give it as the
+/// user did. Throws CheckpointError naming the folder, the file and what is wrong with it.
+Checkpoint read_checkpoint(const std::filesystem::path& path,
+                           CheckpointPart part = CheckpointPart::kAll);
+
+/// The folder that read_checkpoint() would read, for whoever wants it damaged or not: `path`
+/// itself, or what a link `last` leads to, where no later or waiting one is whole.
+std::filesystem::path resolve_checkpoint(const std::filesystem::path& path);
+
+/// Something is at `path`, or a checkpoint may be read all the same: of a run's link that leads to
+/// nothing for a moment, or of a step that waits for its name.
+bool exists_or_waits(const std::filesystem::path& path);
+
+/// What `<run>/checkpoints/last` stands for, looked up and verified once.
+class LastCheckpoint {
+ public:
+  explicit LastCheckpoint(const std::filesystem::path& run);
+  ~LastCheckpoint();
+  LastCheckpoint(const LastCheckpoint&) = delete;
+  LastCheckpoint& operator=(const LastCheckpoint&) = delete;
+
+  /// Its step; empty when there is none.
+  std::optional<std::int64_t> step();
+  /// As read_checkpoint() of the link.
+  Checkpoint read(CheckpointPart part = CheckpointPart::kAll);
+
+ private:
+  struct Files;
+  std::filesystem::path link_;
+  std::unique_ptr<Files> files_;  // verified already
+};
 
 /// Copies a file's tensors into tensors of the same names. Throws CheckpointError listing every
 /// missing and unexpected name and every other shape; `where` begins the message. Nothing is copied
@@ -77,17 +105,8 @@ std::string config_hash(const std::map<std::string, std::string>& config);
 /// batch holds follows from them.
 std::string data_hash(const data::Manifest& manifest);
 
-/// The step that the name of a checkpoint's folder tells, which resolve_checkpoint() finds; empty
-/// for any other.
-std::optional<std::int64_t> step_of_folder(const std::filesystem::path& folder);
-
-/// The step of `<run>/checkpoints/last`; empty when there is none.
+/// LastCheckpoint::step() of that run.
 std::optional<std::int64_t> last_step(const std::filesystem::path& run);
-
-/// `<run>/<name>`, which a run writes at its end, unless it is not there or the run has gone on
-/// since: the run's checkpoints are newer then, and the log says so.
-std::optional<std::filesystem::path> finished_file(const std::filesystem::path& run,
-                                                   const std::string& name);
 
 /// Puts back in `<run>/checkpoints` what an interrupted write, replacement or removal left whole,
 /// and removes what it left in parts. Only for the run's owner. Throws SystemError.

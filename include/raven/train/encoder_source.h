@@ -12,8 +12,6 @@
 
 namespace raven::train {
 
-/// "video" or "audio".
-
 /// What an encoder's file says of itself: format, modality, normalisation, and the settings of the
 /// model and its input under their configuration keys. `config`: of the run that made it.
 weights::Metadata encoder_metadata(const FlatConfig& config, models::Modality modality);

@@ -48,10 +48,11 @@ inline constexpr const char* kUnitsFile = "units.txt";
 /// The checksum of a vocabulary, which a run's checkpoints keep under kUnitsFile.
 std::string units_checksum(const text::Units& units);
 
-/// The vocabulary in the folder of a checkpoint's run; empty when there is none. Throws
-/// CheckpointError when it is not the one that the weights belong to, DataError for a damaged line.
-/// Older checkpoints do not tell which one that is, and the log says so.
-std::optional<text::Units> units_of(const Checkpoint& checkpoint);
+/// The vocabulary in the folder of the run of a checkpoint, a folder; empty when there is none.
+/// Throws CheckpointError when it is not the one that the weights belong to, DataError for a
+/// damaged line. Older checkpoints do not tell which one that is, and the log says so.
+std::optional<text::Units> units_of(const std::filesystem::path& checkpoint,
+                                    const TrainState& state);
 
 /// What a recognizer's file says of itself, with all that decoding needs: format, modality, units
 /// (the content of a units file), shapes and input settings under their configuration keys.

@@ -9,6 +9,7 @@
 
 #include "raven/config/schema.h"
 #include "raven/core/files.h"
+#include "raven/train/run_files.h"
 
 namespace raven::train {
 
@@ -37,7 +38,7 @@ class RunFolder {
   explicit RunFolder(std::filesystem::path dir);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / kCheckpoints; }
 
   /// The run has written a checkpoint, whole or not: what it is made of can change no more.
   [[nodiscard]] bool has_checkpoints() const;

@@ -41,6 +41,8 @@ struct InspectOptions {
 
 /// Throws as open_weights does.
 Inspection inspect(const std::filesystem::path& file, const InspectOptions& options = {});
+/// The same of a file that is open already.
+Inspection inspect(const WeightsFile& weights, const InspectOptions& options = {});
 
 /// SHA-256 of a tensor's elements in row-major order.
 std::string tensor_sha256(const torch::Tensor& tensor);

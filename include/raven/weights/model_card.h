@@ -9,6 +9,7 @@
 #include "raven/config/decode_config.h"
 #include "raven/config/schema.h"
 #include "raven/models/encoder.h"
+#include "raven/weights/safetensors.h"
 
 namespace raven::weights {
 
@@ -29,17 +30,23 @@ void describe_decoding(double ctc_weight_of_training, Metadata& metadata);
 /// settings, key to text.
 inline constexpr const char* kSettingsBeside = ".settings.json";
 
+/// The SHA-256 of a model's tensors and their names, in whatever file they lie; an encoder's names
+/// with their `encoder.`.
+std::string weights_hash(const TensorFile& model);
+
 /// What of a model's metadata goes there: data.video.*, data.waveform, decode.*, loss.ctc_weight
-/// and model.decoder.heads; with the SHA-256 of these, and of the units that go beside them.
-std::string settings_text(const Metadata& metadata);
+/// and model.decoder.heads; with the SHA-256 of these, of the units that go beside them, and of the
+/// weights that they belong to (weights_hash; empty: not known).
+std::string settings_text(const Metadata& metadata, const std::string& hash_of_weights = "");
 
-/// What <name>.settings.json beside `model` says; empty when there is no such file. Throws
-/// CheckpointError naming file and key for anything else in it, and when it is damaged. One without
-/// hashes is an older one, and the log says so.
-Metadata settings_beside(const std::filesystem::path& model);
+struct SettingsBeside {
+  Metadata settings;                               // empty: there are none
+  std::string units_hash = {}, weights_hash = {};  // of what belongs to them; empty: not told
+};
 
-/// The SHA-256 of the units file that belongs to `model`, as <name>.settings.json beside it tells;
-/// empty: it does not. Throws as settings_beside.
-std::string units_hash_beside(const std::filesystem::path& model);
+/// What <name>.settings.json beside `model` says. Throws CheckpointError naming file and key for
+/// anything else in it, and when it is damaged. One without hashes is an older one, and the log
+/// says so.
+SettingsBeside settings_beside(const std::filesystem::path& model);
 
 }  // namespace raven::weights

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "raven/weights/safetensors.h"
+#include "raven/weights/weights_file.h"
 
 namespace raven::weights {
 
@@ -30,9 +31,13 @@ struct ImportedModel {
 
 /// Recognises a fine-tuned recognizer, an encoder (bare names, `encoder.`, or USR's prefix, nested
 /// or not) or a language model. Names and shapes must be exactly those of the model that the
-/// configuration gives. Throws CheckpointError with the file and every name that does not fit, and
-/// as open_weights does.
+/// configuration gives. What <name>.settings.json beside the file says of input and decoding is
+/// taken over. Throws CheckpointError with the file and every name that does not fit, when those
+/// settings are of other weights or damaged, and as open_weights does.
 ImportedModel import_model(const std::filesystem::path& file, const ImportOptions& options = {});
+/// The same of a file that is open already, and verified by whoever opened it.
+ImportedModel import_model(const std::filesystem::path& file, WeightsFile opened,
+                           const ImportOptions& options = {});
 
 /// The metadata in which the SHA-256 of the source stands.
 inline constexpr const char* kSourceHash = "source_sha256";

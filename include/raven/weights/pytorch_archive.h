@@ -72,6 +72,8 @@ struct PytorchArchive {
 /// another size than said; tensors of more than eight times the file's size in all; nesting deeper
 /// than 64; values that contain themselves; everything that read_zip_directory refuses.
 PytorchArchive read_pytorch_archive(const std::filesystem::path& file);
+/// The same from a file that is open already.
+PytorchArchive read_pytorch_archive(const std::shared_ptr<MappedFile>& file);
 
 /// The same for bytes in memory, from which every storage is copied; `source` stands for the file.
 PytorchArchive parse_pytorch_archive(std::string_view bytes, const std::string& source);

@@ -39,6 +39,7 @@ TensorFile read_safetensors(const std::shared_ptr<MappedFile>& file);
 /// their numbers are read when they are first used, and writing to one copies the page, not the
 /// file. Whoever cuts the file short meanwhile ends this process; replacing it is safe.
 TensorFile map_safetensors(const std::filesystem::path& file);
+TensorFile map_safetensors(const std::shared_ptr<MappedFile>& file);
 
 /// The same for bytes that are already in memory; `source` stands for the file in messages.
 TensorFile parse_safetensors(std::string_view bytes, const std::string& source);

@@ -23,9 +23,9 @@ struct WeightsFile {
   std::vector<std::pair<std::string, std::string>> values;
 };
 
-/// Tells the format by the first bytes. Nested dicts of an archive become names joined by dots.
-/// Throws CheckpointError as read_pytorch_archive and read_safetensors do, and for two tensors of
-/// one name.
+/// Opens the file, once, and tells its format by the first bytes. Nested dicts of an archive become
+/// names joined by dots. Throws CheckpointError as read_pytorch_archive and read_safetensors do,
+/// and for two tensors of one name.
 WeightsFile open_weights(const std::filesystem::path& file);
 
 /// SHA-256 of a file, read once from front to back. In a zip archive of PyTorch each entry is
