@@ -258,6 +258,7 @@ AudioSamples read_audio(const Source& source, const AudioOptions& options) {
   audio.cut_before_s = in_seconds(placement.cut_before);
   audio.filled_s = in_seconds(placement.filled);
   audio.overlapping_s = in_seconds(placement.overlapping);
+  audio.heard = placement.heard;
   audio.damage = decoder.damage();
   audio.channels_cancel = balance.cancels();
   return audio;

@@ -129,16 +129,22 @@ void check_headers(const Input& input, const Limits& limits) {
 
 }  // namespace
 
-void FirstPicture::add(const AVPacket& packet) {
+void FirstPicture::add(const AVPacket& packet, AVRational time_base) {
   constexpr std::int64_t kMostReordered = 16;  // pictures that any codec keeps back
   if (settled_) return;
-  if (num_packets_++ == 0) {
+  const bool is_first = num_packets_++ == 0;
+  if (is_first) {
+    first_dts_ = packet.dts;
     const bool is_start = (packet.flags & AV_PKT_FLAG_KEY) != 0 &&
-                          (packet.flags & AV_PKT_FLAG_DISCARD) == 0 && packet.pts != AV_NOPTS_VALUE;
+                          (packet.flags & AV_PKT_FLAG_DISCARD) == 0 &&
+                          packet.pts != AV_NOPTS_VALUE && !contradicts_itself(packet, time_base);
     if (is_start) time_ = packet.pts;
   }
   if (time_ && (packet.pts == AV_NOPTS_VALUE || packet.pts < *time_)) time_.reset();
-  const bool rest_is_later = time_ && packet.dts != AV_NOPTS_VALUE && packet.dts >= *time_;
+  // One time alone may be wrong.
+  if (num_packets_ == 2 && !follows(first_dts_, packet.dts, time_base)) time_.reset();
+  const bool rest_is_later =
+      !is_first && time_ && packet.dts != AV_NOPTS_VALUE && packet.dts >= *time_;
   settled_ = !time_ || rest_is_later || num_packets_ > kMostReordered;
 }
 
@@ -167,6 +173,7 @@ Input::Input(const Source& source) : source_(source) {
   }
   av_check(code, "open", name());
   format_.reset(raw);
+  joined_ = JoinedTimes(is_broadcast());
 }
 
 Input::~Input() = default;
@@ -215,7 +222,7 @@ void Input::watch(const AVStream& pictures) {
 
 std::optional<double> Input::first_picture_s() const {
   const auto time = first_picture_.time();
-  if (!time || !has_presentation_times()) return std::nullopt;
+  if (!time || !has_presentation_times() || joined_.searched()) return std::nullopt;
   return static_cast<double>(*time) * av_q2d(format_->streams[watched_]->time_base);
 }
 
@@ -244,13 +251,44 @@ void Input::find_stream_info(const Limits& limits) {
 }
 
 bool Input::read(AVPacket& packet) {
-  if (!read_selected(packet)) {
+  if (!take(packet)) {
     check_not_cut();
     return false;
   }
-  const AVStream& stream = *format_->streams[packet.stream_index];
-  joined_.apply(packet, stream.time_base, [this] { return find_pieces(); });
+  joined_.mend(packet, format_->streams[packet.stream_index]->time_base);
   return true;
+}
+
+bool Input::take(AVPacket& packet) {
+  if (!std::exchange(begun_, true)) look_ahead();
+  if (ahead_.empty()) {
+    if (!read_selected(packet)) return false;
+    look_at(packet);
+    return true;
+  }
+  av_packet_unref(&packet);
+  av_packet_move_ref(&packet, ahead_.front().get());
+  ahead_.pop_front();
+  return true;
+}
+
+/// Before the first packet goes out, the second one tells whether its time can be right. In a
+/// broadcast, packets without a place take their times from the one before.
+void Input::look_ahead() {
+  constexpr std::size_t kMost = 64;
+  bool has_second = false;
+  while (!has_second && ahead_.size() < kMost) {
+    auto packet = new_packet();
+    if (!read_selected(*packet)) return;
+    look_at(*packet);
+    has_second = !ahead_.empty() && (packet->pos >= 0 || !is_broadcast());
+    ahead_.push_back(std::move(packet));
+  }
+}
+
+void Input::look_at(const AVPacket& packet) {
+  joined_.look_at(packet, format_->streams[packet.stream_index]->time_base,
+                  [this] { return find_pieces(); });
 }
 
 JoinedFile Input::find_pieces() const {
@@ -263,7 +301,7 @@ JoinedFile Input::find_pieces() const {
     if (stream != nullptr) streams.push_back(stream->index);
   }
   again.select(streams);
-  PieceFinder finder(video == nullptr ? -1 : video->index, is_broadcast());
+  PieceFinder finder(video == nullptr ? -1 : video->index, is_broadcast(), name());
   const auto packet = new_packet();
   while (again.read_selected(*packet)) {
     finder.add(*packet, again.format_->streams[packet->stream_index]->time_base);
@@ -302,7 +340,7 @@ bool Input::read_selected(AVPacket& packet) {
     if (code == AVERROR(EAGAIN)) continue;
     av_check(code, "read a packet", name());
     if (packet.stream_index == watched_) {
-      first_picture_.add(packet);
+      first_picture_.add(packet, format_->streams[watched_]->time_base);
       if (first_picture_.is_settled()) format_->streams[watched_]->discard = AVDISCARD_ALL;
     }
     if (is_selected(packet.stream_index)) return true;

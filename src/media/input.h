@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,16 +20,17 @@ class ByteReader;
 /// When the first picture of a stream is shown, told from its packets without decoding them.
 class FirstPicture {
  public:
-  void add(const AVPacket& packet);
+  void add(const AVPacket& packet, AVRational time_base);
   /// Nothing that comes later changes it.
   [[nodiscard]] bool is_settled() const { return settled_; }
   /// In units of the stream's time base; empty when only decoding can tell: the stream does not
-  /// begin with a key frame that is shown, pictures before it in time follow, or times are missing.
+  /// begin with a key frame that is shown, pictures before it in time or long after it follow, or
+  /// times are missing.
   [[nodiscard]] std::optional<std::int64_t> time() const { return time_; }
 
  private:
   bool settled_ = false;
-  std::int64_t num_packets_ = 0;
+  std::int64_t num_packets_ = 0, first_dts_ = 0;
   std::optional<std::int64_t> time_;
 };
 
@@ -84,6 +86,9 @@ class Input {
  private:
   void select(const std::vector<int>& streams);
   [[nodiscard]] bool is_selected(int stream) const;
+  bool take(AVPacket& packet);
+  void look_ahead();
+  void look_at(const AVPacket& packet);
   bool read_selected(AVPacket& packet);
   void check_not_cut() const;
   JoinedFile find_pieces() const;
@@ -94,6 +99,8 @@ class Input {
   std::vector<int> selected_;
   std::optional<Limits> probed_;  // find_stream_info was called with these
   JoinedTimes joined_;
+  bool begun_ = false;              // the first packet was read
+  std::deque<PacketHandle> ahead_;  // looked at before the first one went out
   int watched_ = -1;
   FirstPicture first_picture_;
 };

@@ -51,13 +51,16 @@ void SoundTimeline::accept() {
 
 std::optional<double> SoundTimeline::start_s() const {
   if (runs_.empty()) return std::nullopt;
-  return runs_.front().position_s + runs_.front().offset_s;
+  return runs_.front().offset_s;  // blocks before the first time are there as well
 }
 
 SoundPlacement SoundTimeline::place(std::vector<float>& samples, std::optional<double> origin_s,
                                     const Limits& limits, const std::string& name) const {
   SoundPlacement placement;
-  if (runs_.empty()) return placement;
+  if (runs_.empty()) {
+    placement.heard = {{.begin = 0, .end = std::ssize(samples)}};
+    return placement;
+  }
   constexpr double kRate = kSampleRateHz;
   const double origin = origin_s.value_or(*start_s());
   const auto size = std::ssize(samples);
@@ -75,7 +78,6 @@ SoundPlacement SoundTimeline::place(std::vector<float>& samples, std::optional<d
     };
     const auto from = i == 0 ? 0 : index_of(runs_[i]);
     const auto to = i + 1 < runs_.size() ? index_of(runs_[i + 1]) : size;
-    // The first run's samples before its first time are there as well.
     const double at = static_cast<double>(from) + (runs_[i].offset_s - origin) * kRate;
     if (!(std::fabs(at) < 1e15) || at + static_cast<double>(to - from) > most) {
       throw MediaError(
@@ -94,6 +96,7 @@ SoundPlacement SoundTimeline::place(std::vector<float>& samples, std::optional<d
     (end == 0 ? placement.silence_before : placement.filled) += part.at - end;
     end = part.at + (part.to - part.from);
     parts.push_back(part);
+    placement.heard.push_back({.begin = part.at, .end = end});
   }
   const bool unmoved = parts.size() == 1 && parts[0].from == 0 && parts[0].at == 0 && end == size;
   if (unmoved) return placement;

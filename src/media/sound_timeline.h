@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "raven/media/audio_reader.h"
 #include "raven/media/media.h"
 
 namespace raven::media {
@@ -16,6 +17,7 @@ struct SoundPlacement {
   std::int64_t cut_before = 0;      // and before it
   std::int64_t filled = 0;          // silence put into holes
   std::int64_t overlapping = 0;     // left out: more sound than there is time for
+  std::vector<SampleRange> heard;   // of the result, which is silent elsewhere; sorted
 };
 
 /// Blocks follow each other in a stream, and most containers also say when each one is heard. The

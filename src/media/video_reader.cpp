@@ -176,6 +176,7 @@ PictureTimes expect_pictures(const Source& source, const Limits& limits) {
   starts.reserve(packets.size());
   for (const auto& [time, duration] : packets) starts.push_back(clock.add(time, duration));
   PictureTimes times{.starts_s = to_seconds(starts, stream.time_base), .shown = {}};
+  if (input.has_presentation_times()) times.start_s = clock.first_time_s();
   const auto count = std::ssize(starts);
   std::int64_t picture = 0;
   for (std::int64_t k = 0; k < clock.num_output_frames(); ++k) {

@@ -184,6 +184,8 @@ std::string make_media(const char* container, const MediaSpec& spec) {
   const OutputHandle file(raw);
   raw->flags |= AVFMT_FLAG_BITEXACT;
   raw->strict_std_compliance = FF_COMPLIANCE_EXPERIMENTAL;
+  raw->max_interleave_delta =
+      0;  // packets lie in the order of their times, whatever holes there are
   std::optional<Track> earlier_video, earlier_audio, video, audio;
   if (spec.earlier_video) earlier_video.emplace(new_video(*raw, *spec.earlier_video));
   if (spec.earlier_audio) earlier_audio.emplace(new_audio(*raw, *spec.earlier_audio));

@@ -33,6 +33,7 @@ struct Take {
   double length_s = 4;
   double moment_s = 2;  // of flash and burst
   PacketHook sound_packet = {};
+  PacketHook video_packet = {};
   const char* muxer_options = "";
 };
 
@@ -42,6 +43,7 @@ std::string make(const Container& container, const Take& take) {
   const auto first = std::llround(take.picture_s * 25);
   for (auto t = first; t < std::llround(take.length_s * 25); ++t) video.times.push_back(t);
   const auto flash = std::llround(take.moment_s * 25);
+  video.packet = take.video_packet;
   video.colour = [=](int i) { return std::vector<int>{first + i >= flash ? 220 : 40, 128, 128}; };
   AudioStreamSpec audio{.codec = container.audio,
                         .format = container.format,
@@ -180,6 +182,80 @@ TEST(OneClock, RefusesSoundAYearLater) {
   }
 }
 
+/// Loses the packets from `begin_s` to `end_s`, in units of the encoder.
+PacketHook lose_between(double begin_s, double end_s, int per_second) {
+  return [=](AVPacket& packet, int) {
+    const auto time_s = static_cast<double>(packet.pts) / per_second;
+    return time_s < begin_s || time_s >= end_s;
+  };
+}
+
+TEST(OneClock, HoldsAfterALongHoleOfOneStream) {
+  const Take take{.length_s = 20, .moment_s = 17};
+  for (const auto& container : {kMp4, kMkv, kTs, kFlv}) {
+    SCOPED_TRACE(container.muxer);
+    auto without_sound = take;
+    without_sound.sound_packet = lose_between(1.92, 13.92, container.rate_hz);
+    const auto silent = read(make(container, without_sound));
+    EXPECT_NEAR(silent.lag_s, 0, 0.02);
+    EXPECT_EQ(silent.num_frames, 500);
+    EXPECT_NEAR(silent.audio.filled_s, 12, 0.1);
+    auto without_pictures = take;
+    without_pictures.video_packet = lose_between(1.92, 13.92, 25);  // from key frame to key frame
+    const auto still = read(make(container, without_pictures));
+    EXPECT_NEAR(still.lag_s, 0, 0.02);
+    EXPECT_EQ(still.num_frames, 500);
+    EXPECT_LT(still.audio.filled_s, 0.01);
+  }
+}
+
+TEST(OneClock, HoldsWhereBothStreamsOfABroadcastPause) {
+  for (const double sound_s : {11.89, 11.98, 11.91}) {  // about ten seconds for both
+    Take take{.length_s = 20, .moment_s = 17};
+    take.sound_packet = lose_between(1.92, sound_s, kTs.rate_hz);
+    take.video_packet = lose_between(1.92, 11.92, 25);
+    EXPECT_NEAR(read(make(kTs, take)).lag_s, 0, 0.03) << sound_s;
+  }
+}
+
+/// Overwrites the times of the first packet of one stream, at 90 kHz.
+std::string with_first_time(std::string ts, char stream_id, std::uint64_t time) {
+  const std::string start({'\0', '\0', '\1', stream_id});
+  const auto at = ts.find(start);
+  if (at == std::string::npos) throw std::runtime_error("no such stream");
+  const bool has_dts = (ts[at + 7] & 0x40) != 0;
+  for (std::size_t field = at + 9; field < at + (has_dts ? 19 : 14); field += 5) {
+    ts[field] = static_cast<char>((ts[field] & 0xF1) | static_cast<char>(time >> 29 & 0x0E));
+    ts[field + 1] = static_cast<char>(time >> 22);
+    ts[field + 2] = static_cast<char>((time >> 14 & 0xFE) | 1);
+    ts[field + 3] = static_cast<char>(time >> 7);
+    ts[field + 4] = static_cast<char>((time << 1 & 0xFE) | 1);
+  }
+  return ts;
+}
+
+TEST(OneClock, HoldsWhereTheFirstTimeOfAStreamIsWrong) {
+  const auto late = [](AVPacket& packet, int) {
+    packet.pts += 5000LL * 48000, packet.dts += 5000LL * 48000;
+    return true;
+  };
+  const auto late_picture = [](AVPacket& packet, int) {
+    packet.pts += 5000LL * 25, packet.dts += 5000LL * 25;
+    return true;
+  };
+  const auto file = make(kTs, {.sound_packet = late, .video_packet = late_picture});
+  const auto want = read(file);
+  ASSERT_NEAR(want.lag_s, 0, 0.02);
+  for (const char stream : {'\xC0', '\xE0'}) {
+    for (const std::uint64_t time_s : {0, 4500, 9000}) {
+      SCOPED_TRACE(fmt::format("stream {:x}, {} s", static_cast<std::uint8_t>(stream), time_s));
+      const auto result = read(with_first_time(file, stream, time_s * 90'000));
+      EXPECT_NEAR(result.lag_s, want.lag_s, 0.05);
+      EXPECT_EQ(result.num_frames, want.num_frames);
+    }
+  }
+}
+
 TEST(OneClock, ReadsJoinedRecordingsOn) {
   const auto quiet = make(kTs, {.length_s = 3, .moment_s = 99});
   const auto flash = make(kTs, {.length_s = 3, .moment_s = 1});
@@ -226,9 +302,8 @@ TEST(OneClock, BelievesNoHeaderThatIsWrongAboutTheDuration) {
   }
 }
 
-/// An H.264 mp4 of 50 frames of which each is a key frame, and where its pictures begin.
+/// An mp4 of 50 pictures of MPEG-4, each of them a key frame.
 std::string key_frames() {
-  const auto clip = drifting_clip(50, 96, 96);
   return make_media("mp4",
                     {.video = VideoStreamSpec{.codec = "mpeg4",
                                               .format = AV_PIX_FMT_YUV420P,

@@ -1,12 +1,12 @@
 #include "media/sound_timeline.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <cmath>
 #include <functional>
 
 #include "raven/core/error.h"
+#include "support/resident.h"
 
 namespace raven::media {
 namespace {
@@ -107,6 +107,31 @@ TEST(SoundTimeline, BeginsAtTheOrigin) {
   EXPECT_TRUE(placed(timeline, counting(17'000), 100.0).empty());
 }
 
+TEST(SoundTimeline, KeepsWhatComesBeforeTheFirstTime) {
+  SoundTimeline timeline;
+  for (int k = 5; k < 50; ++k) timeline.add(k * kBlock_s, 10 + k * kBlock_s);
+  timeline.finish();
+  EXPECT_NEAR(timeline.start_s().value_or(0), 10, 1e-9);
+  const auto samples = counting(17'000);
+  SoundPlacement placement;
+  EXPECT_EQ(placed(timeline, samples, {}, &placement), samples);
+  EXPECT_EQ(placement.cut_before, 0);
+}
+
+TEST(SoundTimeline, TellsWhereTheSoundIsOfTheFile) {
+  const auto late = [](int k, double time_s) { return time_s + (k >= 75 ? 1 : 0); };  // at 1.6 s
+  SoundPlacement placement;
+  placed(blocks(150, late), counting(51'200), -0.5, &placement);
+  ASSERT_EQ(placement.heard.size(), 2U);
+  EXPECT_EQ(placement.heard[0].begin, 8000);
+  EXPECT_EQ(placement.heard[0].end, 8000 + 25'600);
+  EXPECT_EQ(placement.heard[1].begin, 8000 + 25'600 + 16'000);
+  EXPECT_EQ(placement.heard[1].end, 8000 + 51'200 + 16'000);
+  placed({}, counting(100), {}, &placement);
+  ASSERT_EQ(placement.heard.size(), 1U);
+  EXPECT_EQ(placement.heard[0].end, 100);
+}
+
 TEST(SoundTimeline, TakesSoundWithoutTimesAsItIs) {
   SoundTimeline timeline;
   timeline.finish();
@@ -116,8 +141,7 @@ TEST(SoundTimeline, TakesSoundWithoutTimesAsItIs) {
 }
 
 TEST(SoundTimeline, RefusesAYearOfSilenceBeforeItTakesMemory) {
-  rusage before{}, after{};
-  getrusage(RUSAGE_SELF, &before);
+  const ResidentPeak peak;
   for (const double jump_s : {3700.0, 3.2e7, 1e300}) {
     const auto timeline =
         blocks(60, [&](int k, double time_s) { return time_s + (k >= 30 ? jump_s : 0); });
@@ -126,8 +150,7 @@ TEST(SoundTimeline, RefusesAYearOfSilenceBeforeItTakesMemory) {
                  MediaError)
         << jump_s;
   }
-  getrusage(RUSAGE_SELF, &after);
-  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 32 << 10);  // KiB
+  EXPECT_LT(peak.growth(), 32 << 20);
 }
 
 }  // namespace

@@ -19,6 +19,11 @@ struct AudioOptions {
   bool from_first_picture = false;
 };
 
+/// Samples [begin, end).
+struct SampleRange {
+  std::int64_t begin = 0, end = 0;
+};
+
 struct AudioSamples {
   std::vector<float> samples;  // in [-1, 1] as the file has it; channels averaged
   std::int64_t source_sample_rate_hz = 0;
@@ -26,11 +31,12 @@ struct AudioSamples {
   TrackChoice track;
   Damage damage;
   // What laying the sound out by the container's times did, in seconds.
-  double silence_before_s = 0;   // it begins after the origin
-  double cut_before_s = 0;       // it begins before the origin
-  double filled_s = 0;           // silence where packets are missing
-  double overlapping_s = 0;      // left out: it is there twice
-  bool channels_cancel = false;  // there is sound, but hardly any in the mean of its channels
+  double silence_before_s = 0;     // it begins after the origin
+  double cut_before_s = 0;         // it begins before the origin
+  double filled_s = 0;             // silence where packets are missing
+  std::vector<SampleRange> heard;  // what the file has; elsewhere is silence. Sorted
+  double overlapping_s = 0;        // left out: it is there twice
+  bool channels_cancel = false;    // there is sound, but hardly any in the mean of its channels
 };
 
 /// The samples of the sound track that players take, at the times that the container states:

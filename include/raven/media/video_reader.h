@@ -77,10 +77,14 @@ class VideoReader {
 struct PictureTimes {
   std::vector<double> starts_s;     // of each picture; the first begins at 0
   std::vector<std::int64_t> shown;  // by each frame at 25 per second
+  /// When the first picture is shown, in the clock that the streams of the file share; empty when
+  /// the file does not say.
+  std::optional<double> start_s = {};
 };
 
 /// What a VideoReader is going to show, told from the times of the packets without decoding them.
-/// Few files come out otherwise (packets that hold no picture or two halves of one, damage).
+/// Few files come out otherwise (packets that hold no picture or two halves of one, damage). No
+/// start_s for AVI, whose pictures' times only decoding tells.
 /// Throws MediaError as the reader does.
 PictureTimes expect_pictures(const Source& source, const Limits& limits = {});
 
