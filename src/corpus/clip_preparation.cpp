@@ -7,6 +7,7 @@
 #include <span>
 
 #include "corpus/clip_text.h"
+#include "corpus/remarks.h"
 #include "corpus/sound_preparation.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -22,18 +23,6 @@ namespace {
 
 constexpr std::uint64_t kMaxLandmarkBytes = 256ULL << 20;
 constexpr std::size_t kCropBytes = std::size_t{kCropSize} * kCropSize;
-
-/// Remarks on a clip that can be used, in words of our own: no names or texts of others.
-class Remarks {
- public:
-  void add(const std::string& remark) { text_ += (text_.empty() ? "" : "; ") + remark; }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
-  Conversions conversions;
-
- private:
-  std::string text_;
-};
 
 Faces read_clip_landmarks(const SourceClip& clip) {
   std::error_code ignored;
@@ -54,6 +43,9 @@ Faces read_clip_landmarks(const SourceClip& clip) {
 // the guess was wrong, which is rare, the clip is decoded once more.
 //
 // Landmarks may also have been made after a conversion to 25 frames a second. Their number tells.
+//
+// A picture that cannot be decoded is left out of what a decoder counts. Where the number of
+// landmarks is that of the packets, they count it, and pictures are numbered by their packets.
 
 /// Which face each frame at 25 per second takes; empty: frame k takes face k.
 using FaceOrder = std::optional<std::vector<std::int64_t>>;
@@ -79,16 +71,39 @@ FaceOrder face_order(const media::PictureTimes& times, std::int64_t num_faces) {
   return order;
 }
 
-/// Empty where the header says 25 per second, and where the packets cannot be read.
-std::optional<media::PictureTimes> expected_pictures(const SourceClip& clip,
-                                                     const media::VideoReader& reader,
-                                                     const media::Limits& limits) {
-  if (std::fabs(reader.source_frame_rate_hz() - media::kFrameRateHz) < 0.01) return std::nullopt;
+/// Empty where the packets cannot be read.
+std::optional<media::PictureTimes> pictures_of_packets(const SourceClip& clip,
+                                                       const media::Limits& limits) {
   try {
     return media::expect_pictures(clip.video, limits);
   } catch (const MediaError&) {
     return std::nullopt;  // the reader says what is wrong, unless it can do without
   }
+}
+
+/// What was decoded, in the numbers of the packets; empty where their times do not tell them.
+std::optional<media::PictureTimes> numbered_by_packets(const media::PictureTimes& decoded,
+                                                       const media::PictureTimes& packets) {
+  if (!decoded.start_s || !packets.start_s) return std::nullopt;
+  const auto apart_s = [&](std::size_t packet, double time_s) {
+    return std::fabs(*packets.start_s + packets.starts_s[packet] - time_s);
+  };
+  std::vector<std::int64_t> numbers;
+  std::size_t packet = 0;
+  for (const auto start_s : decoded.starts_s) {
+    const auto time_s = *decoded.start_s + start_s;
+    while (packet + 1 < packets.starts_s.size() &&
+           apart_s(packet + 1, time_s) <= apart_s(packet, time_s))
+      ++packet;
+    const auto number = static_cast<std::int64_t>(packet);
+    if (!numbers.empty() && numbers.back() >= number) return std::nullopt;
+    numbers.push_back(number);
+  }
+  auto times = packets;
+  times.shown.clear();
+  for (const auto picture : decoded.shown)
+    times.shown.push_back(numbers[static_cast<std::size_t>(picture)]);
+  return times;
 }
 
 std::vector<MouthCrop> plan_crops(const FittedFaces& fitted, const FaceOrder& order,
@@ -109,7 +124,6 @@ struct Crops {
   std::vector<std::uint8_t> pixels;
   std::int64_t num_frames = 0;
   media::PictureTimes times;
-  std::optional<double> start_s;  // when the first is shown, in the clock of the video's file
   media::TrackChoice track;
   media::Damage damage;
   media::Turn turn;  // of the pictures before they were cropped
@@ -129,55 +143,82 @@ double motion_of(const std::vector<std::uint8_t>& crops) {
   return count > 0 ? sum / count : 0;
 }
 
-/// Points cannot tell a rotation from the opposite one, which some files ask for by mistake
-/// (`ffmpeg -metadata:s:v rotate=90`): a mouth that never moves in `asked` and does in `opposite`
-/// tells.
-bool moves_in_opposite_alone(const std::vector<std::uint8_t>& asked,
-                             const std::vector<std::uint8_t>& opposite) {
-  constexpr double kStill = 0.5, kMoving = 2;
-  return motion_of(asked) < kStill && motion_of(opposite) > kMoving;
-}
-
 /// As many crops as are planned; further frames are counted. Pictures are turned before they are
-/// cropped, or the opposite way where only that can be right, unless the user is `sure`.
+/// cropped.
 Crops crop_pictures(media::VideoReader& reader, const std::vector<MouthCrop>& plan,
-                    const media::Turn& turn, bool sure) {
-  const media::Turn opposite{-turn.xx, -turn.xy, -turn.yx, -turn.yy};
+                    const media::Turn& turn) {
   Crops crops;
   crops.turn = turn;
-  std::vector<std::uint8_t> opposite_pixels;
-  const auto crop = [](const ImageView& view, const MouthCrop& how,
-                       std::vector<std::uint8_t>& pixels) {
-    pixels.resize(pixels.size() + kCropBytes);
-    crop_mouth(view, how, std::span(pixels).last(kCropBytes));
-  };
   while (const auto frame = reader.next()) {
     const auto k = crops.times.shown.size();
     crops.times.shown.push_back(reader.picture());
     if (k >= plan.size()) continue;
     const ImageView stored{frame->pixels, frame->height, frame->width, frame->channels,
                            frame->stride};
-    crop(turn.is_none() ? stored : shown(stored, turn), plan[k], crops.pixels);
-    if (!sure) crop(shown(stored, opposite), plan[k], opposite_pixels);
-  }
-  if (!sure && moves_in_opposite_alone(crops.pixels, opposite_pixels)) {
-    crops.pixels = std::move(opposite_pixels);
-    crops.turn = opposite;
+    crops.pixels.resize(crops.pixels.size() + kCropBytes);
+    crop_mouth(turn.is_none() ? stored : shown(stored, turn), plan[k],
+               std::span(crops.pixels).last(kCropBytes));
   }
   crops.times.starts_s = reader.picture_starts_s();
+  crops.times.start_s = reader.start_s();
   crops.num_frames = static_cast<std::int64_t>(crops.pixels.size() / kCropBytes);
-  crops.start_s = reader.start_s();
   crops.track = reader.track();
   crops.damage = reader.damage();
   return crops;
+}
+
+/// The points of the mouth change their places to each other: someone speaks in the picture that
+/// they were made from.
+bool mouth_moves(const FittedFaces& fitted) {
+  constexpr double kMoving = 0.0025;  // of the face's height, from frame to frame
+  double sum = 0, count = 0;
+  for (std::size_t i = 1; i < fitted.detected.size(); ++i) {
+    if (fitted.detected[i] != fitted.detected[i - 1] + 1) continue;
+    const auto before = fitted.faces.at(fitted.detected[i - 1]);
+    const auto face = fitted.faces.at(fitted.detected[i]);
+    Point shift{0, 0};  // of the whole mouth
+    for (auto k = kFirstMouthPoint; k < kNumFacePoints; ++k) {
+      shift.x += (face[k].x - before[k].x) / static_cast<double>(kNumFacePoints - kFirstMouthPoint);
+      shift.y += (face[k].y - before[k].y) / static_cast<double>(kNumFacePoints - kFirstMouthPoint);
+    }
+    const auto [top, bottom] = std::ranges::minmax(face, {}, &Point::y);
+    for (auto k = kFirstMouthPoint; k < kNumFacePoints; ++k, ++count) {
+      sum += std::hypot(face[k].x - before[k].x - shift.x, face[k].y - before[k].y - shift.y) /
+             (bottom.y - top.y);
+    }
+  }
+  return sum > kMoving * count;
+}
+
+/// Points cannot tell a rotation from the opposite one, which some files ask for by mistake
+/// (`ffmpeg -metadata:s:v rotate=90`): where nothing ever moves in `asked` although the points of
+/// the mouth do, and much does the opposite way, that is right. Where the points are still as well,
+/// either may be: a frozen picture with a running clock, or points that were made once for all
+/// pictures. `crop` crops the pictures once more after a turn. Throws DataError ("rotation").
+template <class Crop>
+Crops right_way_round(Crops asked, const FittedFaces& fitted, const std::string& name, Crop crop) {
+  constexpr double kStill = 0.5, kMoving = 2;
+  if (motion_of(asked.pixels) >= kStill) return asked;
+  const auto& turn = asked.turn;
+  const media::Turn opposite{-turn.xx, -turn.xy, -turn.yx, -turn.yy};
+  auto crops = crop(opposite);
+  if (motion_of(crops.pixels) <= kMoving) return asked;
+  if (mouth_moves(fitted)) return crops;
+  throw DataError(
+      fmt::format("{}: the video asks for a {}, after which nothing moves at the mouth, while much "
+                  "does after the opposite one, and the points, which are still, do not say which "
+                  "is right; give --rotation displayed if the mouth is still, or mend the rotation "
+                  "of the file",
+                  name, turn.text()),
+      "rotation");
 }
 
 void check_lengths(const media::PictureTimes& times, std::int64_t num_faces, const SourceClip& clip,
                    Remarks& remarks) {
   const auto num_pictures = std::ssize(times.starts_s), num_frames = std::ssize(times.shown);
   const auto fitting = is_one_for_each_picture(num_faces, times) ? num_pictures : num_frames;
-  const auto tolerated =
-      std::max(2 * fitting / std::max<std::int64_t>(num_frames, 1), fitting / 50);
+  const auto two_frames = 2 * fitting / std::max<std::int64_t>(num_frames, 1);
+  const auto tolerated = std::max<std::int64_t>({two_frames, fitting / 50, 2});
   const auto difference = std::abs(fitting - num_faces);
   if (difference > tolerated) {
     const auto found = num_pictures == num_frames
@@ -216,15 +257,6 @@ void remark_on_pictures(const Crops& crops, const FittedFaces& fitted, const med
   }
 }
 
-/// `kind` is "video" or "sound", `parts` what its damage is counted in.
-void remark_on_track(const media::TrackChoice& track, const media::Damage& damage,
-                     std::string_view kind, std::string_view parts, Remarks& remarks) {
-  if (track.of > 1)
-    remarks.add(fmt::format("{} {} tracks, number {} taken", track.of, kind, track.number));
-  if (damage.damaged > 0)
-    remarks.add(fmt::format("{} of {} {} damaged", damage.damaged, damage.of, parts));
-}
-
 Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& remarks) {
   const auto faces = read_clip_landmarks(clip);
   const media::VideoOptions how{.format = media::PixelFormat::kGrey, .limits = options.limits};
@@ -236,35 +268,42 @@ Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& r
   const auto turn = reader.turn();
   const auto fitted = fit_to_picture(faces, {.width = reader.width(), .height = reader.height()},
                                      turn, options.landmark_picture, clip.landmarks.string());
-  const auto expected = expected_pictures(clip, reader, options.limits);
-  const auto guess = expected ? face_order(*expected, faces.count) : std::nullopt;
-  const auto turn_of_view = fitted.turned ? turn : media::Turn{};
-  const bool sure = options.landmark_picture != LandmarkPicture::kAuto || turn.is_none() ||
-                    fitted.picture == LandmarkPicture::kStored;
-  auto crops = crop_pictures(
-      reader, plan_crops(fitted, guess, expected ? expected->starts_s : std::vector<double>{}),
-      turn_of_view, sure);
-  const auto order = face_order(crops.times, faces.count);
-  check_lengths(crops.times, faces.count, clip, remarks);
-  if (order != guess) {  // Note [Faces of pictures]
+  const bool is_at_25 = std::fabs(reader.source_frame_rate_hz() - media::kFrameRateHz) < 0.01;
+  auto packets = is_at_25 ? std::nullopt : pictures_of_packets(clip, options.limits);
+  const auto guess = packets ? face_order(*packets, faces.count) : std::nullopt;
+  auto plan = plan_crops(fitted, guess, packets ? packets->starts_s : std::vector<double>{});
+  auto crops = crop_pictures(reader, plan, fitted.turned ? turn : media::Turn{});
+  const auto crop_again = [&](const media::Turn& how_turned) {
     media::VideoReader again(clip.video, how);
-    crops =
-        crop_pictures(again, plan_crops(fitted, order, crops.times.starts_s), turn_of_view, sure);
+    return crop_pictures(again, plan, how_turned);
+  };
+  auto times = crops.times;
+  if (std::ssize(times.starts_s) < faces.count) {
+    if (!packets) packets = pictures_of_packets(clip, options.limits);
+    if (packets && std::ssize(packets->starts_s) == faces.count)
+      times = numbered_by_packets(times, *packets).value_or(times);
   }
+  const auto order = face_order(times, faces.count);
+  check_lengths(times, faces.count, clip, remarks);
+  if (order != guess) {  // Note [Faces of pictures]
+    plan = plan_crops(fitted, order, times.starts_s);
+    crops = crop_again(crops.turn);
+  }
+  const bool sure = options.landmark_picture != LandmarkPicture::kAuto || !fitted.turned ||
+                    fitted.picture == LandmarkPicture::kStored;
+  if (!sure) crops = right_way_round(std::move(crops), fitted, clip.landmarks.string(), crop_again);
   remark_on_pictures(crops, fitted, turn, remarks);
   remark_on_track(crops.track, crops.damage, "video", "pictures", remarks);
   return crops;
 }
 
-/// What the clock of the file did to its sound, where it is more than a frame.
-void remark_on_times(const media::AudioSamples& audio, Remarks& remarks) {
-  const auto say = [&](double amount_s, const char* what) {
-    if (amount_s > media::seconds(1)) remarks.add(fmt::format(fmt::runtime(what), amount_s));
-  };
-  say(audio.silence_before_s, "sound begins {:.2f} s after the pictures, silence before it");
-  say(audio.cut_before_s, "sound begins {:.2f} s before the pictures, cut");
-  say(audio.filled_s, "{:.2f} s of holes in the sound filled with silence");
-  say(audio.overlapping_s, "{:.2f} s of overlapping sound left out");
+/// How much of the first frames has sound of the file.
+double heard_s(const media::AudioSamples& audio, std::int64_t num_frames) {
+  std::int64_t sum = 0;
+  for (const auto& [begin, end] : audio.heard) {
+    sum += std::max<std::int64_t>(std::min(end, num_frames * media::kSamplesPerFrame) - begin, 0);
+  }
+  return static_cast<double>(sum) / media::kSampleRateHz;
 }
 
 /// Refuses a clip that is silent for most of its pictures, since its sound ends or never came.
@@ -288,17 +327,9 @@ std::vector<float> read_sound(const SourceClip& clip, const Crops& crops,
   const bool same_file = clip.audio.empty() || clip.audio == clip.video;
   const auto& file = same_file ? clip.video : clip.audio;
   auto audio = media::read_audio(
-      file, {.limits = options.limits, .origin_s = same_file ? crops.start_s : std::nullopt});
-  remark_on_track(audio.track, audio.damage, "sound", "blocks of sound", remarks);
-  remark_on_times(audio, remarks);
-  if (audio.channels_cancel)
-    remarks.add("the channels of the sound cancel out, their mean is silent");
-  const auto within = std::min(std::ssize(audio.samples), num_frames * media::kSamplesPerFrame);
-  check_sound_length(
-      static_cast<double>(within) / media::kSampleRateHz - audio.silence_before_s - audio.filled_s,
-      num_frames, options.min_sound, file.string());
-  if (audio.source_sample_rate_hz != media::kSampleRateHz)
-    remarks.conversions.sample_rate_hz = audio.source_sample_rate_hz;
+      file, {.limits = options.limits, .origin_s = same_file ? crops.times.start_s : std::nullopt});
+  remark_on_sound(audio, remarks);
+  check_sound_length(heard_s(audio, num_frames), num_frames, options.min_sound, file.string());
   const auto excess =
       static_cast<std::int64_t>(audio.samples.size()) - num_frames * media::kSamplesPerFrame;
   if (std::abs(excess) > kWorthSaying) {
@@ -309,21 +340,31 @@ std::vector<float> read_sound(const SourceClip& clip, const Crops& crops,
   return std::move(audio.samples);
 }
 
-/// Empty for a film without sound.
+/// Empty for a film without sound: without a track, or with one that holds nothing.
 std::vector<float> read_sound_if_any(SourceClip clip, const Crops& crops,
                                      const ClipOptions& options, Remarks& remarks) {
+  const auto remarks_on_pictures = remarks;
   try {
     return read_sound(clip, crops, options, remarks);
   } catch (const DataError& error) {
-    if (error.reason() != "no-audio" || !clip.audio.empty()) throw;
+    const bool has_none = error.reason() == "no-audio" || error.reason() == "empty";
+    if (!has_none || !clip.audio.empty()) throw;
   }
-  if (clip.spare.empty()) {
-    remarks.add("without sound");
-    return {};
+  if (!clip.spare.empty()) {
+    clip.audio = clip.spare;
+    remarks.add("sound of the file beside it");
+    try {
+      return read_sound(clip, crops, options, remarks);
+    } catch (const DataError& error) {
+      remarks = remarks_on_pictures;
+      remarks.add(fmt::format("the sound beside it is not used ({})", error.reason()));
+    } catch (const SystemError&) {
+      remarks = remarks_on_pictures;
+      remarks.add("the sound beside it is not used (unreadable)");
+    }
   }
-  clip.audio = clip.spare;
-  remarks.add("sound of the file beside it");
-  return read_sound(clip, crops, options, remarks);
+  remarks.add("without sound");
+  return {};
 }
 
 std::string encode(std::span<const std::uint8_t> pixels, const ClipOptions& options) {

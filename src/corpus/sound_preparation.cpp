@@ -3,6 +3,7 @@
 #include <span>
 
 #include "corpus/clip_text.h"
+#include "corpus/remarks.h"
 #include "raven/core/error.h"
 #include "raven/media/audio_reader.h"
 
@@ -33,10 +34,12 @@ PreparedClip prepare_sound(const SourceClip& clip, const ClipOptions& options) {
                                    .video = {},
                                    .audio = media::encode_wav(part)});
   }
-  prepared.message = "without pictures";
-  if (audio.source_sample_rate_hz != media::kSampleRateHz)
-    prepared.conversions.sample_rate_hz = audio.source_sample_rate_hz;
-  if (segments.size() > 1) prepared.message += "; " + pieces_remark(segments, transcript);
+  Remarks remarks;
+  remarks.add("without pictures");
+  remark_on_sound(audio, remarks);
+  if (segments.size() > 1) remarks.add(pieces_remark(segments, transcript));
+  prepared.message = remarks.text();
+  prepared.conversions = remarks.conversions;
   return prepared;
 }
 

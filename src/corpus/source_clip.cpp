@@ -152,8 +152,7 @@ class Lister {
     if (num_left_out > 0) {
       log::info(
           "{}: {} sound files without a video of their name are left out; a folder that holds "
-          "sound "
-          "alone can be prepared by itself",
+          "sound alone can be prepared by itself",
           folder_.string(), num_left_out);
     }
     std::erase_if(clips_, [](const SourceClip& clip) { return clip.video.empty(); });

@@ -239,6 +239,26 @@ TEST_F(FilmAtRates, TakesTheFaceOfThePictureWhereTheHeaderNamesAnotherRate) {
   expect_right_faces("matroska", MovingFilm::video(times, {1, 100}, {25, 1}));
 }
 
+TEST_F(FilmAtRates, KeepsFacesWithTheirPicturesWhereSomeCannotBeDecoded) {
+  for (const int rate : {25, 30}) {
+    SCOPED_TRACE(rate);
+    auto video = MovingFilm::video(media::regular_times(60), {1, rate}, {rate, 1});
+    video.gop_size = 0;
+    video.packet = [](AVPacket& packet, int number) {
+      if (number == 10 || number == 20) std::fill_n(packet.data, packet.size, std::uint8_t{0xff});
+      return true;
+    };
+    write_bytes(folder() / "a.mkv", media::make_media("matroska", {.video = video}));
+    std::vector<FacePoints> faces;
+    for (int i = 0; i < 60; ++i) faces.push_back(MovingFilm::face(i));
+    write_bytes(landmarks(), file_of(faces));
+    const auto prepared = prepare_written();
+    ASSERT_EQ(prepared.verdict, "ok") << prepared.message;
+    EXPECT_THAT(prepared.message, HasSubstr("2 of 60 pictures damaged"));
+    for (const auto value : shades(prepared.utterances.at(0))) EXPECT_NEAR(value, 154.5, 1.5);
+  }
+}
+
 TEST_F(ClipPreparation, CountsWhatIsInTheFileWhereLandmarksAreOfAnotherLength) {
   const auto prepared = prepare({.frames = 60, .rate_hz = 50, .landmark_frames = 100});
   EXPECT_EQ(prepared.verdict, "landmarks");
@@ -357,20 +377,83 @@ TEST_F(ClipPreparation, CropsTurnedPicturesAsTheyAreShown) {
   }
 }
 
-TEST_F(ClipPreparation, SeesThatAFileAsksForTheOppositeRotation) {
-  // A picture that is plain but for the mouth, which the points see and the asked turn does not.
-  const media::Turn asked{0, 1, -1, 0}, right{0, -1, 1, 0};
-  constexpr PictureSize kStored = {.width = TurnedFilm::kHeight, .height = TurnedFilm::kWidth};
-  const auto face = TurnedFilm::faces().front();
-  media::VideoStreamSpec video{.width = kStored.width, .height = kStored.height};
-  video.times = media::regular_times(TurnedFilm::kFrames);
-  video.pixel = [&](int i, int x, int y) {
-    const auto at = shown_at({static_cast<double>(x), static_cast<double>(y)}, kStored, right);
-    const bool mouth = std::hypot(at.x - face[62].x, at.y - face[62].y) < 14;
-    return mouth ? 200 + (x + y + 20 * i) % 50 : 100;
-  };
+/// A film that asks for a rotation, with something that moves where the mouth would be after the
+/// opposite one, and a plain picture elsewhere.
+class FilmThatMovesTheOtherWayRound : public ClipPreparation {
+ protected:
+  static constexpr media::Turn kAsked{0, 1, -1, 0}, kOpposite{0, -1, 1, 0};
+
+  void SetUp() override {
+    constexpr PictureSize kStored = {.width = TurnedFilm::kHeight, .height = TurnedFilm::kWidth};
+    const auto face = TurnedFilm::faces().front();
+    media::VideoStreamSpec video{.width = kStored.width, .height = kStored.height};
+    video.times = media::regular_times(TurnedFilm::kFrames);
+    video.pixel = [&](int i, int x, int y) {
+      const auto at =
+          shown_at({static_cast<double>(x), static_cast<double>(y)}, kStored, kOpposite);
+      const bool moves = std::hypot(at.x - face[62].x, at.y - face[62].y) < 14;
+      return moves ? 200 + (x + y + 20 * i) % 50 : 100;
+    };
+    constexpr std::int32_t kOne = 1 << 16;
+    video.display_matrix = {0, -kOne, 0, kOne, 0, 0, 0, 0, 1 << 30};
+    write_bytes(
+        folder() / "a.mov",
+        media::make_media(
+            "mov", {.video = video,
+                    .audio = media::AudioStreamSpec{.num_samples = 640 * TurnedFilm::kFrames}}));
+  }
+
+  PreparedClip prepare_with(const std::vector<FacePoints>& faces) {
+    write_bytes(landmarks(), file_of(faces));
+    return prepare_written();
+  }
+
+  static int middle(const PreparedClip& prepared) {
+    const auto crops = parse_npy(bytes_of(prepared.utterances.at(0).video), "video");
+    return std::to_integer<int>(crops.data[48 * 96 + 48]);
+  }
+};
+
+TEST_F(FilmThatMovesTheOtherWayRound, IsTurnedSoWhereThePointsOfTheMouthMove) {
+  auto faces = TurnedFilm::faces();
+  for (std::size_t t = 0; t < faces.size(); ++t) {
+    for (std::size_t i = 54; i < kNumFacePoints; ++i)
+      faces[t][i].y += 1 + std::sin(0.8 * static_cast<double>(t));
+  }
+  const auto prepared = prepare_with(faces);
+  ASSERT_EQ(prepared.verdict, "ok") << prepared.message;
+  EXPECT_THAT(prepared.message, HasSubstr(kAsked.text()));
+  EXPECT_THAT(prepared.message, HasSubstr("taken for a " + kOpposite.text()));
+  EXPECT_GE(middle(prepared), 200);
+  options.landmark_picture = LandmarkPicture::kDisplayed;
+  EXPECT_EQ(middle(prepare_written()), 100);
+}
+
+TEST_F(FilmThatMovesTheOtherWayRound, IsNotTurnedForAStillMouth) {
+  const auto refused = prepare_with(TurnedFilm::faces());
+  EXPECT_EQ(refused.verdict, "rotation");
+  EXPECT_THAT(refused.message, HasSubstr("give --rotation displayed if the mouth is still"));
+  auto faces = TurnedFilm::faces();  // the head moves a little, and a detector is not exact
+  for (std::size_t t = 0; t < faces.size(); ++t) {
+    for (std::size_t i = 0; i < kNumFacePoints; ++i) {
+      faces[t][i].x += 0.3 * std::sin(static_cast<double>(t));
+      faces[t][i].y += 0.02 * std::sin(static_cast<double>(t + 7 * i));
+    }
+  }
+  EXPECT_EQ(prepare_with(faces).verdict, "rotation");
+  options.landmark_picture = LandmarkPicture::kDisplayed;
+  const auto kept = prepare_written();
+  ASSERT_EQ(kept.verdict, "ok") << kept.message;
+  EXPECT_EQ(middle(kept), 100);
+}
+
+TEST_F(ClipPreparation, KeepsAStillMouthWhereNothingMoves) {
+  constexpr media::Turn kAsked{0, 1, -1, 0};
   constexpr std::int32_t kOne = 1 << 16;
+  media::VideoStreamSpec video{.width = TurnedFilm::kHeight, .height = TurnedFilm::kWidth};
+  video.times = media::regular_times(TurnedFilm::kFrames);
   video.display_matrix = {0, -kOne, 0, kOne, 0, 0, 0, 0, 1 << 30};
+  video.pixel = [](int, int x, int y) { return (2 * x + y) % 200; };
   write_bytes(
       folder() / "a.mov",
       media::make_media(
@@ -378,16 +461,8 @@ TEST_F(ClipPreparation, SeesThatAFileAsksForTheOppositeRotation) {
                   .audio = media::AudioStreamSpec{.num_samples = 640 * TurnedFilm::kFrames}}));
   write_bytes(landmarks(), file_of(TurnedFilm::faces()));
   const auto prepared = prepare_written();
-  ASSERT_EQ(prepared.verdict, "ok") << prepared.message;
-  EXPECT_THAT(prepared.message, HasSubstr(asked.text()));
-  EXPECT_THAT(prepared.message, HasSubstr("taken for a " + right.text()));
-  const auto crops = parse_npy(bytes_of(prepared.utterances.at(0).video), "video");
-  EXPECT_GE(std::to_integer<int>(crops.data[48 * 96 + 48]), 200);
-  options.landmark_picture = LandmarkPicture::kDisplayed;
-  const auto forced = prepare_written();
-  EXPECT_EQ(std::to_integer<int>(
-                parse_npy(bytes_of(forced.utterances.at(0).video), "video").data[48 * 96 + 48]),
-            100);
+  EXPECT_EQ(prepared.verdict, "ok") << prepared.message;
+  EXPECT_EQ(prepared.message, kAsked.text() + ", landmarks of the displayed picture");
 }
 
 TEST_F(ClipPreparation, LetsTheUserSayWhichPictureTheLandmarksAreOf) {
@@ -416,6 +491,17 @@ TEST_F(ClipPreparation, UsesTheShorterOfVideoAndLandmarks) {
   EXPECT_THAT(fewer.message, HasSubstr("landmarks of 18 frames, video of 20"));
   const auto more = prepare({.frames = 20, .landmark_frames = 22});
   EXPECT_EQ(more.utterances.at(0).frames, 20);
+}
+
+TEST_F(ClipPreparation, ToleratesTwoLandmarksTooFewAtLowRatesToo) {
+  options.min_sound = 0;
+  for (const std::int64_t count : {38, 39}) {
+    const auto prepared = prepare({.frames = 40, .rate_hz = 12, .landmark_frames = count});
+    EXPECT_EQ(prepared.verdict, "ok") << prepared.message;
+    EXPECT_THAT(prepared.message,
+                HasSubstr(fmt::format("landmarks of {} frames, video of 40", count)));
+  }
+  EXPECT_EQ(prepare({.frames = 40, .rate_hz = 12, .landmark_frames = 37}).verdict, "landmarks");
 }
 
 TEST_F(ClipPreparation, RefusesLandmarksOfAnotherLength) {
@@ -545,6 +631,77 @@ TEST_F(ClipPreparation, FillsHolesOfTheSoundAndSaysSo) {
   const auto lose = [](AVPacket&, int number) { return number < 10 || number >= 20; };
   write_bytes(folder() / "a.mkv", film(0, {.packet = lose}));
   EXPECT_THAT(prepare_written().message, HasSubstr("0.64 s of holes in the sound filled"));
+}
+
+TEST_F(ClipPreparation, CountsNoHolesBeyondThePicturesAgainstTheSound) {
+  write_clip(folder(), "a.mkv", {.frames = 50});
+  const media::VideoStreamSpec video{
+      .width = 128, .height = 128, .times = media::regular_times(50)};
+  const auto sound_losing = [&](double begin_s, double end_s) {
+    media::AudioStreamSpec audio{.num_samples = 10 * 16'000};
+    audio.packet = [=](AVPacket& packet, int) {
+      const auto time_s = static_cast<double>(packet.pts) / 16'000;
+      return time_s < begin_s || time_s >= end_s;
+    };
+    write_bytes(folder() / "a.mkv",
+                media::make_media("matroska", {.video = video, .audio = audio}));
+    return prepare_written();
+  };
+  const auto beyond = sound_losing(4, 8);
+  EXPECT_EQ(beyond.verdict, "ok") << beyond.message;
+  const auto within = sound_losing(0.3, 8);
+  EXPECT_EQ(within.verdict, "short-sound");
+  EXPECT_THAT(within.message, HasSubstr("0.32 s of sound beside 2.00 s of pictures"));
+}
+
+TEST_F(ClipPreparation, TakesATrackThatHoldsNoSoundForNone) {
+  write_clip(folder(), "a.mkv", {.frames = 50});
+  const media::VideoStreamSpec video{
+      .width = 128, .height = 128, .times = media::regular_times(50)};
+  const media::AudioStreamSpec nothing{.packet = [](AVPacket&, int) { return false; }};
+  write_bytes(folder() / "a.mkv",
+              media::make_media("matroska", {.video = video, .audio = nothing}));
+  const auto silent = prepare_written();
+  ASSERT_EQ(silent.verdict, "ok") << silent.message;
+  EXPECT_EQ(silent.message, "without sound");
+  EXPECT_TRUE(silent.utterances.at(0).audio.empty());
+  write_bytes(folder() / "a.wav",
+              media::make_media("wav", {.audio = media::AudioStreamSpec{.num_samples = 32'000}}));
+  const auto spare = prepare_written();
+  EXPECT_EQ(spare.message, "sound of the file beside it");
+  EXPECT_FALSE(spare.utterances.at(0).audio.empty());
+  for (const auto* unusable : {"xxxxxxxxxxxxxxxxxxxx", ""}) {
+    write_bytes(folder() / "a.wav", unusable);
+    const auto without = prepare_written();
+    ASSERT_EQ(without.verdict, "ok") << without.message;
+    EXPECT_THAT(without.message, HasSubstr("the sound beside it is not used ("));
+    EXPECT_THAT(without.message, HasSubstr("; without sound"));
+    EXPECT_TRUE(without.utterances.at(0).audio.empty());
+  }
+}
+
+TEST_F(ClipPreparation, SaysOfSoundWithoutPicturesWhatItSaysOfAFilms) {
+  const auto prepare_sound_of = [&](media::MediaSpec spec) {
+    write_bytes(folder() / "a.mka", media::make_media("matroska", spec));
+    return prepare_written();
+  };
+  const auto tone = [](std::int64_t i, int channel) {
+    return (channel == 0 ? 0.5 : -0.5) * std::sin(0.1 * static_cast<double>(i));
+  };
+  const media::AudioStreamSpec whole{.num_samples = 32'000};
+  EXPECT_EQ(prepare_sound_of({.audio = whole}).message, "without pictures");
+  EXPECT_EQ(prepare_sound_of({.audio = whole, .earlier_audio = whole}).message,
+            "without pictures; 2 sound tracks, number 1 taken");
+  EXPECT_THAT(
+      prepare_sound_of(
+          {.audio = media::AudioStreamSpec{.channels = 2, .num_samples = 32'000, .sample = tone}})
+          .message,
+      HasSubstr("cancel out, their mean is silent"));
+  const auto lose = [](AVPacket&, int number) { return number < 10 || number >= 20; };
+  EXPECT_THAT(
+      prepare_sound_of({.audio = media::AudioStreamSpec{.num_samples = 32'000, .packet = lose}})
+          .message,
+      HasSubstr("0.64 s of holes in the sound filled"));
 }
 
 TEST_F(ClipPreparation, CountsDamagedPictures) {
