@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "core/parse_json.h"
 #include "print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 #include "raven/train/model_source.h"
 #include "raven/weights/inspection.h"

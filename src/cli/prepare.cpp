@@ -23,9 +23,8 @@ constexpr const char* kDescription =
     "frames a second and 16 kHz sound: DIR/manifest.tsv and one list for each subset, DIR/shards "
     "(tar files with an index) and DIR/verdicts.tsv, which says of every clip what became of it. A "
     "film without sound is listed with an empty audio column, for lip reading; the sound files of "
-    "a "
-    "plain folder without any video need no landmarks and are listed with an empty video column, "
-    "for speech recognition.\n"
+    "a plain folder without any video need no landmarks and are listed with an empty video "
+    "column, for speech recognition.\n"
     "\n"
     "A run that was stopped or killed goes on when the same command is given again, and ends with "
     "the same bytes; a later run does only what is missing. Exit code 3: more clips failed than "
@@ -168,9 +167,8 @@ std::vector<Option> options_table() {
        .value = "PICTURE",
        .meaning =
            "where a video asks for a rotation (a phone's), the picture that the landmarks were "
-           "made "
-           "from: as it is stored, or displayed (OpenCV, ffmpeg, MediaPipe); auto decides by the "
-           "points",
+           "made from: as it is stored, or displayed (OpenCV, ffmpeg, MediaPipe); auto decides by "
+           "the points",
        .default_value = "auto",
        .choices = {"auto", "stored", "displayed"}},
       {.name = "--speaker",
@@ -218,8 +216,7 @@ std::vector<Option> options_table() {
       {.name = "--workers",
        .value = "N",
        .meaning = "threads; 0: one for each processor of which the process has a share. Changes no "
-                  "byte of "
-                  "the result",
+                  "byte of the result",
        .kind = ValueKind::kInteger,
        .default_value = "0",
        .range = config::between(0, 4096)},

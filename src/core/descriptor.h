@@ -13,13 +13,17 @@ namespace raven {
 
 class Descriptor {
  public:
+  explicit Descriptor(int value) : value_(value) {}
   Descriptor(const std::filesystem::path& path, int flags, mode_t mode = 0666)
       : value_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
   ~Descriptor() {
     if (value_ >= 0) ::close(value_);
   }
   Descriptor(Descriptor&& other) noexcept : value_(other.release()) {}
-  Descriptor& operator=(Descriptor&&) = delete;
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(value_, other.value_);
+    return *this;
+  }
 
   [[nodiscard]] int value() const { return value_; }
   [[nodiscard]] int release() { return std::exchange(value_, -1); }
@@ -36,6 +40,10 @@ Descriptor open_regular_file(const std::filesystem::path& file);
 
 /// Bytes read, 0 at the end. Throws SystemError.
 std::size_t read_some(int descriptor, const std::filesystem::path& file, std::span<char> block);
+
+/// N when `path` itself is /proc/<this process>/fd/N, as what /dev/stdout leads to is; -1
+/// otherwise.
+int descriptor_at(const std::filesystem::path& path);
 
 /// A file without a name, to write and read. -1 with errno where none can be made.
 int open_unnamed_file();

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -33,6 +34,22 @@ Descriptor open_to_read(const fs::path& file, FileKind kind) {
   return in;
 }
 
+/// Where /dev/stdin, /dev/fd/N or a link to one of them leads, the descriptor itself is duplicated:
+/// a socket there cannot be opened anew. Empty for another file.
+Descriptor duplicate_of(fs::path file) {
+  constexpr int kMostLinks = 40;  // the kernel's own limit
+  std::error_code code;
+  for (int links = 0; links < kMostLinks && fs::is_symlink(fs::symlink_status(file, code));
+       ++links) {
+    if (const int number = descriptor_at(file); number >= 0)
+      return Descriptor(::fcntl(number, F_DUPFD_CLOEXEC, 3));
+    const auto next = fs::read_symlink(file, code);
+    if (code) break;
+    file = parent_of(file) / next;
+  }
+  return Descriptor(-1);
+}
+
 }  // namespace
 
 Descriptor open_regular_file(const fs::path& file) {
@@ -52,6 +69,16 @@ std::size_t read_some(int descriptor, const fs::path& file, std::span<char> bloc
   }
 }
 
+int descriptor_at(const fs::path& path) {
+  std::error_code error;
+  const auto folder = fs::canonical(parent_of(path), error);
+  if (error || folder != fmt::format("/proc/{}/fd", ::getpid())) return -1;
+  const auto name = path.filename().string();
+  int number = -1;
+  const auto [end, code] = std::from_chars(name.data(), name.data() + name.size(), number);
+  return code == std::errc() && end == name.data() + name.size() ? number : -1;
+}
+
 int open_unnamed_file() {
   std::error_code code;
   const auto folder = fs::temp_directory_path(code);
@@ -68,15 +95,19 @@ int open_unnamed_file() {
 GivenFile::GivenFile(const fs::path& file) : path_(file) {
   std::error_code ignored;
   const auto type = fs::status(file, ignored).type();
-  if (type != fs::file_type::fifo && type != fs::file_type::character) return;
-  const Descriptor in(file, O_RDONLY | O_NOCTTY);
+  const bool is_stream = type == fs::file_type::fifo || type == fs::file_type::character ||
+                         type == fs::file_type::socket;
+  if (!is_stream) return;
+  auto in = duplicate_of(file);
+  if (in.value() < 0) in = Descriptor(file, O_RDONLY | O_NOCTTY);
   if (in.value() < 0) throw_system_error("open", file, errno);
-  copy_ = open_unnamed_file();
-  if (copy_ < 0) throw_system_error("copy", file, errno);
-  path_ = fmt::format("/proc/self/fd/{}", copy_);
+  Descriptor copy(open_unnamed_file());
+  if (copy.value() < 0) throw_system_error("copy", file, errno);
+  path_ = fmt::format("/proc/self/fd/{}", copy.value());
   std::vector<char> block(1 << 20);
   while (const auto count = read_some(in.value(), file, block))
-    write_all(copy_, file, {block.data(), count});
+    write_all(copy.value(), file, {block.data(), count});
+  copy_ = copy.release();
 }
 
 GivenFile::~GivenFile() {

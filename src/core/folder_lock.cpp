@@ -1,3 +1,5 @@
+#include "raven/core/folder_lock.h"
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <fstream>
@@ -72,17 +71,6 @@ fs::path drawn_path(const fs::path& target) {
   return target.parent_path() /
          fmt::format("{}{}{}{}{}", name.substr(0, kLongestName - kAddedBytes), kMark, machine(),
                      hexadecimal(static_cast<std::uint32_t>(source()), kDrawnDigits), kEnding);
-}
-
-/// N when `path` is /proc/<this process>/fd/N, as /dev/stdout is; -1 otherwise.
-int descriptor_at(const fs::path& path) {
-  std::error_code error;
-  const auto folder = fs::canonical(parent_of(path), error);
-  if (error || folder != fmt::format("/proc/{}/fd", ::getpid())) return -1;
-  const auto name = path.filename().string();
-  int number = -1;
-  const auto [end, code] = std::from_chars(name.data(), name.data() + name.size(), number);
-  return code == std::errc() && end == name.data() + name.size() ? number : -1;
 }
 
 /// The path itself, not what a link there leads to, is still the open file.

@@ -13,6 +13,7 @@
 #include "data/preparation_record.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/folder_lock.h"
 #include "raven/core/processors.h"
 #include "raven/core/utf8.h"
 #include "raven/data/shard.h"

@@ -7,10 +7,10 @@
 #include <set>
 #include <string_view>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/new_file.h"
-#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 
 namespace raven::data {

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 
 namespace raven::evaluation {

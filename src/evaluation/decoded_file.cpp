@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
-#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 
 namespace raven::evaluation {

@@ -10,6 +10,7 @@
 #include "evaluation/utterance_groups.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/folder_lock.h"
 #include "raven/core/log.h"
 #include "raven/core/processors.h"
 #include "raven/data/labels.h"

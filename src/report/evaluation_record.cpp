@@ -6,9 +6,9 @@
 #include <charconv>
 #include <limits>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/core/parse_json.h"
 #include "report/json_fields.h"
 #include "report/lines.h"
 #include "report/links.h"

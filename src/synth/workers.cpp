@@ -18,6 +18,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/folder_lock.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
 #include "raven/core/processors.h"

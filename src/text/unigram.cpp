@@ -9,9 +9,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/lines.h"
-#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 #include "raven/text/tokenizer.h"
 #include "raven/text/words.h"

@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/core/parse_json.h"
 
 namespace raven::train {
 namespace {

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <variant>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
-#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 #include "raven/train/checkpoint.h"
 

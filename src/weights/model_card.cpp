@@ -4,10 +4,10 @@
 #include <variant>
 #include <vector>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
-#include "raven/core/parse_json.h"
 #include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
 #include "raven/weights/inspection.h"

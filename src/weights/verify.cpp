@@ -2,9 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
-#include "raven/core/parse_json.h"
 #include "raven/core/utf8.h"
 #include "raven/weights/inspection.h"
 #include "raven/weights/weights_file.h"

@@ -101,6 +101,35 @@ TEST(Files, AGivenPipeCanBeReadMoreThanOnce) {
   close(ends[0]);
 }
 
+int count_descriptors() {
+  const std::filesystem::directory_iterator open("/proc/self/fd");
+  return static_cast<int>(std::distance(begin(open), end(open)));
+}
+
+TEST(Files, AGivenSocketIsRead) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+  ASSERT_EQ(write(ends[1], "content", 7), 7);
+  close(ends[1]);
+  const TemporaryFolder folder;
+  const auto link = folder.path() / "link";
+  std::filesystem::create_symlink("/dev/fd/" + std::to_string(ends[0]), link);
+  const GivenFile file(link);
+  EXPECT_EQ(read_file(file.path()), "content");
+  close(ends[0]);
+}
+
+TEST(Files, AGivenPipeThatCannotBeCopiedLeavesNothingOpen) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const auto before = count_descriptors();
+  // Written to, but not read from: the copy fails after it was opened.
+  EXPECT_THROW(GivenFile("/dev/fd/" + std::to_string(ends[1])), SystemError);
+  EXPECT_EQ(count_descriptors(), before);
+  close(ends[0]);
+  close(ends[1]);
+}
+
 TEST(Files, MakesFoldersWithTheirParents) {
   const TemporaryFolder folder;
   make_folders(folder.path() / "a/b/../c/");
@@ -117,125 +146,6 @@ TEST(Files, ChecksumsOfFileAndBytesAgree) {
   write_file_atomically(folder.path() / "a", content);
   EXPECT_EQ(checksum_file(folder.path() / "a"), checksum(content));
   EXPECT_EQ(checksum_text(checksum("")), "2d06800538d394c2");  // published value of XXH3 of nothing
-}
-
-TEST(FolderLock, RefusesASecondOwnerByName) {
-  const TemporaryFolder folder;
-  const FolderLock lock(folder.path());
-  const pid_t child = fork();
-  if (child == 0) {
-    try {
-      const FolderLock second(folder.path());
-      _exit(1);
-    } catch (const ConfigError& error) {
-      const bool named = std::string(error.what()).find("process " + std::to_string(getppid())) !=
-                         std::string::npos;
-      _exit(named ? 0 : 2);
-    }
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
-}
-
-/// What a process that comes second is told; empty when it gets the lock.
-std::string refusal_of_a_second(const std::filesystem::path& folder) {
-  std::array<int, 2> ends{};
-  if (pipe(ends.data()) != 0) std::abort();
-  const pid_t child = fork();
-  if (child == 0) {
-    std::string text;
-    try {
-      const FolderLock second(folder);
-    } catch (const std::exception& error) {
-      text = error.what();
-    }
-    _exit(write(ends[1], text.data(), text.size()) < 0 ? 1 : 0);
-  }
-  close(ends[1]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_EQ(status, 0);
-  std::array<char, 1024> text{};
-  const auto count = read(ends[0], text.data(), text.size());
-  close(ends[0]);
-  return {text.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
-}
-
-TEST(FolderLock, RemovingItsFileLetsNoSecondOwnerIn) {
-  const TemporaryFolder folder;
-  const FolderLock lock(folder.path());
-  std::filesystem::remove(folder.path() / ".lock");
-  EXPECT_NE(refusal_of_a_second(folder.path()).find("is in use by another process"),
-            std::string::npos);
-  std::ofstream(folder.path() / ".lock") << "someone";
-  EXPECT_NE(refusal_of_a_second(folder.path()).find("is in use by someone"), std::string::npos);
-}
-
-TEST(FolderLock,
-     RefusesWhereOnlyItsFileIsLocked) {  // as versions before do, and network file systems
-  const TemporaryFolder folder;
-  const int file = open((folder.path() / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  ASSERT_EQ(flock(file, LOCK_EX), 0);
-  EXPECT_NE(refusal_of_a_second(folder.path()).find("is in use by"), std::string::npos);
-  close(file);
-  EXPECT_EQ(refusal_of_a_second(folder.path()), "");
-}
-
-TEST(FolderLock, AChildThatLeavesItToItsParentDoesNotHoldIt) {
-  const TemporaryFolder folder;
-  std::array<int, 2> ready{}, end{};
-  ASSERT_EQ(pipe(ready.data()), 0);
-  ASSERT_EQ(pipe(end.data()), 0);
-  pid_t child = 0;
-  {
-    const FolderLock lock(folder.path());
-    child = fork();
-    if (child == 0) {
-      lock.leave_to_parent();
-      char byte = 0;
-      _exit(write(ready[1], "x", 1) == 1 && read(end[0], &byte, 1) == 1 ? 0 : 1);
-    }
-    char byte = 0;
-    ASSERT_EQ(read(ready[0], &byte, 1), 1);
-    EXPECT_NE(refusal_of_a_second(folder.path()), "");
-  }
-  EXPECT_EQ(refusal_of_a_second(folder.path()), "");
-  ASSERT_EQ(write(end[1], "x", 1), 1);
-  waitpid(child, nullptr, 0);
-}
-
-TEST(FolderLock, EndsWithItsOwner) {
-  const TemporaryFolder folder;
-  { const FolderLock lock(folder.path()); }
-  EXPECT_NO_THROW(FolderLock{folder.path()});
-}
-
-/// In this process flock() now fails as on a file system without locks.
-void take_locks_away(int code) {
-  const sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_flock, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(code)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  const sock_fprog filter{.len = std::size(program), .filter = const_cast<sock_filter*>(program)};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
-    std::abort();
-  }
-}
-
-TEST(FolderLock, WarnsAndGoesOnWhereThereAreNoLocks) {
-  const TemporaryFolder folder;
-  for (const int code : {ENOSYS, ENOLCK, EOPNOTSUPP}) {
-    EXPECT_EXIT(
-        {
-          take_locks_away(code);
-          const FolderLock lock(folder.path());
-          std::_Exit(0);
-        },
-        testing::ExitedWithCode(0), "");
-  }
 }
 
 }  // namespace

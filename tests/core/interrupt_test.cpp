@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ class Watching {
     if (::pipe(told_.data()) != 0) std::abort();
     child_ = ::fork();
     if (child_ == 0) {
+      std::signal(SIGHUP, SIG_DFL);  // as nohup leaves it ignored
       before();
       const auto stop = watch_signals();
       tell(0);
@@ -47,8 +49,11 @@ class Watching {
   }
 
   void send(int number) const { ::kill(child_, number); }
-  /// The next thing that it tells; -1 when it has ended.
+  /// The next thing that it tells; -1 when it has ended, or tells nothing for long.
   int heard() const {
+    constexpr int kLong_ms = 60'000;
+    pollfd told{.fd = told_[0], .events = POLLIN, .revents = 0};
+    if (::poll(&told, 1, kLong_ms) != 1) return -1;
     char number = 0;
     return ::read(told_[0], &number, 1) == 1 ? number : -1;
   }

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "raven/core/parse_json.h"
+#include "core/parse_json.h"
 
 namespace raven {
 namespace {

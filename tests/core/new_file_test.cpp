@@ -22,6 +22,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/folder_lock.h"
 #include "support/temporary_folder.h"
 
 namespace raven {
@@ -292,11 +293,19 @@ void let_fail(int number, int code) {
   }
 }
 
+#ifdef __NR_rename
+constexpr int kRenameCall = __NR_rename;
+#elif defined(__NR_renameat)
+constexpr int kRenameCall = __NR_renameat;  // what the C library calls elsewhere
+#else
+constexpr int kRenameCall = __NR_renameat2;
+#endif
+
 TEST(NewFile, WhereACallFailsTheOldContentStandsAndNothingIsLeft) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "a";
   write_file_atomically(file, "old");
-  for (const int call : {__NR_openat, __NR_write, __NR_pwrite64, __NR_fsync, __NR_rename}) {
+  for (const int call : {__NR_openat, __NR_write, __NR_pwrite64, __NR_fsync, kRenameCall}) {
     for (const int code : {ENOSPC, EROFS, EIO, EDQUOT, EFBIG}) {
       const auto status = status_of([&] {
         let_fail(call, code);

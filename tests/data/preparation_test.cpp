@@ -15,6 +15,7 @@
 #include "corpus/make_corpus.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/folder_lock.h"
 #include "raven/core/random.h"
 #include "raven/data/manifest.h"
 #include "raven/data/shard.h"

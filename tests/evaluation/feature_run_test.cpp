@@ -9,6 +9,7 @@
 #include "evaluation/tiny_encoder.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/folder_lock.h"
 #include "raven/data/sample_reader.h"
 #include "raven/train/finetune_task.h"
 #include "support/temporary_folder.h"

@@ -1,4 +1,4 @@
-// Files that are whole or absent, checksums, and folders with one owner.
+// Files that are whole or absent, and checksums.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,8 @@ std::string read_file(const std::filesystem::path& file,
                       FileKind kind = FileKind::kRegular);
 
 /// A file that the user has named and that is read at several places, or more than once: what comes
-/// through a pipe is copied first, to a file without a name. Throws SystemError.
+/// through a pipe, or a socket as standard input, is copied first, to a file without a name. Throws
+/// SystemError.
 class GivenFile {
  public:
   explicit GivenFile(const std::filesystem::path& file);
@@ -69,27 +70,5 @@ std::string checksum_text(std::uint64_t value);
 /// Throws SystemError "cannot <action> <path>: <reason>" for an errno, with a hint where one helps.
 [[noreturn]] void throw_system_error(const char* action, const std::filesystem::path& path,
                                      int code);
-
-/// Ownership of a folder by one process: locks on the folder itself and on `<folder>/.lock`, which
-/// says whose they are (flock; they end with the process, also when that is killed). Throws
-/// ConfigError naming the owner's host, process and start when taken.
-class FolderLock {
- public:
-  explicit FolderLock(const std::filesystem::path& folder);
-  ~FolderLock();
-  FolderLock(FolderLock&& other) noexcept;
-  FolderLock& operator=(FolderLock&& other) noexcept;
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
-  /// In a child of fork(), which holds the lock as well: from here on the parent alone does.
-  void leave_to_parent() const;
-
- private:
-  void close();
-
-  mutable int folder_ = -1, file_ = -1;
-  std::filesystem::path owned_;
-};
 
 }  // namespace raven

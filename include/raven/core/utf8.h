@@ -37,7 +37,8 @@ std::string printable(std::string_view text);
 std::string for_terminal(std::string_view text);
 
 /// The same text where it is UTF-8, else printable(text): fit for files that hold UTF-8 alone
-/// (JSON) and are read back, where different texts must stay different.
+/// (JSON). What was read back can be written again and stays the same. Texts that are UTF-8 stay
+/// different; another one may become equal to one of those that has its %XX in it.
 std::string as_utf8(std::string_view text);
 
 }  // namespace raven

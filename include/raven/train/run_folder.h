@@ -9,6 +9,7 @@
 
 #include "raven/config/schema.h"
 #include "raven/core/files.h"
+#include "raven/core/folder_lock.h"
 #include "raven/train/run_files.h"
 
 namespace raven::train {
