@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -21,6 +22,14 @@ class OpenCount {
   ~OpenCount() { ::close(descriptor_); }
   OpenCount(const OpenCount&) = delete;
   OpenCount& operator=(const OpenCount&) = delete;
+
+  /// True once something has happened to the file; false when nothing did for so long.
+  [[nodiscard]] bool wait(int milliseconds) const {
+    struct pollfd one {
+      .fd = descriptor_, .events = POLLIN, .revents = 0
+    };
+    return ::poll(&one, 1, milliseconds) > 0;
+  }
 
   /// Since the last call, or the making.
   int take() {
