@@ -32,17 +32,17 @@ frames_of() { awk -F '\t' 'NR == 1 {for (i = 1; i <= NF; ++i) if ($i == "frames"
 
 make_data() {
   [ -d "$work/data" ] && return
-  "$new" synth --out "$work/corpus" --utterances 60 --speakers 6 --seed 1 >>"$work/log" 2>&1 || fail "raven synth ended with an error"
+  "$new" synth --out "$work/corpus" --utterances 150 --speakers 6 --seed 1 >>"$work/log" 2>&1 || fail "raven synth ended with an error"
   "$new" prepare "$work/corpus" --out "$work/data" >>"$work/log" 2>&1 || fail "raven prepare ended with an error"
 }
 measure() {  # WORK RAVEN: frames per second
   case $1 in
-    step) bench "$2" bench step --config quickstart.yaml device=cpu --threads 2 --steps 30 --warmup 3 | number frames_per_s ;;
-    finetune) bench "$2" bench finetune --config finetune/quickstart_video.yaml device=cpu --threads 2 --steps 30 --warmup 3 | number frames_per_s ;;
+    step) bench "$2" bench step --config quickstart.yaml device=cpu --threads 2 --steps 60 --warmup 5 | number frames_per_s ;;
+    finetune) bench "$2" bench finetune --config finetune/quickstart_video.yaml device=cpu --threads 2 --steps 60 --warmup 5 | number frames_per_s ;;
     decode) bench "$2" bench decode --frames 60 --utterance-length 60 --threads 1 device=cpu --beam-size 10 --steps 3 --warmup 1 | number frames_per_s ;;
     loader)
       make_data
-      local rounds=40 result
+      local rounds=300 result
       result=$(bench "$2" bench loader --manifest "$work/data/pretrain.tsv" --config quickstart.yaml data.workers=0 --steps $rounds --warmup 1)
       printf '%s' "$result" | number frames_per_s_total ;;
     prepare)
