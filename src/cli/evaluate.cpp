@@ -47,9 +47,8 @@ fs::path results_folder(const EvaluateConfig& config, const fs::path& model,
 
 /// Throws ConfigError when the sets lack what the model sees or hears, or it does not hear noise.
 void check_modality(const EvaluateConfig& config, const std::string& model,
-                    const evaluation::LoadedRecognizer& loaded,
-                    const std::vector<evaluation::EvaluationSet>& sets) {
-  const bool hears = loaded.recognizer->options().modality == models::Modality::kAudio;
+                    config::Modality modality, const std::vector<evaluation::EvaluationSet>& sets) {
+  const bool hears = modality == config::Modality::kAudio;
   if (config.noise.kind != config::NoiseKind::kNone && !hears) {
     throw ConfigError(
         fmt::format("noise.kind is {}, but {} reads lips and hears nothing; evaluate it by itself",
@@ -62,13 +61,15 @@ void check_modality(const EvaluateConfig& config, const std::string& model,
   }
 }
 
-/// Every model, before the first of them decodes anything.
-std::vector<evaluation::LoadedRecognizer> load_all(
+/// Every model, before the first of them decodes anything. Each is read once, and the network of
+/// one alone is in memory at a time.
+std::vector<evaluation::RecognizerFile> open_all(
     const EvaluateConfig& config, const std::vector<evaluation::EvaluationSet>& sets) {
-  std::vector<evaluation::LoadedRecognizer> all;
+  std::vector<evaluation::RecognizerFile> all;
   for (const auto& model : config.model) {
-    all.push_back(evaluation::load_recognizer(model));
-    check_modality(config, model, all.back(), sets);
+    all.push_back(evaluation::open_recognizer(model));
+    check_modality(config, model, all.back().config.model.modality, sets);
+    if (config.model.size() > 1) evaluation::load_recognizer(all.back());  // or says what is wrong
   }
   return all;
 }
@@ -87,11 +88,11 @@ ExitCode evaluate(const Arguments& arguments) {
   const auto device = train::choose_device(config.device, cuda_library_problem());
   const auto sets = evaluation::evaluation_sets(config);
   const auto models = config.model;
-  auto recognizers = load_all(config, sets);
+  const auto files = open_all(config, sets);
   std::set<fs::path> used;
   for (std::size_t m = 0; m < models.size(); ++m) {
     const auto& model = models[m];
-    auto loaded = std::move(recognizers[m]);  // and gone when it is done
+    auto loaded = evaluation::load_recognizer(files[m]);
     config = load(loaded.decoding);
     std::map<std::string, std::vector<evaluation::Group>> levels;  // by list
     for (const auto& set : sets) {

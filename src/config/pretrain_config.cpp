@@ -39,9 +39,9 @@ void check_losses(const LossConfig& loss, const TeacherConfig& teacher) {
   if (!loss.has_any()) {
     std::vector<std::string_view> names;
     for (const auto& term : kLossTerms) names.push_back(term.name);
-    throw RuleError("loss", fmt::format("every weight in loss ({}) is 0, so nothing would be "
-                                        "learned",
-                                        fmt::join(names, ", ")));
+    throw RuleError("loss",
+                    fmt::format("every weight in loss ({}) is 0, so nothing would be learned",
+                                fmt::join(names, ", ")));
   }
   // A modality whose student learns nothing still serves as a teacher, but only a fixed one can
   // teach.

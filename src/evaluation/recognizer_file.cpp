@@ -69,22 +69,36 @@ std::vector<std::string> decoding_of(const Source& source) {
 
 }  // namespace
 
-LoadedRecognizer load_recognizer(const fs::path& path) {
-  const auto source = read_source(path);
+RecognizerFile open_recognizer(const fs::path& path) {
+  auto source = read_source(path);
   auto units = text::Units::parse(required(source, "units"), source.file.string() + ", units");
   auto config = model_config(source.file, source.content.metadata, required(source, "modality"));
   check_encoder_sizes(source.file, source.content, "encoder.", config);
   check_decoder_sizes(source.file, source.content, config, units.size());
-  auto recognizer = train::make_recognizer(config, units.size());
-  train::load_strictly(source.content, nn::state_dict(*recognizer), source.file.string());
-  recognizer->eval();
-  return {.recognizer = recognizer,
+  auto decoding = decoding_of(source);
+  return {.file = std::move(source.file),
+          .folder = std::move(source.folder),
+          .content = std::move(source.content),
           .units = std::move(units),
           .config = std::move(config),
-          .decoding = decoding_of(source),
-          .file = source.file,
-          .checksum = checksum_text(source.content.mapping->checksum()),
-          .folder = source.folder};
+          .decoding = std::move(decoding)};
+}
+
+LoadedRecognizer load_recognizer(const RecognizerFile& opened) {
+  auto recognizer = train::make_recognizer(opened.config, opened.units.size());
+  train::load_strictly(opened.content, nn::state_dict(*recognizer), opened.file.string());
+  recognizer->eval();
+  return {.recognizer = recognizer,
+          .units = opened.units,
+          .config = opened.config,
+          .decoding = opened.decoding,
+          .file = opened.file,
+          .checksum = checksum_text(opened.content.mapping->checksum()),
+          .folder = opened.folder};
+}
+
+LoadedRecognizer load_recognizer(const fs::path& path) {
+  return load_recognizer(open_recognizer(path));
 }
 
 }  // namespace raven::evaluation

@@ -56,8 +56,8 @@ std::string curves_section(const Runs& runs) {
   if (thinned) {
     out +=
         "<p class=\"soft\">There are more reports than a picture can show: lines are means of "
-        "neighbouring "
-        "ones, bands reach from the lowest to the highest. The tables hold exact values.</p>\n";
+        "neighbouring ones, bands reach from the lowest to the highest. The tables hold exact "
+        "values.</p>\n";
   }
   for (const auto& group : kGroups) {
     std::string figures;

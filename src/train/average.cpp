@@ -4,10 +4,9 @@
 #include "raven/train/model_source.h"
 
 namespace raven::train {
+namespace {
 
 namespace fs = std::filesystem;
-
-namespace {
 
 ModelSource open(const fs::path& path) {
   auto source = open_source(path, Wanted::kCheckpoint);
@@ -60,10 +59,6 @@ Mean average(const std::vector<fs::path>& files) {
   Mean result{.file = std::move(mean), .first = first.path, .first_state = std::move(first.state)};
   if (last_state) result.last_step = last_state->step;
   return result;
-}
-
-weights::TensorFile average_files(const std::vector<fs::path>& files) {
-  return average(files).file;
 }
 
 }  // namespace raven::train

@@ -417,7 +417,7 @@ void FinetuneTask::export_results(const fs::path& run) {
   }
   std::vector<fs::path> folders;
   for (const auto step : steps) folders.push_back(checkpoints.path_of(step));
-  auto file = average_files(folders);
+  auto file = average(folders).file;
   file.metadata = recognizer_metadata(flatten(config_), units_);
   file.metadata["averaged_checkpoints"] = fmt::format("{}", folders.size());
   file.metadata["step"] = fmt::format("{}", steps.back());

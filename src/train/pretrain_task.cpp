@@ -166,8 +166,8 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
     targets = model_->targets(input);
   }
   if (measure) {
-    measure_targets(targets.video, input.valid, "video", part.measures);
-    measure_targets(targets.audio, input.valid, "audio", part.measures);
+    for (const auto modality : config::kModalities)
+      measure_targets(targets.of(modality), input.valid, modality_name(modality), part.measures);
   }
   for (const auto student : config::kModalities) {  // one graph is gone before the next begins
     std::vector<models::TermOutput> terms;

@@ -31,8 +31,7 @@ SafetensorsHeader read_header(std::string_view bytes, const std::string& source,
     throw CheckpointError(fmt::format(
         "{}: its metadata, or a tensor's name, type or shape, are damaged: their SHA-256 is not "
         "the one that the file lists; fetch or write the file again (who changed metadata on "
-        "purpose "
-        "removes '{}' from them)",
+        "purpose removes '{}' from them)",
         source, kMetadataHash));
   }
   return header;

@@ -2,10 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +15,7 @@
 #include <fstream>
 
 #include "raven/core/error.h"
+#include "support/failing_call.h"
 #include "support/temporary_folder.h"
 
 namespace raven {
@@ -115,26 +113,12 @@ TEST(FolderLock, EndsWithItsOwner) {
   EXPECT_NO_THROW(FolderLock{folder.path()});
 }
 
-/// In this process flock() now fails as on a file system without locks.
-void take_locks_away(int code) {
-  const sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_flock, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(code)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  const sock_fprog filter{.len = std::size(program), .filter = const_cast<sock_filter*>(program)};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
-    std::abort();
-  }
-}
-
 TEST(FolderLock, WarnsAndGoesOnWhereThereAreNoLocks) {
   const TemporaryFolder folder;
   for (const int code : {ENOSYS, ENOLCK, EOPNOTSUPP}) {
     EXPECT_EXIT(
         {
-          take_locks_away(code);
+          let_fail(__NR_flock, code);
           const FolderLock lock(folder.path());
           std::_Exit(0);
         },

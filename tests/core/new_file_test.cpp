@@ -2,9 +2,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,7 +11,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <set>
@@ -23,6 +19,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/folder_lock.h"
+#include "support/failing_call.h"
 #include "support/temporary_folder.h"
 
 namespace raven {
@@ -277,20 +274,6 @@ TEST(NewFile, NoticesThatItWasExchanged) {
   fs::create_symlink("/etc/passwd", out.path());
   EXPECT_THROW(out.commit(), SystemError);
   EXPECT_EQ(read_file(file), "old");
-}
-
-/// In this process the system call now fails.
-void let_fail(int number, int code) {
-  const sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(number), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(code)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  const sock_fprog filter{.len = std::size(program), .filter = const_cast<sock_filter*>(program)};
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
-    std::abort();
-  }
 }
 
 #ifdef __NR_rename

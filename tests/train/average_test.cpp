@@ -23,7 +23,7 @@ class Average : public testing::Test {
   }
   static std::string problem(const std::vector<fs::path>& files) {
     try {
-      average_files(files);
+      average(files);
     } catch (const Error& error) {
       return error.what();
     }
@@ -35,19 +35,19 @@ class Average : public testing::Test {
 TEST_F(Average, IsTheMeanAndIntegersRoundDown) {
   const auto one = write("a", {torch::tensor({1.0F, 2.0F}), torch::tensor({3, -3})});
   const auto two = write("b", {torch::tensor({2.0F, 6.0F}), torch::tensor({4, -4})});
-  const auto mean = average_files({one, two});
+  const auto mean = average({one, two}).file;
   EXPECT_TRUE(torch::equal(mean.at("t0"), torch::tensor({1.5F, 4.0F})));
   EXPECT_TRUE(torch::equal(mean.at("t1"), torch::tensor({3, -4})));
 }
 
 TEST_F(Average, OfOneIsItself) {
   const auto tensor = torch::randn({5});
-  EXPECT_TRUE(torch::equal(average_files({write("a", {tensor})}).at("t0"), tensor));
+  EXPECT_TRUE(torch::equal(average({write("a", {tensor})}).file.at("t0"), tensor));
 }
 
 TEST_F(Average, KeepsTypes) {
   const auto half = torch::ones({2}, torch::kBFloat16);
-  EXPECT_EQ(average_files({write("a", {half}), write("b", {half})}).at("t0").scalar_type(),
+  EXPECT_EQ(average({write("a", {half}), write("b", {half})}).file.at("t0").scalar_type(),
             torch::kBFloat16);
 }
 

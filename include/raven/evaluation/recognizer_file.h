@@ -8,6 +8,7 @@
 #include "raven/config/finetune_config.h"
 #include "raven/models/recognizer.h"
 #include "raven/text/units.h"
+#include "raven/weights/safetensors.h"
 
 namespace raven::evaluation {
 
@@ -22,11 +23,25 @@ struct LoadedRecognizer {
   std::filesystem::path folder;       // where results belong: the run, or the file's folder
 };
 
+/// A recognizer's file, opened and verified, of which no network was made yet. The tensors of a
+/// .safetensors file take no memory before they are used.
+struct RecognizerFile {
+  std::filesystem::path file, folder;  // as in LoadedRecognizer
+  weights::TensorFile content;
+  text::Units units;
+  config::FinetuneConfig config;
+  std::vector<std::string> decoding;
+};
+
 /// `path`: a recognizer .safetensors file, one that `raven import` would take (.pth), a run's
 /// folder (its finished recognizer, else its newest checkpoint) or a checkpoint folder of
 /// fine-tuning. Units that the file does not hold are read beside it (text::Units::beside). Throws
 /// CheckpointError when it is none of these, lacks what it needs, or has tensors that do not fit
 /// its own settings.
 LoadedRecognizer load_recognizer(const std::filesystem::path& path);
+
+/// The same in two steps.
+RecognizerFile open_recognizer(const std::filesystem::path& path);
+LoadedRecognizer load_recognizer(const RecognizerFile& opened);
 
 }  // namespace raven::evaluation

@@ -24,7 +24,5 @@ struct Mean {
 /// differ, ConfigError when there is nothing to average. At most two files are in memory at once.
 /// Each path is a checkpoint, a run (its newest one) or a .safetensors file, and is opened once.
 Mean average(const std::vector<std::filesystem::path>& files);
-/// Its file alone.
-weights::TensorFile average_files(const std::vector<std::filesystem::path>& files);
 
 }  // namespace raven::train
