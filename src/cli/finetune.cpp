@@ -15,7 +15,7 @@
 #include "raven/data/subset.h"
 #include "raven/doctor/memory.h"
 #include "raven/text/tokenizer.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 #include "raven/train/device.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/run_folder.h"

@@ -16,7 +16,7 @@
 #include "raven/report/metric_names.h"
 #include "raven/text/error_rate.h"
 #include "raven/train/average.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 #include "raven/train/device.h"
 #include "raven/train/encoder_source.h"
 #include "raven/train/run_folder.h"

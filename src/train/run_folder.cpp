@@ -14,7 +14,7 @@
 #include "core/parse_json.h"
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 
 namespace raven::train {
 namespace {

@@ -8,7 +8,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/sha256.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/model_export.h"
 #include "raven/weights/pytorch_writer.h"

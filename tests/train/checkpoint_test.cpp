@@ -1,4 +1,4 @@
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

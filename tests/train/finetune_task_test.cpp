@@ -7,7 +7,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/nn/state_dict.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 #include "raven/train/updater.h"
 #include "raven/weights/model_card.h"
 #include "support/temporary_folder.h"

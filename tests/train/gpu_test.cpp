@@ -9,7 +9,7 @@
 #include "raven/core/error.h"
 #include "raven/data/loader.h"
 #include "raven/nn/state_dict.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 #include "raven/train/device.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/trainer.h"

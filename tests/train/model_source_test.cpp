@@ -4,6 +4,7 @@
 
 #include "raven/core/error.h"
 #include "raven/train/average.h"
+#include "raven/train/checkpoint_folder.h"
 #include "raven/train/encoder_source.h"
 #include "raven/train/model_export.h"
 #include "raven/weights/pytorch_writer.h"

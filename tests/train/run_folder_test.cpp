@@ -5,7 +5,7 @@
 
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 #include "support/temporary_folder.h"
 
 namespace raven::train {

@@ -14,7 +14,7 @@
 #include "raven/config/run_config.h"
 #include "raven/data/loader.h"
 #include "raven/doctor/other_work.h"
-#include "raven/train/checkpoint.h"
+#include "raven/train/checkpoint_folder.h"
 #include "raven/train/finite_watch.h"
 #include "raven/train/metrics.h"
 #include "raven/train/run_folder.h"
