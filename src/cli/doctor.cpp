@@ -139,9 +139,19 @@ void add(Findings& findings, Findings more) {
   std::move(more.begin(), more.end(), std::back_inserter(findings));
 }
 
+/// Bytes of a file that LLVM's OpenMP makes as it starts; under a lower limit of file sizes it ends
+/// the process, so that nothing of LibTorch may be asked.
+constexpr std::uint64_t kOpenMpNote = 1024;
+
 Findings examine(const Arguments& arguments) {
   const doctor::OtherWork other_work;  // while the rest is looked at
   const auto plan = plan_of(arguments);
+  const auto limits = doctor::read_limits();
+  if (limits.file_size.soft.value_or(kOpenMpNote) < kOpenMpNote) {
+    Findings findings = doctor::check_limits(limits, {});
+    add(findings, doctor::check_runs_folder(runs_folder(arguments, plan)));
+    return findings;
+  }
   const auto variables = doctor::read_variables();
   const auto variable = [&](const char* name) {
     const auto found = variables.find(name);
@@ -173,8 +183,7 @@ Findings examine(const Arguments& arguments) {
   const auto runs = runs_folder(arguments, plan);
   add(findings, doctor::check_runs_folder(runs));
   add(findings, doctor::check_data_folder(data_folder(arguments, plan)));
-  add(findings,
-      doctor::check_limits(doctor::read_limits(), {.gpu = gpu, .processes = processes > 1}));
+  add(findings, doctor::check_limits(limits, {.gpu = gpu, .processes = processes > 1}));
   add(findings, doctor::check_torch(torch, loaded));
   add(findings, doctor::check_libraries(libav_versions(), loaded));
   add(findings,

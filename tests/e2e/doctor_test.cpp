@@ -169,12 +169,15 @@ TEST_F(Doctor, SaysTheSameToPeople) {
 
 TEST_F(Doctor, LeavesNothingBehindWhenItIsKilled) {
   const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-  for (const int milliseconds : {100, 200, 300, 400, 600, 800}) {
+  for (const int milliseconds : {100, 200, 300, 400, 600, 800, 1200}) {
     const pid_t child = start({kRaven, "doctor", "--runs", runs().string()}, {}, nowhere);
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
     ::kill(child, SIGKILL);
     wait_for(child);
     EXPECT_TRUE(fs::is_empty(runs())) << milliseconds;
+    EXPECT_FALSE(fs::exists("/dev/shm/__KMP_REGISTERED_LIB_" + std::to_string(child) + "_" +
+                            std::to_string(::getuid())))
+        << "a note of LLVM's OpenMP after " << milliseconds;
   }
   ::close(nowhere);
 }
@@ -224,6 +227,24 @@ TEST_F(Doctor, FindsAFullDisk) {
     expect_failure(diagnose({.before = [] { return lower_limit(RLIMIT_FSIZE, 0); }}), "disk.runs",
                    "cannot be written", "ulimit -f");
   }
+}
+
+TEST_F(Doctor, TellsALimitUnderWhichNothingCanBeWritten) {
+  const auto diagnosis = diagnose({.before = [] { return lower_limit(RLIMIT_FSIZE, 0); }});
+  expect_failure(diagnosis, "disk.runs", "cannot be written", "ulimit -f");
+  expect_failure(diagnosis, "limits.file_size", "a file may have 0 bytes", "hard limit");
+}
+
+// LLVM's OpenMP would end the process there.
+TEST_F(Doctor, NeedsNoSharedMemory) {
+  if (!can_mount(runs())) return;  // LeavesNothingBehindWhenItIsKilled sees that nothing is written
+  const auto diagnosis = diagnose({.before = [] {
+    return leave_mounts() && ::mount("none", "/dev/shm", "tmpfs", MS_RDONLY, nullptr) == 0;
+  }});
+  const auto finding = diagnosis.finding("limits.shared_memory");
+  EXPECT_EQ(finding.at("level"), "ok") << "raven's loaders are threads";
+  EXPECT_THAT(finding.at("what").get<std::string>(), HasSubstr("cannot be written"));
+  EXPECT_EQ(diagnosis.code, 0);
 }
 
 TEST_F(Doctor, FindsALimitOfFileSizes) {
