@@ -190,11 +190,22 @@ bool mouth_moves(const FittedFaces& fitted) {
   return sum > kMoving * count;
 }
 
+/// The same points in every picture: they were made once, and say nothing about what moves.
+bool are_made_once(const FittedFaces& fitted) {
+  const auto first = fitted.faces.at(fitted.detected.front());
+  return std::ranges::all_of(fitted.detected, [&](std::int64_t k) {
+    return std::ranges::equal(fitted.faces.at(k), first, [](const Point& a, const Point& b) {
+      return a.x == b.x && a.y == b.y;
+    });
+  });
+}
+
 /// Points cannot tell a rotation from the opposite one, which some files ask for by mistake
-/// (`ffmpeg -metadata:s:v rotate=90`): where nothing ever moves in `asked` although the points of
-/// the mouth do, and much does the opposite way, that is right. Where the points are still as well,
-/// either may be: a frozen picture with a running clock, or points that were made once for all
-/// pictures. `crop` crops the pictures once more after a turn. Throws DataError ("rotation").
+/// (`ffmpeg -metadata:s:v rotate=90`): where nothing ever moves in `asked`, and much does the
+/// opposite way, that is right if the points of the mouth move or were made once for all pictures.
+/// Where they were found in each picture and keep still, either may be: the mouth of a still face
+/// beside a running clock. `crop` crops the pictures once more after a turn. Throws DataError
+/// ("rotation").
 template <class Crop>
 Crops right_way_round(Crops asked, const FittedFaces& fitted, const std::string& name, Crop crop) {
   constexpr double kStill = 0.5, kMoving = 2;
@@ -203,7 +214,7 @@ Crops right_way_round(Crops asked, const FittedFaces& fitted, const std::string&
   const media::Turn opposite{-turn.xx, -turn.xy, -turn.yx, -turn.yy};
   auto crops = crop(opposite);
   if (motion_of(crops.pixels) <= kMoving) return asked;
-  if (mouth_moves(fitted)) return crops;
+  if (mouth_moves(fitted) || are_made_once(fitted)) return crops;
   throw DataError(
       fmt::format("{}: the video asks for a {}, after which nothing moves at the mouth, while much "
                   "does after the opposite one, and the points, which are still, do not say which "
@@ -247,8 +258,8 @@ void remark_on_pictures(const Crops& crops, const FittedFaces& fitted, const med
     remarks.add(
         fmt::format("{}, landmarks of the {} picture", asked.text(), name_of(fitted.picture)));
   if (fitted.turned && !(crops.turn == asked)) {
-    remarks.add(
-        fmt::format("taken for a {}, which alone has a mouth that moves", crops.turn.text()));
+    remarks.add(fmt::format("taken for a {}, after which alone something moves at the mouth",
+                            crops.turn.text()));
   }
   const auto all = fitted.faces.count, filled = all - std::ssize(fitted.detected);
   if (filled > 0) {
