@@ -1,10 +1,10 @@
 // `raven average`
-#include "raven/train/average.h"
+#include "raven/artifacts/average.h"
 #include "commands.h"
+#include "raven/artifacts/vocabulary.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/text/units.h"
-#include "raven/train/finetune_task.h"
 
 namespace raven::cli {
 namespace {
@@ -15,15 +15,16 @@ constexpr const char* kDescription =
     "fine-tuning the result carries vocabulary and settings, so it can be evaluated by itself.";
 
 /// Of a checkpoint of fine-tuning: vocabulary and settings of its run.
-void describe(train::Mean& mean) {
+void describe(artifacts::Mean& mean) {
   if (!mean.first_state) return;
-  if (const auto units = train::units_of(mean.first, *mean.first_state))
-    mean.file.metadata = train::recognizer_metadata(mean.first_state->config, *units);
+  if (const auto units = artifacts::units_of(mean.first, *mean.first_state))
+    mean.file.metadata =
+        artifacts::recognizer_metadata(mean.first_state->config, *units, mean.first);
 }
 
 ExitCode average(const Arguments& arguments) {
   const auto given = arguments.list("CHECKPOINT");
-  auto mean = train::average({given.begin(), given.end()});
+  auto mean = artifacts::average({given.begin(), given.end()});
   describe(mean);
   auto& metadata = mean.file.metadata;
   metadata["averaged_checkpoints"] = fmt::format("{}", given.size());

@@ -11,6 +11,7 @@
 #include "cuda_library.h"
 #include "print.h"
 #include "random_steps.h"
+#include "raven/artifacts/run_folder.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
@@ -21,13 +22,13 @@
 #include "raven/data/modality.h"
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
+#include "raven/models/batch_input.h"
 #include "raven/models/encoder.h"
+#include "raven/nn/device.h"
 #include "raven/nn/linear.h"
-#include "raven/train/device.h"
-#include "raven/train/flops.h"
+#include "raven/plan/flops.h"
+#include "raven/plan/trace.h"
 #include "raven/train/pretrain_task.h"
-#include "raven/train/run_folder.h"
-#include "raven/train/trace.h"
 
 namespace raven::cli {
 namespace {
@@ -54,7 +55,7 @@ constexpr const char* kDescription =
 struct Timing {
   std::vector<double> seconds, cpu_seconds;  // per round
   std::vector<double> frames;                // per round
-  train::MemoryUse memory;                   // after them
+  nn::MemoryUse memory;                      // after them
 };
 
 double median(std::vector<double> values) {
@@ -79,9 +80,9 @@ Timing time_rounds(const Arguments& arguments, const torch::Device& device,
     timing.cpu_seconds.push_back(static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC);
     timing.frames.push_back(frames);
   }
-  timing.memory = train::memory_use(device);
+  timing.memory = nn::memory_use(device);
   if (arguments.given("--trace")) {
-    train::write_trace(arguments.text("--trace"), device, [&] { round(); });
+    plan::write_trace(arguments.text("--trace"), device, [&] { round(); });
   }
   return timing;
 }
@@ -110,9 +111,8 @@ RandomShape shape_of(const Arguments& arguments) {
 }
 
 void add_device(nlohmann::ordered_json& result, const torch::Device& device,
-                const train::MemoryUse& memory, double flops_per_frame,
-                config::Precision precision) {
-  const auto name = train::device_name(device);
+                const nn::MemoryUse& memory, double flops_per_frame, config::Precision precision) {
+  const auto name = nn::device_name(device);
   result["peak_rss_bytes"] = memory.peak_resident;
   result["device"] = name;
   result["threads"] = torch::get_num_threads();
@@ -122,7 +122,7 @@ void add_device(nlohmann::ordered_json& result, const torch::Device& device,
   result["flops_per_s"] = speed;
   if (!device.is_cuda()) return;
   result["peak_device_bytes"] = memory.peak_device;
-  if (const auto peak = train::peak_flops(name, precision)) result["mfu"] = speed / *peak;
+  if (const auto peak = plan::peak_flops(name, precision)) result["mfu"] = speed / *peak;
 }
 
 Timing time_steps(RandomSteps& steps, const Arguments& arguments, const torch::Device& device) {
@@ -130,26 +130,26 @@ Timing time_steps(RandomSteps& steps, const Arguments& arguments, const torch::D
 }
 
 nlohmann::ordered_json bench_step(const PretrainConfig& config, const Arguments& arguments) {
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   const auto shape = shape_of(arguments);
   RandomSteps steps(config, device, shape);
   const auto timing = time_steps(steps, arguments, device);
   auto result = summary(timing);
   add_device(result, device, timing.memory,
-             train::pretrain_flops(config, shape.frames, shape.clips).total(),
+             plan::pretrain_flops(config, shape.frames, shape.clips).total(),
              config.train.precision);
   return result;
 }
 
 nlohmann::ordered_json bench_finetune(const FinetuneConfig& config, const Arguments& arguments) {
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   const auto shape = shape_of(arguments);
   auto uncached = config;  // as the steps are
   uncached.model.cached_views = 0;
   RandomSteps steps(uncached, device, shape, kUnits);
   const auto timing = time_steps(steps, arguments, device);
   auto result = summary(timing);
-  const auto flops = train::finetune_flops(
+  const auto flops = plan::finetune_flops(
       uncached,
       {.frames = shape.frames, .clips = shape.clips, .labels = shape.labels, .units = kUnits});
   add_device(result, device, timing.memory, flops.total(), config.train.precision);
@@ -158,7 +158,7 @@ nlohmann::ordered_json bench_finetune(const FinetuneConfig& config, const Argume
 }
 
 nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Arguments& arguments) {
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   const bool video = arguments.text("--modality") == "video";
   const auto length = arguments.integer("--utterance-length");
   models::Encoder encoder(video ? models::Modality::kVideo : models::Modality::kAudio,
@@ -167,16 +167,16 @@ nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Argument
   encoder->to(device);
   encoder->eval();
   const auto batch = random_batch(config.data, shape_of(arguments));
-  const auto input = train::pretrain_input(batch.to(device));
+  const auto input = models::pretrain_input(batch.to(device));
   const auto timing = time_rounds(arguments, device, [&] {
     const c10::InferenceMode inference;
-    const train::Autocast autocast(device, config.train.precision);
+    const nn::Autocast autocast(device, config.train.precision);
     encoder->forward(video ? input.video : input.audio, input.valid);
-    train::synchronise(device);
+    nn::synchronise(device);
     return static_cast<double>(batch.num_frames());
   });
   auto result = summary(timing);
-  const auto flops = train::frame_flops(config, length, batch.video.size(0));
+  const auto flops = plan::frame_flops(config, length, batch.video.size(0));
   add_device(result, device, timing.memory,
              (video ? flops.video_frontend : flops.audio_frontend) + flops.transformer,
              config.train.precision);
@@ -190,7 +190,7 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
   if (file == config::kRequired) {
     throw ConfigError("bench loader needs data: give --manifest FILE or data.manifest=FILE");
   }
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   auto loading = data::training_options(config.data, config.run.seed);
   loading.pin_memory = device.is_cuda();
   loading.mask = config.mask;
@@ -199,7 +199,7 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
   data::Loader loader(manifest, loading);
   const auto timing = time_rounds(arguments, device, [&] {
     const auto batch = loader.next()->to(device);
-    train::synchronise(device);
+    nn::synchronise(device);
     return static_cast<double>(batch.ids.empty() ? 0 : batch.num_frames());
   });
   auto result = summary(timing);
@@ -236,7 +236,7 @@ models::Recognizer random_recognizer(const PretrainConfig& config, const torch::
 }
 
 nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Arguments& arguments) {
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   auto recognizer = random_recognizer(config, device);
   const auto length = arguments.integer("--utterance-length");
   const auto utterances = std::max<std::int64_t>(arguments.integer("--frames") / length, 1);
@@ -277,14 +277,13 @@ nlohmann::ordered_json measured(const Arguments& arguments, const Measure& measu
   const auto [config, yaml] =
       config::load<Config>(arguments.config_file(), arguments.overrides(), {.allow_missing = true});
   load_cuda_library(config.device);
-  train::set_threads(arguments.given("--threads") ? arguments.integer("--threads")
-                                                  : config.threads);
-  train::set_precision(config.train.precision);
+  nn::set_threads(arguments.given("--threads") ? arguments.integer("--threads") : config.threads);
+  nn::set_precision(config.train.precision);
   nlohmann::ordered_json result = measure(config, arguments);
   result["precision"] = config::enum_name(config.train.precision);
   result["frames"] = arguments.integer("--frames");
   result["utterance_length"] = arguments.integer("--utterance-length");
-  result["config"] = train::flatten(config);
+  result["config"] = config::flatten(config);
   return result;
 }
 

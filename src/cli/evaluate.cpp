@@ -14,7 +14,7 @@
 #include "raven/data/modality.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/evaluation/evaluation_set.h"
-#include "raven/train/device.h"
+#include "raven/nn/device.h"
 
 namespace raven::cli {
 namespace {
@@ -68,7 +68,7 @@ std::vector<evaluation::RecognizerFile> open_all(
   std::vector<evaluation::RecognizerFile> all;
   for (const auto& model : config.model) {
     all.push_back(evaluation::open_recognizer(model));
-    check_modality(config, model, all.back().config.model.modality, sets);
+    check_modality(config, model, all.back().settings.modality, sets);
     if (config.model.size() > 1) evaluation::load_recognizer(all.back());  // or says what is wrong
   }
   return all;
@@ -83,9 +83,9 @@ ExitCode evaluate(const Arguments& arguments) {
   };
   auto config = load({});
   load_cuda_library(config.device);
-  train::set_threads(config.threads);
-  train::set_precision(config::Precision::kFp32);
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  nn::set_threads(config.threads);
+  nn::set_precision(config::Precision::kFp32);
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   const auto sets = evaluation::evaluation_sets(config);
   const auto models = config.model;
   const auto files = open_all(config, sets);

@@ -5,11 +5,11 @@
 
 #include "commands.h"
 #include "print.h"
+#include "raven/artifacts/model_export.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/sha256.h"
 #include "raven/text/units.h"
-#include "raven/train/model_export.h"
 #include "raven/weights/model_card.h"
 #include "raven/weights/npz_writer.h"
 #include "raven/weights/pytorch_writer.h"
@@ -48,8 +48,8 @@ std::string format_of(const fs::path& out) {
   return "";
 }
 
-std::vector<train::ExportedModel> choose(std::vector<train::ExportedModel> models,
-                                         const std::string& part, const std::string& from) {
+std::vector<artifacts::ExportedModel> choose(std::vector<artifacts::ExportedModel> models,
+                                             const std::string& part, const std::string& from) {
   if (part.empty()) return models;
   std::vector<std::string> names;
   for (auto& model : models) {
@@ -57,7 +57,7 @@ std::vector<train::ExportedModel> choose(std::vector<train::ExportedModel> model
     names.push_back(model.name);
   }
   if (models.size() == 1 && models.front().name == "recognizer") {
-    auto encoder = train::encoder_of(models.front());
+    auto encoder = artifacts::encoder_of(models.front());
     if (part == "encoder" || part == encoder.name) return {std::move(encoder)};
     names.push_back(encoder.name);
   }
@@ -66,19 +66,19 @@ std::vector<train::ExportedModel> choose(std::vector<train::ExportedModel> model
   throw ConfigError(fmt::format("--part {}: {} holds {}", part, from, fmt::join(names, " and ")));
 }
 
-void write_model(const train::ExportedModel& model, const std::string& format,
+void write_model(const artifacts::ExportedModel& model, const std::string& format,
                  const fs::path& file) {
   if (format == "safetensors") {
     weights::write_safetensors(file, model.file, {.hashes = true});
   } else if (format == "pth") {
-    weights::write_pytorch_archive(file, train::published_names(model));
+    weights::write_pytorch_archive(file, artifacts::published_names(model));
   } else {
-    weights::write_npz(file, train::published_names(model));
+    weights::write_npz(file, artifacts::published_names(model));
   }
 }
 
 /// What a format without metadata cannot hold.
-void write_beside(const train::ExportedModel& model, const fs::path& file) {
+void write_beside(const artifacts::ExportedModel& model, const fs::path& file) {
   const auto write = [&](const char* ending, const std::string& text) {
     auto beside = file;
     beside.replace_extension(ending);
@@ -103,7 +103,7 @@ ExitCode run(const Arguments& arguments) {
   if (format.empty()) format = named.empty() ? "safetensors" : named;
   const auto part = arguments.text("--part");
   const bool half = part == "video" || part == "audio";  // of an encoder for sight and sound
-  const auto models = choose(train::read_models(from, half ? part : ""), part, from.string());
+  const auto models = choose(artifacts::read_models(from, half ? part : ""), part, from.string());
   if (!named.empty() && models.size() > 1) {
     throw ConfigError(fmt::format("{} holds {} models; choose one with --part {}, or name a folder",
                                   from.string(), models.size(), models.front().name));

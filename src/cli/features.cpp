@@ -13,7 +13,7 @@
 #include "raven/data/media_list.h"
 #include "raven/data/modality.h"
 #include "raven/evaluation/feature_run.h"
-#include "raven/train/device.h"
+#include "raven/nn/device.h"
 
 namespace raven::cli {
 namespace {
@@ -87,11 +87,11 @@ ExitCode features(const Arguments& arguments) {
   const auto config = load(arguments);
   check_source(arguments, config);
   load_cuda_library(config.device);
-  train::set_threads(config.threads);
-  train::set_precision(config::Precision::kFp32);
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  nn::set_threads(config.threads);
+  nn::set_precision(config::Precision::kFp32);
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   auto encoder = evaluation::load_encoder(config.model, config.modality);
-  const auto media = list(arguments, config, encoder.modality);
+  const auto media = list(arguments, config, encoder.settings.modality);
   std::optional<evaluation::FeatureCounts> counts;
   {
     Progress progress("features", media.manifest.total_frames(), "frames");

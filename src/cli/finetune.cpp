@@ -4,6 +4,10 @@
 
 #include "commands.h"
 #include "cuda_library.h"
+#include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/run_files.h"
+#include "raven/artifacts/run_folder.h"
+#include "raven/artifacts/vocabulary.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"
@@ -14,11 +18,9 @@
 #include "raven/data/manifest.h"
 #include "raven/data/subset.h"
 #include "raven/doctor/memory.h"
+#include "raven/nn/device.h"
 #include "raven/text/tokenizer.h"
-#include "raven/train/checkpoint_folder.h"
-#include "raven/train/device.h"
 #include "raven/train/finetune_task.h"
-#include "raven/train/run_folder.h"
 #include "raven/train/trainer.h"
 #include "training_run.h"
 
@@ -88,7 +90,7 @@ std::int64_t num_impossible(const data::Manifest& manifest) {
 void check_init(const FinetuneConfig& config) {
   const auto& init = config.model.init;
   if (init.empty() || fs::exists(init) ||
-      fs::exists(fs::path(config.run.dir) / train::kCheckpoints))
+      fs::exists(fs::path(config.run.dir) / artifacts::kCheckpoints))
     return;
   throw ConfigError(
       fmt::format("model.init: there is no {}; it names a run of raven pretrain, a checkpoint or a "
@@ -97,8 +99,8 @@ void check_init(const FinetuneConfig& config) {
 }
 
 /// Checkpoints and results of a run are of one vocabulary.
-void write_vocabulary(const train::RunFolder& folder, const text::Units& units) {
-  const auto file = folder.path() / train::kUnitsFile;
+void write_vocabulary(const artifacts::RunFolder& folder, const text::Units& units) {
+  const auto file = folder.path() / artifacts::kUnitsFile;
   if (folder.has_checkpoints() && fs::exists(file) && read_file(file) != units.text()) {
     throw ConfigError(fmt::format(
         "{}: the run was started with another vocabulary than text.units or text.model "
@@ -110,11 +112,11 @@ void write_vocabulary(const train::RunFolder& folder, const text::Units& units) 
 }
 
 /// Weights of the checkpoint that the run goes on from; nothing when it starts.
-std::optional<weights::TensorFile> newest_weights(const train::RunFolder& folder,
+std::optional<weights::TensorFile> newest_weights(const artifacts::RunFolder& folder,
                                                   const FinetuneConfig& config) {
   if (!folder.has_checkpoints()) return std::nullopt;
-  auto newest = train::CheckpointFolder(folder.checkpoints(), config.checkpoint.keep,
-                                        config.checkpoint.keep_every)
+  auto newest = artifacts::CheckpointFolder(folder.checkpoints(), config.checkpoint.keep,
+                                            config.checkpoint.keep_every)
                     .newest_whole();
   return newest ? std::optional(std::move(newest->model)) : std::nullopt;
 }
@@ -124,9 +126,9 @@ ExitCode finetune(const Arguments& arguments) {
   const auto [config, yaml] =
       config::load<FinetuneConfig>(arguments.config_file(), arguments.overrides());
   load_cuda_library(config.device);
-  train::set_threads(config.threads);
-  train::set_precision(config.train.precision);
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  nn::set_threads(config.threads);
+  nn::set_precision(config.train.precision);
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   check_init(config);
   const auto tokenizer =
       text::make_tokenizer({.units_file = config.text.units, .model_file = config.text.model});
@@ -139,8 +141,8 @@ ExitCode finetune(const Arguments& arguments) {
   }
   auto held_out = validation_labels(config, *tokenizer);
 
-  train::RunFolder folder(config.run.dir);
-  folder.claim(train::flatten(config), yaml, arguments.overrides());
+  artifacts::RunFolder folder(config.run.dir);
+  folder.claim(config::flatten(config), yaml, arguments.overrides());
   log::also_to(folder.path() / "log.txt");
   folder.add_skipped(labels.skipped);
   write_vocabulary(folder, tokenizer->units());
@@ -170,7 +172,7 @@ ExitCode finetune(const Arguments& arguments) {
       config.data.valid_manifest.empty()
           ? 0
           : steps_of_epochs(config.validation.every_epochs, config.train, loader);
-  settings.run_files = {{train::kUnitsFile, train::units_checksum(tokenizer->units())}};
+  settings.run_files = {{artifacts::kUnitsFile, artifacts::units_checksum(tokenizer->units())}};
   train::Trainer trainer(task, loader, folder, settings);
   if (!trainer.run(stop)) {
     log::warn("stopped by signal {} after step {}; the same command goes on from there",
@@ -179,7 +181,7 @@ ExitCode finetune(const Arguments& arguments) {
   }
   task.export_results(folder.path());
   log::info("done: {} steps; the recognizer is {}", trainer.step(),
-            (folder.path() / train::kRecognizerFile).string());
+            (folder.path() / artifacts::kRecognizerFile).string());
   return ExitCode::kDone;
 }
 

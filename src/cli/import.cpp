@@ -3,11 +3,12 @@
 
 #include "commands.h"
 #include "print.h"
+#include "raven/artifacts/model_source.h"
+#include "raven/artifacts/vocabulary.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/text/units.h"
 #include "raven/train/finetune_task.h"
-#include "raven/train/model_source.h"
 #include "raven/weights/model_import.h"
 #include "raven/weights/weights_file.h"
 
@@ -43,11 +44,11 @@ ExitCode run(const Arguments& arguments) {
   auto units_file = arguments.path("--units");
   if (!units_file.empty()) {
     options.units = text::Units::read(units_file).text();
-  } else if (const auto units = train::units_beside(from)) {
+  } else if (const auto units = artifacts::units_beside(from)) {
     units_file = *text::Units::beside(from);
     options.units = units->text();
   }
-  train::find_source(from);  // or says what a path may be
+  artifacts::find_source(from);  // or says what a path may be
   auto model = weights::import_model(from, options);
   print(model.summary + "\n");
   const auto vocabulary = model.file.metadata.find("vocabulary");

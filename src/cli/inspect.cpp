@@ -8,10 +8,10 @@
 #include "commands.h"
 #include "core/parse_json.h"
 #include "print.h"
+#include "raven/artifacts/model_source.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
-#include "raven/train/model_source.h"
 #include "raven/weights/inspection.h"
 #include "raven/weights/verify.h"
 
@@ -126,16 +126,16 @@ struct Files {
 };
 
 Files files_of(const fs::path& path) {
-  const auto folder = train::find_source(path);
+  const auto folder = artifacts::find_source(path);
   if (!fs::is_directory(folder)) return {.folder = {}, .files = {path}};
   Files found{.folder = folder, .files = {}};
-  for (const char* name : {train::kModelFile, train::kOptimizerFile}) {
+  for (const char* name : {artifacts::kModelFile, artifacts::kOptimizerFile}) {
     if (fs::exists(folder / name)) found.files.push_back(folder / name);
   }
   if (found.files.empty()) {
     throw CheckpointError(fmt::format(
         "{}: no weights there; expected a file, a checkpoint folder ({}) or a run with checkpoints",
-        path.string(), train::kModelFile));
+        path.string(), artifacts::kModelFile));
   }
   return found;
 }
@@ -152,7 +152,7 @@ ExitCode inspect_files(const Files& files, const weights::InspectOptions& option
     } else {
       Json json = {{"folder", files.folder.string()}, {"files", Json::array()}};
       for (const auto& one : all) json["files"].push_back(to_json(one));
-      const auto state = files.folder / train::kStateFile;
+      const auto state = files.folder / artifacts::kStateFile;
       if (fs::exists(state)) {
         json["state"] = parse_json<Json>(read_file(state));
         if (json["state"].is_discarded()) json["state"] = nullptr;

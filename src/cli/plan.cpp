@@ -16,10 +16,10 @@
 #include "raven/data/labels.h"
 #include "raven/data/subset.h"
 #include "raven/media/media.h"
+#include "raven/nn/device.h"
 #include "raven/plan/plan.h"
+#include "raven/plan/tensor_memory.h"
 #include "raven/text/tokenizer.h"
-#include "raven/train/device.h"
-#include "raven/train/tensor_memory.h"
 #include "training_run.h"
 
 namespace raven::cli {
@@ -170,7 +170,7 @@ plan::Hardware hardware_for(const Config& config, const Arguments& arguments) {
         "--device-memory 80GiB");
   }
   hardware.cuda = true;
-  hardware.device = present ? train::device_name({torch::kCUDA, 0}) : "a GPU";
+  hardware.device = present ? nn::device_name({torch::kCUDA, 0}) : "a GPU";
   if (!told) hardware.device_memory = plan::gpu_memory();
   return hardware;
 }
@@ -217,15 +217,15 @@ Measured measure(const Request<Config>& request, const plan::BatchShape& batch,
                  std::int64_t rounds) {
   auto config = request.config;
   without_cache(config);
-  train::set_precision(config.train.precision);
-  const auto device = train::choose_device(
+  nn::set_precision(config.train.precision);
+  const auto device = nn::choose_device(
       request.hardware.cuda ? config::Device::kCuda : config::Device::kCpu, cuda_library_problem());
   const RandomShape shape{.clips = batch.clips,
                           .frames = batch.frames,
                           .labels = std::max<std::int64_t>(batch.labels, 1),
                           .batches = std::min<std::int64_t>(config.train.accumulate, 2)};
   Measured result;
-  const train::TensorMemory tensors;
+  const plan::TensorMemory tensors;
   auto steps = random_steps(config, device, shape, request.data);
   steps.step();
   std::vector<double> speeds;
@@ -237,7 +237,7 @@ Measured measure(const Request<Config>& request, const plan::BatchShape& batch,
   }
   std::sort(speeds.begin(), speeds.end());
   result.frames_per_s = speeds[speeds.size() / 2];
-  const auto use = train::memory_use(device);
+  const auto use = nn::memory_use(device);
   const auto estimate =
       plan::memory_for(config, request.data, request.hardware, plan::Batches::kOneRandom);
   result.estimated_tensors = estimate.tensors() + estimate.loader;
@@ -255,8 +255,8 @@ Measured measure(const Request<Config>& request, const plan::BatchShape& batch,
 template <class Config>
 ExitCode run(const Arguments& arguments, const std::string& stage) {
   auto request = request_of<Config>(arguments, stage);
-  train::set_threads(request.config.threads);
-  request.config_values = train::flatten(request.config);
+  nn::set_threads(request.config.threads);
+  request.config_values = config::flatten(request.config);
   request.precision = request.config.train.precision;
   request.accumulate = request.config.train.accumulate;
   request.needs = plan::make_plan(request.config, request.data, request.hardware);

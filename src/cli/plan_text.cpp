@@ -6,7 +6,7 @@
 
 #include "raven/config/fields.h"
 #include "raven/media/media.h"
-#include "raven/train/flops.h"
+#include "raven/plan/flops.h"
 
 namespace raven::cli {
 namespace {
@@ -252,8 +252,7 @@ nlohmann::ordered_json plan_json(const PlanFacts& facts) {
                         {"estimated_bytes", std::llround(measured->estimated_bytes)},
                         {"estimated_tensor_bytes", std::llround(measured->estimated_tensors)},
                         {"error", measured->estimated_bytes / measured->peak_bytes - 1}};
-    if (const auto peak = train::peak_flops(hardware.device, facts.precision);
-        peak && hardware.cuda)
+    if (const auto peak = plan::peak_flops(hardware.device, facts.precision); peak && hardware.cuda)
       json["measured"]["mfu"] = measured->frames_per_s * flops.total() / *peak;
   }
   json["config"] = facts.config_values;

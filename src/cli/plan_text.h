@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "raven/artifacts/run_folder.h"
 #include "raven/config/run_config.h"
 #include "raven/plan/plan.h"
-#include "raven/train/run_folder.h"
 
 namespace raven::cli {
 
@@ -23,7 +23,7 @@ struct Measured {
 
 struct PlanFacts {
   std::string stage;
-  train::FlatConfig config_values;
+  config::FlatConfig config_values;
   config::Precision precision = config::Precision::kFp32;
   std::int64_t accumulate = 1;
   plan::Data data;

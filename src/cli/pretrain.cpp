@@ -1,6 +1,7 @@
 // `raven pretrain`
 #include "commands.h"
 #include "cuda_library.h"
+#include "raven/artifacts/run_folder.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -9,10 +10,9 @@
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/media/media.h"
+#include "raven/nn/device.h"
 #include "raven/text/tokenizer.h"
-#include "raven/train/device.h"
 #include "raven/train/pretrain_task.h"
-#include "raven/train/run_folder.h"
 #include "raven/train/trainer.h"
 #include "training_run.h"
 
@@ -55,9 +55,9 @@ ExitCode pretrain(const Arguments& arguments) {
   const auto [config, yaml] =
       config::load<PretrainConfig>(arguments.config_file(), arguments.overrides());
   load_cuda_library(config.device);
-  train::set_threads(config.threads);
-  train::set_precision(config.train.precision);
-  const auto device = train::choose_device(config.device, cuda_library_problem());
+  nn::set_threads(config.threads);
+  nn::set_precision(config.train.precision);
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
   auto manifest = training_data(config.data);
   auto held_out = held_out_data(config.data);
   require_input(config, manifest);
@@ -71,8 +71,8 @@ ExitCode pretrain(const Arguments& arguments) {
   const auto length =
       train::RunLength::of(config.train, config.optimizer, loader.batches_per_epoch());
 
-  train::RunFolder folder(config.run.dir);
-  folder.claim(train::flatten(config), yaml, arguments.overrides());
+  artifacts::RunFolder folder(config.run.dir);
+  folder.claim(config::flatten(config), yaml, arguments.overrides());
   log::also_to(folder.path() / "log.txt");
   train::PretrainTask task(config, device, length, std::move(held_out), units);
   auto known = training_facts(config, device, manifest, loader, length, task.module());

@@ -4,8 +4,8 @@
 
 #include "raven/data/span_mask.h"
 #include "raven/media/media.h"
+#include "raven/nn/device.h"
 #include "raven/text/units.h"
-#include "raven/train/device.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/pretrain_task.h"
 
@@ -99,7 +99,7 @@ void RandomSteps::draw_masks() {
 std::int64_t RandomSteps::step() {
   if (mask_) draw_masks();
   updater_->apply(updater_->gradients(batches_, /*measure=*/false), next_++);
-  train::synchronise(device_);
+  nn::synchronise(device_);
   std::int64_t frames = 0;
   for (const auto& batch : batches_) frames += batch.num_frames();
   return frames;

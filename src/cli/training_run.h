@@ -9,13 +9,13 @@
 #include <map>
 #include <string>
 
+#include "raven/artifacts/run_folder.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/media/media.h"
-#include "raven/train/device.h"
-#include "raven/train/run_folder.h"
+#include "raven/nn/device.h"
 #include "raven/train/trainer.h"
 
 namespace raven::cli {
@@ -46,7 +46,7 @@ std::map<std::string, std::string> training_facts(const Config& config, const to
                                                   torch::nn::Module& module) {
   return {{"raven", RAVEN_VERSION},
           {"libtorch", TORCH_VERSION},
-          {"device", train::device_name(device)},
+          {"device", nn::device_name(device)},
           {"threads", fmt::format("{}", torch::get_num_threads())},
           {"precision", std::string(config::enum_name(config.train.precision))},
           {"parameters", fmt::format("{}", num_parameters(module, /*trained=*/false))},
@@ -73,8 +73,8 @@ train::TrainerSettings trainer_settings(const Config& config, const data::Manife
           .seed = static_cast<std::uint64_t>(config.run.seed),
           .length = length,
           .device = device,
-          .config = train::flatten(config),
-          .data_hash = train::data_hash(manifest),
+          .config = config::flatten(config),
+          .data_hash = artifacts::data_hash(manifest),
           .manifest = fmt::format("{}", fmt::join(config.data.manifest, ", "))};
 }
 

@@ -173,6 +173,15 @@ std::string read_file(const fs::path& file, std::uint64_t max_bytes, FileKind ki
   }
 }
 
+void rename_or_throw(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) {
+    throw SystemError(
+        fmt::format("cannot rename {} to {}: {}", from.string(), to.string(), error.message()));
+  }
+}
+
 void flush_to_disk(const fs::path& path) {
   const Descriptor file(path, O_RDONLY | O_NONBLOCK);
   // A folder that may be written to but not listed cannot be flushed either.

@@ -17,8 +17,8 @@
 #include "raven/data/sample_reader.h"
 #include "raven/decode/decode.h"
 #include "raven/media/image_writer.h"
+#include "raven/models/batch_input.h"
 #include "raven/nn/linear.h"
-#include "raven/train/finetune_task.h"
 
 namespace raven::evaluation {
 namespace {
@@ -42,7 +42,7 @@ std::string noise_identity(const EvaluationSet& set, const config::NoiseLevelsCo
 /// Settings that hypotheses follow from; the number of threads and where results go are none.
 std::string settings(const EvaluateConfig& config) {
   std::string text;
-  for (const auto& [key, value] : train::flatten(config)) {
+  for (const auto& [key, value] : config::flatten(config)) {
     if (key.starts_with("decode.") || key == "data.max_frames") text += key + "=" + value + "\n";
   }
   return text;
@@ -51,7 +51,8 @@ std::string settings(const EvaluateConfig& config) {
 DecodedFile::Identity identity(const LoadedRecognizer& loaded, const EvaluationSet& set,
                                const EvaluateConfig& config, const torch::Device& device) {
   std::string shape = loaded.units.text();
-  for (const auto& [key, value] : train::flatten(loaded.config)) shape += key + "=" + value + "\n";
+  for (const auto& [key, value] : loaded.settings.to_metadata(weights::ModelKind::kRecognizer))
+    shape += key + "=" + value + "\n";
   return {
       {"recognizer", loaded.checksum + " " + checksum_of(shape)},
       {"list of utterances", content_checksum(set.manifest)},
@@ -86,14 +87,14 @@ class UtteranceEncoder {
                                                             const std::stop_token& stop,
                                                             const See& see) {
     const data::Manifest manifest{.file = set_.manifest.file, .utterances = std::move(utterances)};
-    auto options = input_options(loaded_.config, manifest, config_.noise.seed);
+    auto options = input_options(loaded_.settings, manifest, config_.noise.seed);
     options.workers = num_readers(config_.data.workers, /*most=*/2);
     options.max_skipped = config_.data.max_skipped;
     options.noise = set_.noise;
     options.skips = std::make_shared<data::SkipRecord>();
     const auto modality = loaded_.recognizer->options().modality;
     const bool whole = read_each(manifest, options, device_, stop, [&](const data::Batch& one) {
-      see(one.ids.front(), loaded_.recognizer->encode(train::encoder_input(one, modality)));
+      see(one.ids.front(), loaded_.recognizer->encode(models::encoder_input(one, modality)));
     });
     return whole ? std::optional(options.skips->by_reason) : std::nullopt;
   }

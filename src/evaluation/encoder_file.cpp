@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "evaluation/model_settings.h"
+#include "evaluation/model_sizes.h"
+#include "raven/artifacts/checkpoint.h"
+#include "raven/artifacts/encoder_source.h"
+#include "raven/artifacts/model_export.h"
 #include "raven/core/error.h"
 #include "raven/nn/state_dict.h"
-#include "raven/train/checkpoint.h"
-#include "raven/train/encoder_source.h"
-#include "raven/train/model_export.h"
 #include "raven/weights/weights_file.h"
 
 namespace raven::evaluation {
@@ -19,20 +19,22 @@ using config::EncoderChoice;
 constexpr const char* kFinalNorm = "after_norm.";
 
 /// The encoders among the models of `path`.
-std::vector<train::ExportedModel> encoders_in(const fs::path& path, const std::string& modality) {
-  std::vector<train::ExportedModel> encoders;
-  for (auto& model : train::read_models(path, modality)) {
+std::vector<artifacts::ExportedModel> encoders_in(const fs::path& path,
+                                                  const std::string& modality) {
+  std::vector<artifacts::ExportedModel> encoders;
+  for (auto& model : artifacts::read_models(path, modality)) {
     if (model.name == "language_model") {
       throw CheckpointError(fmt::format(
           "{}: is a language model, expected an encoder or a recognizer", path.string()));
     }
-    encoders.push_back(model.name == "recognizer" ? train::encoder_of(model) : std::move(model));
+    encoders.push_back(model.name == "recognizer" ? artifacts::encoder_of(model)
+                                                  : std::move(model));
   }
   return encoders;
 }
 
-train::ExportedModel choose(std::vector<train::ExportedModel> encoders, const std::string& modality,
-                            const fs::path& path) {
+artifacts::ExportedModel choose(std::vector<artifacts::ExportedModel> encoders,
+                                const std::string& modality, const fs::path& path) {
   if (modality.empty() && encoders.size() > 1) {
     throw ConfigError(fmt::format("{}: holds encoders of {} and {}; choose one with --modality",
                                   path.string(), encoders.front().name, encoders.back().name));
@@ -53,18 +55,20 @@ bool is_of_final_norm(const std::pair<std::string, torch::Tensor>& one) {
 LoadedEncoder load_encoder(const fs::path& path, EncoderChoice choice) {
   const std::string modality(choice == EncoderChoice::kOnlyOne ? "" : config::enum_name(choice));
   const auto model = choose(encoders_in(path, modality), modality, path);
-  const auto file = train::published_names(model);
+  const auto file = artifacts::published_names(model);
   LoadedEncoder loaded;
   loaded.file = model.source;
-  loaded.config = model_config(model.source, model.file.metadata, model.name);
-  check_encoder_sizes(loaded.file, file, "", loaded.config);
-  loaded.modality = model.name == "video" ? models::Modality::kVideo : models::Modality::kAudio;
-  loaded.encoder =
-      models::Encoder(loaded.modality, loaded.config.model.encoder, loaded.config.frontend());
+  const bool video = model.name == config::modality_name(models::Modality::kVideo);
+  loaded.settings = weights::ModelSettings::from_metadata(
+      model.file.metadata, video ? models::Modality::kVideo : models::Modality::kAudio,
+      model.source);
+  const auto& settings = loaded.settings;
+  check_encoder_sizes(loaded.file, file, "", settings);
+  loaded.encoder = models::Encoder(settings.modality, settings.encoder, settings.frontend);
   loaded.has_final_norm = std::ranges::any_of(file.tensors, is_of_final_norm);
   auto wanted = nn::state_dict(*loaded.encoder);
   if (!loaded.has_final_norm) std::erase_if(wanted, is_of_final_norm);
-  train::load_strictly(file, wanted, model.source.string());
+  artifacts::load_strictly(file, wanted, model.source.string());
   loaded.encoder->eval();
   loaded.sha256 = weights::sha256_and_verify(*model.file.mapping);
   return loaded;

@@ -8,6 +8,7 @@
 
 #include "evaluation/feature_folder.h"
 #include "evaluation/utterance_groups.h"
+#include "raven/artifacts/encoder_source.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/folder_lock.h"
@@ -15,8 +16,7 @@
 #include "raven/core/processors.h"
 #include "raven/core/utf8.h"
 #include "raven/media/media.h"
-#include "raven/train/encoder_source.h"
-#include "raven/train/finetune_task.h"
+#include "raven/models/batch_input.h"
 #include "raven/weights/npz_writer.h"
 #include "raven/weights/safetensors.h"
 
@@ -72,7 +72,7 @@ std::string problem_with(const std::string& id, const std::string& ending) {
 }
 
 std::int64_t final_layer(const LoadedEncoder& encoder) {
-  return encoder.config.model.encoder.blocks + 1;
+  return encoder.settings.encoder.blocks + 1;
 }
 
 std::string layer_name(std::int64_t layer, const LoadedEncoder& encoder) {
@@ -89,7 +89,7 @@ std::string names_of(const std::vector<std::int64_t>& layers, const LoadedEncode
 FeatureFolder::Settings settings_of(const LoadedEncoder& loaded, const FeaturesConfig& config,
                                     const std::vector<std::int64_t>& layers) {
   return {{"model_sha256", loaded.sha256},
-          {"modality", config::modality_name(loaded.modality)},
+          {"modality", config::modality_name(loaded.settings.modality)},
           {"layers", names_of(layers, loaded)},
           {"mean", config.mean ? "true" : "false"},
           {"type", std::string(config::enum_name(config.type))},
@@ -166,7 +166,7 @@ class FeatureRun {
 };
 
 std::string FeatureRun::shape() const {
-  const auto width = loaded_.config.model.encoder.dim;
+  const auto width = loaded_.settings.encoder.dim;
   const auto count = plan_.layers.size();
   return config_.mean || count == 1 ? fmt::format("(frames, {})", width)
                                     : fmt::format("({}, frames, {})", count, width);
@@ -174,14 +174,14 @@ std::string FeatureRun::shape() const {
 
 FeatureFolder::Settings FeatureRun::notes() const {
   return {{"model", loaded_.file.string()},
-          {"blocks", std::to_string(loaded_.config.model.encoder.blocks)},
+          {"blocks", std::to_string(loaded_.settings.encoder.blocks)},
           {"shape", shape()},
           {"frame_rate_hz", std::to_string(media::kFrameRateHz)}};
 }
 
 void FeatureRun::check_kept(const data::Utterance& utterance) const {
   const auto& row = folder_.rows().at(utterance.id);
-  const auto clip = clip_of(utterance, loaded_.modality);
+  const auto clip = clip_of(utterance, loaded_.settings.modality);
   if (row.source == clip && row.frames == utterance.frames) return;
   throw ConfigError(fmt::format(
       "{}: '{}' was made from {} ({} frames), the list now says {} ({} frames); give another "
@@ -198,7 +198,7 @@ bool FeatureRun::encode(const std::shared_ptr<data::SkipRecord>& skips, const st
                                   [&](const std::string& id) { return has(id); });
   if (counts_.kept > 0) log::info("{}: has {} utterances already", config_.out, counts_.kept);
   const data::Manifest unfinished{.file = manifest_.file, .utterances = groups.utterances};
-  auto options = input_options(loaded_.config, unfinished, /*seed=*/0);
+  auto options = input_options(loaded_.settings, unfinished, /*seed=*/0);
   options.workers = num_readers(config_.data.workers, /*most=*/2);
   options.max_skipped = config_.data.max_skipped;
   options.skips = skips;
@@ -207,7 +207,8 @@ bool FeatureRun::encode(const std::shared_ptr<data::SkipRecord>& skips, const st
     if (!ids_.empty() && groups.group_of.at(ids_.front()) != groups.group_of.at(id))
       write_group(progress);
     ids_.push_back(id);
-    features_.push_back(loaded_.encoder->frontend(train::encoder_input(one, loaded_.modality)));
+    features_.push_back(
+        loaded_.encoder->frontend(models::encoder_input(one, loaded_.settings.modality)));
   });
   if (whole) write_group(progress);
   return whole;
@@ -252,7 +253,7 @@ void FeatureRun::write(const data::Utterance& utterance, const torch::Tensor& la
                              .frames = utterance.frames,
                              .width = numbers.size(-1),
                              .checksum = checksum_text(checksum_file(path)),
-                             .source = clip_of(utterance, loaded_.modality)});
+                             .source = clip_of(utterance, loaded_.settings.modality)});
   ++counts_.written;
 }
 
@@ -275,7 +276,7 @@ void check_budget(const data::Manifest& manifest, const FeaturesConfig& config,
 
 std::vector<std::int64_t> layer_numbers(const std::vector<std::string>& names,
                                         const LoadedEncoder& encoder) {
-  const auto blocks = encoder.config.model.encoder.blocks;
+  const auto blocks = encoder.settings.encoder.blocks;
   std::vector<std::int64_t> layers;
   for (const auto& name : names) {
     if (name == config::kAllLayers) {

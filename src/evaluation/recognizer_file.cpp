@@ -1,13 +1,16 @@
 #include "raven/evaluation/recognizer_file.h"
 
-#include "evaluation/model_settings.h"
+#include "evaluation/model_sizes.h"
+#include "raven/artifacts/checkpoint.h"
+#include "raven/artifacts/model_source.h"
+#include "raven/artifacts/run_files.h"
+#include "raven/artifacts/vocabulary.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/nn/state_dict.h"
-#include "raven/train/checkpoint.h"
-#include "raven/train/finetune_task.h"
-#include "raven/train/model_source.h"
 #include "raven/weights/model_import.h"
+#include "raven/weights/model_settings.h"
 
 namespace raven::evaluation {
 namespace {
@@ -21,28 +24,29 @@ struct Source {
 };
 
 Source read_source(const fs::path& path) {
-  auto opened = train::open_source(path, train::Wanted::kRecognizer);
+  auto opened = artifacts::open_source(path, artifacts::Wanted::kRecognizer);
   Source source{.file = opened.path, .folder = opened.folder, .content = {}};
   if (!opened.state) {
     source.content = opened.is_archive()
                          ? weights::import_model(opened.path, std::move(opened.weights)).file
                          : std::move(opened.weights.content);
     if (source.content.said("units").empty()) {
-      if (const auto units = train::units_beside(opened.path))
+      if (const auto units = artifacts::units_beside(opened.path))
         source.content.metadata["units"] = units->text();
     }
     return source;
   }
-  const auto units = train::units_of(opened.path, *opened.state);
+  const auto units = artifacts::units_of(opened.path, *opened.state);
   if (!units) {
     throw CheckpointError(
         fmt::format("{}: is no checkpoint of fine-tuning: there is no vocabulary in {}; a "
                     "pre-trained run becomes a recognizer with raven finetune model.init={}",
-                    opened.path.string(), (source.folder / train::kUnitsFile).string(),
+                    opened.path.string(), (source.folder / artifacts::kUnitsFile).string(),
                     source.folder.string()));
   }
   source.content = std::move(opened.weights.content);
-  source.content.metadata = train::recognizer_metadata(opened.state->config, *units);
+  source.content.metadata =
+      artifacts::recognizer_metadata(opened.state->config, *units, opened.path);
   return source;
 }
 
@@ -62,8 +66,9 @@ std::string required(const Source& source, const std::string& key) {
 }
 
 std::vector<std::string> decoding_of(const Source& source) {
-  auto overrides = settings_in<config::EvaluateConfig>(source.content.metadata, "decode.");
-  with_settings<config::EvaluateConfig>(source.file, overrides);  // refuses by the file's name
+  auto overrides = weights::settings_in<config::EvaluateConfig>(source.content.metadata, "decode.");
+  weights::with_settings<config::EvaluateConfig>(source.file,
+                                                 overrides);  // refuses by the file's name
   return overrides;
 }
 
@@ -72,25 +77,33 @@ std::vector<std::string> decoding_of(const Source& source) {
 RecognizerFile open_recognizer(const fs::path& path) {
   auto source = read_source(path);
   auto units = text::Units::parse(required(source, "units"), source.file.string() + ", units");
-  auto config = model_config(source.file, source.content.metadata, required(source, "modality"));
-  check_encoder_sizes(source.file, source.content, "encoder.", config);
-  check_decoder_sizes(source.file, source.content, config, units.size());
+  const auto modality = required(source, "modality");
+  auto settings = weights::ModelSettings::from_metadata(
+      source.content.metadata,
+      modality == "audio" ? models::Modality::kAudio : models::Modality::kVideo, source.file);
+  check_encoder_sizes(source.file, source.content, "encoder.", settings);
+  check_decoder_sizes(source.file, source.content, settings, units.size());
   auto decoding = decoding_of(source);
   return {.file = std::move(source.file),
           .folder = std::move(source.folder),
           .content = std::move(source.content),
           .units = std::move(units),
-          .config = std::move(config),
+          .settings = std::move(settings),
           .decoding = std::move(decoding)};
 }
 
 LoadedRecognizer load_recognizer(const RecognizerFile& opened) {
-  auto recognizer = train::make_recognizer(opened.config, opened.units.size());
-  train::load_strictly(opened.content, nn::state_dict(*recognizer), opened.file.string());
+  const auto& settings = opened.settings;
+  models::Recognizer recognizer(models::RecognizerOptions{.modality = settings.modality,
+                                                          .encoder = settings.encoder,
+                                                          .frontend = settings.frontend,
+                                                          .decoder = settings.decoder,
+                                                          .units = opened.units.size()});
+  artifacts::load_strictly(opened.content, nn::state_dict(*recognizer), opened.file.string());
   recognizer->eval();
   return {.recognizer = recognizer,
           .units = opened.units,
-          .config = opened.config,
+          .settings = opened.settings,
           .decoding = opened.decoding,
           .file = opened.file,
           .checksum = checksum_text(opened.content.mapping->checksum()),

@@ -26,10 +26,13 @@ UtteranceGroups unfinished_groups(const data::Manifest& manifest, std::int64_t m
   return unfinished;
 }
 
-data::LoaderOptions input_options(const config::FinetuneConfig& model, const data::Manifest& all,
+data::LoaderOptions input_options(const weights::ModelSettings& model, const data::Manifest& all,
                                   std::uint64_t seed) {
-  auto options = data::held_out_options(model.data, static_cast<std::int64_t>(seed), all);
-  options.read_video = model.model.modality == config::Modality::kVideo;
+  config::DataConfig data;
+  data.video = model.video;
+  data.waveform = model.waveform;
+  auto options = data::held_out_options(data, static_cast<std::int64_t>(seed), all);
+  options.read_video = model.modality == config::Modality::kVideo;
   options.read_audio = !options.read_video;
   return options;
 }

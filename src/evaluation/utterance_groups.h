@@ -17,10 +17,10 @@
 #include <string>
 #include <vector>
 
-#include "raven/config/finetune_config.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/models/encoder.h"
+#include "raven/weights/model_settings.h"
 
 namespace raven::evaluation {
 
@@ -34,7 +34,7 @@ UtteranceGroups unfinished_groups(const data::Manifest& manifest, std::int64_t m
                                   const std::function<bool(const std::string& id)>& done);
 
 /// How a model's input is read: listed order, centre crops, one modality, nothing masked.
-data::LoaderOptions input_options(const config::FinetuneConfig& model, const data::Manifest& all,
+data::LoaderOptions input_options(const weights::ModelSettings& model, const data::Manifest& all,
                                   std::uint64_t seed);
 
 /// Calls `see` for each readable utterance in the list's order, alone, without padding, on the

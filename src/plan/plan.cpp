@@ -211,14 +211,14 @@ double exported_bytes(const Networks& networks, const FinetuneConfig&) {
   return bytes;
 }
 
-train::StepFlops flops_of(const PretrainConfig& config, const Data& data, const BatchShape& batch) {
-  return train::pretrain_flops(config, batch.frames, batch.clips);
+plan::StepFlops flops_of(const PretrainConfig& config, const Data& data, const BatchShape& batch) {
+  return plan::pretrain_flops(config, batch.frames, batch.clips);
 }
-train::StepFlops flops_of(const FinetuneConfig& config, const Data& data, const BatchShape& batch) {
-  return train::finetune_flops(config, {.frames = batch.frames,
-                                        .clips = batch.clips,
-                                        .labels = batch.labels,
-                                        .units = data.num_units});
+plan::StepFlops flops_of(const FinetuneConfig& config, const Data& data, const BatchShape& batch) {
+  return plan::finetune_flops(config, {.frames = batch.frames,
+                                       .clips = batch.clips,
+                                       .labels = batch.labels,
+                                       .units = data.num_units});
 }
 
 config::CheckpointConfig checkpoints_in_steps(const config::CheckpointConfig& checkpoint,

@@ -3,6 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "raven/artifacts/average.h"
+#include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/encoder_source.h"
+#include "raven/artifacts/run_files.h"
+#include "raven/artifacts/run_folder.h"
+#include "raven/artifacts/vocabulary.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
@@ -10,17 +16,15 @@
 #include "raven/core/sha256.h"
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
+#include "raven/models/batch_input.h"
+#include "raven/nn/device.h"
 #include "raven/nn/lengths.h"
 #include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
 #include "raven/report/metric_names.h"
 #include "raven/text/error_rate.h"
-#include "raven/train/average.h"
-#include "raven/train/checkpoint_folder.h"
-#include "raven/train/device.h"
-#include "raven/train/encoder_source.h"
-#include "raven/train/run_folder.h"
 #include "raven/weights/model_card.h"
+#include "raven/weights/model_settings.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
@@ -57,8 +61,8 @@ models::Recognizer start_recognizer(const FinetuneConfig& config, std::int64_t n
   auto without_init = config;
   without_init.model.init.clear();
   auto recognizer = make_recognizer(without_init, num_units);
-  load_strictly(*resumed, nn::state_dict(*recognizer),
-                fmt::format("the newest checkpoint of {}", config.run.dir));
+  artifacts::load_strictly(*resumed, nn::state_dict(*recognizer),
+                           fmt::format("the newest checkpoint of {}", config.run.dir));
   return recognizer;
 }
 
@@ -123,21 +127,6 @@ class HeldOutSums {
 
 }  // namespace
 
-torch::Tensor encoder_input(const data::Batch& batch, models::Modality modality) {
-  if (modality == models::Modality::kAudio) return batch.audio.unsqueeze(-1);        // (B, N, 1)
-  auto hidden = nn::valid_frames(batch.lengths, batch.video.size(1)).logical_not();  // (B, T)
-  if (batch.masked_video.defined()) hidden = hidden | batch.masked_video;
-  auto video = data::normalise_video(batch.video);  // (B, T, h, w)
-  video.masked_fill_(hidden.unsqueeze(-1).unsqueeze(-1), 0);
-  return video;
-}
-
-models::Labels labels_of(const data::Batch& batch) {
-  return {.units = batch.labels,
-          .num_frames = torch::tensor(batch.num_frames_of),
-          .num_labels = torch::tensor(batch.num_labels_of)};
-}
-
 models::Recognizer make_recognizer(const FinetuneConfig& config, std::int64_t num_units) {
   torch::manual_seed(mix_seed(
       {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
@@ -147,7 +136,7 @@ models::Recognizer make_recognizer(const FinetuneConfig& config, std::int64_t nu
                                                           .decoder = config.model.decoder,
                                                           .units = num_units});
   if (!config.model.init.empty())
-    start_encoder(recognizer->encoder, config.model.init, config.model.modality);
+    artifacts::start_encoder(recognizer->encoder, config.model.init, config.model.modality);
   return recognizer;
 }
 
@@ -191,62 +180,6 @@ data::LoaderOptions finetune_options(const FinetuneConfig& config) {
   return options;
 }
 
-std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
-                                                       const text::Units& units) {
-  const bool video = config.at("model.modality") == "video";
-  weights::Metadata metadata = {{"format", "raven-recognizer"},
-                                {"format_version", "1"},
-                                {"units", units.text()},
-                                {"vocabulary", fmt::format("{}", units.size())}};
-  weights::describe_input(video ? models::Modality::kVideo : models::Modality::kAudio,
-                          config.at("data.waveform"), metadata);
-  weights::describe_decoding(std::stod(config.at("loss.ctc_weight")), metadata);
-  for (const auto& [key, value] : config) {
-    for (const std::string prefix :
-         {"model.encoder.", "model.decoder.", "model.video_frontend.", "model.audio_frontend.",
-          "data.video.", "data.waveform", "loss.ctc_weight"}) {
-      if (key.rfind(prefix, 0) == 0) metadata[key] = value;
-    }
-  }
-  return metadata;
-}
-
-std::string units_checksum(const text::Units& units) {
-  return checksum_text(checksum(units.text()));
-}
-
-std::optional<text::Units> units_of(const fs::path& checkpoint, const TrainState& state) {
-  const auto file = checkpoint.parent_path().parent_path() / kUnitsFile;
-  if (!fs::exists(file)) return std::nullopt;
-  auto units = text::Units::read(file);
-  const auto& known = state.run_files;
-  const auto listed = known.find(kUnitsFile);
-  if (listed == known.end()) {
-    log::info("{}: is older than checksums of vocabularies, so damage to {} would not be seen",
-              checkpoint.string(), file.string());
-  } else if (listed->second != units_checksum(units)) {
-    throw CheckpointError(fmt::format(
-        "{}: damaged or exchanged, its checksum is {} where {} says {}; put the vocabulary back "
-        "that the run was started with",
-        file.string(), units_checksum(units), checkpoint.string(), listed->second));
-  }
-  return units;
-}
-
-std::optional<text::Units> units_beside(const fs::path& model) {
-  const auto file = text::Units::beside(model);
-  if (!file) return std::nullopt;
-  auto units = text::Units::read(*file);
-  const auto listed = weights::settings_beside(model).units_hash;
-  if (!listed.empty() && listed != sha256(units.text())) {
-    throw CheckpointError(fmt::format(
-        "{}: damaged or of another model: its SHA-256 is not the one in {}{}; export the model "
-        "again, or name its units with --units",
-        file->string(), model.stem().string(), weights::kSettingsBeside));
-  }
-  return units;
-}
-
 FinetuneTask::FinetuneTask(const FinetuneConfig& config, const torch::Device& device,
                            text::Units units, data::Manifest held_out,
                            const std::optional<weights::TensorFile>& resumed)
@@ -282,7 +215,7 @@ void FinetuneTask::set_training_modes() {
 }
 
 torch::Tensor FinetuneTask::frozen_forward(const data::Batch& batch) {
-  const auto x = encoder_input(batch, modality_);
+  const auto x = models::encoder_input(batch, modality_);
   if (config_.model.frozen == FrozenPart::kFrontend) return recognizer_->encoder->frontend(x);
   return recognizer_->encode(x, nn::valid_frames(batch.lengths, num_columns(batch)));
 }
@@ -329,7 +262,7 @@ Counts FinetuneTask::count_targets(const std::vector<data::Batch>& batches) cons
 
 torch::Tensor FinetuneTask::encode(const data::Batch& batch, const torch::Tensor& valid) {
   if (!frozen_) {
-    const auto x = encoder_input(batch, modality_);
+    const auto x = models::encoder_input(batch, modality_);
     if (config_.model.frozen == FrozenPart::kNone) return recognizer_->encode(x, valid);
     torch::Tensor fixed;
     {
@@ -349,7 +282,7 @@ torch::Tensor FinetuneTask::encode(const data::Batch& batch, const torch::Tensor
 models::RecognizerLosses FinetuneTask::losses(const torch::Tensor& encoded,
                                               const torch::Tensor& valid,
                                               const data::Batch& batch) {
-  return recognizer_->losses(encoded, valid, labels_of(batch),
+  return recognizer_->losses(encoded, valid, models::labels_of(batch),
                              {.ctc = config_.loss.ctc_weight > 0,
                               .attention = config_.loss.ctc_weight < 1,
                               .label_smoothing = config_.loss.label_smoothing});
@@ -359,7 +292,7 @@ StepPart FinetuneTask::backward(const data::Batch& batch, const Counts& counts, 
   const auto valid = nn::valid_frames(batch.lengths, num_columns(batch));
   models::RecognizerLosses sums;
   {
-    const Autocast autocast(device_, config_.train.precision);
+    const nn::Autocast autocast(device_, config_.train.precision);
     const nn::WorkingWeights working(*recognizer_);
     sums = losses(encode(batch, valid), valid, batch);
   }
@@ -394,8 +327,8 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
     if (stopped) break;
     const auto batch = next->to(device_);
     const auto valid = nn::valid_frames(batch.lengths, num_columns(batch));
-    const Autocast autocast(device_, config_.train.precision);
-    const auto encoded = recognizer_->encode(encoder_input(batch, modality_), valid);
+    const nn::Autocast autocast(device_, config_.train.precision);
+    const auto encoded = recognizer_->encode(models::encoder_input(batch, modality_), valid);
     sums.add(losses(encoded, valid, batch));
     sums.add_errors(*next, recognizer_, {.frames = encoded, .valid = valid, .ids = batch.ids});
   }
@@ -407,22 +340,22 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
 }
 
 void FinetuneTask::export_results(const fs::path& run) {
-  CheckpointFolder checkpoints(run / kCheckpoints, config_.checkpoint.keep,
-                               config_.checkpoint.keep_every);
+  artifacts::CheckpointFolder checkpoints(run / artifacts::kCheckpoints, config_.checkpoint.keep,
+                                          config_.checkpoint.keep_every);
   const auto steps =
       checkpoints.newest_regular(static_cast<std::size_t>(config_.checkpoint.average));
   if (steps.empty()) {
     throw CheckpointError(fmt::format("{}: no whole checkpoint is left to make a recognizer of",
-                                      (run / kCheckpoints).string()));
+                                      (run / artifacts::kCheckpoints).string()));
   }
   std::vector<fs::path> folders;
   for (const auto step : steps) folders.push_back(checkpoints.path_of(step));
-  auto file = average(folders).file;
-  file.metadata = recognizer_metadata(flatten(config_), units_);
+  auto file = artifacts::average(folders).file;
+  file.metadata = artifacts::recognizer_metadata(config::flatten(config_), units_, run);
   file.metadata["averaged_checkpoints"] = fmt::format("{}", folders.size());
   file.metadata["step"] = fmt::format("{}", steps.back());
-  weights::write_safetensors(run / kRecognizerFile, file, {.hashes = true});
-  log::info("{}: mean of the checkpoints of steps {}", (run / kRecognizerFile).string(),
+  weights::write_safetensors(run / artifacts::kRecognizerFile, file, {.hashes = true});
+  log::info("{}: mean of the checkpoints of steps {}", (run / artifacts::kRecognizerFile).string(),
             fmt::join(steps, ", "));
 }
 

@@ -5,8 +5,9 @@
 #include "raven/core/files.h"
 #include "raven/data/subset.h"
 #include "raven/media/media.h"
+#include "raven/models/batch_input.h"
+#include "raven/nn/device.h"
 #include "raven/report/metric_names.h"
-#include "raven/train/device.h"
 #include "raven/train/feature_statistics.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/pretrain_task.h"
@@ -167,8 +168,8 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
   while (const auto batch = loader.next()) {
     if (stop.stop_requested()) return {};
     const auto on_device = batch->to(device);
-    const auto input = pretrain_input(on_device);
-    const Autocast autocast(device, config_.train.precision);
+    const auto input = models::pretrain_input(on_device);
+    const nn::Autocast autocast(device, config_.train.precision);
     const auto targets = model->targets(input);
     for (const auto student : config::kModalities) {
       for (const auto& term : model->terms(student, input, targets)) losses.add(term);
@@ -180,7 +181,8 @@ Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
     const auto seen_audio = seen(model->student_audio, input.audio);
     const auto read = [&](Readings& readings, models::RecognitionProbe& probe,
                           const torch::Tensor& features) {
-      if (!probe.is_empty()) readings.add(probe, features, input.valid, labels_of(on_device));
+      if (!probe.is_empty())
+        readings.add(probe, features, input.valid, models::labels_of(on_device));
     };
     read(of_video, model->probe_video, seen_video);
     read(of_audio, model->probe_audio, seen_audio);

@@ -3,18 +3,20 @@
 #include <algorithm>
 #include <optional>
 
+#include "raven/artifacts/checkpoint.h"
+#include "raven/artifacts/encoder_source.h"
+#include "raven/artifacts/run_folder.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
+#include "raven/models/batch_input.h"
+#include "raven/nn/device.h"
 #include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
 #include "raven/report/metric_names.h"
-#include "raven/train/checkpoint.h"
-#include "raven/train/device.h"
-#include "raven/train/encoder_source.h"
 #include "raven/train/feature_statistics.h"
 #include "raven/train/finetune_task.h"
-#include "raven/train/run_folder.h"
+#include "raven/weights/model_settings.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
@@ -64,18 +66,6 @@ void measure_targets(const torch::Tensor& targets, const torch::Tensor& valid,
 
 }  // namespace
 
-models::PretrainInput pretrain_input(const data::Batch& batch) {
-  const auto frames = torch::arange(batch.video.size(1), batch.lengths.options());
-  const auto valid = frames.unsqueeze(0) < batch.lengths.unsqueeze(1);  // (B, T)
-  auto video = data::normalise_video(batch.video);                      // (B, T, h, w)
-  video.masked_fill_(valid.logical_not().unsqueeze(-1).unsqueeze(-1), 0);
-  return {.video = video,
-          .audio = batch.audio.unsqueeze(-1),
-          .valid = valid,
-          .masked_video = batch.masked_video,
-          .masked_audio = batch.masked_audio};
-}
-
 models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device,
                          std::int64_t num_units) {
   torch::manual_seed(mix_seed(
@@ -88,7 +78,8 @@ models::Raven make_raven(const config::PretrainConfig& config, const torch::Devi
       throw ConfigError(fmt::format("teacher.{0}_weights is given, but no loss has {0} targets",
                                     modality_name(modality)));
     }
-    load_strictly(read_encoder(path, modality), nn::state_dict(*teacher), path);
+    artifacts::load_strictly(artifacts::read_encoder(path, modality), nn::state_dict(*teacher),
+                             path);
   };
   fix(model->teacher_video, models::Modality::kVideo, config.teacher.video_weights);
   fix(model->teacher_audio, models::Modality::kAudio, config.teacher.audio_weights);
@@ -156,13 +147,13 @@ Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) cons
 }
 
 StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, bool measure) {
-  const auto input = pretrain_input(batch);
+  const auto input = models::pretrain_input(batch);
   StepPart part;
   part.loss = torch::zeros({}, torch::TensorOptions(torch::kFloat32).device(device_));
   models::Targets targets;
   {
     torch::NoGradGuard no_grad;
-    const Autocast autocast(device_, config_.train.precision);
+    const nn::Autocast autocast(device_, config_.train.precision);
     targets = model_->targets(input);
   }
   if (measure) {
@@ -173,11 +164,11 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
     std::vector<models::TermOutput> terms;
     std::optional<models::RecognizerLosses> readings;
     {
-      const Autocast autocast(device_, config_.train.precision);
+      const nn::Autocast autocast(device_, config_.train.precision);
       terms = model_->terms(student, input, targets);
       if (auto& probe = model_->probe(student); !probe.is_empty()) {
         const nn::WorkingWeights working(*probe);
-        readings = probe->losses(terms.front().features, input.valid, labels_of(batch));
+        readings = probe->losses(terms.front().features, input.valid, models::labels_of(batch));
       }
     }
     torch::Tensor loss;
@@ -213,8 +204,10 @@ void PretrainTask::export_results(const fs::path& run) {
   make_folders(run / "encoders");
   const auto write = [&](models::Encoder& student, models::Modality modality) {
     if (student.is_empty()) return;
-    weights::TensorFile file{.metadata = encoder_metadata(flatten(config_), modality)};
-    if (const auto step = last_step(run)) file.metadata["step"] = std::to_string(*step);
+    weights::TensorFile file;
+    file.metadata = weights::ModelSettings::from_metadata(config::flatten(config_), modality, run)
+                        .to_metadata(weights::ModelKind::kEncoder);
+    if (const auto step = artifacts::last_step(run)) file.metadata["step"] = std::to_string(*step);
     for (const auto& [name, tensor] : nn::state_dict(*student)) {
       file.tensors.emplace_back("encoder." + name, tensor.detach());
     }

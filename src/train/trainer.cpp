@@ -4,11 +4,11 @@
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
 #include "raven/core/random.h"
+#include "raven/nn/device.h"
 #include "raven/nn/state_dict.h"
 #include "raven/report/curves.h"
 #include "raven/report/metric_names.h"
 #include "raven/train/collapse.h"
-#include "raven/train/device.h"
 #include "raven/train/nan_report.h"
 #include "train/report_line.h"
 
@@ -23,7 +23,7 @@ double seconds(std::chrono::steady_clock::duration duration) {
 
 }  // namespace
 
-Trainer::Trainer(Task& task, data::Loader& loader, RunFolder& folder,
+Trainer::Trainer(Task& task, data::Loader& loader, artifacts::RunFolder& folder,
                  const TrainerSettings& settings)
     : task_(task),
       loader_(loader),
@@ -68,10 +68,10 @@ void Trainer::start(const std::stop_token& stop) {
   reported_at_ = Clock::now();
 }
 
-void Trainer::go_on_from(const Checkpoint& checkpoint) {
+void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
   const auto where = checkpoint.folder.string();
   const auto& state = checkpoint.state;
-  const auto changed = differences(state.config, settings_.config);
+  const auto changed = artifacts::differences(state.config, settings_.config);
   if (!changed.empty()) {
     throw ConfigError(fmt::format("{} belongs to a run with another configuration:\n  {}", where,
                                   fmt::join(changed, "\n  ")));
@@ -85,8 +85,10 @@ void Trainer::go_on_from(const Checkpoint& checkpoint) {
         "from that of a run that was never stopped; threads={} avoids it",
         where, state.threads, threads, state.threads);
   }
-  load_strictly(checkpoint.model, nn::state_dict(task_.module()), where + "/model.safetensors");
-  load_strictly(checkpoint.optimizer, updater_.state(), where + "/optimizer.safetensors");
+  artifacts::load_strictly(checkpoint.model, nn::state_dict(task_.module()),
+                           where + "/model.safetensors");
+  artifacts::load_strictly(checkpoint.optimizer, updater_.state(),
+                           where + "/optimizer.safetensors");
   loader_.seek(state.position);
   step_ = saved_step_ = state.step;
   look_due_ = state.look_due;
@@ -97,7 +99,7 @@ void Trainer::go_on_from(const Checkpoint& checkpoint) {
   log::info("goes on after step {} ({})", step_, where);
 }
 
-void Trainer::compare_data(const TrainState& saved, const std::string& where) const {
+void Trainer::compare_data(const artifacts::TrainState& saved, const std::string& where) const {
   std::string problem;
   if (!saved.data_hash.empty() && saved.data_hash != settings_.data_hash) {
     problem = "ids, frame counts, transcripts or vocabulary of its utterances";
@@ -114,7 +116,7 @@ void Trainer::compare_data(const TrainState& saved, const std::string& where) co
 }
 
 /// Rates and momentum follow the length that is asked for now.
-void Trainer::compare_length(const TrainState& saved, const std::string& where) const {
+void Trainer::compare_length(const artifacts::TrainState& saved, const std::string& where) const {
   if (settings_.length.steps < saved.step) {
     throw ConfigError(
         fmt::format("{}: has made {} steps already, this configuration asks for {}; give "
@@ -218,7 +220,7 @@ Numbers Trainer::speed_since_last_report() {
   const double elapsed = std::max(seconds(now - reported_at_), 1e-9);
   const double waited = loader_.waited_s();
   const double steps = static_cast<double>(step_ - reported_step_);
-  const auto memory = memory_use(settings_.device);
+  const auto memory = nn::memory_use(settings_.device);
   using report::metric;
   Numbers numbers{{metric("frames_per_s"), static_cast<double>(frames_) / elapsed},
                   {metric("wait_share"), std::min((waited - waited_before_s_) / elapsed, 1.0)},
@@ -250,17 +252,17 @@ void Trainer::evaluate(const std::stop_token& stop) {
 void Trainer::save(const data::LoaderPosition& position) {
   stop_if_bad();
   const auto begin = Clock::now();
-  TrainState state{.step = step_,
-                   .position = position,
-                   .seed = settings_.seed,
-                   .config = settings_.config,
-                   .numbers = means_.save(),
-                   .data_hash = settings_.data_hash,
-                   .batches_per_epoch = loader_.batches_per_epoch(),
-                   .threads = torch::get_num_threads(),
-                   .run_files = settings_.run_files,
-                   .look_due = look_due_,
-                   .interim = !checkpoint_due() && step_ != settings_.length.steps};
+  artifacts::TrainState state{.step = step_,
+                              .position = position,
+                              .seed = settings_.seed,
+                              .config = settings_.config,
+                              .numbers = means_.save(),
+                              .data_hash = settings_.data_hash,
+                              .batches_per_epoch = loader_.batches_per_epoch(),
+                              .threads = torch::get_num_threads(),
+                              .run_files = settings_.run_files,
+                              .look_due = look_due_,
+                              .interim = !checkpoint_due() && step_ != settings_.length.steps};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
   metrics_->flush();  // what a checkpoint goes on from is on disk with it

@@ -1,8 +1,6 @@
 #include "raven/weights/model_card.h"
 
 #include <nlohmann/json.hpp>
-#include <variant>
-#include <vector>
 
 #include "core/parse_json.h"
 #include "raven/core/error.h"
@@ -72,32 +70,6 @@ Metadata read_settings(const std::filesystem::path& model) {
 }
 
 }  // namespace
-
-void describe(const std::string& prefix, const config::Schema& schema, Metadata& metadata) {
-  for (const auto& field : schema.fields) {
-    std::vector<std::string> items;
-    for (const auto& item : field.get().items) {
-      items.push_back(std::visit([](const auto& one) { return fmt::format("{}", one); }, item));
-    }
-    const auto text = fmt::format("{}", fmt::join(items, ", "));
-    metadata[prefix + field.key] = field.list ? "[" + text + "]" : text;
-  }
-}
-
-void describe_input(models::Modality modality, const std::string& waveform, Metadata& metadata) {
-  const bool video = modality == models::Modality::kVideo;
-  metadata["modality"] = video ? "video" : "audio";
-  const char* of_sound = waveform == "clip" ? "each clip to mean 0 and standard deviation 1"
-                                            : "samples in [-1, 1], as they are";
-  metadata["normalisation"] = video ? "(x / 255 - 0.421) / 0.165" : of_sound;
-}
-
-void describe_decoding(double ctc_weight_of_training, Metadata& metadata) {
-  config::DecodeConfig decode;
-  if (ctc_weight_of_training >= 1) decode.kind = config::DecodeKind::kGreedyCtc;
-  if (ctc_weight_of_training <= 0) decode.kind = config::DecodeKind::kAttention;
-  describe("decode.", config::bind(decode), metadata);
-}
 
 std::string weights_hash(const TensorFile& model) {
   std::map<std::string, std::string> hashes;

@@ -277,11 +277,6 @@ void check_names(const Tensors& in, const torch::nn::Module& model, const StandI
       fmt::format("does not fit the model that its shapes tell: {}", fmt::join(problems, "; ")));
 }
 
-template <class Config>
-void describe(const std::string& prefix, Config config, Metadata& into) {
-  weights::describe(prefix, config::bind(config), into);
-}
-
 std::string size_name(std::int64_t dim, std::int64_t blocks) {
   if (dim == 512 && blocks == 12) return "Base, ";
   if (dim == 768 && blocks == 12) return "Base+, ";
@@ -345,17 +340,13 @@ class Importer {
     return {std::move(kept), path_.string()};
   }
 
-  void add_encoder(const models::RecognizerOptions& model) {
-    auto& metadata = result_.file.metadata;
-    const std::string modality = model.modality == models::Modality::kVideo ? "video" : "audio";
-    describe_input(model.modality, "none", metadata);
-    describe("model.encoder.", model.encoder, metadata);
-    describe("model." + modality + "_frontend.", model.frontend, metadata);
-    metadata["data.waveform"] = "none";
-    metadata["data.video.window"] = "96";
-    metadata["data.video.shrink"] = "1";
-    metadata["data.video.crop"] = "88";
-    metadata["data.video.flip"] = "0.5";
+  /// The published input; what shapes tell of the rest.
+  static ModelSettings settings_of(const models::RecognizerOptions& model) {
+    ModelSettings settings;
+    settings.modality = model.modality;
+    settings.encoder = model.encoder;
+    settings.frontend = model.frontend;
+    return settings;
   }
 
   /// A write that was cut short leaves new weights beside the settings of those before.
@@ -414,17 +405,14 @@ class Importer {
         {});
     result_.kind = ModelKind::kRecognizer;
     result_.file.tensors = in.all();
-    auto& metadata = result_.file.metadata;
-    metadata["format"] = "raven-recognizer";
-    add_encoder(model);
-    describe("model.decoder.", model.decoder, metadata);
-    metadata["vocabulary"] = fmt::format("{}", model.units);
-    describe_decoding(kPublishedCtcWeight, metadata);
-    if (options_.units.empty()) {
+    auto settings = settings_of(model);
+    settings.decoder = model.decoder;
+    settings.ctc_weight = kPublishedCtcWeight;
+    settings.vocabulary = model.units;
+    settings.units = options_.units;
+    result_.file.metadata = settings.to_metadata(result_.kind);
+    if (options_.units.empty())
       result_.notes.push_back("its units are not known; decoding needs them: import with --units");
-    } else {
-      metadata["units"] = options_.units;
-    }
     result_.summary =
         fmt::format("fine-tuned recognizer of {}, decoder {} wide, {} heads, {} blocks, {} units",
                     encoder_text(model), model.decoder.dim, model.decoder.heads,
@@ -446,8 +434,7 @@ class Importer {
       result_.file.tensors.emplace_back("encoder." + name, tensor);
     }
     result_.kind = ModelKind::kEncoder;
-    result_.file.metadata["format"] = "raven-encoder";
-    add_encoder(model);
+    result_.file.metadata = settings_of(model).to_metadata(result_.kind);
     result_.summary = "pre-trained encoder of " + encoder_text(model);
   }
 
@@ -467,9 +454,9 @@ class Importer {
     result_.kind = ModelKind::kLanguageModel;
     result_.file.tensors = in.all();
     auto& metadata = result_.file.metadata;
-    metadata["format"] = "raven-language-model";
+    metadata = config::flatten(model, "model.");
+    metadata["format"] = format_of(result_.kind);
     metadata["vocabulary"] = fmt::format("{}", units);
-    describe("model.", model, metadata);
     if (!options_.units.empty()) metadata["units"] = options_.units;
     result_.summary = fmt::format("language model, {} wide, {} heads, {} blocks, {} units",
                                   model.dim, model.heads, model.blocks, units);

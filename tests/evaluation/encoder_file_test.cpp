@@ -1,16 +1,18 @@
 #include "raven/evaluation/encoder_file.h"
+#include "raven/artifacts/vocabulary.h"
+#include "raven/weights/model_settings.h"
 
 #include <gmock/gmock.h>
 
 #include <thread>
 
 #include "evaluation/tiny_encoder.h"
+#include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/model_export.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/sha256.h"
-#include "raven/train/checkpoint_folder.h"
 #include "raven/train/finetune_task.h"
-#include "raven/train/model_export.h"
 #include "raven/weights/pytorch_writer.h"
 #include "support/open_count.h"
 #include "support/temporary_folder.h"
@@ -28,7 +30,7 @@ class EncoderFiles : public testing::Test {
   [[nodiscard]] fs::path file(const std::string& name) const { return folder_.path() / name; }
 
   static void expect_is(LoadedEncoder loaded, const models::Encoder& encoder, Modality modality) {
-    EXPECT_EQ(loaded.modality, modality);
+    EXPECT_EQ(loaded.settings.modality, modality);
     EXPECT_FALSE(loaded.encoder->is_training());
     const auto expected = nn::state_dict(*encoder), found = nn::state_dict(*loaded.encoder);
     ASSERT_EQ(found.size(), expected.size());
@@ -49,8 +51,8 @@ class EncoderFiles : public testing::Test {
     auto tensors = tensors_of(tiny_encoder(Modality::kVideo), "student_video.").tensors;
     for (const auto& one : tensors_of(tiny_encoder(Modality::kAudio), "student_audio.").tensors)
       tensors.push_back(one);
-    train::CheckpointFolder folder(file("run/checkpoints"), 2, 0);
-    folder.save({.step = 7, .config = train::flatten(tiny_settings())}, tensors,
+    artifacts::CheckpointFolder folder(file("run/checkpoints"), 2, 0);
+    folder.save({.step = 7, .config = config::flatten(tiny_settings())}, tensors,
                 {{"step", torch::ones({1})}});
     return folder.path_of(7);
   }
@@ -65,8 +67,8 @@ TEST_F(EncoderFiles, AreEncodersWithWhatTheySayOfThemselves) {
   expect_is(loaded, tiny_encoder(Modality::kAudio), Modality::kAudio);
   EXPECT_EQ(loaded.file, path);
   EXPECT_EQ(loaded.sha256, sha256_file(path));
-  EXPECT_EQ(loaded.config.data.video.crop, 20);
-  EXPECT_EQ(loaded.config.model.modality, config::Modality::kAudio);
+  EXPECT_EQ(loaded.settings.video.crop, 20);
+  EXPECT_EQ(loaded.settings.modality, config::Modality::kAudio);
 }
 
 TEST_F(EncoderFiles, OfPreTrainingHoldBothStudents) {
@@ -82,13 +84,13 @@ TEST_F(EncoderFiles, OfPreTrainingHoldBothStudents) {
 
 TEST_F(EncoderFiles, OfARunThatKeepsOneCheckpointCanBeReadWhileItGoesOn) {
   const auto tensors = tensors_of(tiny_encoder(Modality::kVideo), "student_video.").tensors;
-  auto config = train::flatten(tiny_settings());
+  auto config = config::flatten(tiny_settings());
   // A long state takes long to read: its folder has gone when the tensors are to be opened.
   for (int i = 0; i < 20'000; ++i) config[fmt::format("key_{:06}", i)] = "value";
   const auto folder = file("run/checkpoints"), waiting = file("next");
   for (std::int64_t step = 1; step < 10; ++step) {
     fs::remove_all(folder);
-    train::CheckpointFolder checkpoints(folder, /*keep=*/2, 0);
+    artifacts::CheckpointFolder checkpoints(folder, /*keep=*/2, 0);
     checkpoints.save({.step = step + 1, .config = config}, tensors, {});
     fs::rename(checkpoints.path_of(step + 1), waiting);
     checkpoints.save({.step = step, .config = config}, tensors, {});
@@ -100,7 +102,7 @@ TEST_F(EncoderFiles, OfARunThatKeepsOneCheckpointCanBeReadWhileItGoesOn) {
       fs::rename(checkpoints.path_of(step), file("run/removed"));
       fs::remove_all(file("run/removed"));
     });
-    EXPECT_NO_THROW(train::read_models(file("run")));
+    EXPECT_NO_THROW(artifacts::read_models(file("run")));
   }
 }
 
@@ -110,7 +112,8 @@ TEST_F(EncoderFiles, OfARecognizerAreItsEncoder) {
   config::FinetuneConfig config;
   config.model.encoder = tiny_settings().model.encoder;
   config.model.video_frontend = tiny_settings().model.video_frontend;
-  content.metadata = train::recognizer_metadata(train::flatten(config), text::Units({"A"}));
+  content.metadata =
+      artifacts::recognizer_metadata(config::flatten(config), text::Units({"A"}), "tiny");
   weights::write_safetensors(file("r.safetensors"), content);
   expect_is(load_encoder(file("r.safetensors")), tiny_encoder(Modality::kVideo), Modality::kVideo);
   EXPECT_THAT(problem<ConfigError>(file("r.safetensors"), EncoderChoice::kAudio),

@@ -1,4 +1,5 @@
 #include "raven/evaluation/feature_run.h"
+#include "raven/models/batch_input.h"
 
 #include <gmock/gmock.h>
 
@@ -66,7 +67,7 @@ class FeatureRuns : public testing::Test {
                             .video = sample.video.unsqueeze(0),
                             .audio = sample.audio.unsqueeze(0),
                             .lengths = torch::tensor({sample.frames})};
-    return tiny_encoder(modality)->all_blocks(train::encoder_input(batch, modality));
+    return tiny_encoder(modality)->all_blocks(models::encoder_input(batch, modality));
   }
   [[nodiscard]] torch::Tensor array(const std::string& id) const {
     const auto bytes = read_file(fs::path(config_.out) / (id + ".npy"));

@@ -4,8 +4,9 @@
 #include <filesystem>
 #include <string>
 
+#include "raven/artifacts/encoder_source.h"
 #include "raven/nn/state_dict.h"
-#include "raven/train/encoder_source.h"
+#include "raven/weights/model_settings.h"
 #include "support/formula.h"
 #include "train/tiny_config.h"
 
@@ -39,7 +40,9 @@ inline std::filesystem::path write_encoder(const std::filesystem::path& file,
                                            const models::Encoder& encoder,
                                            models::Modality modality) {
   auto content = tensors_of(encoder, "encoder.");
-  content.metadata = train::encoder_metadata(train::flatten(tiny_settings()), modality);
+  content.metadata =
+      weights::ModelSettings::from_metadata(config::flatten(tiny_settings()), modality, "tiny")
+          .to_metadata(weights::ModelKind::kEncoder);
   weights::write_safetensors(file, content);
   return file;
 }

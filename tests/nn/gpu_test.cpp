@@ -205,8 +205,8 @@ class BlockOnGpu : public testing::TestWithParam<std::int64_t> {  // frames
     const auto valid =
         valid_of({frames, std::max<std::int64_t>(frames - 5, 0), 0}, frames).to(device);
     return outcome(block, x, [&](EncoderBlock& module, const torch::Tensor& input) {
-      const train::Autocast scope(device,
-                                  autocast ? config::Precision::kBf16 : config::Precision::kFp32);
+      const nn::Autocast scope(device,
+                               autocast ? config::Precision::kBf16 : config::Precision::kFp32);
       return module->forward(input, positions, valid);
     });
   }

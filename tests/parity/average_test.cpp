@@ -1,7 +1,7 @@
 // Averaged checkpoints equal the published ones (transforms.json, `average`).
 #include <gtest/gtest.h>
 
-#include "raven/train/average.h"
+#include "raven/artifacts/average.h"
 #include "support/formula.h"
 #include "support/parity_tensors.h"
 #include "support/temporary_folder.h"

@@ -1,18 +1,19 @@
 // Estimates against the bytes that LibTorch really allocates, on networks wide enough for the
 // tensors that are left out (see plan/layers.h) not to matter.
 #include "raven/plan/memory.h"
+#include "raven/models/batch_input.h"
 
 #include <gtest/gtest.h>
 
 #include "raven/data/span_mask.h"
 #include "raven/media/media.h"
 #include "raven/models/raven.h"
+#include "raven/nn/device.h"
 #include "raven/plan/plan.h"
+#include "raven/plan/tensor_memory.h"
 #include "raven/text/units.h"
-#include "raven/train/device.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/pretrain_task.h"
-#include "raven/train/tensor_memory.h"
 #include "raven/train/updater.h"
 
 namespace raven::plan {
@@ -75,7 +76,7 @@ double kept_by(const Pass& pass) {
 /// Bytes that live on after `forward`, whose result is kept until they are counted.
 template <class Forward>
 double held_after(const Forward& forward) {
-  const train::TensorMemory memory;
+  const plan::TensorMemory memory;
   const auto result = forward();
   return static_cast<double>(memory.live());
 }
@@ -83,7 +84,7 @@ double held_after(const Forward& forward) {
 void expect_kept(const PretrainConfig& config, const BatchShape& shape) {
   torch::manual_seed(1);
   models::Raven model(config.model, config.loss, config.teacher);
-  const auto input = train::pretrain_input(batch_of(config.data, shape));
+  const auto input = models::pretrain_input(batch_of(config.data, shape));
   const auto networks = networks_of(config, kUnits, shape, {});
   models::Targets targets;
   {
@@ -128,7 +129,7 @@ TEST(Memory, OfARecognizerIsWhatAutogradHolds) {
         auto model = train::make_recognizer(config, kUnits);
         model->train();
         const auto batch = batch_of(config.data, shape);
-        const auto x = train::encoder_input(batch, modality);
+        const auto x = models::encoder_input(batch, modality);
         const auto valid = torch::ones({shape.clips, shape.frames}, torch::kBool);
         const double held = held_after(
             [&] { return model->losses(model->encode(x, valid), valid, {.units = batch.labels}); });
@@ -141,7 +142,7 @@ TEST(Memory, OfARecognizerIsWhatAutogradHolds) {
 }
 
 /// Peak of all tensors over steps of `task`, weights and optimiser included.
-double peak_of_steps(train::TensorMemory& memory, train::Task& task,
+double peak_of_steps(plan::TensorMemory& memory, train::Task& task,
                      const config::OptimizerConfig& optimizer,
                      const std::vector<data::Batch>& batches) {
   train::Updater updater(task, optimizer, {.steps = 100, .warmup_steps = 0}, torch::kCPU);
@@ -153,7 +154,7 @@ double peak_of_steps(train::TensorMemory& memory, train::Task& task,
 
 void expect_peak(const PretrainConfig& config, const BatchShape& shape, std::int64_t accumulate) {
   const auto batch = batch_of(config.data, shape);
-  train::TensorMemory memory;
+  plan::TensorMemory memory;
   train::PretrainTask task(config, torch::kCPU, {.steps = 100, .warmup_steps = 0}, {},
                            config.monitor.recognition.enabled ? kUnits : 0);
   const double real =
@@ -185,7 +186,7 @@ TEST(Memory, OfAFineTuningStepHasTheRealPeak) {
       const auto batch = batch_of(config.data, shape);
       std::vector<std::string> pieces;
       for (std::int64_t i = 3; i < kUnits; ++i) pieces.push_back(fmt::format("u{}", i));
-      train::TensorMemory memory;
+      plan::TensorMemory memory;
       train::FinetuneTask task(config, torch::kCPU, text::Units(pieces), {});
       const double real = peak_of_steps(memory, task, config.optimizer, {batch});
       const auto estimate =

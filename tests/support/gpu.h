@@ -6,7 +6,7 @@
 
 #include "cli/cuda_library.h"
 #include "raven/core/error.h"
-#include "raven/train/device.h"
+#include "raven/nn/device.h"
 
 namespace raven::gpu {
 
@@ -15,11 +15,11 @@ class Environment : public testing::Environment {
   void SetUp() override {
     try {
       cli::load_cuda_library(config::Device::kCuda);
-      train::choose_device(config::Device::kCuda, cli::cuda_library_problem());
+      nn::choose_device(config::Device::kCuda, cli::cuda_library_problem());
     } catch (const ConfigError& error) {
       FAIL() << "these tests need an NVIDIA GPU: " << error.what();
     }
-    train::set_precision(config::Precision::kFp32);  // no TF32
+    nn::set_precision(config::Precision::kFp32);  // no TF32
   }
 };
 

@@ -1,13 +1,16 @@
 #include "raven/train/finetune_task.h"
+#include "raven/artifacts/run_files.h"
+#include "raven/artifacts/vocabulary.h"
+#include "raven/models/batch_input.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 
+#include "raven/artifacts/checkpoint_folder.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/nn/state_dict.h"
-#include "raven/train/checkpoint_folder.h"
 #include "raven/train/updater.h"
 #include "raven/weights/model_card.h"
 #include "support/temporary_folder.h"
@@ -103,7 +106,7 @@ TEST_F(FinetuneTaskTest, InputIsZeroBeyondTheEndAndWhereMasked) {
   batch.video = torch::full({2, 3, 4, 4}, 255, torch::kUInt8);
   batch.lengths = torch::tensor({3, 1});
   batch.masked_video = torch::tensor({{false, true, false}, {false, false, false}});
-  const auto x = encoder_input(batch, models::Modality::kVideo);
+  const auto x = models::encoder_input(batch, models::Modality::kVideo);
   const auto seen = x.abs().amax({2, 3}) > 0;
   EXPECT_TRUE(torch::equal(seen, torch::tensor({{true, false, true}, {true, false, false}})));
 }
@@ -247,24 +250,26 @@ TEST_F(FinetuneTaskTest, ALookChangesNothing) {
 
 TEST(Vocabulary, OfARunIsTheOneThatItsCheckpointsName) {
   const TemporaryFolder run;
-  CheckpointFolder checkpoints(run.path() / "checkpoints", 2, 0);
-  const auto file = run.path() / kUnitsFile;
+  artifacts::CheckpointFolder checkpoints(run.path() / "checkpoints", 2, 0);
+  const auto file = run.path() / artifacts::kUnitsFile;
   const auto save = [&](std::int64_t step, std::map<std::string, std::string> run_files) {
     checkpoints.save({.step = step, .run_files = std::move(run_files)}, {}, {});
-    return read_checkpoint(checkpoints.path_of(step));
+    return artifacts::read_checkpoint(checkpoints.path_of(step));
   };
-  const auto older = save(1, {}), newer = save(2, {{kUnitsFile, units_checksum(units())}});
-  EXPECT_FALSE(units_of(newer.folder, newer.state).has_value());
+  const auto older = save(1, {}),
+             newer = save(2, {{artifacts::kUnitsFile, artifacts::units_checksum(units())}});
+  EXPECT_FALSE(artifacts::units_of(newer.folder, newer.state).has_value());
   write_file_atomically(file, units().text());
-  EXPECT_EQ(units_of(newer.folder, newer.state), units());
-  EXPECT_EQ(units_of(older.folder, older.state), units());
+  EXPECT_EQ(artifacts::units_of(newer.folder, newer.state), units());
+  EXPECT_EQ(artifacts::units_of(older.folder, older.state), units());
   auto bytes = read_file(file);
   for (std::size_t at = 0; at < bytes.size(); ++at) {
     for (int bit = 0; bit < 8; ++bit) {
       bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
       write_file_atomically(file, bytes);
       try {
-        EXPECT_EQ(units_of(newer.folder, newer.state), units());  // a blank at the end of a line
+        EXPECT_EQ(artifacts::units_of(newer.folder, newer.state),
+                  units());  // a blank at the end of a line
       } catch (const Error&) {
       }
       bytes[at] = static_cast<char>(bytes[at] ^ 1 << bit);
@@ -275,14 +280,14 @@ TEST(Vocabulary, OfARunIsTheOneThatItsCheckpointsName) {
 TEST(Vocabulary, BesideAModelIsTheOneThatItsSettingsName) {
   const TemporaryFolder folder;
   const auto model = folder.path() / "m.pth", file = folder.path() / "m.units.txt";
-  EXPECT_FALSE(units_beside(model).has_value());
+  EXPECT_FALSE(artifacts::units_beside(model).has_value());
   write_file_atomically(file, units().text());
-  EXPECT_EQ(units_beside(model), units()) << "settings are not there";
+  EXPECT_EQ(artifacts::units_beside(model), units()) << "settings are not there";
   const auto settings = weights::settings_text({{"units", units().text()}});
   write_file_atomically(folder.path() / "m.settings.json", settings);
-  EXPECT_EQ(units_beside(model), units());
+  EXPECT_EQ(artifacts::units_beside(model), units());
   write_file_atomically(file, text::Units(std::vector<std::string>{"A", "B", "G"}).text());
-  EXPECT_THROW(units_beside(model), CheckpointError);
+  EXPECT_THROW(artifacts::units_beside(model), CheckpointError);
 }
 
 }  // namespace

@@ -6,11 +6,11 @@
 #include <cmath>
 #include <limits>
 
+#include "raven/artifacts/checkpoint_folder.h"
 #include "raven/core/error.h"
 #include "raven/data/loader.h"
+#include "raven/nn/device.h"
 #include "raven/nn/state_dict.h"
-#include "raven/train/checkpoint_folder.h"
-#include "raven/train/device.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/trainer.h"
 #include "raven/train/updater.h"
@@ -132,14 +132,14 @@ TEST_F(GpuTest, CheckpointsLoadOnACpu) {
   const TemporaryFolder folder;
   Training saved(plain_config(), gpu());
   for (const auto& batch : batches(2)) saved.step(batch);
-  CheckpointFolder checkpoints(folder.path(), /*keep=*/2, /*keep_every=*/0);
+  artifacts::CheckpointFolder checkpoints(folder.path(), /*keep=*/2, /*keep_every=*/0);
   checkpoints.save({.step = 2, .position = {}, .seed = 3, .config = {}, .numbers = {}},
                    nn::state_dict(saved.task.module()), saved.updater.state());
 
   Training loaded(plain_config(), torch::kCPU);
-  const auto checkpoint = read_checkpoint(checkpoints.path_of(2));
-  load_strictly(checkpoint.model, nn::state_dict(loaded.task.module()), "model");
-  load_strictly(checkpoint.optimizer, loaded.updater.state(), "optimizer");
+  const auto checkpoint = artifacts::read_checkpoint(checkpoints.path_of(2));
+  artifacts::load_strictly(checkpoint.model, nn::state_dict(loaded.task.module()), "model");
+  artifacts::load_strictly(checkpoint.optimizer, loaded.updater.state(), "optimizer");
   const auto expect_same = [](const NamedTensors& found, const NamedTensors& expected) {
     ASSERT_EQ(found.size(), expected.size());
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -185,7 +185,7 @@ TEST_F(GpuTest, ABatchWithNaNIsNamedAndChangesNoWeight) {
   PoisonedTask task(gpu());
   auto source = loader(/*pin_memory=*/true);
   ASSERT_GE(source.batches_per_epoch(), 3);
-  RunFolder run_folder(folder.path());
+  artifacts::RunFolder run_folder(folder.path());
   TrainerSettings settings;
   settings.length = {.steps = 6, .warmup_steps = 0};
   settings.device = gpu();

@@ -1,4 +1,5 @@
 #include "raven/train/pretrain_task.h"
+#include "raven/models/batch_input.h"
 
 #include <gtest/gtest.h>
 
@@ -6,10 +7,10 @@
 #include <limits>
 #include <set>
 
+#include "raven/artifacts/checkpoint.h"
 #include "raven/core/error.h"
 #include "raven/data/loader.h"
 #include "raven/nn/state_dict.h"
-#include "raven/train/checkpoint.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/updater.h"
 #include "support/temporary_folder.h"
@@ -49,7 +50,7 @@ TEST_F(PretrainTaskTest, InputIsZeroWhereThereIsNoFrame) {
   batch.video = torch::full({2, 3, 4, 4}, 255, torch::kUInt8);
   batch.audio = torch::zeros({2, 3 * 640});
   batch.lengths = torch::tensor({3, 1});
-  const auto input = pretrain_input(batch);
+  const auto input = models::pretrain_input(batch);
   EXPECT_EQ(input.video[1].slice(0, 1).abs().max().item<float>(), 0.0F);
   EXPECT_NEAR(input.video[1][0][0][0].item<float>(), (0.9999 - 0.421) / 0.165, 1e-5);
   EXPECT_TRUE(torch::equal(input.valid, torch::tensor({{true, true, true}, {true, false, false}})));
@@ -178,12 +179,13 @@ TEST_F(RecognitionProbes, AreTrainedAndReportedForEachModality) {
   std::map<std::string, double> losses;
   for (const auto& [name, value] : part.losses) losses[name] = value.item<double>();
   // The same by hand: what each probe makes of its own student's features of the masked clips.
-  const auto input = pretrain_input(example);
+  const auto input = models::pretrain_input(example);
   auto model = task.model();
   const auto targets = model->targets(input);
   const auto expect_readings = [&](const std::string& modality, models::RecognitionProbe& probe,
                                    const std::vector<models::TermOutput>& terms) {
-    const auto readings = probe->losses(terms.front().features, input.valid, labels_of(example));
+    const auto readings =
+        probe->losses(terms.front().features, input.valid, models::labels_of(example));
     EXPECT_NEAR(losses.at("recognition_ctc_" + modality),
                 readings.ctc.item<double>() / counts.at("labelled"), 1e-4);
     EXPECT_NEAR(losses.at("recognition_attention_" + modality),

@@ -128,7 +128,7 @@ class TrainerTest : public testing::Test {
   bool run_on(const data::Manifest& data, const data::LoaderOptions& options,
               const std::string& name, ToyTask& task, const TrainerSettings& given = settings()) {
     data::Loader loader(data, options);
-    RunFolder folder(temporary_.path() / name);
+    artifacts::RunFolder folder(temporary_.path() / name);
     Trainer trainer(task, loader, folder, given);
     return trainer.run(task.stop.get_token());
   }
@@ -212,7 +212,8 @@ TEST_F(TrainerTest, SavesWhatItLearnedWhenTheDataFail) {
   };
   EXPECT_THROW(run_on(manifest(), options, "b", broken), SkipBudgetError);
   fs::rename(away, video);
-  const auto saved = read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.step;
+  const auto saved =
+      artifacts::read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.step;
   EXPECT_GE(saved, 8);
   EXPECT_NE(saved % 5, 0) << "a checkpoint that would have been there anyway";
   EXPECT_THAT(read_file(temporary_.path() / "b" / "skipped.tsv"), HasSubstr("clip7\tmissing\t"));
@@ -226,7 +227,8 @@ TEST_F(TrainerTest, SavesWhenALookFailsAndMakesItLater) {
   ASSERT_TRUE(run("a", undisturbed));
   broken.failing_look = 8;
   EXPECT_THROW(run("b", broken), SystemError);
-  EXPECT_EQ(read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.step, 8);
+  EXPECT_EQ(artifacts::read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.step,
+            8);
   ASSERT_TRUE(run("b", rest));
   EXPECT_EQ(lines("a"), lines("b"));
 }
@@ -326,7 +328,8 @@ TEST_F(TrainerTest, NaNStopsTheRunAtOnceAndKeepsTheBatch) {
     EXPECT_TRUE(torch::isfinite(parameter).all().item<bool>()) << "the bad update was applied";
   }
   // Nothing later than the last good checkpoint was saved.
-  EXPECT_EQ(read_checkpoint(temporary_.path() / "a" / "checkpoints" / "last").state.step, 5);
+  EXPECT_EQ(artifacts::read_checkpoint(temporary_.path() / "a" / "checkpoints" / "last").state.step,
+            5);
 }
 
 TEST_F(TrainerTest, NaNInAWeightIsNamed) {
@@ -374,7 +377,9 @@ TEST_F(TrainerTest, RefusesACheckpointOfOtherDataAndNamesTheManifest) {
 TEST_F(TrainerTest, RecordsTheThreads) {
   ToyTask task;
   ASSERT_TRUE(run("a", task));
-  EXPECT_EQ(read_checkpoint(temporary_.path() / "a" / "checkpoints" / "last").state.threads, 1);
+  EXPECT_EQ(
+      artifacts::read_checkpoint(temporary_.path() / "a" / "checkpoints" / "last").state.threads,
+      1);
 }
 
 TEST_F(TrainerTest, ALookCutShortAtTheEndIsMadeWhenTheRunGoesOn) {
@@ -386,7 +391,8 @@ TEST_F(TrainerTest, ALookCutShortAtTheEndIsMadeWhenTheRunGoesOn) {
   EXPECT_TRUE(run("b", rest));
   EXPECT_EQ(rest.calls, 0);
   EXPECT_EQ(lines("a"), lines("b"));
-  EXPECT_FALSE(read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.look_due);
+  EXPECT_FALSE(
+      artifacts::read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.look_due);
 }
 
 TEST_F(TrainerTest, AccumulatedBatchesGiveTheGradientsOfOneLargeBatch) {

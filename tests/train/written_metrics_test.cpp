@@ -59,13 +59,13 @@ class WrittenMetrics : public testing::Test {
   void train(const std::string& stage, const Config& config, const data::LoaderOptions& loading,
              Task& task) const {
     data::Loader loader(labelled(), loading);
-    RunFolder run(folder());
-    run.claim(flatten(config), "", {});
+    artifacts::RunFolder run(folder());
+    run.claim(config::flatten(config), "", {});
     run.write_environment({{"stage", stage}});
     TrainerSettings settings;
     settings.evaluate_every = 1;
     settings.length = {.steps = 1, .warmup_steps = 0};
-    settings.config = flatten(config);
+    settings.config = config::flatten(config);
     ASSERT_TRUE(Trainer(task, loader, run, settings).run({}));
   }
 

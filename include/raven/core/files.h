@@ -52,6 +52,9 @@ void write_file_atomically(const std::filesystem::path& file, std::string_view c
 void replace_file(const std::filesystem::path& file,
                   const std::function<void(const std::filesystem::path& temporary)>& write);
 
+/// rename(2). Throws SystemError.
+void rename_or_throw(const std::filesystem::path& from, const std::filesystem::path& to);
+
 /// Flushes a file or folder to disk (fsync). Throws SystemError.
 void flush_to_disk(const std::filesystem::path& path);
 

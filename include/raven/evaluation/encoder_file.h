@@ -5,21 +5,20 @@
 #include <string>
 
 #include "raven/config/features_config.h"
-#include "raven/config/finetune_config.h"
 #include "raven/models/encoder.h"
+#include "raven/weights/model_settings.h"
 
 namespace raven::evaluation {
 
 struct LoadedEncoder {
   models::Encoder encoder{nullptr};  // eval mode, on the CPU
-  models::Modality modality = models::Modality::kVideo;
-  config::FinetuneConfig config;  // shapes and input settings; the rest are defaults
-  bool has_final_norm = true;     // some published encoders come without
-  std::filesystem::path file;     // of weights
-  std::string sha256;             // of the file
+  weights::ModelSettings settings;
+  bool has_final_norm = true;  // some published encoders come without
+  std::filesystem::path file;  // of weights
+  std::string sha256;          // of the file
 };
 
-/// `path`: whatever train::read_models() takes; of a recognizer its encoder. Throws ConfigError
+/// `path`: whatever artifacts::read_models() takes; of a recognizer its encoder. Throws ConfigError
 /// when `choice` is not there or is needed and not given, CheckpointError when there is no encoder,
 /// the file is damaged or lacks what it needs, or has tensors that do not fit its own settings.
 LoadedEncoder load_encoder(const std::filesystem::path& path,

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "raven/config/finetune_config.h"
 #include "raven/models/recognizer.h"
 #include "raven/text/units.h"
+#include "raven/weights/model_settings.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::evaluation {
@@ -15,7 +15,7 @@ namespace raven::evaluation {
 struct LoadedRecognizer {
   models::Recognizer recognizer{nullptr};  // eval mode, on the CPU
   text::Units units;
-  config::FinetuneConfig config;      // shapes and input settings; the rest are defaults
+  weights::ModelSettings settings;
   std::vector<std::string> decoding;  // "decode.beam_size=40": the settings that it was published
                                       // with, for LoadOptions::defaults
   std::filesystem::path file;         // what was read: a .safetensors file or a checkpoint folder
@@ -29,7 +29,7 @@ struct RecognizerFile {
   std::filesystem::path file, folder;  // as in LoadedRecognizer
   weights::TensorFile content;
   text::Units units;
-  config::FinetuneConfig config;
+  weights::ModelSettings settings;
   std::vector<std::string> decoding;
 };
 

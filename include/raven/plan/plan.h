@@ -9,9 +9,9 @@
 
 #include "raven/config/finetune_config.h"
 #include "raven/config/pretrain_config.h"
+#include "raven/plan/flops.h"
 #include "raven/plan/hardware.h"
 #include "raven/plan/memory.h"
-#include "raven/train/flops.h"
 
 namespace raven::plan {
 
@@ -77,7 +77,7 @@ Storage storage_of(const Networks& networks, const config::CheckpointConfig& che
 struct Plan {
   Networks networks;  // at the batch below
   BatchShape batch;   // the one that needs most memory
-  train::StepFlops flops_per_frame;
+  plan::StepFlops flops_per_frame;
   Memory memory;
   Length length;
   Storage storage;

@@ -1,4 +1,4 @@
-// Fine-tuning of a recognizer as a task (docs/method.md, section 7).
+// Fine-tuning of a recognizer as a task (docs/method.md, section 9).
 #pragma once
 
 #include <torch/torch.h>
@@ -15,20 +15,11 @@
 #include "raven/data/manifest.h"
 #include "raven/models/recognizer.h"
 #include "raven/text/units.h"
-#include "raven/train/checkpoint.h"
 #include "raven/train/frozen_features.h"
-#include "raven/train/run_folder.h"
 #include "raven/train/task.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
-
-/// What an encoder takes from a batch on the device: video (B, T, h, w) normalised, 0 where frames
-/// are masked or beyond the end; audio (B, N, 1).
-torch::Tensor encoder_input(const data::Batch& batch, models::Modality modality);
-
-/// A batch's transcripts.
-models::Labels labels_of(const data::Batch& batch);
 
 /// The configuration's recognizer for a vocabulary, on the CPU, with the seed's weights and the
 /// encoder of model.init. Throws CheckpointError when that does not fit.
@@ -41,29 +32,6 @@ std::vector<ParameterGroup> layerwise_groups(models::RecognizerImpl& recognizer,
 
 /// What the training data ask of a loader in fine-tuning: labels, one modality, time masks.
 data::LoaderOptions finetune_options(const config::FinetuneConfig& config);
-
-/// The vocabulary of a fine-tuning run, in its folder: a units file.
-inline constexpr const char* kUnitsFile = "units.txt";
-
-/// The checksum of a vocabulary, which a run's checkpoints keep under kUnitsFile.
-std::string units_checksum(const text::Units& units);
-
-/// The vocabulary in the folder of the run of a checkpoint, a folder; empty when there is none.
-/// Throws CheckpointError when it is not the one that the weights belong to, DataError for a
-/// damaged line. Older checkpoints do not tell which one that is, and the log says so.
-std::optional<text::Units> units_of(const std::filesystem::path& checkpoint,
-                                    const TrainState& state);
-
-/// What a recognizer's file says of itself, with all that decoding needs: format, modality, units
-/// (the content of a units file), shapes and input settings under their configuration keys.
-/// `config`: of the run that made it.
-std::map<std::string, std::string> recognizer_metadata(const FlatConfig& config,
-                                                       const text::Units& units);
-
-/// The vocabulary in a units file beside a model's file (text::Units::beside); empty when there is
-/// none. Throws CheckpointError when settings beside the model name another one, DataError for a
-/// damaged line.
-std::optional<text::Units> units_beside(const std::filesystem::path& model);
 
 class FinetuneTask : public Task {
  public:

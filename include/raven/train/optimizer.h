@@ -6,12 +6,13 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "raven/nn/state_dict.h"
 
 namespace raven::train {
 
-using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+using NamedTensors = nn::StateDict;
 
 /// Parameters that move at one rate.
 struct ParameterGroup {

@@ -16,10 +16,6 @@
 
 namespace raven::train {
 
-/// A batch as the networks take it: normalised pixels, 0 where there is no frame; samples as (B, N,
-/// 1).
-models::PretrainInput pretrain_input(const data::Batch& batch);
-
 /// The networks of a configuration on a device, in training mode, with the seed's weights and,
 /// where asked for, fixed teachers; with `num_units` > 0 also recognition probes for so many units.
 /// Throws CheckpointError when a teacher's file does not fit.

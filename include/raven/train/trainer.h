@@ -11,13 +11,13 @@
 #include <stop_token>
 #include <string>
 
+#include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/run_folder.h"
 #include "raven/config/run_config.h"
 #include "raven/data/loader.h"
 #include "raven/doctor/other_work.h"
-#include "raven/train/checkpoint_folder.h"
 #include "raven/train/finite_watch.h"
 #include "raven/train/metrics.h"
-#include "raven/train/run_folder.h"
 #include "raven/train/running_means.h"
 #include "raven/train/schedule.h"
 #include "raven/train/task.h"
@@ -34,9 +34,9 @@ struct TrainerSettings {
   std::uint64_t seed = 42;
   RunLength length;
   torch::Device device = torch::kCPU;
-  FlatConfig config;      // stored in checkpoints
-  std::string data_hash;  // of the training manifest (data_hash()); stored and compared, too
-  std::string manifest;   // its name, for messages
+  config::FlatConfig config;  // stored in checkpoints
+  std::string data_hash;      // of the training manifest (data_hash()); stored and compared, too
+  std::string manifest;       // its name, for messages
   std::map<std::string, std::string> run_files;  // TrainState::run_files
 };
 
@@ -48,7 +48,8 @@ struct TrainerSettings {
 class Trainer {
  public:
   /// Task, loader and folder must outlive the trainer; the task's module must be on the device.
-  Trainer(Task& task, data::Loader& loader, RunFolder& folder, const TrainerSettings& settings);
+  Trainer(Task& task, data::Loader& loader, artifacts::RunFolder& folder,
+          const TrainerSettings& settings);
 
   /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
   /// end of the step in which `stop` was asked for, and saves; a held-out look is then cut short
@@ -61,9 +62,9 @@ class Trainer {
 
  private:
   void start(const std::stop_token& stop);
-  void go_on_from(const Checkpoint& checkpoint);
-  void compare_length(const TrainState& saved, const std::string& where) const;
-  void compare_data(const TrainState& saved, const std::string& where) const;
+  void go_on_from(const artifacts::Checkpoint& checkpoint);
+  void compare_length(const artifacts::TrainState& saved, const std::string& where) const;
+  void compare_data(const artifacts::TrainState& saved, const std::string& where) const;
   std::vector<data::Batch> next_batches();
   void train_step(bool measure);
   void stop_if_bad();
@@ -81,9 +82,9 @@ class Trainer {
 
   Task& task_;
   data::Loader& loader_;
-  RunFolder& folder_;
+  artifacts::RunFolder& folder_;
   TrainerSettings settings_;
-  CheckpointFolder checkpoints_;
+  artifacts::CheckpointFolder checkpoints_;
   Updater updater_;
   std::optional<Metrics> metrics_;
   FiniteWatch watch_;

@@ -1,30 +1,14 @@
-// What the file of a model says of itself (its metadata), so that the file alone suffices to use
-// it: settings under their configuration keys, and some words for people.
+// <name>.settings.json beside a model that other programs read: what its shapes cannot tell.
 #pragma once
 
 #include <filesystem>
 #include <map>
 #include <string>
 
-#include "raven/config/decode_config.h"
-#include "raven/config/schema.h"
-#include "raven/models/encoder.h"
+#include "raven/weights/model_settings.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::weights {
-
-using Metadata = std::map<std::string, std::string>;
-
-/// Each field of a configuration as `prefix` + key, spelled as on the command line.
-void describe(const std::string& prefix, const config::Schema& schema, Metadata& metadata);
-
-/// Adds "modality" and "normalisation": what an encoder reads, and how its numbers are prepared.
-/// `waveform`: data.waveform as configured, "none" or "clip".
-void describe_input(models::Modality modality, const std::string& waveform, Metadata& metadata);
-
-/// Adds "decode.*": the settings of all published numbers for a recognizer trained with both
-/// losses; what remains of them for one that was trained with one.
-void describe_decoding(double ctc_weight_of_training, Metadata& metadata);
 
 /// Ending of the file beside a .pth or .npz that holds what shapes cannot tell: a JSON object of
 /// settings, key to text.

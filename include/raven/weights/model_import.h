@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "raven/weights/model_settings.h"
 #include "raven/weights/safetensors.h"
 #include "raven/weights/weights_file.h"
 
 namespace raven::weights {
-
-enum class ModelKind { kRecognizer, kEncoder, kLanguageModel };
 
 struct ImportOptions {
   std::string modality;    // "video" or "audio", of a shared encoder (USR); else empty

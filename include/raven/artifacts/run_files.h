@@ -1,0 +1,21 @@
+// Names of what lies in a run's folder.
+#pragma once
+
+namespace raven::artifacts {
+
+inline constexpr const char* kCheckpoints = "checkpoints";
+/// In it, a link to the newest one.
+inline constexpr const char* kLast = "last";
+
+/// In a checkpoint's folder.
+inline constexpr const char* kModelFile = "model.safetensors";
+inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
+inline constexpr const char* kStateFile = "state.json";
+
+/// The vocabulary of a fine-tuning run, in its folder: a units file.
+inline constexpr const char* kUnitsFile = "units.txt";
+
+/// What a run of fine-tuning writes at its end, in its folder.
+inline constexpr const char* kRecognizerFile = "recognizer.safetensors";
+
+}  // namespace raven::artifacts

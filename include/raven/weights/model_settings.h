@@ -1,0 +1,85 @@
+// What a model is and what it reads: the settings that its file carries in its metadata, so that
+// the file alone suffices to use it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "raven/config/flat_config.h"
+#include "raven/config/load.h"
+#include "raven/config/model_config.h"
+#include "raven/config/run_config.h"
+#include "raven/core/error.h"
+#include "raven/models/encoder.h"
+#include "raven/weights/safetensors.h"
+
+namespace raven::weights {
+
+using Metadata = std::map<std::string, std::string>;
+
+enum class ModelKind { kRecognizer, kEncoder, kLanguageModel };
+
+/// "raven-recognizer": the metadata "format" of a file of that kind.
+std::string_view format_of(ModelKind kind);
+
+/// Settings of an encoder, or of a recognizer with its encoder.
+struct ModelSettings {
+  models::Modality modality = models::Modality::kVideo;
+  config::EncoderConfig encoder;
+  config::FrontendConfig frontend;                      // of that modality
+  config::DecoderConfig decoder;                        // of a recognizer
+  config::VideoInputConfig video;                       // data.video
+  config::Waveform waveform = config::Waveform::kAsIs;  // data.waveform
+  double ctc_weight = 0.1;                              // of a recognizer's training
+  std::string units;            // of a recognizer: content of a units file; empty: not known
+  std::int64_t vocabulary = 0;  // number of units; 0: not known
+  Metadata others;              // further model.* keys of the run that made it, for people
+
+  /// From a file's metadata, or the configuration of a run (FlatConfig); what is not there has its
+  /// default. Throws CheckpointError naming `file` when a value cannot be used.
+  static ModelSettings from_metadata(const Metadata& metadata, models::Modality modality,
+                                     const std::filesystem::path& file);
+
+  /// With format, version, modality and normalisation, keys as in a configuration; a recognizer's
+  /// also with "decode.*", the published settings, or what remains of them where it was trained
+  /// with one loss alone.
+  [[nodiscard]] Metadata to_metadata(ModelKind kind) const;
+};
+
+/// "modality" and "normalisation": what an encoder reads, and how its numbers are prepared.
+/// `waveform`: data.waveform as configured, "none" or "clip".
+void describe_input(models::Modality modality, const std::string& waveform, Metadata& metadata);
+
+/// Of a recognizer's metadata those of its encoder.
+void keep_encoder(Metadata& metadata);
+
+/// Settings of `Config` that metadata hold under their keys, as overrides; those whose key begins
+/// with `prefix`.
+template <class Config>
+std::vector<std::string> settings_in(const Metadata& metadata, const std::string& prefix) {
+  Config defaults;
+  const auto schema = config::bind(defaults);
+  std::vector<std::string> overrides;
+  for (const auto& [key, value] : metadata) {
+    if (key.starts_with(prefix) && schema.find(key) != nullptr)
+      overrides.push_back(key + "=" + value);
+  }
+  return overrides;
+}
+
+/// Throws CheckpointError naming `file` when a setting cannot be used.
+template <class Config>
+Config with_settings(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  try {
+    return config::load_text<Config>("", file.string(), overrides, {.allow_missing = true}).config;
+  } catch (const ConfigError& error) {
+    throw CheckpointError(fmt::format("{}: settings in its metadata cannot be used: {}",
+                                      file.string(), error.what()));
+  }
+}
+
+}  // namespace raven::weights

@@ -1,0 +1,68 @@
+#include "evaluation/model_sizes.h"
+
+#include <algorithm>
+
+#include "raven/core/error.h"
+
+namespace raven::evaluation {
+namespace {
+
+/// A file's tensors against the sizes that its settings say.
+class Sizes {
+ public:
+  Sizes(const std::filesystem::path& file, const weights::TensorFile& content)
+      : file_(file), content_(content) {}
+
+  void expect(const std::string& name, std::size_t dimension, std::int64_t size) const {
+    const auto& tensors = content_.tensors;
+    const auto found = std::ranges::find(tensors, name, [](const auto& one) { return one.first; });
+    const auto at = static_cast<std::int64_t>(dimension);
+    if (found != tensors.end() && found->second.dim() > at && found->second.size(at) == size) {
+      return;
+    }
+    throw CheckpointError(fmt::format(
+        "{}: by its own settings '{}' has {} in dimension {}, but it {}", file_.string(), name,
+        size, dimension,
+        found == tensors.end() ? "is missing"
+                               : fmt::format("is [{}]", fmt::join(found->second.sizes(), ", "))));
+  }
+
+ private:
+  const std::filesystem::path& file_;
+  const weights::TensorFile& content_;
+};
+
+}  // namespace
+
+void check_encoder_sizes(const std::filesystem::path& file, const weights::TensorFile& content,
+                         const std::string& prefix, const weights::ModelSettings& settings) {
+  const Sizes sizes(file, content);
+  const auto& options = settings.encoder;
+  for (std::int64_t i = 0; i < options.blocks; ++i) {
+    const auto block = fmt::format("{}encoders.{}.", prefix, i);
+    sizes.expect(block + "self_attn.linear_q.weight", 0, options.dim);
+    sizes.expect(block + "feed_forward.w_1.weight", 0, options.ffn_dim);
+    sizes.expect(block + "feed_forward.w_1.weight", 1, options.dim);
+  }
+  const auto& widths = settings.frontend.widths;
+  for (std::size_t stage = 0; stage < widths.size(); ++stage) {
+    sizes.expect(fmt::format("{}frontend.trunk.layer{}.0.conv1.weight", prefix, stage + 1), 0,
+                 widths[stage]);
+  }
+}
+
+void check_decoder_sizes(const std::filesystem::path& file, const weights::TensorFile& content,
+                         const weights::ModelSettings& settings, std::int64_t num_units) {
+  const Sizes sizes(file, content);
+  const auto& options = settings.decoder;
+  sizes.expect("ctc.ctc_lo.weight", 0, num_units);
+  sizes.expect("decoder.embed.0.weight", 0, num_units);
+  sizes.expect("decoder.embed.0.weight", 1, options.dim);
+  for (std::int64_t i = 0; i < options.blocks; ++i) {
+    const auto block = fmt::format("decoder.decoders.{}.", i);
+    sizes.expect(block + "self_attn.linear_q.weight", 0, options.dim);
+    sizes.expect(block + "feed_forward.w_1.weight", 0, options.ffn_dim);
+  }
+}
+
+}  // namespace raven::evaluation

@@ -1,0 +1,110 @@
+#include "raven/weights/model_settings.h"
+
+#include "raven/config/decode_config.h"
+#include "raven/config/finetune_config.h"
+
+namespace raven::weights {
+namespace {
+
+constexpr const char* kEncoderKeys = "model.encoder.";
+constexpr const char* kDecoderKeys = "model.decoder.";
+constexpr const char* kVideoKeys = "data.video.";
+constexpr const char* kWaveformKey = "data.waveform";
+constexpr const char* kCtcWeightKey = "loss.ctc_weight";
+constexpr const char* kDecodingKeys = "decode.";
+
+std::string frontend_keys(models::Modality modality) {
+  return fmt::format("model.{}_frontend.", config::modality_name(modality));
+}
+
+void add(Metadata& metadata, Metadata more) { metadata.merge(more); }
+
+/// The settings of all published numbers for a recognizer trained with both losses; what remains of
+/// them for one that was trained with one.
+Metadata decoding(double ctc_weight) {
+  config::DecodeConfig decode;
+  if (ctc_weight >= 1) decode.kind = config::DecodeKind::kGreedyCtc;
+  if (ctc_weight <= 0) decode.kind = config::DecodeKind::kAttention;
+  return config::flatten(decode, kDecodingKeys);
+}
+
+}  // namespace
+
+std::string_view format_of(ModelKind kind) {
+  switch (kind) {
+    case ModelKind::kRecognizer:
+      return "raven-recognizer";
+    case ModelKind::kEncoder:
+      return "raven-encoder";
+    case ModelKind::kLanguageModel:
+      return "raven-language-model";
+  }
+  return "";
+}
+
+void describe_input(models::Modality modality, const std::string& waveform, Metadata& metadata) {
+  const bool video = modality == models::Modality::kVideo;
+  metadata["modality"] = config::modality_name(modality);
+  const char* of_sound = waveform == "clip" ? "each clip to mean 0 and standard deviation 1"
+                                            : "samples in [-1, 1], as they are";
+  metadata["normalisation"] = video ? "(x / 255 - 0.421) / 0.165" : of_sound;
+}
+
+void keep_encoder(Metadata& metadata) {
+  metadata["format"] = format_of(ModelKind::kEncoder);
+  std::erase_if(metadata, [](const auto& item) {
+    const auto& key = item.first;
+    return key == "units" || key == "vocabulary" || key.starts_with(kDecodingKeys) ||
+           key.starts_with(kDecoderKeys) || key.starts_with("loss.");
+  });
+}
+
+ModelSettings ModelSettings::from_metadata(const Metadata& metadata, models::Modality modality,
+                                           const std::filesystem::path& file) {
+  auto overrides = settings_in<config::FinetuneConfig>(metadata, "model.");
+  for (const char* of_data : {kVideoKeys, kWaveformKey, kCtcWeightKey}) {
+    for (auto& one : settings_in<config::FinetuneConfig>(metadata, of_data))
+      overrides.push_back(std::move(one));
+  }
+  std::erase_if(overrides, [](const auto& one) { return one.starts_with("model.init="); });
+  overrides.push_back("model.modality=" + config::modality_name(modality));
+  const auto config = with_settings<config::FinetuneConfig>(file, overrides);
+  ModelSettings settings{.modality = modality,
+                         .encoder = config.model.encoder,
+                         .frontend = config.frontend(),
+                         .decoder = config.model.decoder,
+                         .video = config.data.video,
+                         .waveform = config.data.waveform,
+                         .ctc_weight = config.loss.ctc_weight,
+                         .units = {},
+                         .vocabulary = 0,
+                         .others = {}};
+  for (const auto& [key, value] : metadata) {
+    const bool typed = key.starts_with(kEncoderKeys) || key.starts_with(kDecoderKeys) ||
+                       key.starts_with(frontend_keys(modality));
+    if (key.starts_with("model.") && !typed) settings.others[key] = value;
+  }
+  return settings;
+}
+
+Metadata ModelSettings::to_metadata(ModelKind kind) const {
+  const bool whole = kind == ModelKind::kRecognizer;
+  Metadata metadata = {{"format", std::string(format_of(kind))}, {"format_version", "1"}};
+  metadata[kWaveformKey] = config::enum_name(waveform);
+  describe_input(modality, metadata.at(kWaveformKey), metadata);
+  add(metadata, config::flatten(encoder, kEncoderKeys));
+  add(metadata, config::flatten(frontend, frontend_keys(modality)));
+  add(metadata, config::flatten(video, kVideoKeys));
+  for (const auto& [key, value] : others) {
+    if (!whole || key.find("_frontend.") != std::string::npos) metadata[key] = value;
+  }
+  if (!whole) return metadata;
+  add(metadata, config::flatten(decoder, kDecoderKeys));
+  add(metadata, decoding(ctc_weight));
+  metadata[kCtcWeightKey] = fmt::format("{}", ctc_weight);
+  if (!units.empty()) metadata["units"] = units;
+  if (vocabulary > 0) metadata["vocabulary"] = fmt::format("{}", vocabulary);
+  return metadata;
+}
+
+}  // namespace raven::weights
