@@ -6,7 +6,6 @@
 #include "raven/artifacts/vocabulary.h"
 #include "raven/core/error.h"
 #include "raven/text/units.h"
-#include "raven/train/finetune_task.h"
 #include "raven/weights/model_import.h"
 
 namespace raven::artifacts {

@@ -70,6 +70,7 @@ Json described(const StateFile& file) {
                   {"data_hash", state.data_hash},
                   {"batches_per_epoch", state.batches_per_epoch},
                   {"threads", state.threads},
+                  {"seeding", state.seeding},
                   {"look_due", state.look_due},
                   {"interim", state.interim},
                   {"files", file.checksums}};
@@ -101,6 +102,7 @@ StateFile parse_state(std::string_view text, const std::string& name) {
     state.data_hash = content.value("data_hash", "");
     state.batches_per_epoch = count_or_0(content, "batches_per_epoch");
     state.threads = count_or_0(content, "threads");
+    state.seeding = content.contains("seeding") ? count(content, "seeding") : 1;
     state.look_due = content.value("look_due", false);
     state.interim = content.value("interim", false);
     state.run_files = content.value("run_files", std::map<std::string, std::string>());

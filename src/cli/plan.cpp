@@ -20,7 +20,7 @@
 #include "raven/plan/plan.h"
 #include "raven/plan/tensor_memory.h"
 #include "raven/text/tokenizer.h"
-#include "training_run.h"
+#include "raven/train/stage_data.h"
 
 namespace raven::cli {
 namespace {
@@ -118,9 +118,9 @@ void read_data(const Arguments& arguments, Request<Config>& request) {
   const auto missing = first_missing(config.data.manifest);
   data::Manifest manifest;
   auto& data = request.data;
-  if (!told && missing.empty()) manifest = training_data(config.data);
+  if (!told && missing.empty()) manifest = train::training_data(config.data);
   read_vocabulary(config, manifest, data);
-  require_input(config, manifest);
+  train::require_input(config, manifest);
   if (!manifest.utterances.empty()) {
     std::vector<std::int64_t> sizes;
     for (const auto& utterance : manifest.utterances) sizes.push_back(utterance.frames);

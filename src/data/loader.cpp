@@ -148,10 +148,19 @@ struct Loader::State {
     return !options.training && position.batch >= plan.num_batches();
   }
 
-  [[nodiscard]] LoaderPosition after(LoaderPosition position) const {
-    if (++position.batch == plan.num_batches() && options.training)
-      position = {.epoch = position.epoch + 1, .batch = 0};
+  [[nodiscard]] LoaderPosition after(LoaderPosition position, std::int64_t batches) const {
+    position.batch += batches;
+    while (options.training && position.batch >= plan.num_batches()) {
+      ++position.epoch;
+      position.batch -= plan.num_batches();
+    }
     return position;
+  }
+
+  /// Hands out from there, where rank 0 gets the first batch.
+  void begin_at(const LoaderPosition& position) {
+    next_of_first = after(position, 0);
+    next_out = next_in = after(position, options.rank);
   }
 
   void work_until_stopped();
@@ -168,6 +177,7 @@ struct Loader::State {
   const std::shared_ptr<SkipRecord> skips;
 
   LoaderPosition next_out, next_in;  // batches to hand out and to start
+  LoaderPosition next_of_first;      // that rank 0 hands out beside next_out
   Clock::duration waited{};
 
   std::mutex mutex;  // guards the jobs' counters and all below
@@ -209,7 +219,7 @@ void Loader::State::start_jobs() {
     }
     auto job = std::make_shared<Job>(
         next_in, BatchAssembly(manifest, options, next_in, plan.batch(next_in), memory->take()));
-    next_in = after(next_in);
+    next_in = after(next_in, options.ranks);
     {
       const std::lock_guard lock(mutex);
       jobs.push_back(std::move(job));
@@ -278,7 +288,9 @@ LoaderOptions held_out_options(const config::DataConfig& data, std::int64_t seed
 Loader::Loader(Manifest manifest, const LoaderOptions& options) {
   check_video_input(options.video);
   RAVEN_CHECK(!options.mask || !options.video_time_mask, "two kinds of masks for one video");
+  RAVEN_CHECK(options.rank >= 0 && options.rank < options.ranks, "no such rank");
   state_ = std::make_unique<State>(std::move(manifest), options);
+  state_->begin_at({});
   state_->start_jobs();
   for (std::int64_t k = 0; k < options.workers; ++k) {
     state_->workers.emplace_back([state = state_.get()] { state->work_until_stopped(); });
@@ -300,7 +312,8 @@ std::optional<Batch> Loader::next() {
     const auto job = state.first_filled();
     auto batch = job->assembly.finish();
     state.drop_first();
-    state.next_out = state.after(state.next_out);
+    state.next_out = state.after(state.next_out, state.options.ranks);
+    state.next_of_first = state.after(state.next_of_first, state.options.ranks);
     state.count(job->assembly.skipped());
     if (state.options.workers > 0) state.start_jobs();
     if (batch) return batch;
@@ -308,7 +321,7 @@ std::optional<Batch> Loader::next() {
   return std::nullopt;
 }
 
-LoaderPosition Loader::position() const { return state_->next_out; }
+LoaderPosition Loader::position() const { return state_->next_of_first; }
 
 void Loader::seek(const LoaderPosition& position) {
   auto& state = *state_;
@@ -325,10 +338,7 @@ void Loader::seek(const LoaderPosition& position) {
     const std::lock_guard lock(state.mutex);
     dropped.swap(state.jobs);
   }
-  state.next_out = position;
-  if (state.options.training && position.batch == num_batches)
-    state.next_out = {.epoch = position.epoch + 1, .batch = 0};
-  state.next_in = state.next_out;
+  state.begin_at(position);
   state.start_jobs();
 }
 

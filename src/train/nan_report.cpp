@@ -23,20 +23,17 @@ void look_at(const std::string& kind, const NamedTensors& tensors,
   }
 }
 
-NamedTensors tensors_of(const data::Batch& batch) {
-  NamedTensors tensors{{"video", batch.video}, {"audio", batch.audio}, {"lengths", batch.lengths}};
-  if (batch.masked_video.defined()) tensors.emplace_back("masked_video", batch.masked_video);
-  if (batch.masked_audio.defined()) tensors.emplace_back("masked_audio", batch.masked_audio);
-  if (batch.labels.defined()) tensors.emplace_back("labels", batch.labels);
-  return tensors;
+void keep(const Task& task, const Batch& batch, const std::filesystem::path& file) {
+  weights::write_safetensors(
+      file, {.tensors = task.tensors_of(batch), .metadata = task.origin_of(batch)});
 }
 
-void keep(const data::Batch& batch, const std::filesystem::path& file) {
-  weights::TensorFile content{.tensors = tensors_of(batch), .metadata = {}};
-  content.metadata["ids"] = fmt::format("{}", fmt::join(batch.ids, "\n"));
-  content.metadata["epoch"] = fmt::format("{}", batch.epoch);
-  content.metadata["index"] = fmt::format("{}", batch.index);
-  weights::write_safetensors(file, content);
+/// One id a line, two blanks before each.
+std::string indented(const std::vector<std::string>& ids) {
+  auto text = fmt::format("{}", fmt::join(ids, "\n"));
+  for (auto at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1))
+    text.insert(at + 1, "  ");
+  return text;
 }
 
 void look_at_gradients(Task& task, std::vector<std::string>& lines) {
@@ -57,14 +54,17 @@ void forget_gradients(Task& task) {
 }  // namespace
 
 std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::Device& device,
-                       const std::filesystem::path& run, const std::function<void()>& reseed) {
+                       const std::filesystem::path& run,
+                       const std::function<void(std::int64_t batch)>& reseed) {
   const auto folder = run / "nan" / fmt::format("step_{:08}", step.number);
   make_folders(folder);
   std::vector<std::string> lines, ids;
   for (std::size_t i = 0; i < step.batches.size(); ++i) {
-    keep(step.batches[i], folder / fmt::format("batch_{}.safetensors", i));
-    look_at(fmt::format("input of batch {}:", i), tensors_of(step.batches[i]), lines);
-    ids.insert(ids.end(), step.batches[i].ids.begin(), step.batches[i].ids.end());
+    const auto& batch = step.batches[i];
+    keep(task, batch, folder / fmt::format("batch_{}.safetensors", i));
+    look_at(fmt::format("input of batch {}:", i), task.tensors_of(batch), lines);
+    const auto origin = task.origin_of(batch);
+    if (const auto named = origin.find("ids"); named != origin.end()) ids.push_back(named->second);
   }
   NamedTensors weights;
   for (const auto& item : task.module().named_parameters())
@@ -72,10 +72,10 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
   look_at("parameter", weights, lines);
 
   forget_gradients(task);
-  reseed();
-  const auto counts = task.count_targets(step.batches);
-  for (const auto& batch : step.batches) {
-    const auto part = task.backward(batch.to(device), counts, /*measure=*/false);
+  const auto counts = task.count(step.batches);
+  for (std::size_t i = 0; i < step.batches.size(); ++i) {
+    reseed(static_cast<std::int64_t>(i));
+    const auto part = task.add_gradients(step.batches[i], device, counts, /*measure=*/false);
     look_at("loss", part.losses, lines);
   }
   look_at_gradients(task, lines);
@@ -83,7 +83,7 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
   const auto first =
       lines.empty() ? std::string("nothing when the step was run again") : lines.front();
   std::string report = fmt::format("step {}: NaN or Inf, first found in: {}\n\nutterances:\n  {}\n",
-                                   step.number, first, fmt::join(ids, "\n  "));
+                                   step.number, first, indented(ids));
   report +=
       fmt::format("\nall that was found (the step run again):\n  {}\n", fmt::join(lines, "\n  "));
   write_file_atomically(folder / "report.txt", report);

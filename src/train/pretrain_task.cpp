@@ -11,6 +11,7 @@
 #include "raven/core/random.h"
 #include "raven/models/batch_input.h"
 #include "raven/nn/device.h"
+#include "raven/nn/lengths.h"
 #include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
 #include "raven/report/metric_names.h"
@@ -129,10 +130,10 @@ std::vector<ParameterSet> PretrainTask::parameter_sets() {
 Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) const {
   Counts counts;
   for (const auto& batch : batches) {
-    const auto frames = torch::arange(batch.video.size(1));
+    const auto valid = nn::valid_frames(batch.lengths, batch.video.size(1));
     const models::PretrainInput masks{.video = {},
                                       .audio = {},
-                                      .valid = frames.unsqueeze(0) < batch.lengths.unsqueeze(1),
+                                      .valid = valid,
                                       .masked_video = batch.masked_video,
                                       .masked_audio = batch.masked_audio};
     for (const auto& term : config::kLossTerms) {
@@ -147,7 +148,7 @@ Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) cons
 }
 
 StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, bool measure) {
-  const auto input = models::pretrain_input(batch);
+  const auto input = input_of(batch);
   StepPart part;
   part.loss = torch::zeros({}, torch::TensorOptions(torch::kFloat32).device(device_));
   models::Targets targets;
@@ -186,6 +187,10 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
     loss.backward();
   }
   return part;
+}
+
+models::PretrainInput PretrainTask::input_of(const data::Batch& batch) const {
+  return models::pretrain_input(batch);
 }
 
 void PretrainTask::after_update(std::int64_t step, const torch::Tensor& bad) {

@@ -23,10 +23,10 @@ double seconds(std::chrono::steady_clock::duration duration) {
 
 }  // namespace
 
-Trainer::Trainer(Task& task, data::Loader& loader, artifacts::RunFolder& folder,
+Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
                  const TrainerSettings& settings)
     : task_(task),
-      loader_(loader),
+      source_(source),
       folder_(folder),
       settings_(settings),
       checkpoints_(folder.checkpoints(), settings.checkpoint.keep, settings.checkpoint.keep_every),
@@ -41,9 +41,9 @@ bool Trainer::run(const std::stop_token& stop) {
     train_step(/*measure=*/reports);
     if (reports) report();
     if (settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every))) evaluate(stop);
-    if (checkpoint_due()) save(loader_.position());
+    if (checkpoint_due()) save(source_.position());
   }
-  if (saved_step_ != step_) save(loader_.position());
+  if (saved_step_ != step_) save(source_.position());
   checkpoints_.settle();
   log::repeated();
   return step_ >= settings_.length.steps && !look_due_;
@@ -62,7 +62,7 @@ void Trainer::start(const std::stop_token& stop) {
   if (settings_.evaluate_every > 0 && (step_ == 0 || look_due_)) {
     const bool was_due = look_due_;
     evaluate(stop);
-    if (was_due && !look_due_) save(loader_.position());  // else the next start would make it again
+    if (was_due && !look_due_) save(source_.position());  // else the next start would make it again
   }
   reported_step_ = step_;
   reported_at_ = Clock::now();
@@ -77,6 +77,7 @@ void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
                                   fmt::join(changed, "\n  ")));
   }
   compare_data(state, where);
+  compare_seeding(state, where);
   compare_length(state, where);
   const auto threads = torch::get_num_threads();
   if (settings_.device.is_cpu() && state.threads > 0 && state.threads != threads) {
@@ -89,7 +90,7 @@ void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
                            where + "/model.safetensors");
   artifacts::load_strictly(checkpoint.optimizer, updater_.state(),
                            where + "/optimizer.safetensors");
-  loader_.seek(state.position);
+  source_.seek(state.position);
   step_ = saved_step_ = state.step;
   look_due_ = state.look_due;
   means_.restore(state.numbers, settings_.device);
@@ -104,15 +105,24 @@ void Trainer::compare_data(const artifacts::TrainState& saved, const std::string
   if (!saved.data_hash.empty() && saved.data_hash != settings_.data_hash) {
     problem = "ids, frame counts, transcripts or vocabulary of its utterances";
   } else if (saved.batches_per_epoch > 0 &&
-             saved.batches_per_epoch != loader_.batches_per_epoch()) {
+             saved.batches_per_epoch != source_.batches_per_epoch()) {
     problem = fmt::format("batches per epoch ({} then, {} now)", saved.batches_per_epoch,
-                          loader_.batches_per_epoch());
+                          source_.batches_per_epoch());
   }
   if (problem.empty()) return;
   throw ConfigError(fmt::format(
       "{}: the training data changed since {} was made: other {}\nput the earlier manifest back to "
       "go on, or choose another run.dir to start on the new data",
       settings_.manifest, where, problem));
+}
+
+void Trainer::compare_seeding(const artifacts::TrainState& saved, const std::string& where) const {
+  if (saved.seeding == artifacts::kSeeding || settings_.train.accumulate == 1) return;
+  throw ConfigError(fmt::format(
+      "{}: was made by an earlier raven, which drew the random numbers of the second and later "
+      "batches of a step in another way (train.accumulate is {}), so that its run cannot go on "
+      "exactly; end it with that version, or start anew in another run.dir",
+      where, settings_.train.accumulate));
 }
 
 /// Rates and momentum follow the length that is asked for now.
@@ -136,12 +146,12 @@ void Trainer::compare_length(const artifacts::TrainState& saved, const std::stri
 /// is lost, and what was skipped on the way.
 template <class Action>
 auto Trainer::save_when_failing(const Action& action) {
-  const auto position = loader_.position();
+  const auto position = source_.position();
   try {
     return action();
   } catch (...) {
     try {
-      folder_.add_skipped(loader_.skipped_lines());
+      folder_.add_skipped(source_.skipped_lines());
       if (step_ > 0 && saved_step_ != step_) save(position);
     } catch (const std::exception& error) {
       log::warn("the steps since the last checkpoint could not be saved: {}", error.what());
@@ -150,14 +160,12 @@ auto Trainer::save_when_failing(const Action& action) {
   }
 }
 
-std::vector<data::Batch> Trainer::next_batches() {
+std::vector<Batch> Trainer::next_batches() {
   return save_when_failing([&] {
-    std::vector<data::Batch> batches;
+    std::vector<Batch> batches;
     for (std::int64_t i = 0; i < settings_.train.accumulate; ++i) {
-      auto batch = loader_.next();
-      RAVEN_CHECK(batch.has_value(), "the training data came to an end");
-      frames_ += batch->num_frames();
-      batches.push_back(std::move(*batch));
+      batches.push_back(source_.next());
+      frames_ += batches.back().num_frames();
     }
     return batches;
   });
@@ -165,8 +173,8 @@ std::vector<data::Batch> Trainer::next_batches() {
 
 void Trainer::train_step(bool measure) {
   auto batches = next_batches();
-  seed_step(step_);
-  const auto gradients = updater_.gradients(batches, measure);
+  const auto gradients = updater_.gradients(
+      batches, measure, [this](std::int64_t batch) { seed_batch(step_, batch); });
   stop_if_bad();  // the step before this one, on a GPU; its update was skipped there
   updater_.apply(gradients, step_);
   means_.add(gradients.values);
@@ -180,7 +188,7 @@ void Trainer::stop_if_bad() {
   const auto bad = watch_.check();
   if (!bad) return;
   throw Error(report_nan(task_, *bad, settings_.device, folder_.path(),
-                         [&] { seed_step(bad->number - 1); }));
+                         [&](std::int64_t batch) { seed_batch(bad->number - 1, batch); }));
 }
 
 void Trainer::report() {
@@ -190,9 +198,9 @@ void Trainer::report() {
   for (const auto& [name, value] : task_.settings_at(step_ - 1)) numbers[name] = value;
   for (const auto& [name, value] : updater_.rates_at(step_ - 1)) numbers[name] = value;
   numbers[report::metric("epoch")] = static_cast<double>(step_ * settings_.train.accumulate) /
-                                     static_cast<double>(loader_.batches_per_epoch());
+                                     static_cast<double>(source_.batches_per_epoch());
   for (const auto& [name, value] : speed_since_last_report()) numbers[name] = value;
-  folder_.add_skipped(loader_.skipped_lines());
+  folder_.add_skipped(source_.skipped_lines());
   count_skipped(folder_.skipped(), "", numbers);
   metrics_->write(step_, "train", numbers);
   log::info("{}{}", report_line(step_, settings_.length.steps, numbers), other_work());
@@ -218,7 +226,7 @@ std::string Trainer::other_work() {
 Numbers Trainer::speed_since_last_report() {
   const auto now = Clock::now();
   const double elapsed = std::max(seconds(now - reported_at_), 1e-9);
-  const double waited = loader_.waited_s();
+  const double waited = source_.waited_s();
   const double steps = static_cast<double>(step_ - reported_step_);
   const auto memory = nn::memory_use(settings_.device);
   using report::metric;
@@ -258,7 +266,7 @@ void Trainer::save(const data::LoaderPosition& position) {
                               .config = settings_.config,
                               .numbers = means_.save(),
                               .data_hash = settings_.data_hash,
-                              .batches_per_epoch = loader_.batches_per_epoch(),
+                              .batches_per_epoch = source_.batches_per_epoch(),
                               .threads = torch::get_num_threads(),
                               .run_files = settings_.run_files,
                               .look_due = look_due_,
@@ -281,9 +289,12 @@ bool Trainer::every(std::int64_t steps) const { return step_ % steps == 0; }
 
 bool Trainer::checkpoint_due() const { return step_ > 0 && every(settings_.checkpoint.every); }
 
-void Trainer::seed_step(std::int64_t step) const {  // see Note [Exact resume]
-  torch::manual_seed(mix_seed(
-      {settings_.seed, static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(Draw::kStep)}));
+// See Note [Exact resume]. Every batch of a step draws for itself, so that it does not matter which
+// process computes it; the first one as if it were alone.
+void Trainer::seed_batch(std::int64_t step, std::int64_t batch) const {
+  const auto of_step = mix_seed(
+      {settings_.seed, static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(Draw::kStep)});
+  torch::manual_seed(batch == 0 ? of_step : mix_seed({of_step, static_cast<std::uint64_t>(batch)}));
 }
 
 }  // namespace raven::train

@@ -19,8 +19,8 @@ void add_to(NamedTensors& sums, const NamedTensors& values) {
 }  // namespace
 
 Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
-                 const torch::Device& device)
-    : task_(task), device_(device) {
+                 const torch::Device& device, distributed::Communicator& ranks)
+    : task_(task), device_(device), ranks_(ranks) {
   for (auto& set : task_.parameter_sets()) {
     auto& rates = rates_.emplace_back();
     for (const auto& group : set.groups) {
@@ -36,18 +36,57 @@ Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLe
   }
 }
 
-StepValues Updater::gradients(const std::vector<data::Batch>& batches, bool measure) {
-  const auto counts = task_.count_targets(batches);
-  for (auto& optimizer : optimizers_) optimizer.zero_grad();
-  StepValues result;
-  for (const auto& batch : batches) {
-    auto part = task_.backward(batch.to(device_), counts, measure);
-    part.losses.emplace_back(metric("loss"), part.loss);
-    add_to(result.values, part.losses);
-    for (const auto& [name, value] : part.measures) {
-      result.measures[name] += value / static_cast<double>(batches.size());
+/// A rank may have names that another one lacks only if its task is another one.
+void Updater::add_up(Counts& counts) const {
+  if (ranks_.size() == 1) return;
+  std::vector<double> values;
+  for (const auto& [name, count] : counts) values.push_back(count);
+  const auto sums = torch::tensor(values, torch::kFloat64);
+  ranks_.sum({sums});
+  const auto* sum = sums.data_ptr<double>();
+  for (auto& [name, count] : counts) count = *sum++;
+}
+
+/// What no batch of a rank reached counts as 0 there.
+void Updater::add_up_gradients() const {
+  if (ranks_.size() == 1) return;
+  std::vector<torch::Tensor> gradients;
+  for (const auto& optimizer : optimizers_) {
+    for (auto [name, parameter] : optimizer.parameters()) {
+      if (!parameter.grad().defined()) parameter.mutable_grad() = torch::zeros_like(parameter);
+      gradients.push_back(parameter.grad());
     }
   }
+  ranks_.sum(gradients);
+}
+
+StepValues Updater::gradients(const std::vector<data::Batch>& batches, bool measure) {
+  std::vector<Batch> step;
+  for (const auto& batch : batches) step.emplace_back(batch, batch.num_frames());
+  return gradients(step, measure);
+}
+
+StepValues Updater::gradients(const std::vector<Batch>& batches, bool measure,
+                              const SeedBatch& seed) {
+  auto counts = task_.count(batches);
+  add_up(counts);
+  for (auto& optimizer : optimizers_) optimizer.zero_grad();
+  StepValues result;
+  const auto batches_of_all = static_cast<double>(std::ssize(batches) * ranks_.size());
+  for (std::int64_t i = 0; i < std::ssize(batches); ++i) {
+    if (seed) seed(i * ranks_.size() + ranks_.rank());
+    auto part = task_.add_gradients(batches[static_cast<std::size_t>(i)], device_, counts, measure);
+    part.losses.emplace_back(metric("loss"), part.loss);
+    add_to(result.values, part.losses);
+    for (const auto& [name, value] : part.measures) result.measures[name] += value / batches_of_all;
+  }
+  if (ranks_.size() > 1) {
+    std::vector<torch::Tensor> losses;
+    for (auto& [name, value] : result.values) losses.push_back(value = value.clone());
+    ranks_.sum(losses);
+  }
+  add_up(result.measures);
+  add_up_gradients();
   for (const auto& optimizer : optimizers_) {
     result.norms.push_back(optimizer.grad_norm());
     result.values.emplace_back(metric("grad_norm_<set>", optimizer.name()), result.norms.back());

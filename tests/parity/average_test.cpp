@@ -28,7 +28,7 @@ TEST(AverageParity, IsThePublishedMean) {
     files.push_back(folder.path() / std::to_string(i));
     weights::write_safetensors(files.back(), file);
   }
-  const auto mean = average(files).file;
+  const auto mean = artifacts::average(files).file;
   for (const auto& [name, shape] : golden.at("tensors").items()) {
     EXPECT_TRUE(torch::allclose(mean.at(name), expected.at("average." + name), 0, kMean)) << name;
   }

@@ -19,7 +19,7 @@ TEST(FiniteWatch, GivesBackTheBadStepOnce) {
   EXPECT_FALSE(watch.check().has_value());
   watch.record({.number = 3, .batches = {}}, torch::zeros({}));
   EXPECT_FALSE(watch.check().has_value());
-  watch.record({.number = 4, .batches = {data::Batch{}}}, torch::ones({}));
+  watch.record({.number = 4, .batches = {Batch(1, 1)}}, torch::ones({}));
   const auto bad = watch.check();
   ASSERT_TRUE(bad.has_value());
   EXPECT_EQ(bad->number, 4);

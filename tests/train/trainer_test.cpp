@@ -34,7 +34,7 @@ TORCH_MODULE(ToyModule);
 
 /// Regresses the loudness of every frame's second half on that of its first; has dropout, so that a
 /// step depends on random numbers.
-class ToyTask : public Task {
+class ToyTask : public ClipTask {
  public:
   explicit ToyTask(double dropout = 0.2) : dropout_(dropout) {}
 
@@ -127,7 +127,7 @@ class TrainerTest : public testing::Test {
   }
   bool run_on(const data::Manifest& data, const data::LoaderOptions& options,
               const std::string& name, ToyTask& task, const TrainerSettings& given = settings()) {
-    data::Loader loader(data, options);
+    ClipSource loader(data, options);
     artifacts::RunFolder folder(temporary_.path() / name);
     Trainer trainer(task, loader, folder, given);
     return trainer.run(task.stop.get_token());

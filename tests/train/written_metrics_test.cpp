@@ -58,7 +58,7 @@ class WrittenMetrics : public testing::Test {
   template <class Config>
   void train(const std::string& stage, const Config& config, const data::LoaderOptions& loading,
              Task& task) const {
-    data::Loader loader(labelled(), loading);
+    ClipSource source(labelled(), loading);
     artifacts::RunFolder run(folder());
     run.claim(config::flatten(config), "", {});
     run.write_environment({{"stage", stage}});
@@ -66,7 +66,7 @@ class WrittenMetrics : public testing::Test {
     settings.evaluate_every = 1;
     settings.length = {.steps = 1, .warmup_steps = 0};
     settings.config = config::flatten(config);
-    ASSERT_TRUE(Trainer(task, loader, run, settings).run({}));
+    ASSERT_TRUE(Trainer(task, source, run, settings).run({}));
   }
 
   void pretrain() const {

@@ -28,6 +28,10 @@
 
 namespace raven::artifacts {
 
+/// How the random numbers of a step follow from the seed. 1: once for a step, whose batches draw
+/// one after another; 2: for each batch of a step.
+inline constexpr std::int64_t kSeeding = 2;
+
 /// What a run needs to go on exactly, besides its tensors. Everything random follows from seed,
 /// epoch, step and item, so there are no generator states.
 struct TrainState {
@@ -41,6 +45,7 @@ struct TrainState {
   std::int64_t threads = 0;                   // of the networks on the CPU; 0: not known
   /// Files of the run's folder that belong to the weights, name -> checksum of their content.
   std::map<std::string, std::string> run_files = {};
+  std::int64_t seeding = kSeeding;
   bool look_due = false;  // the held-out look at `step` was cut short
   bool interim = false;   // written because the run stopped, not because it was time for one
 };

@@ -48,6 +48,8 @@ struct LoaderOptions {
   };
   std::optional<TimeMask> video_time_mask, audio_time_mask;
   std::shared_ptr<SkipRecord> skips;  // null: the loader has its own
+  /// Batches are dealt out one after another: those of number rank, rank + ranks, ... are ours.
+  std::int64_t rank = 0, ranks = 1;
 };
 
 /// What `data` asks of a loader for training.
@@ -57,7 +59,7 @@ LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed
 LoaderOptions held_out_options(const config::DataConfig& data, std::int64_t seed,
                                const Manifest& manifest);
 
-/// Where a loader stands: the next batch to be handed out.
+/// Where a loader stands: the next batch to be handed out, to rank 0 of several.
 struct LoaderPosition {
   std::int64_t epoch = 0, batch = 0;
   bool operator==(const LoaderPosition&) const = default;
@@ -78,7 +80,8 @@ class Loader {
   /// SkipBudgetError when more than max_skipped utterances were unusable.
   std::optional<Batch> next();
 
-  [[nodiscard]] LoaderPosition position() const;  // of the batch that next() will give
+  /// Of the batch that next() will give; with several ranks that which it gives to rank 0.
+  [[nodiscard]] LoaderPosition position() const;
   /// Exact, in mid-epoch too. Throws ConfigError when there is no such batch.
   void seek(const LoaderPosition& position);
   [[nodiscard]] std::int64_t batches_per_epoch() const;

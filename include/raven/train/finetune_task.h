@@ -33,7 +33,7 @@ std::vector<ParameterGroup> layerwise_groups(models::RecognizerImpl& recognizer,
 /// What the training data ask of a loader in fine-tuning: labels, one modality, time masks.
 data::LoaderOptions finetune_options(const config::FinetuneConfig& config);
 
-class FinetuneTask : public Task {
+class FinetuneTask : public ClipTask {
  public:
   /// `held_out` is labelled, and may have no utterances; evaluate() then gives nothing. `resumed`:
   /// the weights of the checkpoint that the run goes on from; model.init is not read then.

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "raven/data/sample.h"
+#include "raven/train/batch.h"
 
 namespace raven::train {
 
@@ -18,7 +18,7 @@ class FiniteWatch {
   /// A step and what it saw.
   struct Step {
     std::int64_t number = 0;
-    std::vector<data::Batch> batches;
+    std::vector<Batch> batches;
   };
 
   /// 1 when any of `values` (0-dimensional) is not finite, else 0: a float32 scalar on the device.

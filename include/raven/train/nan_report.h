@@ -13,9 +13,10 @@ namespace raven::train {
 
 /// Runs the step again and looks, in this order, at inputs, weights, losses and gradients. Writes
 /// `<run>/nan/step_00000012/batch_0.safetensors` (one file per batch) and `report.txt`. `reseed`
-/// puts the random numbers where the step had them. Returns the sentence for the user, which names
-/// the first bad tensor.
+/// puts the random numbers where that batch of the step had them. Returns the sentence for the
+/// user, which names the first bad tensor.
 std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::Device& device,
-                       const std::filesystem::path& run, const std::function<void()>& reseed);
+                       const std::filesystem::path& run,
+                       const std::function<void(std::int64_t batch)>& reseed);
 
 }  // namespace raven::train

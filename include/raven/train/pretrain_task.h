@@ -22,7 +22,7 @@ namespace raven::train {
 models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device,
                          std::int64_t num_units = 0);
 
-class PretrainTask : public Task {
+class PretrainTask : public ClipTask {
  public:
   /// `held_out` may have no utterances; evaluate() then gives nothing. With
   /// monitor.recognition.enabled batches come with labels of `num_units` units.
@@ -42,6 +42,10 @@ class PretrainTask : public Task {
   void export_results(const std::filesystem::path& run) override;
 
   models::Raven& model() { return model_; }
+
+ protected:
+  /// What the networks take of a batch on the device.
+  [[nodiscard]] virtual models::PretrainInput input_of(const data::Batch& batch) const;
 
  private:
   config::PretrainConfig config_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "raven/data/sample.h"
+#include "raven/train/batch.h"
 #include "raven/train/metrics.h"
 #include "raven/train/optimizer.h"
 
@@ -51,11 +52,12 @@ class Task {
   virtual torch::nn::Module& module() = 0;
   /// One optimiser each; disjoint.
   virtual std::vector<ParameterSet> parameter_sets() = 0;
-  /// Over all batches of a step, from CPU tensors.
-  [[nodiscard]] virtual Counts count_targets(const std::vector<data::Batch>& batches) const = 0;
-  /// Forward and backward of one batch on the device: adds its share of the gradients. With
-  /// `measure` it also looks at the features, which waits for the device.
-  virtual StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) = 0;
+  /// Over all batches of a step, which are on the CPU.
+  [[nodiscard]] virtual Counts count(const std::vector<Batch>& batches) const = 0;
+  /// Forward and backward of one batch, which goes to the device first: adds its share of the
+  /// gradients. With `measure` it also looks at the features, which waits for the device.
+  virtual StepPart add_gradients(const Batch& batch, const torch::Device& device,
+                                 const Counts& counts, bool measure) = 0;
   /// After the optimisers' update number `step`, counted from 0. `bad`: () float32 on the device, 1
   /// when that update was skipped; no weight may change then, and nothing may wait to learn it.
   virtual void after_update(std::int64_t step, const torch::Tensor& bad) = 0;
@@ -66,6 +68,43 @@ class Task {
   virtual Numbers evaluate(const std::stop_token& stop) = 0;
   /// What the finished run is for, as files in its folder.
   virtual void export_results(const std::filesystem::path& run) = 0;
+
+  /// For the report of a step with NaN or Inf: a batch's tensors on the CPU, and what is kept
+  /// beside them ("ids", one a line).
+  [[nodiscard]] virtual NamedTensors tensors_of(const Batch& /*batch*/) const { return {}; }
+  [[nodiscard]] virtual std::map<std::string, std::string> origin_of(const Batch& /*batch*/) const {
+    return {};
+  }
+};
+
+/// A task whose batches hold `Content`.
+template <class Content>
+class TaskOf : public Task {
+ public:
+  [[nodiscard]] virtual Counts count_targets(const std::vector<Content>& batches) const = 0;
+  /// `batch` is on the device.
+  virtual StepPart backward(const Content& batch, const Counts& counts, bool measure) = 0;
+
+  [[nodiscard]] Counts count(const std::vector<Batch>& batches) const final {
+    std::vector<Content> contents;
+    for (const auto& batch : batches) contents.push_back(batch.as<Content>());
+    return count_targets(contents);
+  }
+  StepPart add_gradients(const Batch& batch, const torch::Device& device, const Counts& counts,
+                         bool measure) final {
+    const auto& content = batch.as<Content>();
+    if constexpr (requires { content.to(device); })
+      return backward(content.to(device), counts, measure);
+    else
+      return backward(content, counts, measure);
+  }
+};
+
+/// A task that learns from clips.
+class ClipTask : public TaskOf<data::Batch> {
+ public:
+  [[nodiscard]] NamedTensors tensors_of(const Batch& batch) const override;
+  [[nodiscard]] std::map<std::string, std::string> origin_of(const Batch& batch) const override;
 };
 
 }  // namespace raven::train

@@ -14,7 +14,6 @@
 #include "raven/artifacts/checkpoint_folder.h"
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/run_config.h"
-#include "raven/data/loader.h"
 #include "raven/doctor/other_work.h"
 #include "raven/train/finite_watch.h"
 #include "raven/train/metrics.h"
@@ -40,15 +39,15 @@ struct TrainerSettings {
   std::map<std::string, std::string> run_files;  // TrainState::run_files
 };
 
-/// Note [Exact resume]: everything random in a step follows from (seed, step) because torch's
-/// generator is seeded anew before each; everything random in a batch from (seed, epoch, item). So
-/// a checkpoint holds tensors, step and loader position, and a run killed at any moment ends with
-/// the same bytes, given the same data and number of CPU threads: both are recorded, other data are
-/// refused, other threads warned of.
+/// Note [Exact resume]: everything random in a step follows from (seed, step, batch in the step)
+/// because torch's generator is seeded anew before each; everything random in a batch from (seed,
+/// epoch, item). So a checkpoint holds tensors, step and loader position, and a run killed at any
+/// moment ends with the same bytes, given the same data and number of CPU threads: both are
+/// recorded, other data are refused, other threads warned of.
 class Trainer {
  public:
-  /// Task, loader and folder must outlive the trainer; the task's module must be on the device.
-  Trainer(Task& task, data::Loader& loader, artifacts::RunFolder& folder,
+  /// Task, source and folder must outlive the trainer; the task's module must be on the device.
+  Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
           const TrainerSettings& settings);
 
   /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
@@ -64,8 +63,9 @@ class Trainer {
   void start(const std::stop_token& stop);
   void go_on_from(const artifacts::Checkpoint& checkpoint);
   void compare_length(const artifacts::TrainState& saved, const std::string& where) const;
+  void compare_seeding(const artifacts::TrainState& saved, const std::string& where) const;
   void compare_data(const artifacts::TrainState& saved, const std::string& where) const;
-  std::vector<data::Batch> next_batches();
+  std::vector<Batch> next_batches();
   void train_step(bool measure);
   void stop_if_bad();
   void report();
@@ -78,10 +78,10 @@ class Trainer {
   [[nodiscard]] Numbers speed_since_last_report();
   [[nodiscard]] bool every(std::int64_t steps) const;
   [[nodiscard]] bool checkpoint_due() const;
-  void seed_step(std::int64_t step) const;
+  void seed_batch(std::int64_t step, std::int64_t batch) const;
 
   Task& task_;
-  data::Loader& loader_;
+  BatchSource& source_;
   artifacts::RunFolder& folder_;
   TrainerSettings settings_;
   artifacts::CheckpointFolder checkpoints_;

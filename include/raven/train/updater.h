@@ -4,10 +4,11 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "raven/config/run_config.h"
-#include "raven/data/sample.h"
+#include "raven/distributed/communicator.h"
 #include "raven/train/optimizer.h"
 #include "raven/train/schedule.h"
 #include "raven/train/task.h"
@@ -22,14 +23,23 @@ struct StepValues {
   torch::Tensor bad;                 // float32, 1 when any value is NaN or Inf
 };
 
+/// Seeds torch's generator for one batch of a step, counted over all ranks.
+using SeedBatch = std::function<void(std::int64_t batch)>;
+
 class Updater {
  public:
-  /// The task must outlive it; one AdamW for each of its parameter sets, one rate for each group.
+  /// Task and ranks must outlive it; one AdamW for each of the task's parameter sets, one rate for
+  /// each group.
   Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
-          const torch::Device& device);
+          const torch::Device& device, distributed::Communicator& ranks = distributed::one_rank());
 
-  /// Gradients of a step's batches (on the CPU), all targets weighted the same. Random numbers come
-  /// from torch's generator as it stands.
+  /// Gradients of a step's batches (on the CPU), of all ranks, all targets weighted the same. The
+  /// numbers are those of one rank with the batches of all: batch i of rank r is its batch
+  /// i * ranks + r. Before each batch it is seeded; without `seed` random numbers come from torch's
+  /// generator as it stands.
+  StepValues gradients(const std::vector<Batch>& batches, bool measure, const SeedBatch& seed = {});
+
+  /// The same of clips.
   StepValues gradients(const std::vector<data::Batch>& batches, bool measure);
 
   /// Clips and applies them with the rates of `step` (from 0). Changes no weight when they are bad.
@@ -42,8 +52,12 @@ class Updater {
   [[nodiscard]] NamedTensors state() const;
 
  private:
+  void add_up(Counts& counts) const;
+  void add_up_gradients() const;
+
   Task& task_;
   torch::Device device_;
+  distributed::Communicator& ranks_;
   std::vector<AdamW> optimizers_;
   struct GroupRate {
     std::string group;

@@ -1,9 +1,10 @@
-#include "training_run.h"
+#include "raven/train/stage_data.h"
 
 #include "raven/core/error.h"
 #include "raven/data/modality.h"
+#include "raven/media/media.h"
 
-namespace raven::cli {
+namespace raven::train {
 namespace {
 
 namespace fs = std::filesystem;
@@ -48,19 +49,13 @@ void require_input(const config::FinetuneConfig& config, const data::Manifest& m
                                        config::enum_name(config.model.modality)));
 }
 
-std::int64_t num_parameters(const torch::nn::Module& module, bool trained) {
-  std::int64_t parameters = 0;
-  for (const auto& parameter : module.parameters()) {
-    if (!trained || parameter.requires_grad()) parameters += parameter.numel();
-  }
-  return parameters;
+std::string names_of(const config::DataConfig& config) {
+  return fmt::format("{}", fmt::join(config.manifest, ", "));
 }
 
-std::int64_t steps_of_epochs(double epochs, const config::TrainConfig& train,
-                             const data::Loader& loader) {
-  if (epochs <= 0) return 0;
-  const double batches = epochs * static_cast<double>(loader.batches_per_epoch());
-  return std::max<std::int64_t>(1, std::llround(batches / static_cast<double>(train.accumulate)));
+std::map<std::string, std::string> facts_of(const data::Manifest& manifest) {
+  return {{"utterances", fmt::format("{}", manifest.utterances.size())},
+          {"hours", fmt::format("{:.2f}", media::hours(manifest.total_frames()))}};
 }
 
-}  // namespace raven::cli
+}  // namespace raven::train

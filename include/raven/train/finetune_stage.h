@@ -1,0 +1,32 @@
+// Fine-tuning on labelled clips as a stage.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "raven/config/finetune_config.h"
+#include "raven/data/labels.h"
+#include "raven/data/manifest.h"
+#include "raven/text/tokenizer.h"
+#include "raven/train/session.h"
+
+namespace raven::train {
+
+class FinetuneStage : public Stage {
+ public:
+  explicit FinetuneStage(config::FinetuneConfig config) : config_(std::move(config)) {}
+
+  [[nodiscard]] std::string name() const override { return "finetune"; }
+  [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
+  void read_data(const torch::Device& device) override;
+  std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,
+                                  const std::stop_token& stop) override;
+
+ private:
+  config::FinetuneConfig config_;
+  std::unique_ptr<text::Tokenizer> tokenizer_;
+  data::LabelledManifest training_;
+  data::Manifest held_out_;
+};
+
+}  // namespace raven::train

@@ -1,0 +1,30 @@
+// Pre-training on unlabelled clips as a stage.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "raven/config/pretrain_config.h"
+#include "raven/data/manifest.h"
+#include "raven/train/session.h"
+
+namespace raven::train {
+
+class PretrainStage : public Stage {
+ public:
+  explicit PretrainStage(config::PretrainConfig config) : config_(std::move(config)) {}
+
+  [[nodiscard]] std::string name() const override { return "pretrain"; }
+  [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
+  void read_data(const torch::Device& device) override;
+  std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,
+                                  const std::stop_token& stop) override;
+
+ private:
+  config::PretrainConfig config_;
+  data::Manifest training_, held_out_;
+  std::unique_ptr<BatchSource> source_;
+  std::int64_t num_units_ = 0;  // of the recognition probes; 0: there are none
+};
+
+}  // namespace raven::train

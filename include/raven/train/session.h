@@ -1,0 +1,98 @@
+// One run of a training stage: from a configuration to the results in its folder.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "raven/artifacts/run_folder.h"
+#include "raven/config/flat_config.h"
+#include "raven/config/load.h"
+#include "raven/config/run_config.h"
+#include "raven/train/batch.h"
+#include "raven/train/schedule.h"
+#include "raven/train/task.h"
+
+namespace raven::train {
+
+/// What the configuration of every stage has.
+struct StageSettings {
+  config::RunConfig run;
+  config::Device device = config::Device::kAuto;
+  std::int64_t threads = 0;
+  config::TrainConfig train;
+  config::OptimizerConfig optimizer;
+  config::CheckpointConfig checkpoint;
+  config::LogConfig log;
+  config::FlatConfig all;  // every key and value
+
+  template <class Config>
+  static StageSettings of(const Config& config) {
+    return {.run = config.run,
+            .device = config.device,
+            .threads = config.threads,
+            .train = config.train,
+            .optimizer = config.optimizer,
+            .checkpoint = config.checkpoint,
+            .log = config.log,
+            .all = config::flatten(config)};
+  }
+};
+
+/// What a stage trains.
+struct Training {
+  std::unique_ptr<BatchSource> source;
+  RunLength length;
+  std::unique_ptr<Task> task;
+  std::int64_t evaluate_every = 0;  // steps; 0: never
+  std::string data_hash;            // of what the source reads: a run that goes on has the same
+  std::string data;                 // its name, for messages
+  std::map<std::string, std::string> facts = {};      // for people, kept in environment.json
+  std::map<std::string, std::string> run_files = {};  // TrainState::run_files
+  std::string results = {};                           // "encoders are in runs/lrs3/encoders"
+};
+
+/// A stage with its configuration.
+class Stage {
+ public:
+  Stage() = default;
+  virtual ~Stage() = default;
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  [[nodiscard]] virtual std::string name() const = 0;  // "pretrain"; kept in environment.json
+  [[nodiscard]] virtual StageSettings settings() const = 0;
+  /// Reads and checks data before anything is written. Throws ConfigError, DataError, ...
+  virtual void read_data(const torch::Device& device) = 0;
+  /// Makes task and batches; `folder` is ours and knows the configuration. Empty when `stop` was
+  /// asked for before training could begin.
+  virtual std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,
+                                          const std::stop_token& stop) = 0;
+};
+
+struct SessionOptions {
+  std::string yaml;                    // the resolved configuration
+  std::vector<std::string> overrides;  // of the command line
+  std::stop_token stop;
+  /// Makes a device usable before Torch is asked; returns why it cannot be, empty if it can.
+  std::function<std::string(config::Device)> load_device = {};
+};
+
+enum class Outcome { kDone, kStopped };
+
+/// Trains to the end, or to the step in which a stop was asked for; the same call goes on from the
+/// newest checkpoint in the run's folder.
+Outcome run_session(Stage& stage, const SessionOptions& options);
+
+/// Optimiser steps in `epochs` passes, 1 at least; 0 for 0.
+std::int64_t steps_of_epochs(double epochs, std::int64_t accumulate,
+                             std::int64_t batches_per_epoch);
+
+}  // namespace raven::train

@@ -1,0 +1,30 @@
+// The lists of clips that a stage's configuration names.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "raven/config/finetune_config.h"
+#include "raven/config/pretrain_config.h"
+#include "raven/data/manifest.h"
+
+namespace raven::train {
+
+/// data.manifest, cut to data.max_utterances. Throws ConfigError that says how to make a missing
+/// file. What the utterances must have, the caller checks (require_input).
+data::Manifest training_data(const config::DataConfig& config);
+
+/// data.valid_manifest; empty when there is none.
+data::Manifest held_out_data(const config::DataConfig& config);
+
+/// Throws ConfigError naming file and line of an utterance that lacks what the stage learns from.
+void require_input(const config::PretrainConfig& config, const data::Manifest& manifest);
+void require_input(const config::FinetuneConfig& config, const data::Manifest& manifest);
+
+/// data.manifest for messages: "a.tsv, b.tsv".
+std::string names_of(const config::DataConfig& config);
+
+/// How many utterances and hours, for people.
+std::map<std::string, std::string> facts_of(const data::Manifest& manifest);
+
+}  // namespace raven::train

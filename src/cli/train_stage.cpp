@@ -1,0 +1,28 @@
+#include "train_stage.h"
+
+#include <algorithm>
+
+#include "cuda_library.h"
+#include "raven/core/error.h"
+#include "raven/core/interrupt.h"
+#include "raven/train/stages.h"
+
+namespace raven::cli {
+
+ExitCode train_stage(const std::string& name, const Arguments& arguments) {
+  const auto stop = watch_signals();
+  const auto kind =
+      std::ranges::find(train::stages(), name, [](const auto& one) { return one.name; });
+  RAVEN_CHECK(kind != train::stages().end(), "no stage is called {}", name);
+  auto [stage, yaml] = kind->load(arguments.config_file(), arguments.overrides());
+  const auto outcome = train::run_session(*stage, {.yaml = std::move(yaml),
+                                                   .overrides = arguments.overrides(),
+                                                   .stop = stop,
+                                                   .load_device = [](config::Device device) {
+                                                     load_cuda_library(device);
+                                                     return cuda_library_problem();
+                                                   }});
+  return outcome == train::Outcome::kDone ? ExitCode::kDone : ExitCode::kStopped;
+}
+
+}  // namespace raven::cli

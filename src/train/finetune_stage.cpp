@@ -1,0 +1,155 @@
+#include "raven/train/finetune_stage.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/run_files.h"
+#include "raven/artifacts/vocabulary.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/log.h"
+#include "raven/data/subset.h"
+#include "raven/doctor/memory.h"
+#include "raven/train/finetune_task.h"
+#include "raven/train/stage_data.h"
+
+namespace raven::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+data::LabelledManifest labelled(data::Manifest manifest, const text::Tokenizer& tokenizer,
+                                std::int64_t max_skipped) {
+  auto result = data::label(std::move(manifest), tokenizer);
+  for (const auto& line : result.skipped) log::warn("skipped {}", line);
+  if (std::ssize(result.skipped) > max_skipped) {
+    throw SkipBudgetError(fmt::format(
+        "{}: {} utterances have no usable transcript, data.max_skipped allows {}; the last one: {}",
+        result.manifest.file.string(), result.skipped.size(), max_skipped, result.skipped.back()));
+  }
+  if (result.manifest.utterances.empty()) {
+    throw ConfigError(
+        fmt::format("{}: no utterance has a usable transcript", result.manifest.file.string()));
+  }
+  return result;
+}
+
+data::LabelledManifest training_labels(const config::FinetuneConfig& run,
+                                       const text::Tokenizer& tokenizer) {
+  const auto& config = run.data;
+  auto manifest = training_data(config);
+  if (!config.labelled_list.empty())
+    manifest = data::subset_of_list(manifest, config.labelled_list);
+  if (config.labelled_hours) manifest = data::subset_of_hours(manifest, *config.labelled_hours);
+  require_input(run, manifest);
+  return labelled(std::move(manifest), tokenizer, config.max_skipped);
+}
+
+data::Manifest validation_labels(const config::FinetuneConfig& config,
+                                 const text::Tokenizer& tokenizer) {
+  auto manifest = held_out_data(config.data);
+  if (manifest.utterances.empty()) return manifest;
+  require_input(config, manifest);
+  return labelled(data::spread(manifest, config.validation.utterances), tokenizer,
+                  config.data.max_skipped)
+      .manifest;
+}
+
+/// Labels that a CTC path cannot hold: more units, or repetitions, than frames.
+std::int64_t num_impossible(const data::Manifest& manifest) {
+  return std::count_if(manifest.utterances.begin(), manifest.utterances.end(),
+                       [](const data::Utterance& u) {
+                         std::int64_t needed = std::ssize(u.labels);
+                         for (std::size_t i = 1; i < u.labels.size(); ++i)
+                           needed += u.labels[i] == u.labels[i - 1] ? 1 : 0;
+                         return needed > u.frames;
+                       });
+}
+
+/// Before the lists are read; a run that goes on does not read it.
+void check_init(const config::FinetuneConfig& config) {
+  const auto& init = config.model.init;
+  if (init.empty() || fs::exists(init) ||
+      fs::exists(fs::path(config.run.dir) / artifacts::kCheckpoints))
+    return;
+  throw ConfigError(
+      fmt::format("model.init: there is no {}; it names a run of raven pretrain, a checkpoint or a "
+                  "file of weights; model.init= starts from random ones",
+                  init));
+}
+
+/// Checkpoints and results of a run are of one vocabulary.
+void write_vocabulary(const artifacts::RunFolder& folder, const text::Units& units) {
+  const auto file = folder.path() / artifacts::kUnitsFile;
+  if (folder.has_checkpoints() && fs::exists(file) && read_file(file) != units.text()) {
+    throw ConfigError(fmt::format(
+        "{}: the run was started with another vocabulary than text.units or text.model "
+        "now give, or this file was damaged since; put the vocabulary of the start back "
+        "to go on, or choose another run.dir",
+        file.string()));
+  }
+  write_file_atomically(file, units.text());
+}
+
+/// Weights of the checkpoint that the run goes on from; nothing when it starts.
+std::optional<weights::TensorFile> newest_weights(const artifacts::RunFolder& folder,
+                                                  const config::FinetuneConfig& config) {
+  if (!folder.has_checkpoints()) return std::nullopt;
+  auto newest = artifacts::CheckpointFolder(folder.checkpoints(), config.checkpoint.keep,
+                                            config.checkpoint.keep_every)
+                    .newest_whole();
+  return newest ? std::optional(std::move(newest->model)) : std::nullopt;
+}
+
+}  // namespace
+
+void FinetuneStage::read_data(const torch::Device& /*device*/) {
+  check_init(config_);
+  tokenizer_ =
+      text::make_tokenizer({.units_file = config_.text.units, .model_file = config_.text.model});
+  training_ = training_labels(config_, *tokenizer_);
+  if (const auto impossible = num_impossible(training_.manifest); impossible > 0) {
+    log::warn(
+        "{} of {} utterances have more units than frames; their CTC loss is 0, the decoder "
+        "learns from them all the same",
+        impossible, training_.manifest.utterances.size());
+  }
+  held_out_ = validation_labels(config_, *tokenizer_);
+}
+
+std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
+                                               const torch::Device& device,
+                                               const std::stop_token& stop) {
+  const auto& units = tokenizer_->units();
+  folder.add_skipped(training_.skipped);
+  write_vocabulary(folder, units);
+  auto task = std::make_unique<FinetuneTask>(config_, device, units, held_out_,
+                                             newest_weights(folder, config_));
+  auto data = task->prepare(std::move(training_.manifest), doctor::usable_memory(), stop);
+  folder.add_skipped(data.skipped);
+  if (!data.ready) return std::nullopt;
+  data.options.pin_memory = device.is_cuda();
+  auto source = std::make_unique<ClipSource>(data.manifest, data.options);
+  const auto batches = source->batches_per_epoch();
+  const auto& init = config_.model.init;
+  auto facts = facts_of(data.manifest);
+  facts["modality"] = config::enum_name(config_.model.modality);
+  facts["units"] = fmt::format("{}", units.size());
+  facts["encoder"] = init.empty() ? "random weights" : init;
+  return Training{.source = std::move(source),
+                  .length = RunLength::of(config_.train, config_.optimizer, batches),
+                  .task = std::move(task),
+                  .evaluate_every = config_.data.valid_manifest.empty()
+                                        ? 0
+                                        : steps_of_epochs(config_.validation.every_epochs,
+                                                          config_.train.accumulate, batches),
+                  .data_hash = artifacts::data_hash(data.manifest),
+                  .data = names_of(config_.data),
+                  .facts = std::move(facts),
+                  .run_files = {{artifacts::kUnitsFile, artifacts::units_checksum(units)}},
+                  .results = fmt::format("the recognizer is {}",
+                                         (folder.path() / artifacts::kRecognizerFile).string())};
+}
+
+}  // namespace raven::train

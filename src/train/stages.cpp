@@ -1,0 +1,16 @@
+#include "raven/train/stages.h"
+
+#include "raven/train/finetune_stage.h"
+#include "raven/train/pretrain_stage.h"
+
+namespace raven::train {
+
+const std::vector<StageKind>& stages() {
+  static const std::vector<StageKind> all = {
+      stage_kind<config::PretrainConfig, PretrainStage>("pretrain"),
+      stage_kind<config::FinetuneConfig, FinetuneStage>("finetune"),
+  };
+  return all;
+}
+
+}  // namespace raven::train

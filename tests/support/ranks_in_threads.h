@@ -1,0 +1,100 @@
+// Ranks that are threads of this process.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "raven/distributed/communicator.h"
+
+namespace raven {
+
+/// One rank works at a time, from one thing it says to the next, since LibTorch's generator of
+/// random numbers is one for the process.
+class RanksInThreads {
+ public:
+  explicit RanksInThreads(std::int64_t size) : said_(static_cast<std::size_t>(size)) {}
+
+  /// Calls `work` for each rank; returns when all have ended.
+  void run(const std::function<void(distributed::Communicator&)>& work) {
+    std::vector<std::jthread> threads;
+    for (std::int64_t rank = 0; rank < size(); ++rank) {
+      threads.emplace_back([this, rank, &work] {
+        Rank self(*this, rank);
+        wait_for_turn(rank);
+        work(self);
+        pass_on(rank);
+      });
+    }
+  }
+
+ private:
+  using Tensors = std::vector<torch::Tensor>;
+
+  class Rank : public distributed::Communicator {
+   public:
+    Rank(RanksInThreads& all, std::int64_t rank) : all_(all), rank_(rank) {}
+    [[nodiscard]] std::int64_t rank() const override { return rank_; }
+    [[nodiscard]] std::int64_t size() const override { return all_.size(); }
+    void sum(const Tensors& tensors) override {
+      const auto every = all_.exchange(rank_, tensors);
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        auto sum = every[0][i].clone();
+        for (std::size_t r = 1; r < every.size(); ++r) sum += every[r][i];
+        torch::NoGradGuard no_grad;
+        auto into = tensors[i];
+        into.copy_(sum);
+      }
+    }
+    void broadcast(const Tensors& tensors, std::int64_t root) override {
+      const auto every = all_.exchange(rank_, tensors);
+      torch::NoGradGuard no_grad;
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        auto into = tensors[i];
+        into.copy_(every[static_cast<std::size_t>(root)][i]);
+      }
+    }
+    void barrier() override { all_.exchange(rank_, {}); }
+    bool any(bool mine) override {
+      auto count = torch::tensor(mine ? 1 : 0);
+      sum({count});
+      return count.item<std::int64_t>() > 0;
+    }
+
+   private:
+    RanksInThreads& all_;
+    std::int64_t rank_;
+  };
+
+  [[nodiscard]] std::int64_t size() const { return std::ssize(said_); }
+
+  void wait_for_turn(std::int64_t rank) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return turn_ == rank; });
+  }
+  void pass_on(std::int64_t rank) {
+    const std::lock_guard lock(mutex_);
+    turn_ = (rank + 1) % size();
+    changed_.notify_all();
+  }
+
+  /// Copies of what every rank says, when it is this one's turn again.
+  std::vector<Tensors> exchange(std::int64_t rank, const Tensors& mine) {
+    auto& said = said_[static_cast<std::size_t>(rank)];
+    said.clear();
+    for (const auto& tensor : mine) said.push_back(tensor.detach().clone());
+    pass_on(rank);
+    wait_for_turn(rank);  // by now all have said it, or have gone on from there
+    if (rank == 0) heard_ = said_;
+    return heard_;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::int64_t turn_ = 0;
+  std::vector<Tensors> said_, heard_;
+};
+
+}  // namespace raven

@@ -1,0 +1,155 @@
+// Several ranks that train one model, as threads.
+#include <gtest/gtest.h>
+
+#include "raven/nn/state_dict.h"
+#include "raven/train/pretrain_task.h"
+#include "raven/train/updater.h"
+#include "support/ranks_in_threads.h"
+#include "support/temporary_folder.h"
+#include "support/tiny_clips.h"
+#include "train/tiny_config.h"
+
+namespace raven::train {
+namespace {
+
+class Ranks : public testing::Test {
+ protected:
+  static constexpr RunLength kLength{.steps = 10, .warmup_steps = 0};
+
+  void SetUp() override {
+    torch::set_num_threads(1);
+    make_tiny_clips(folder_.path());
+    config_ = tiny_config();
+    // Statistics of a batch are not those of two: BatchNorm has its own test (nn).
+    config_.model.encoder.ffn_norm = config::FfnNorm::kLayer;
+    for (auto& predictor : config_.model.predictors.of)
+      predictor.ffn_norm = config::FfnNorm::kLayer;
+  }
+
+  [[nodiscard]] data::LoaderOptions loading() const {
+    auto options = data::training_options(config_.data, config_.run.seed);
+    options.mask = config_.mask;
+    return options;
+  }
+  [[nodiscard]] data::Manifest manifest() const {
+    return data::read_manifest(folder_.path() / "manifest.tsv");
+  }
+
+  struct Result {
+    Numbers values;
+    nn::StateDict state;
+  };
+
+  static void seed(std::int64_t step, std::int64_t batch) {
+    torch::manual_seed(static_cast<std::uint64_t>(1000 * step + batch));
+  }
+
+  /// Steps of `accumulate` batches of its own each.
+  Result train(distributed::Communicator& ranks, std::int64_t accumulate) const {
+    auto options = loading();
+    options.rank = ranks.rank();
+    options.ranks = ranks.size();
+    ClipSource source(manifest(), options);
+    PretrainTask task(config_, torch::kCPU, kLength, {});
+    fix_statistics(task.module());
+    Updater updater(task, config_.optimizer, kLength, torch::kCPU, ranks);
+    Result result;
+    for (std::int64_t step = 0; step < 3; ++step) {
+      std::vector<Batch> batches;
+      for (std::int64_t i = 0; i < accumulate; ++i) batches.push_back(source.next());
+      const auto gradients = updater.gradients(batches, /*measure=*/true,
+                                               [&](std::int64_t batch) { seed(step, batch); });
+      updater.apply(gradients, step + 2);
+      for (const auto& [name, value] : gradients.values)
+        result.values[fmt::format("{} {}", name, step)] = value.item<double>();
+      for (const auto& [name, value] : gradients.measures)
+        result.values[fmt::format("{} {}", name, step)] = value;
+    }
+    for (const auto& [name, tensor] : nn::state_dict(task.module()))
+      result.state.emplace_back(name, tensor.detach().clone());
+    return result;
+  }
+
+  /// The frontends' BatchNorm uses its running statistics, which stay as they are.
+  static void fix_statistics(torch::nn::Module& module) {
+    for (const auto& part : module.modules()) {
+      if (part->named_buffers(/*recurse=*/false).contains("running_mean")) part->eval();
+    }
+  }
+
+  static void expect_same(const Result& a, const Result& b) {
+    ASSERT_EQ(a.values.size(), b.values.size());
+    for (const auto& [name, value] : a.values)
+      EXPECT_NEAR(b.values.at(name), value, 1e-6 * std::max(1.0, std::fabs(value))) << name;
+    ASSERT_EQ(a.state.size(), b.state.size());
+    for (std::size_t i = 0; i < a.state.size(); ++i) {
+      const auto& [name, tensor] = a.state[i];
+      EXPECT_TRUE(torch::allclose(tensor.to(torch::kFloat64), b.state[i].second.to(torch::kFloat64),
+                                  1e-6, 1e-6))
+          << name;
+    }
+  }
+
+  TemporaryFolder folder_;
+  config::PretrainConfig config_;
+};
+
+TEST_F(Ranks, OfOneBatchEachEqualOneOfTwoBatches) {
+  const auto alone = train(distributed::one_rank(), /*accumulate=*/2);
+  std::vector<Result> both(2);
+  RanksInThreads(2).run([&](distributed::Communicator& ranks) {
+    both[static_cast<std::size_t>(ranks.rank())] = train(ranks, /*accumulate=*/1);
+  });
+  expect_same(alone, both[0]);
+  expect_same(alone, both[1]);
+}
+
+TEST_F(Ranks, OfTwoBatchesEachEqualOneOfFour) {
+  const auto alone = train(distributed::one_rank(), /*accumulate=*/4);
+  RanksInThreads(2).run([&](distributed::Communicator& ranks) {
+    expect_same(alone, train(ranks, /*accumulate=*/2));
+  });
+}
+
+TEST_F(Ranks, ShareTheBatchesOfALoader) {
+  std::vector<std::string> alone, dealt;
+  data::Loader whole(manifest(), loading());
+  for (int i = 0; i < 12; ++i)
+    alone.push_back(fmt::format("{}", fmt::join(whole.next()->ids, " ")));
+  std::vector<std::unique_ptr<data::Loader>> loaders;
+  for (std::int64_t rank = 0; rank < 3; ++rank) {
+    auto options = loading();
+    options.rank = rank;
+    options.ranks = 3;
+    loaders.push_back(std::make_unique<data::Loader>(manifest(), options));
+  }
+  for (int round = 0; round < 4; ++round) {
+    for (const auto& loader : loaders) {
+      EXPECT_EQ(loader->position(), loaders[0]->position());
+      dealt.push_back(fmt::format("{}", fmt::join(loader->next()->ids, " ")));
+    }
+  }
+  EXPECT_EQ(dealt, alone);
+  EXPECT_EQ(loaders[2]->position(), whole.position());
+  whole.seek({.epoch = 1, .batch = 1});
+  loaders[1]->seek({.epoch = 1, .batch = 1});
+  whole.next();
+  EXPECT_EQ(loaders[1]->next()->ids, whole.next()->ids);
+}
+
+TEST_F(Ranks, AgreeOnWhatOneOfThemSays) {
+  std::vector<int> stops(2), values(2);
+  RanksInThreads(2).run([&](distributed::Communicator& ranks) {
+    const auto rank = static_cast<std::size_t>(ranks.rank());
+    stops[rank] = ranks.any(ranks.rank() == 1) && !ranks.any(false) ? 1 : 0;
+    auto value = torch::tensor(7 * ranks.rank());
+    ranks.broadcast({value}, 1);
+    ranks.barrier();
+    values[rank] = value.item<int>();
+  });
+  EXPECT_EQ(stops, (std::vector<int>{1, 1}));
+  EXPECT_EQ(values, (std::vector<int>{7, 7}));
+}
+
+}  // namespace
+}  // namespace raven::train
