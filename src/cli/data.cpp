@@ -231,7 +231,7 @@ Command show_command() {
 Command make_data_command() {
   return {
       .name = "data",
-      .summary = "looks into a manifest: verify, stats, show",
+      .summary = "checks, counts or shows what a manifest lists",
       .description = "",
       .examples = {{"data verify data/lrs3/manifest.tsv", "is everything there and readable?"},
                    {"data show data/lrs3/manifest.tsv --out sheet.png", "what do the models see?"}},
