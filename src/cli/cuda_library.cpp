@@ -1,4 +1,4 @@
-#include "cuda_library.h"
+#include "cli/cuda_library.h"
 
 #include <dlfcn.h>
 #include <link.h>

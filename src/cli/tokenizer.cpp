@@ -9,8 +9,8 @@
 #include <iterator>
 #include <utility>
 
-#include "commands.h"
-#include "print.h"
+#include "cli/commands.h"
+#include "cli/print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/lines.h"
