@@ -372,9 +372,9 @@ TEST_F(LoaderTest, PassesOnErrorsThatAreNotTheDatas) {
   }
 }
 
-// Guards against workers that outlive their loader (what they share with it would still be held, and
-// the sanitizers would see them use it) and against a destructor that waits for ever (the test would
-// not end).
+// Guards against workers that outlive their loader (what they share with it would still be held,
+// and the sanitizers would see them use it) and against a destructor that waits for ever (the test
+// would not end).
 TEST_F(LoaderTest, CanBeDroppedAtAnyMoment) {
   const auto manifest = corpus();
   auto options = small_options();
