@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
-#include "command.h"
+#include "cli/command.h"
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
 #include "raven/core/home.h"

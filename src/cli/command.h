@@ -68,7 +68,7 @@ class Arguments {
   /// The `key.path=value` arguments, in their order.
   [[nodiscard]] std::vector<std::string> overrides() const { return list(kOverrides); }
 
-  /// Arguments that nobody has parsed, for commands with passes_arguments.
+  /// The unparsed arguments, for commands with passes_arguments.
   static Arguments unparsed(std::vector<std::string> raw);
   /// The arguments as they were typed.
   [[nodiscard]] const std::vector<std::string>& raw() const { return raw_; }

@@ -1,10 +1,10 @@
-#include "completion.h"
+#include "cli/completion.h"
 
 #include <spdlog/fmt/fmt.h>
 
 #include <cstdio>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "raven/core/error.h"
 
 namespace raven::cli {

@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include "commands.h"
-#include "print.h"
+#include "cli/commands.h"
+#include "cli/print.h"
 #include "raven/config/reference.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"

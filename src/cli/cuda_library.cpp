@@ -1,4 +1,4 @@
-#include "cuda_library.h"
+#include "cli/cuda_library.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kNoDriver = "no NVIDIA driver was found on this machine";
 
-std::once_flag loaded_once, told_once;
+std::once_flag loaded_once, logged_once;
 CudaLibraries libraries;  // written once, under loaded_once
 
 bool has_driver() {
@@ -84,8 +84,8 @@ void load_own_kernels() {
                                   : libraries.kernels.string() + " does not exist";
 }
 
-// What a user should know of it, once.
-void tell() {
+// Logs once whether the libraries are used, with a warning when they should be and are not.
+void log_outcome() {
   log::debug("CUDA library: {}", libraries.problem.empty() ? "loaded" : libraries.problem);
   if (const auto warning = unused_gpu_warning(libraries.problem); !warning.empty())
     log::warn("{}", warning);
@@ -120,7 +120,7 @@ const CudaLibraries& try_cuda_libraries() {
 void load_cuda_library(config::Device device) {
   if (device == config::Device::kCpu) return;
   const auto& problem = try_cuda_libraries().problem;
-  std::call_once(told_once, tell);
+  std::call_once(logged_once, log_outcome);
   if (device == config::Device::kCuda && !problem.empty()) {
     throw ConfigError(
         fmt::format("device is cuda, but {}; device=cpu runs without a GPU", problem));

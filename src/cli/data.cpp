@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
-#include "commands.h"
-#include "print.h"
+#include "cli/commands.h"
+#include "cli/print.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -231,7 +231,7 @@ Command show_command() {
 Command make_data_command() {
   return {
       .name = "data",
-      .summary = "looks into a manifest: verify, stats, show",
+      .summary = "checks, counts or shows what a manifest lists",
       .description = "",
       .examples = {{"data verify data/lrs3/manifest.tsv", "is everything there and readable?"},
                    {"data show data/lrs3/manifest.tsv --out sheet.png", "what do the models see?"}},

@@ -13,10 +13,10 @@
 #include <utility>
 #include <vector>
 
-#include "commands.h"
-#include "cuda_library.h"
-#include "find_program.h"
-#include "print.h"
+#include "cli/commands.h"
+#include "cli/cuda_library.h"
+#include "cli/find_program.h"
+#include "cli/print.h"
 #include "raven/config/stages.h"
 #include "raven/core/control_group.h"
 #include "raven/core/files.h"

@@ -1,4 +1,4 @@
-#include "find_program.h"
+#include "cli/find_program.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
-#include "commands.h"
-#include "program.h"
+#include "cli/commands.h"
+#include "cli/program.h"
 #include "raven/core/interrupt.h"
 
 int main(int argc, char** argv) {

@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include "commands.h"
-#include "help.h"
+#include "cli/commands.h"
+#include "cli/help.h"
 
 namespace raven::cli {
 namespace {

@@ -17,7 +17,7 @@ struct Measured {
   double frames_per_s = 0;
   double peak_bytes = 0;    // of the process on a CPU, of tensors on a GPU
   double peak_tensors = 0;  // of tensors
-  // For just that: one batch in hand, no loader, no look at held-out clips.
+  // For just that: one batch in hand, no loader, no evaluation on held-out clips.
   double estimated_bytes = 0, estimated_tensors = 0;
 };
 

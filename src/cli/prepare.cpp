@@ -6,8 +6,8 @@
 #include <memory>
 #include <utility>
 
-#include "commands.h"
-#include "print.h"
+#include "cli/commands.h"
+#include "cli/print.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"

@@ -1,4 +1,4 @@
-#include "print.h"
+#include "cli/print.h"
 
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-#include "program.h"
+#include "cli/program.h"
 
 #include <c10/util/Exception.h>
 #include <poll.h>
@@ -11,8 +11,8 @@
 #include <new>
 #include <system_error>
 
-#include "help.h"
-#include "print.h"
+#include "cli/help.h"
+#include "cli/print.h"
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"

@@ -3,8 +3,8 @@
 
 #include <cstdio>
 
-#include "commands.h"
-#include "print.h"
+#include "cli/commands.h"
+#include "cli/print.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/evaluation/comparison.h"

@@ -9,8 +9,8 @@
 #include <filesystem>
 #include <type_traits>
 
-#include "commands.h"
-#include "find_program.h"
+#include "cli/commands.h"
+#include "cli/find_program.h"
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
 #include "synth/options.h"

@@ -9,8 +9,8 @@
 #include <iterator>
 #include <utility>
 
-#include "commands.h"
-#include "print.h"
+#include "cli/commands.h"
+#include "cli/print.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/lines.h"
@@ -44,7 +44,7 @@ std::vector<std::string> read_lines(const fs::path& file) {
   for (Lines reader(content, file.string()); const auto line = reader.next();) {
     lines.emplace_back(*line);
     if (!is_utf8(lines.back())) {
-      throw DataError(fmt::format("{}:{}: is no UTF-8 text", file.string(), lines.size()), "text");
+      throw DataError(fmt::format("{}:{}: is not UTF-8 text", file.string(), lines.size()), "text");
     }
   }
   return lines;
@@ -132,7 +132,7 @@ ExitCode decode(const Arguments& arguments) {
       const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), id);
       if (error != std::errc() || end != word.data() + word.size()) {
         throw DataError(
-            fmt::format("line {}: '{}' is no unit id", i + 1, printable(word.substr(0, 40))),
+            fmt::format("line {}: '{}' is not a unit id", i + 1, printable(word.substr(0, 40))),
             "vocabulary");
       }
       ids.push_back(id);

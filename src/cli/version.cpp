@@ -4,7 +4,7 @@
 
 #include <CLI/Version.hpp>
 
-#include "program.h"
+#include "cli/program.h"
 
 namespace raven::cli {
 

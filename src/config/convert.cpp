@@ -1,4 +1,4 @@
-#include "convert.h"
+#include "config/convert.h"
 
 #include <spdlog/fmt/fmt.h>
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "document.h"
+#include "config/document.h"
 #include "raven/config/schema.h"
 
 namespace raven::config {

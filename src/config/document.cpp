@@ -1,4 +1,4 @@
-#include "document.h"
+#include "config/document.h"
 
 #include <spdlog/fmt/fmt.h>
 #include <yaml-cpp/eventhandler.h>
@@ -82,7 +82,8 @@ class Builder : public YAML::EventHandler {
       fail(mark, fmt::format("tag '{}' is not supported", tag));
     }
     if (++num_nodes_ > kMaxDocumentNodes) {
-      fail(mark, fmt::format("more than {} values; this is no configuration", kMaxDocumentNodes));
+      fail(mark,
+           fmt::format("more than {} values; this is not a configuration", kMaxDocumentNodes));
     }
   }
 
@@ -158,11 +159,11 @@ bool has_tab_in_indentation(std::string_view text, int line) {
 
 void check_bytes(std::string_view text, const Place& start) {
   if (text.size() > kMaxDocumentBytes) {
-    throw ConfigError(fmt::format("{}: {} bytes, expected at most {}; this is no configuration",
+    throw ConfigError(fmt::format("{}: {} bytes, expected at most {}; this is not a configuration",
                                   start.text(), text.size(), kMaxDocumentBytes));
   }
   if (text.find('\0') != std::string_view::npos) {
-    throw ConfigError(fmt::format("{}: holds a zero byte; this is no YAML text", start.text()));
+    throw ConfigError(fmt::format("{}: holds a zero byte; this is not YAML text", start.text()));
   }
 }
 

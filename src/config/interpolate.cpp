@@ -1,11 +1,11 @@
-#include "interpolate.h"
+#include "config/interpolate.h"
 
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <map>
 
-#include "convert.h"
+#include "config/convert.h"
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
 

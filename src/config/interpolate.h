@@ -1,7 +1,7 @@
 // ${a.b}: values that refer to other keys.
 #pragma once
 
-#include "document.h"
+#include "config/document.h"
 #include "raven/config/schema.h"
 
 namespace raven::config {

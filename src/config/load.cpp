@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <system_error>
 
-#include "convert.h"
-#include "document.h"
-#include "interpolate.h"
+#include "config/convert.h"
+#include "config/document.h"
+#include "config/interpolate.h"
 #include "raven/config/nearest.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -100,7 +100,7 @@ class FileReader {
     try {
       fs::path found = find_config(name.text);
       if (!fs::is_regular_file(found, error)) {  // a pipe or device could keep us waiting for ever
-        throw ConfigError(found.string() + ": is no regular file");
+        throw ConfigError(found.string() + ": is not a regular file");
       }
       return found;
     } catch (const ConfigError& cause) {

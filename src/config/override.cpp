@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "document.h"
+#include "config/document.h"
 #include "raven/core/error.h"
 
 namespace raven::config {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "convert.h"
+#include "config/convert.h"
 #include "raven/config/nearest.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"

@@ -279,12 +279,13 @@ std::vector<MouthCrop> plan_mouth_crops(const Faces& faces, std::int64_t num_fra
   for (std::int64_t frame = 0; frame < num_frames; ++frame) {
     auto face = smoothed_face(window, frame, faces.count - 1);
     const auto estimate = estimate_similarity(stable_points(face), target);
-    // Faces of a ten-thousandth or thousand times the mean face's size are no faces; nor could they
-    // be warped.
+    // Faces of a ten-thousandth or thousand times the mean face's size are not faces; nor could
+    // they be warped.
     const auto scale = estimate ? std::hypot(estimate->fit.cos_part, estimate->fit.sin_part) : 0;
     if (!(scale > 1e-3 && scale < 1e4)) {
-      throw DataError(fmt::format("frame {}: the landmarks lie in one spot or are no face", frame),
-                      "landmarks");
+      throw DataError(
+          fmt::format("frame {}: the landmarks lie in one spot or are not a face", frame),
+          "landmarks");
     }
     for (auto& point : face) point = estimate->fit(point);
     const auto centre = mean_of(face, kFirstMouthPoint);

@@ -1,4 +1,4 @@
-// What one should know of a clip that can be used.
+// Remarks on a clip that can be used: what was repaired or is unusual.
 #pragma once
 
 #include <string>

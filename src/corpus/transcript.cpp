@@ -98,7 +98,7 @@ class TranscriptParser {
 }  // namespace
 
 Transcript parse_transcript(std::string_view content, const std::string& name) {
-  if (!is_utf8(content)) throw DataError(fmt::format("{}: is no UTF-8 text", name), "text");
+  if (!is_utf8(content)) throw DataError(fmt::format("{}: is not UTF-8 text", name), "text");
   return TranscriptParser(content, name).parse();
 }
 

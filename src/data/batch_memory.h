@@ -8,8 +8,8 @@
 
 namespace raven::data {
 
-/// Room for the largest batch of a loader. Whoever holds the pointer owns it; at the end it goes
-/// back to its pool, or away when the pool is gone.
+/// Room for the largest batch of a loader, owned by its pointer; released, it goes back to its
+/// pool, or is freed when the pool is gone.
 struct BatchMemory {
   torch::Tensor video;  // uint8, one-dimensional
   torch::Tensor audio;  // float32, one-dimensional

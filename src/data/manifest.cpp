@@ -33,7 +33,7 @@ struct Place {
 }
 
 /// Bytes of a foreign file as they may appear in a message: short, control characters and what is
-/// no UTF-8 escaped.
+/// not UTF-8 escaped.
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kLongest = 60;
   std::string out = "'";
@@ -82,7 +82,7 @@ std::string text_of(std::string_view field, std::string_view column, const Place
   auto rest = field;
   while (utf8_length(rest) > 0) rest.remove_prefix(utf8_length(rest));
   refuse(place,
-         fmt::format("{} {} is no UTF-8 text (byte {} of it); save the list as UTF-8, or rename",
+         fmt::format("{} {} is not UTF-8 text (byte {} of it); save the list as UTF-8, or rename",
                      column, in_quotes(field), field.size() - rest.size() + 1),
          "text");
 }

@@ -93,7 +93,7 @@ MediaList list(const std::vector<fs::path>& given, const CountFrames& count, con
     place(utterance, file);
     try {
       if (!is_utf8(utterance.id)) {
-        throw DataError(fmt::format("{}: its name is no UTF-8 text, and features are named after "
+        throw DataError(fmt::format("{}: its name is not UTF-8 text, and features are named after "
                                     "it; rename it",
                                     printable(file.string())),
                         "name");

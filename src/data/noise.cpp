@@ -45,7 +45,7 @@ std::vector<float> read_recording(const std::filesystem::path& file) {
                        kLeastRecording / media::kSampleRateHz));
   }
   if (std::ranges::none_of(samples, is_sound)) refuse("is silent");
-  if (!std::isfinite(mean_power(samples))) refuse("holds samples that are no numbers");
+  if (!std::isfinite(mean_power(samples))) refuse("holds samples that are not finite");
   return samples;
 }
 

@@ -99,7 +99,7 @@ std::size_t read_media_audio(const Location& location, ShardCache& shards,
   const auto audio = media::read_audio(source.get(), options);
   fit(audio.samples, samples);
   if (!std::all_of(samples.begin(), samples.end(), [](float x) { return std::isfinite(x); })) {
-    throw DataError(fmt::format("{}: holds samples that are no numbers", location.text()));
+    throw DataError(fmt::format("{}: holds samples that are not finite", location.text()));
   }
   return audio.samples.size();
 }

@@ -65,7 +65,7 @@ Manifest subset_of_list(const Manifest& manifest, const std::filesystem::path& l
       throw DataError(
           fmt::format("{}:{}: no utterance '{}' in {}{}", list.string(), lines.number(),
                       printable(id->substr(0, 200)), manifest.names(),
-                      is_utf8(*id) ? "" : "; this is no UTF-8 text, save the list as UTF-8"),
+                      is_utf8(*id) ? "" : "; this is not UTF-8 text, save the list as UTF-8"),
           "missing");
     }
     chosen.push_back(found->second);

@@ -176,7 +176,7 @@ class TarLister {
       if (std::ranges::all_of(block, [](std::byte b) { return b == std::byte{}; })) break;
       const auto header = parse_tar_header(block);
       if (!header) {
-        refuse(offset_ == 0 ? "is no tar, or a compressed one; a plain tar is expected"
+        refuse(offset_ == 0 ? "is not a tar file, or a compressed one; a plain tar is expected"
                             : "here stands no header of a tar's member");
       }
       offset_ += kTarBlock;

@@ -28,8 +28,8 @@ constexpr std::uint64_t tar_padding(std::uint64_t size) {
 /// Owner, times and rights are the same for all, so that equal members give equal bytes.
 std::string tar_header(std::string_view name, std::uint64_t size);
 
-/// Size of content that a header block announces; empty when the block is no header of a regular
-/// file.
+/// Size of content that a header block announces; empty when the block is not the header of a
+/// regular file.
 std::optional<std::uint64_t> tar_content_size(std::span<const std::byte> block);
 
 /// What a header block of any program says.
@@ -39,7 +39,7 @@ struct TarHeader {
   char type = '0';
 };
 
-/// Empty when the block is no header, by its checksum.
+/// Empty when the block is not a header, by its checksum.
 std::optional<TarHeader> parse_tar_header(std::span<const std::byte> block);
 
 /// A regular file in a tar.

@@ -16,7 +16,7 @@ namespace raven::plan {
 namespace {
 
 constexpr double kKibi = 1024;
-constexpr double kMost = 1e18;  // bytes; more is a slip of the pen
+constexpr double kMost = 1e18;  // bytes; more is a typing error
 
 struct Unit {
   std::string_view name;

@@ -35,18 +35,18 @@ Layer residual_block(std::int64_t in, std::int64_t out, std::int64_t taps,
   layer.parameters = taps * in * out + taps * out * out + 4 * out;
   layer.buffers = 2 * batch_norm_buffers(out);
   // Both convolutions' outputs, what lies between them, and the result.
-  layer.kept = 4 * output;
-  layer.alone = input + 2 * output;
+  layer.saved = 4 * output;
+  layer.inference = input + 2 * output;
   layer.backward_work = 4 * output;
   if (has_shortcut) {
     layer.parameters += in * out + 2 * out;
     layer.buffers += batch_norm_buffers(out);
-    layer.kept += 2 * output + pixels;
-    layer.alone += output + pixels;
+    layer.saved += 2 * output + pixels;
+    layer.inference += output + pixels;
     layer.backward_work = 2 * output + 3 * input;
   }
   if (is_last) {
-    layer.kept -= output;
+    layer.saved -= output;
     layer.forward_work += output;
   }
   return layer;
@@ -76,7 +76,7 @@ void add_stages(const config::FrontendConfig& frontend, const Trunk& trunk, cons
       in = out;
     }
   }
-  layers.back().kept += batch.rows() * number(frontend.widths.back()) * arithmetic.narrow;
+  layers.back().saved += batch.rows() * number(frontend.widths.back()) * arithmetic.narrow;
 }
 
 /// One product with a matrix in a transformer, and what stands around it.
@@ -100,10 +100,10 @@ Layer embedding(std::int64_t input_dim, std::int64_t dim, bool mask_token, doubl
   const double noise = arithmetic.cuda ? kByte : kFloat;
   Layer layer;
   layer.parameters = input_dim * dim + dim + (mask_token ? dim : 0);
-  layer.kept = (dropout > 0 ? noise * size.width : 0) + arithmetic.narrow * size.positions;
+  layer.saved = (dropout > 0 ? noise * size.width : 0) + arithmetic.narrow * size.positions;
   layer.forward_work = 2 * arithmetic.narrow * size.width;
   layer.backward_work = 3 * arithmetic.narrow * size.width;
-  layer.alone = kFloat * (batch.rows() * number(input_dim) + 3 * size.width + size.positions);
+  layer.inference = kFloat * (batch.rows() * number(input_dim) + 3 * size.width + size.positions);
   return layer;
 }
 
@@ -129,14 +129,14 @@ Layer block_on_cpu(const BlockOptions& options, const Sizes& size, const BatchSh
   if (drops) wide += 2;                                           // noise on both branches
   const double positions = number(batch.clips) * size.positions;  // copied for each clip
   Layer layer;
-  layer.kept = kFloat * (wide * size.width + positions + (drops ? 3 : 2) * size.scores +
-                         (drops ? 3 : 1) * size.inner);
+  layer.saved = kFloat * (wide * size.width + positions + (drops ? 3 : 2) * size.scores +
+                          (drops ? 3 : 1) * size.inner);
   // Content scores, position scores (twice as many), their sum, and copies on the way.
   layer.forward_work = kFloat * ((drops ? 5 : 4) * size.scores + 3 * size.width);
   layer.backward_work =
       kFloat * std::max(2 * size.inner + 2 * size.width, 2 * size.scores + 4 * size.width);
-  layer.alone = kFloat * (size.width + std::max(2 * size.inner + 2 * size.width,
-                                                6 * size.scores + 8 * size.width + positions));
+  layer.inference = kFloat * (size.width + std::max(2 * size.inner + 2 * size.width,
+                                                    6 * size.scores + 8 * size.width + positions));
   return layer;
 }
 
@@ -148,14 +148,14 @@ Layer block_on_cuda(const BlockOptions& options, const Sizes& size, const Arithm
   const double between = options.layer_scale ? kFloat : narrow;
   const double wide = kFloat + between + 9 * narrow;
   Layer layer;
-  layer.kept = wide * size.width + narrow * size.positions +
-               narrow * (drops ? 2 : 1) * size.scores +
-               (drops ? 2 * narrow + kByte : narrow) * size.inner;
+  layer.saved = wide * size.width + narrow * size.positions +
+                narrow * (drops ? 2 : 1) * size.scores +
+                (drops ? 2 * narrow + kByte : narrow) * size.inner;
   layer.forward_work = narrow * (3 * size.scores + 4 * size.width) + kFloat * size.width;
   layer.backward_work =
       std::max(narrow * 2 * size.inner, narrow * (4 * size.scores + 8 * size.width)) +
       2 * kFloat * size.width;
-  layer.alone =
+  layer.inference =
       kFloat * 2 * size.width + narrow * std::max(2 * size.inner, 4 * size.scores + 7 * size.width);
   return layer;
 }
@@ -171,14 +171,14 @@ Layer encoder_block(const BlockOptions& options, const BatchShape& batch,
 }
 
 /// A norm over float32 that keeps its input; `output`: bytes of each number of what it gives, 0
-/// when somebody else keeps that.
+/// when the caller counts that.
 Layer final_norm(std::int64_t dim, double output, const BatchShape& batch) {
   const double width = kFloat * batch.rows() * number(dim);
   Layer layer;
   layer.parameters = 2 * dim;
-  layer.kept = width + output * batch.rows() * number(dim);
+  layer.saved = width + output * batch.rows() * number(dim);
   layer.backward_work = 2 * width;
-  layer.alone = 2 * width;
+  layer.inference = 2 * width;
   return layer;
 }
 
@@ -186,10 +186,10 @@ Layer final_norm(std::int64_t dim, double output, const BatchShape& batch) {
 Layer cosine_loss(std::int64_t dim, bool owns_prediction, const BatchShape& batch) {
   const double width = kFloat * batch.rows() * number(dim);
   Layer layer;
-  layer.kept = (owns_prediction ? 2 : 1) * width;
+  layer.saved = (owns_prediction ? 2 : 1) * width;
   layer.forward_work = 2 * width;
   layer.backward_work = 3 * width;
-  layer.alone = 4 * width;
+  layer.inference = 4 * width;
   return layer;
 }
 
@@ -214,10 +214,10 @@ Layers video_frontend(const config::FrontendConfig& frontend, std::int64_t crop,
   Layer stem;
   stem.parameters = kTaps * channels + 2 * channels;
   stem.buffers = batch_norm_buffers(channels);
-  stem.kept = stacked + convolved + places * (narrow + kByte);  // which pixel was the largest
+  stem.saved = stacked + convolved + places * (narrow + kByte);  // which pixel was the largest
   stem.forward_work = batch.rows() * number(crop * crop) * narrow;
   stem.backward_work = places * narrow + convolved;
-  stem.alone = stacked + convolved + places * narrow;
+  stem.inference = stacked + convolved + places * narrow;
   Layers layers = {stem};
   add_stages(frontend, {.side = pooled, .dimensions = 2}, batch, arithmetic, layers);
   return layers;
@@ -235,11 +235,11 @@ Layers audio_frontend(const config::FrontendConfig& frontend, const BatchShape& 
   Layer stem;
   stem.parameters = kTaps * channels + 2 * channels;
   stem.buffers = batch_norm_buffers(channels);
-  stem.kept = windows + 2 * convolved;
+  stem.saved = windows + 2 * convolved;
   stem.forward_work = samples;
   stem.backward_work = 2 * convolved;
   // Without gradients of its weights LibTorch copies the windows clip by clip.
-  stem.alone = samples + windows / number(batch.clips) + convolved;
+  stem.inference = samples + windows / number(batch.clips) + convolved;
   Layers layers = {stem};
   add_stages(frontend, {.side = positions, .dimensions = 1}, batch, arithmetic, layers);
   return layers;
@@ -277,8 +277,8 @@ Layers predictor(const config::PredictorConfig& predictor, std::int64_t encoder_
       break;
     case PredictorKind::kMlp: {
       auto hidden = linear(encoder_dim, predictor.dim);
-      hidden.kept = arithmetic.narrow * batch.rows() * number(predictor.dim);
-      hidden.forward_work = hidden.backward_work = hidden.alone = 2 * hidden.kept;
+      hidden.saved = arithmetic.narrow * batch.rows() * number(predictor.dim);
+      hidden.forward_work = hidden.backward_work = hidden.inference = 2 * hidden.saved;
       layers = {hidden, linear(predictor.dim, encoder_dim)};
       break;
     }
@@ -298,7 +298,7 @@ Layers predictor(const config::PredictorConfig& predictor, std::int64_t encoder_
       break;
     }
   }
-  layers.front().kept += copy;
+  layers.front().saved += copy;
   layers.push_back(cosine_loss(encoder_dim, /*owns_prediction=*/true, batch));
   return layers;
 }
@@ -309,12 +309,12 @@ Layers ctc_head(std::int64_t encoder_dim, std::int64_t num_units, double dropout
   const double logits = batch.rows() * number(num_units);
   auto layer = linear(encoder_dim, num_units);
   // Log-probabilities, and the sums over paths for each frame and place between labels.
-  layer.kept = kFloat * (logits + batch.rows() * number(2 * batch.labels + 1));
+  layer.saved = kFloat * (logits + batch.rows() * number(2 * batch.labels + 1));
   if (dropout > 0)  // noise and what it was laid on
-    layer.kept += ((arithmetic.cuda ? kByte : kFloat) + arithmetic.narrow) * width;
+    layer.saved += ((arithmetic.cuda ? kByte : kFloat) + arithmetic.narrow) * width;
   layer.forward_work = arithmetic.narrow * logits;
   layer.backward_work = 2 * kFloat * logits;
-  layer.alone = kFloat * (width + 2 * logits);
+  layer.inference = kFloat * (width + 2 * logits);
   return {layer};
 }
 
@@ -336,11 +336,11 @@ Layers attention_decoder(const config::DecoderConfig& decoder, std::int64_t enco
 
   Layer embed;
   embed.parameters = num_units * dim;
-  embed.kept = drops ? noise * width : 0;
+  embed.saved = drops ? noise * width : 0;
   embed.forward_work = embed.backward_work = 3 * kFloat * width;
   if (encoder_dim != dim) {
     embed.parameters += encoder_dim * dim + dim;
-    embed.kept += narrow * memory;
+    embed.saved += narrow * memory;
   }
 
   Layer block;
@@ -350,23 +350,23 @@ Layers attention_decoder(const config::DecoderConfig& decoder, std::int64_t enco
   // Inputs and outputs of three norms; queries and mixed values of both attentions, keys and values
   // of units and of frames. Softmax keeps its result in float32, the product what masking and
   // dropout made of it.
-  block.kept = 3 * kFloat * width + (3 + 6) * narrow * width + 2 * narrow * memory +
-               (kFloat + narrow) * (own_scores + scores) + narrow * inner;
+  block.saved = 3 * kFloat * width + (3 + 6) * narrow * width + 2 * narrow * memory +
+                (kFloat + narrow) * (own_scores + scores) + narrow * inner;
   if (drops)
-    block.kept += noise * (own_scores + scores) + (narrow + noise) * inner + 3 * noise * width;
+    block.saved += noise * (own_scores + scores) + (narrow + noise) * inner + 3 * noise * width;
   block.forward_work = kFloat * (4 * std::max(own_scores, scores) + 2 * memory + 2 * width);
   block.backward_work = kFloat * (std::max(2 * inner, 3 * scores) + 3 * memory + 3 * width);
-  block.alone = block.forward_work + kFloat * (memory + 3 * width);
+  block.inference = block.forward_work + kFloat * (memory + 3 * width);
 
   Layers layers = {embed};
   layers.insert(layers.end(), static_cast<std::size_t>(decoder.blocks), block);
 
   Layer tail = linear(dim, num_units);
   tail.parameters += 2 * dim;
-  tail.kept = kFloat * width + narrow * width + kFloat * logits;
+  tail.saved = kFloat * width + narrow * width + kFloat * logits;
   tail.forward_work = narrow * logits + kFloat * logits;
   tail.backward_work = 3 * kFloat * logits;
-  tail.alone = kFloat * (2 * width + 2 * logits);
+  tail.inference = kFloat * (2 * width + 2 * logits);
   layers.push_back(tail);
   return layers;
 }

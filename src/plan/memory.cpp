@@ -21,43 +21,43 @@ struct Peak {
   }
 };
 
-double most_alone(const Layers& layers) {
+double most_without_gradients(const Layers& layers) {
   double most = 0;
-  for (const auto& layer : layers) most = std::max(most, layer.alone);
+  for (const auto& layer : layers) most = std::max(most, layer.inference);
   return most;
 }
 
 /// Forward and backward; gives the bytes of gradients at its end. See Note [Where the peak is].
-double go_through(const Pass& pass, double standing, double gradients, bool accumulates,
+double go_through(const Pass& pass, double persistent, double gradients, bool accumulates,
                   Peak& peak) {
-  double kept = standing;
+  double saved = persistent;
   for (const auto& layer : pass.layers) {
-    kept += layer.kept;
-    peak.consider(gradients, kept + pass.forward_only + layer.forward_work,
+    saved += layer.saved;
+    peak.consider(gradients, saved + pass.forward_only + layer.forward_work,
                   pass.name + ", forward");
   }
   for (auto layer = pass.layers.rbegin(); layer != pass.layers.rend(); ++layer) {
     const double own = kFloat * static_cast<double>(layer->parameters);
-    peak.consider(gradients, kept + layer->backward_work + (accumulates ? own : 0),
+    peak.consider(gradients, saved + layer->backward_work + (accumulates ? own : 0),
                   pass.name + ", backward");
     if (!accumulates) gradients += own;
-    kept -= layer->kept;
-    peak.consider(gradients, kept, pass.name + ", backward");
+    saved -= layer->saved;
+    peak.consider(gradients, saved, pass.name + ", backward");
   }
   return gradients;
 }
 
 Peak peak_of(const Networks& networks, std::int64_t accumulate) {
   const double all = kFloat * static_cast<double>(networks.trained_parameters());
-  const bool accumulates = accumulate > 1;  // then earlier batches' gradients are there all along
+  const bool accumulates = accumulate > 1;  // earlier batches' gradients are there from the start
   Peak peak;
   double gradients = accumulates ? all : 0;
   // Before training the optimiser's averages are not there yet.
-  const double absent = networks.bare_once ? 2 * all : 0;
-  peak.consider(gradients, networks.standing + most_alone(networks.bare) - absent,
-                networks.bare_name);
+  const double absent = networks.no_grad_before_training ? 2 * all : 0;
+  peak.consider(gradients, networks.persistent + most_without_gradients(networks.no_grad) - absent,
+                networks.no_grad_name);
   for (const auto& pass : networks.passes) {
-    gradients = go_through(pass, networks.standing, gradients, accumulates, peak);
+    gradients = go_through(pass, networks.persistent, gradients, accumulates, peak);
   }
   peak.consider(all, 0, "update");
   return peak;
@@ -74,18 +74,19 @@ const Measured& measured() {
 }
 
 Memory memory_of(const Networks& networks, const Networks* held_out, const Arithmetic& arithmetic,
-                 const Surroundings& surroundings) {
+                 const RunNeeds& run) {
   Memory memory;
   for (const auto& module : networks.modules) {
     auto& bytes = module.is_teacher ? memory.teachers : memory.weights;
     bytes += kFloat * static_cast<double>(module.parameters) + module.buffers;
   }
   memory.optimizer = 2 * kFloat * static_cast<double>(networks.trained_parameters());
-  auto peak = peak_of(networks, surroundings.accumulate);
+  auto peak = peak_of(networks, run.accumulate);
   if (held_out != nullptr) {
     // The last step's gradients are still there.
     peak.consider(kFloat * static_cast<double>(networks.trained_parameters()),
-                  held_out->standing + most_alone(held_out->look), "look at held-out clips");
+                  held_out->persistent + most_without_gradients(held_out->evaluation),
+                  "evaluation on held-out clips");
   }
   memory.gradients = peak.gradients;
   memory.activations = peak.activations;
@@ -94,9 +95,8 @@ Memory memory_of(const Networks& networks, const Networks* held_out, const Arith
     memory.program = measured().cuda_context;
     return memory;
   }
-  memory.loader =
-      surroundings.batches + measured().loader_thread * static_cast<double>(surroundings.threads);
-  memory.features = surroundings.cached_features;
+  memory.loader = run.batches + measured().loader_thread * static_cast<double>(run.threads);
+  memory.features = run.cached_features;
   memory.heap = measured().heap_share * (memory.gradients + memory.activations);
   memory.program = measured().program;
   return memory;

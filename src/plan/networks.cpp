@@ -24,7 +24,7 @@ Layers joined(const Layers& first, const Layers& second) {
 void add_weight_copies(const Arithmetic& arithmetic, Pass& pass) {
   if (arithmetic.narrow >= kFloat) return;
   for (auto& layer : pass.layers)
-    layer.kept += arithmetic.narrow * static_cast<double>(layer.parameters);
+    layer.saved += arithmetic.narrow * static_cast<double>(layer.parameters);
 }
 
 struct EncoderLayers {
@@ -85,8 +85,8 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
   const double targets = batch.rows() * static_cast<double>(model.encoder.dim) * kFloat;
 
   Networks networks;
-  networks.standing = kFloat * inputs.pixels;
-  if (arithmetic.cuda) networks.standing += inputs.pixels + inputs.samples;  // the batch's copy
+  networks.persistent = kFloat * inputs.pixels;
+  if (arithmetic.cuda) networks.persistent += inputs.pixels + inputs.samples;  // the batch's copy
   const auto add_student = [&](Modality student, const EncoderLayers& encoder, double masked_copy) {
     if (!loss.has_student(student)) return;
     const auto modality = config::modality_name(student);
@@ -94,7 +94,7 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
               .layers = joined(encoder.frontend, encoder.trunk),
               .forward_only = masked_copy};
     add_encoder("student_" + modality, encoder, /*is_teacher=*/false, networks);
-    append(networks.look, pass.layers);
+    append(networks.evaluation, pass.layers);
     for (const auto& term : config::kLossTerms) {
       if (term.student != student || loss.weight[term] <= 0) continue;
       const auto layers =
@@ -118,12 +118,12 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
     if (!loss.has_teacher(modality)) return;
     add_encoder("teacher_" + config::modality_name(modality), encoder, /*is_teacher=*/true,
                 networks);
-    append(networks.bare, joined(encoder.frontend, encoder.trunk));
-    networks.standing += targets;
+    append(networks.no_grad, joined(encoder.frontend, encoder.trunk));
+    networks.persistent += targets;
   };
   add_teacher(Modality::kVideo, video);
   add_teacher(Modality::kAudio, audio);
-  networks.bare_name = "teachers";
+  networks.no_grad_name = "teachers";
   return networks;
 }
 
@@ -149,25 +149,25 @@ Networks networks_of(const FinetuneConfig& config, std::int64_t num_units, const
   add_module("ctc", ctc, trains_ctc, false, networks);
   add_module("decoder", decoder, trains_decoder, false, networks);
   Pass pass{.name = is_video ? "video recognizer" : "audio recognizer", .layers = {}};
-  append(frozen == FrozenPart::kNone ? pass.layers : networks.bare, encoder.frontend);
-  append(frozen == FrozenPart::kEncoder ? networks.bare : pass.layers, encoder.trunk);
-  if (frozen != FrozenPart::kNone) networks.bare_name = "frozen part";
-  networks.bare_once = config.model.cached_views > 0;
+  append(frozen == FrozenPart::kNone ? pass.layers : networks.no_grad, encoder.frontend);
+  append(frozen == FrozenPart::kEncoder ? networks.no_grad : pass.layers, encoder.trunk);
+  if (frozen != FrozenPart::kNone) networks.no_grad_name = "frozen part";
+  networks.no_grad_before_training = config.model.cached_views > 0;
   if (trains_ctc) append(pass.layers, ctc);
   if (trains_decoder) append(pass.layers, decoder);
   add_weight_copies(arithmetic, pass);
   networks.passes.push_back(std::move(pass));
-  networks.look = joined(encoder.frontend, encoder.trunk);
-  if (trains_ctc) append(networks.look, ctc);
-  if (trains_decoder) append(networks.look, decoder);
+  networks.evaluation = joined(encoder.frontend, encoder.trunk);
+  if (trains_ctc) append(networks.evaluation, ctc);
+  if (trains_decoder) append(networks.evaluation, decoder);
   const Inputs inputs(config.data, batch);
-  if (is_video) networks.standing = (arithmetic.cuda ? kFloat + 1 : kFloat) * inputs.pixels;
-  if (!is_video && arithmetic.cuda) networks.standing = inputs.samples;
+  if (is_video) networks.persistent = (arithmetic.cuda ? kFloat + 1 : kFloat) * inputs.pixels;
+  if (!is_video && arithmetic.cuda) networks.persistent = inputs.samples;
   const double of_width = batch.rows() * kFloat;
   if (frozen == FrozenPart::kFrontend)
-    networks.standing += of_width * static_cast<double>(config.frontend().widths.back());
+    networks.persistent += of_width * static_cast<double>(config.frontend().widths.back());
   if (frozen == FrozenPart::kEncoder)
-    networks.standing += of_width * static_cast<double>(config.model.encoder.dim);
+    networks.persistent += of_width * static_cast<double>(config.model.encoder.dim);
   return networks;
 }
 

@@ -45,10 +45,10 @@ std::vector<BatchShape> batch_shapes(const Data& data, std::int64_t max_frames) 
   return shapes;
 }
 
-bool looks_at_held_out(const PretrainConfig& config) {
+bool evaluates_held_out(const PretrainConfig& config) {
   return !config.data.valid_manifest.empty() && config.monitor.every > 0;
 }
-bool looks_at_held_out(const FinetuneConfig& config) {
+bool evaluates_held_out(const FinetuneConfig& config) {
   return !config.data.valid_manifest.empty() && config.validation.every_epochs > 0;
 }
 
@@ -74,37 +74,36 @@ double cached_features(const FinetuneConfig& config, const Data& data) {
 }
 
 /// The batch that needs most memory, and what it needs.
-struct Worst {
+struct WorstBatch {
   BatchShape batch;
   Memory memory;
 };
 
 template <class Config>
-Worst worst_batch(const Config& config, const Data& data, const Hardware& hardware,
-                  Batches batches) {
+WorstBatch worst_batch(const Config& config, const Data& data, const Hardware& hardware,
+                       Batches batches) {
   const auto arithmetic = Arithmetic::of(hardware.cuda, config.train.precision);
   const bool loads = batches == Batches::kLoader;
-  Surroundings surroundings{.accumulate = config.train.accumulate};
+  RunNeeds run{.accumulate = config.train.accumulate};
   std::vector<Networks> held_out;  // none or one
   if (loads) {
-    surroundings.threads = num_readers(config.data.workers, /*most=*/4);
-    surroundings.cached_features = cached_features(config, data);
-    if (looks_at_held_out(config)) {
+    run.threads = num_readers(config.data.workers, /*most=*/4);
+    run.cached_features = cached_features(config, data);
+    if (evaluates_held_out(config)) {
       const auto frames = std::max(config.data.valid_max_frames, data.longest);
-      const BatchShape look{.clips = std::max<std::int64_t>(1, frames / data.longest),
-                            .frames = std::min(frames, data.longest),
-                            .labels = labels_of(data, data.longest)};
-      held_out.push_back(networks_of(config, data.num_units, look, arithmetic));
+      const BatchShape held_out_batch{.clips = std::max<std::int64_t>(1, frames / data.longest),
+                                      .frames = std::min(frames, data.longest),
+                                      .labels = labels_of(data, data.longest)};
+      held_out.push_back(networks_of(config, data.num_units, held_out_batch, arithmetic));
     }
   }
-  Worst worst;
+  WorstBatch worst;
   for (const auto& batch : batch_shapes(data, config.data.max_frames)) {
     const auto ready = loads ? (config.data.workers == 0 ? 1 : config.data.prefetch) : 0;
-    surroundings.batches = batch.rows() * frame_bytes(config) *
-                           static_cast<double>(ready + (loads ? config.train.accumulate : 1));
-    const auto memory =
-        memory_of(networks_of(config, data.num_units, batch, arithmetic),
-                  held_out.empty() ? nullptr : &held_out.front(), arithmetic, surroundings);
+    run.batches = batch.rows() * frame_bytes(config) *
+                  static_cast<double>(ready + (loads ? config.train.accumulate : 1));
+    const auto memory = memory_of(networks_of(config, data.num_units, batch, arithmetic),
+                                  held_out.empty() ? nullptr : &held_out.front(), arithmetic, run);
     if (memory.total() > worst.memory.total()) worst = {.batch = batch, .memory = memory};
   }
   return worst;
@@ -303,7 +302,7 @@ Length length_of(const config::TrainConfig& train, std::int64_t max_frames, cons
     return length;
   }
   const auto batches = static_cast<double>(*length.batches_per_epoch);
-  // An own warm-up, which may not be longer than the run, plays no part here.
+  // A separate warm-up changes neither: it lies within these steps.
   if (!length.steps) {
     length.steps = std::max<std::int64_t>(1, std::llround(train.epochs * batches / accumulate));
   }

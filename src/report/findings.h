@@ -29,8 +29,9 @@ struct Assessment {
   std::string what;      // "RAVEn pre-training: 12 blocks of width 512, 75,123,456 parameters, ..."
   std::string progress;  // "12,000 of 12,000 steps"
   Mood mood = Mood::kUnclear;
-  std::string verdict;              // did it learn, in one sentence
-  std::optional<BestRate> best;     // over evaluate/ (clean sets first), else over held-out looks
+  std::string verdict;  // did it learn, in one sentence
+  /// Over evaluate/ (clean sets first), else over evaluations while training.
+  std::optional<BestRate> best;
   std::vector<Finding> suspicious;  // worst first
 };
 

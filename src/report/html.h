@@ -7,7 +7,7 @@
 
 namespace raven::report {
 
-/// Safe as an element's content and inside a quoted attribute. Bytes that are no UTF-8, control
+/// Safe as an element's content and inside a quoted attribute. Bytes that are not UTF-8, control
 /// characters and characters that turn the direction of writing become U+FFFD; beyond
 /// `max_characters` the text is cut and says so.
 std::string escaped(std::string_view text, std::size_t max_characters = 2000);

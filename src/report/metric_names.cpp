@@ -139,7 +139,7 @@ const std::vector<Panel>& panels() {
       {.id = PanelId::kHeldOutLosses,
        .group = kLearning,
        .title = "parts of the held-out loss",
-       .meaning = "the same masks at every look"},
+       .meaning = "the same masks in every evaluation"},
       {.id = PanelId::kProbe,
        .group = kLearning,
        .title = "probe",

@@ -6,7 +6,7 @@
 
 namespace raven::text {
 
-/// A text's characters; a byte that is no UTF-8 is U+FFFD.
+/// A text's characters; a byte that is not UTF-8 is U+FFFD.
 std::u32string characters(std::string_view text);
 
 /// The normal form C: a letter and its marks are one character where there is one.

@@ -83,7 +83,7 @@ class Words {
 
   std::string out_;
   std::u32string word_;  // the end of the last word, not written yet
-  char32_t letter_ = 0;  // the last character of `word_` that is no mark
+  char32_t letter_ = 0;  // the last character of `word_` that is not a mark
   bool starts_word_ = true;
 };
 

@@ -23,7 +23,7 @@ ModelUnits units_of(const SentencePieceProcessor& model, const std::string& name
   for (int i = 0; i < model.GetPieceSize(); ++i) {
     if (model.IsByte(i)) {
       throw ConfigError(
-          fmt::format("{}: has byte pieces, which are no text; train a vocabulary with "
+          fmt::format("{}: has byte pieces, which are not text; train a vocabulary with "
                       "`raven tokenizer train`",
                       name));
     }
@@ -72,7 +72,7 @@ std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(const std::string& model
   auto processor = std::make_unique<SentencePieceProcessor>();
   const auto status = processor->LoadFromSerializedProto(model);
   if (!status.ok() || processor->GetPieceSize() == 0) {
-    throw DataError(fmt::format("{}: is no SentencePiece model ({})", name, status.ToString()),
+    throw DataError(fmt::format("{}: is not a SentencePiece model ({})", name, status.ToString()),
                     "model");
   }
   auto [pieces, ids] = units_of(*processor, name);

@@ -144,7 +144,7 @@ class LabelCounter {
     std::int64_t id = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
     if (error != std::errc() || end != text.data() + text.size())
-      fail(fmt::format("label '{}' is no unit id", printable(text.substr(0, 40))));
+      fail(fmt::format("label '{}' is not a unit id", printable(text.substr(0, 40))));
     if (id <= Units::kBlank || id >= units_.eos()) {
       fail(fmt::format("unit id {} is outside the vocabulary, expected 1 to {}", id,
                        units_.eos() - 1));
@@ -180,13 +180,13 @@ UnitCounts parse_unit_counts(std::string_view json, const Units& units, const st
         "counts");
   };
   const auto content = parse_json(json);
-  if (content.is_discarded()) fail("is no JSON");
+  if (content.is_discarded()) fail("is not JSON");
   if (!content.is_object() || !content.contains("counts") || !content["counts"].is_array())
     fail("has no list 'counts'");
   UnitCounts result;
   for (const auto& count : content["counts"]) {
     if (!count.is_number_integer() || count.get<double>() < 0 || count.get<double>() > 1e15)
-      fail(fmt::format("count {} is no number of occurrences", result.counts.size()));
+      fail(fmt::format("count {} is not a number of occurrences", result.counts.size()));
     result.counts.push_back(count.get<std::int64_t>());
   }
   if (std::ssize(result.counts) != units.size()) {

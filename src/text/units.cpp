@@ -25,7 +25,7 @@ bool is_no_text(char32_t code) { return is_space(code) || code < 0x20 || code ==
 /// What makes a text unfit as a piece; empty when it is fit.
 std::string fault_of_piece(std::string_view piece) {
   if (piece.empty()) return "is empty";
-  if (!is_utf8(piece)) return "is no UTF-8";
+  if (!is_utf8(piece)) return "is not UTF-8";
   if (piece == kBlankName || piece == kEosName) return "is reserved: every vocabulary has it";
   while (!piece.empty()) {
     if (is_no_text(take_character(piece).code)) return "holds white space";
@@ -87,7 +87,7 @@ class UnitsParser {
     const auto text = line.substr(digits, line.find_last_not_of(kBlanks) + 1 - digits);
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
     if (error != std::errc() || end != text.data() + text.size())
-      fail(fmt::format("'{}' is no index", shortened(text)));
+      fail(fmt::format("'{}' is not an index", shortened(text)));
     return {line.substr(0, gap), index};
   }
 

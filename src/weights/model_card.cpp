@@ -49,7 +49,7 @@ Metadata read_settings(const std::filesystem::path& model) {
         is_setting(key) || key == kUnitsHash || key == kSettingsHash || key == kWeightsHash;
     if (!known || !value.is_string()) {
       throw CheckpointError(
-          fmt::format("{}: '{}' is no setting of a model's input or decoding, or not text",
+          fmt::format("{}: '{}' is not a setting of a model's input or decoding, or not text",
                       file.string(), printable(key)));
     }
     settings[key] = value.get<std::string>();

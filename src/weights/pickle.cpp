@@ -215,7 +215,7 @@ class Machine {
                       "lists, numbers and text; it was not carried out",
                       name));
     }
-    refuse(fmt::format("{:#04x} is no pickle instruction that this reader knows", opcode));
+    refuse(fmt::format("{:#04x} is not a pickle instruction that this reader knows", opcode));
   }
 
   void push_integer(std::int64_t value) { push_new({.kind = Kind::kInteger, .integer = value}); }

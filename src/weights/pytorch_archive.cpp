@@ -94,7 +94,7 @@ class ZipArchive {
                        name.substr(0, 5) == "data/" || name.front() == '.';
     if (!known) {
       source_.refuse(
-          fmt::format("entry '{}' is none that torch.save writes", short_name(entry.name)),
+          fmt::format("entry '{}' is not one that torch.save writes", short_name(entry.name)),
           kSaveTensorsAlone);
     }
     entries_.emplace(name, entry);

@@ -196,7 +196,7 @@ void write_safetensors(const fs::path& file, const TensorFile& content,
   }
   if (options.hashes) header.metadata[kTensorHashes] = hashes.dump();
   if (options.complete) options.complete(header.metadata);
-  if (options.hashes) {  // of what is read back: bytes that are no UTF-8 are written otherwise
+  if (options.hashes) {  // of what is read back: bytes that are not UTF-8 are written otherwise
     header.metadata[kMetadataHash] = header_sha256(
         parse_safetensors_header(safetensors_header_text(header), next, file.string()));
   }

@@ -1,5 +1,5 @@
-// The JSON header of a safetensors file: who lies where. Checked completely before any tensor
-// exists.
+// The JSON header of a safetensors file: where each tensor lies. Checked completely before any
+// tensor exists.
 #pragma once
 
 #include <c10/core/ScalarType.h>

@@ -13,7 +13,7 @@
 namespace raven::weights {
 namespace {
 
-/// Collects what is no tensor.
+/// Collects what is not a tensor.
 class Values {
  public:
   std::vector<std::pair<std::string, std::string>> found;

@@ -71,15 +71,15 @@ TEST_F(TokenizerCommand, SaysWhatIsWrong) {
               HasSubstr("a vocabulary of 500 is too large for this text, expected at most "));
   EXPECT_THAT(fails("train empty.txt --out x --kind char", 2), HasSubstr("there is no text"));
   EXPECT_THAT(fails("train latin1.txt --out x --kind char", 1),
-              HasSubstr("latin1.txt:2: is no UTF-8 text"));
+              HasSubstr("latin1.txt:2: is not UTF-8 text"));
   EXPECT_THAT(fails("train list.csv --out x", 2), HasSubstr("holds unit ids, no text"));
   EXPECT_THAT(fails("train none.txt --out x", 2), HasSubstr("there is no file none.txt"));
   EXPECT_EQ(run("train text.txt --out chars --kind char > /dev/null").code, 0);
   EXPECT_THAT(fails("decode --model chars.model 2 99", 1),
               HasSubstr("line 1: unit id 99 is outside"));
-  EXPECT_THAT(fails("decode --model chars.model 2 two", 1), HasSubstr("'two' is no unit id"));
+  EXPECT_THAT(fails("decode --model chars.model 2 two", 1), HasSubstr("'two' is not a unit id"));
   EXPECT_THAT(fails("decode --model text.txt 2", 1),
-              HasSubstr("text.txt: is no SentencePiece model"));
+              HasSubstr("text.txt: is not a SentencePiece model"));
   EXPECT_THAT(fails("decode --units chars_units.txt --model chars.model --frob 2", 2),
               HasSubstr("--frob"));
   EXPECT_THAT(fails("encode A", 2), HasSubstr("neither a units file nor a tokenizer model"));

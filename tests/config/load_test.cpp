@@ -4,8 +4,8 @@
 
 #include <fstream>
 
+#include "config/tiny_config.h"
 #include "support/temporary_folder.h"
-#include "tiny_config.h"
 
 namespace raven::config {
 namespace {
@@ -205,7 +205,7 @@ TEST(Load, RefusesBasesThatAreNoFiles) {
   const TemporaryFolder folder;
   write(folder.path() / "a.yaml", "base: /dev/zero\n");
   write(folder.path() / "b.yaml", "base: .\n");
-  EXPECT_THAT(load_complaint(folder.path() / "a.yaml"), HasSubstr("is no regular file"));
+  EXPECT_THAT(load_complaint(folder.path() / "a.yaml"), HasSubstr("is not a regular file"));
   EXPECT_THAT(load_complaint(folder.path() / "b.yaml"), HasSubstr("b.yaml:1:7: base .: no such"));
 }
 

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "tiny_config.h"
+#include "config/tiny_config.h"
 
 namespace raven::config {
 namespace {

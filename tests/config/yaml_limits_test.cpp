@@ -1,7 +1,7 @@
 // YAML made to hurt: each ends in a message, in little time and memory.
 #include <gmock/gmock.h>
 
-#include "tiny_config.h"
+#include "config/tiny_config.h"
 
 namespace raven::config {
 namespace {

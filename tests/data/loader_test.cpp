@@ -372,14 +372,21 @@ TEST_F(LoaderTest, PassesOnErrorsThatAreNotTheDatas) {
   }
 }
 
+// Guards against workers that outlive their loader (what they share with it would still be held,
+// and the sanitizers would see them use it) and against a destructor that waits for ever (the test
+// would not end).
 TEST_F(LoaderTest, CanBeDroppedAtAnyMoment) {
   const auto manifest = corpus();
   auto options = small_options();
   options.workers = 8;
+  options.skips = std::make_shared<SkipRecord>();
   for (int taken = 0; taken < 6; ++taken) {
-    Loader loader(manifest, options);
-    (void)take(loader, taken);
-    if (taken % 2 == 1) loader.seek({.epoch = 2, .batch = 1});
+    {
+      Loader loader(manifest, options);
+      EXPECT_EQ(std::ssize(take(loader, taken)), taken);
+      if (taken % 2 == 1) loader.seek({.epoch = 2, .batch = 1});
+    }
+    EXPECT_EQ(options.skips.use_count(), 1) << "something of the loader is left";
   }
 }
 

@@ -86,17 +86,17 @@ TEST(Manifest, RefusesTextThatIsNoUtf8ByLineAndColumn) {
   const struct {
     std::string line, what;
   } cases[] = {
-      {"caf\xE9\ta.mp4\t\t5\t\t\t\t", "m.tsv:2: id 'caf\\xe9' is no UTF-8 text (byte 4 of it)"},
-      {"a\ta.mp4\t\t5\tCAF\xC9 X\t\t\t", "m.tsv:2: text 'CAF\\xc9 X' is no UTF-8"},
-      {"a\ta.mp4\t\t5\t\t\xFF\t\t", "m.tsv:2: speaker '\\xff' is no UTF-8"},
-      {"a\ta.mp4\t\t5\t\t\t\xFF\t", "m.tsv:2: subset '\\xff' is no UTF-8"},
-      {"a\ta.mp4\t\t5\t\t\t\t\xFF", "m.tsv:2: source '\\xff' is no UTF-8"}};
+      {"caf\xE9\ta.mp4\t\t5\t\t\t\t", "m.tsv:2: id 'caf\\xe9' is not UTF-8 text (byte 4 of it)"},
+      {"a\ta.mp4\t\t5\tCAF\xC9 X\t\t\t", "m.tsv:2: text 'CAF\\xc9 X' is not UTF-8"},
+      {"a\ta.mp4\t\t5\t\t\xFF\t\t", "m.tsv:2: speaker '\\xff' is not UTF-8"},
+      {"a\ta.mp4\t\t5\t\t\t\xFF\t", "m.tsv:2: subset '\\xff' is not UTF-8"},
+      {"a\ta.mp4\t\t5\t\t\t\t\xFF", "m.tsv:2: source '\\xff' is not UTF-8"}};
   for (const auto& [line, what] : cases) {
     EXPECT_THAT(refusal(header + line + "\n").first, HasSubstr(what));
     EXPECT_EQ(refusal(header + line + "\n").second, "text");
   }
   EXPECT_THAT(refusal("lrs3,a/caf\xE9.avi,5,1\n", "l.csv").first,
-              HasSubstr("l.csv:1: path 'a/caf\\xe9' is no UTF-8"));
+              HasSubstr("l.csv:1: path 'a/caf\\xe9' is not UTF-8"));
   EXPECT_THAT(refusal("\xFF\xFEi\0d\0", "m.tsv").first, HasSubstr("is UTF-16 text"));
   // A file's name may be any bytes, and letters of any script are text.
   const auto fine =

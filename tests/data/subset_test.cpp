@@ -83,7 +83,7 @@ TEST(Subset, TakesAListOfIds) {
     FAIL();
   } catch (const DataError& error) {
     EXPECT_THAT(error.what(),
-                HasSubstr("list.txt:2: no utterance 'u%E9' in a.tsv; this is no UTF-8"));
+                HasSubstr("list.txt:2: no utterance 'u%E9' in a.tsv; this is not UTF-8"));
   }
   write_file_atomically(list, "u2\nu99\n");
   try {

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <fstream>
 
-#include "find.h"
+#include "doctor/find.h"
 #include "support/temporary_folder.h"
 
 namespace raven::doctor {

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "find.h"
+#include "doctor/find.h"
 
 namespace raven::doctor {
 namespace {

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <ctime>
 
-#include "find.h"
+#include "doctor/find.h"
 
 namespace raven::doctor {
 namespace {

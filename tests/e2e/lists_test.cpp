@@ -130,7 +130,7 @@ TEST_F(Lists, AFaultInTheSecondOfSeveralIsToldUnderItsName) {
   EXPECT_THAT(refusal("clip0\ta.mp4\ta.wav\t5\tRED"),
               HasSubstr(second.string() + ":2: id 'clip0' stands in " + train() + ":2 as well"));
   EXPECT_THAT(refusal("caf\xE9\ta.mp4\ta.wav\t5\tRED"),
-              HasSubstr(second.string() + ":2: id 'caf\\xe9' is no UTF-8 text"));
+              HasSubstr(second.string() + ":2: id 'caf\\xe9' is not UTF-8 text"));
   write_file_atomically(second, "id\taudio\tframes\ttext\nx\tnone.wav\t5\tRED\n");
   EXPECT_EQ(finetune("run", {"model.modality=audio", "data.max_skipped=0", "data.valid_manifest=",
                              "data.manifest=[" + train() + "," + second.string() + "]"}),

@@ -69,7 +69,7 @@ data::Batch batch_of(const config::DataConfig& data, const BatchShape& shape) {
 
 double kept_by(const Pass& pass) {
   double sum = 0;
-  for (const auto& layer : pass.layers) sum += layer.kept;
+  for (const auto& layer : pass.layers) sum += layer.saved;
   return sum;
 }
 
@@ -201,9 +201,9 @@ TEST(Memory, OfAFineTuningStepHasTheRealPeak) {
 TEST(Memory, OfLooksAtLargerBatchesThanTraining) {
   const auto config = pretraining();
   const auto step = networks_of(config, kUnits, {.clips = 1, .frames = 5}, {});
-  const auto look = networks_of(config, kUnits, {.clips = 40, .frames = 50}, {});
-  const auto memory = memory_of(step, &look, {}, {});
-  EXPECT_EQ(memory.peak, "look at held-out clips");
+  const auto held_out = networks_of(config, kUnits, {.clips = 40, .frames = 50}, {});
+  const auto memory = memory_of(step, &held_out, {}, {});
+  EXPECT_EQ(memory.peak, "evaluation on held-out clips");
   EXPECT_GT(memory.total(), memory_of(step, nullptr, {}, {}).total());
 }
 

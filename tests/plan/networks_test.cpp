@@ -146,7 +146,7 @@ TEST(Networks, OfFineTuningTrainWhatIsNotFrozen) {
   config.loss.ctc_weight = 1;  // no decoder is trained
   const auto networks = networks_of(config, 1049, {}, {});
   EXPECT_EQ(networks.trained_parameters(), 538'137);
-  EXPECT_EQ(num_parameters(networks.bare), 52'445'376);
+  EXPECT_EQ(num_parameters(networks.no_grad), 52'445'376);
 }
 
 }  // namespace

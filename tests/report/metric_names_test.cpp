@@ -93,7 +93,7 @@ TEST(MetricNames, PanelsAreFilledInOrder) {
 
 TEST(MetricNames, TheGuideHoldsTheTable) {
   const auto guide = read_file(std::string(RAVEN_SOURCE_DIR) + "/docs/monitoring.md");
-  for (const auto moment : {Moment::kReport, Moment::kLook}) {
+  for (const auto moment : {Moment::kReport, Moment::kEvaluation}) {
     EXPECT_NE(guide.find("\n\n" + metrics_markdown(moment) + "\n"), guide.npos)
         << "docs/monitoring.md lacks this table:\n"
         << metrics_markdown(moment);

@@ -102,7 +102,7 @@ TEST(LabelLists, RefuseWhatIsNoLabel) {
   EXPECT_THAT(refused("a,b,1,0\n"), HasSubstr("unit id 0 is outside"));
   EXPECT_THAT(refused("a,b,1,-1\n"), HasSubstr("unit id -1 is outside"));
   EXPECT_THAT(refused("a,b,1,4\n"), HasSubstr("unit id 4 is outside"));
-  EXPECT_THAT(refused("a,b,1,HELLO\n"), HasSubstr("list.csv:1: label 'HELLO' is no unit id"));
+  EXPECT_THAT(refused("a,b,1,HELLO\n"), HasSubstr("list.csv:1: label 'HELLO' is not a unit id"));
   EXPECT_THAT(refused("a,b,1\n"), HasSubstr("list.csv:1: expected 'tag,path,frames,label ids'"));
 }
 

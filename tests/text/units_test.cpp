@@ -91,9 +91,9 @@ TEST(Units, RefusesHolesAndWrongIndices) {
   EXPECT_THAT(error_of("<unk> 1\nA 2\nB 2\n"), HasSubstr("units.txt:3: index 2 comes twice"));
   EXPECT_THAT(error_of("<unk> 0\nA 1\n"), HasSubstr("units.txt:1: index 0"));
   EXPECT_THAT(error_of("<unk> 1\n\nA 2\n"), HasSubstr("units.txt:2: found ''"));
-  EXPECT_THAT(error_of("<unk> 1\nA two\n"), HasSubstr("units.txt:2: 'two' is no index"));
-  EXPECT_THAT(error_of("<unk> 1\nA 2 3\n"), HasSubstr("units.txt:2: '2 3' is no index"));
-  EXPECT_THAT(error_of("<unk> 1\nA 99999999999999999999\n"), HasSubstr("is no index"));
+  EXPECT_THAT(error_of("<unk> 1\nA two\n"), HasSubstr("units.txt:2: 'two' is not an index"));
+  EXPECT_THAT(error_of("<unk> 1\nA 2 3\n"), HasSubstr("units.txt:2: '2 3' is not an index"));
+  EXPECT_THAT(error_of("<unk> 1\nA 99999999999999999999\n"), HasSubstr("is not an index"));
   EXPECT_THAT(error_of("<unk> 1\nA\n"),
               HasSubstr("units.txt:2: found 'A', expected '<piece> <index>'"));
   EXPECT_THAT(error_of("<unk> 1\n 2\n"), HasSubstr("units.txt:2: found ' 2'"));
@@ -107,7 +107,7 @@ TEST(Units, RefusesDuplicatesAndReservedPieces) {
   EXPECT_THAT(error_of("<unk> 1\n<blank> 2\n"),
               HasSubstr("units.txt:2: piece '<blank>' is reserved"));
   EXPECT_THAT(error_of("<unk> 1\n<eos> 2\n"), HasSubstr("is reserved"));
-  EXPECT_THAT(error_of("<unk> 1\nA\xFF 2\n"), HasSubstr("units.txt:2: piece 'A%FF' is no UTF-8"));
+  EXPECT_THAT(error_of("<unk> 1\nA\xFF 2\n"), HasSubstr("units.txt:2: piece 'A%FF' is not UTF-8"));
   EXPECT_THAT(error_of("<unk> 1\nA\xC2\xA0 2\n"), HasSubstr("holds white space"));
   EXPECT_THAT(error_of("<unk> 1\nA\x01 2\n"), HasSubstr("holds white space"));
   EXPECT_THAT(error_of("<unk> 1\n" + std::string(100000, 'x') + " 3\n"),

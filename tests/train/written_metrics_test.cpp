@@ -109,7 +109,7 @@ class WrittenMetrics : public testing::Test {
     std::ifstream lines(folder() / "metrics.jsonl");
     for (std::string line; std::getline(lines, line);) {
       const auto numbers = nlohmann::json::parse(line);
-      const auto moment = numbers.contains("epoch") ? Moment::kReport : Moment::kLook;
+      const auto moment = numbers.contains("epoch") ? Moment::kReport : Moment::kEvaluation;
       for (const auto& [name, value] : numbers.items()) {
         if (name != "step") names[moment].insert(name);
       }

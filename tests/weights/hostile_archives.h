@@ -497,7 +497,7 @@ inline void add_zips(std::vector<Hostile>& gallery) {
   with("another folder", "outside the archive's folder",
        [](auto& e) { e[3].name = "other/data/0"; });
   with("no folder", "outside the archive's folder", [](auto& e) { e[3].name = "data.pkl"; });
-  with("unknown entry", "none that torch.save writes",
+  with("unknown entry", "not one that torch.save writes",
        [](auto& e) { e.push_back({.name = "archive/setup.py", .content = kCommand}); });
   with("TorchScript", "TorchScript",
        [](auto& e) { e.push_back({.name = "archive/code/__torch__.py", .content = kCommand}); });

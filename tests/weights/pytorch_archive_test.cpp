@@ -7,13 +7,13 @@
 #include <fstream>
 #include <set>
 
-#include "hostile_archives.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "support/archive_bytes.h"
 #include "support/resident.h"
 #include "support/sanitized.h"
 #include "support/temporary_folder.h"
+#include "weights/hostile_archives.h"
 
 namespace raven::weights {
 namespace {

@@ -28,9 +28,10 @@ struct LabelledDataConfig : DataConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     DataConfig::fields(v);
-    v.field("labelled_hours", &LabelledDataConfig::labelled_hours, above(0),
-            "use only so many hours of the manifest, drawn by run-independent lot: a smaller "
-            "subset lies in every larger one; null: all");
+    v.field(
+        "labelled_hours", &LabelledDataConfig::labelled_hours, above(0),
+        "use only so many hours of the manifest, drawn at random by their ids, the same in every "
+        "run, so that each subset contains the smaller ones; null: all");
     v.field("labelled_list", &LabelledDataConfig::labelled_list,
             "text file with the ids of the utterances to use, one a line; empty: all");
   }
@@ -142,10 +143,10 @@ struct ValidationConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("every_epochs", &ValidationConfig::every_epochs, between(0, kMostEpochs),
-            "passes over the training data between looks at data.valid_manifest: losses, accuracy, "
-            "word error rates of greedy decoding; 0: never");
+            "passes over the training data between evaluations on data.valid_manifest: losses, "
+            "accuracy, word error rates of greedy decoding; 0: never");
     v.field("utterances", &ValidationConfig::utterances, at_least(1),
-            "held-out clips that are looked at, spread evenly over the list");
+            "held-out clips of an evaluation, spread evenly over the list");
   }
 };
 
@@ -180,7 +181,7 @@ struct FinetuneConfig {
     v.group("train", &FinetuneConfig::train, "length and arithmetic");
     v.group("checkpoint", &FinetuneConfig::checkpoint, "what is kept to go on from, and averaged");
     v.group("log", &FinetuneConfig::log, "reports");
-    v.group("validation", &FinetuneConfig::validation, "looks at held-out clips");
+    v.group("validation", &FinetuneConfig::validation, "evaluation on held-out clips");
   }
 
   [[nodiscard]] const FrontendConfig& frontend() const {

@@ -1,5 +1,5 @@
-// Shapes of the networks. The modules of nn and models take these structs as their options, so a
-// size is written once. Defaults are the published RAVEn Base (docs/method.md).
+// Shapes of the networks, which are made from these structs. Defaults are the published RAVEn Base
+// (docs/method.md).
 #pragma once
 
 #include <cstdint>

@@ -175,16 +175,16 @@ struct MonitorConfig {
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field(
-        "every", &MonitorConfig::every, at_least(0),
-        "steps between looks at held-out clips (data.valid_manifest): losses, their gain over the "
-        "targets' mean direction, and the probe, R2 of log-mel energies predicted linearly from "
-        "frozen features; 0: never");
+    v.field("every", &MonitorConfig::every, at_least(0),
+            "steps between evaluations on held-out clips (data.valid_manifest): losses, their gain "
+            "over the targets' mean direction, and the probe, R2 of log-mel energies predicted "
+            "linearly from frozen features; 0: never");
     v.field("probe_utterances", &MonitorConfig::probe_utterances, at_least(4),
-            "held-out clips that a look uses, for the losses and for the probe, which is fitted on "
+            "held-out clips of an evaluation, for the losses and for the probe, which is fitted on "
             "half of them and scored on the others");
-    v.group("recognition", &MonitorConfig::recognition,
-            "the published probe: how well the features can be read, in training and in looks");
+    v.group(
+        "recognition", &MonitorConfig::recognition,
+        "the published probe: how well the features can be read, in training and in evaluations");
   }
 };
 
@@ -231,7 +231,7 @@ struct PretrainConfig {
     v.group("train", &PretrainConfig::train, "length and arithmetic");
     v.group("checkpoint", &PretrainConfig::checkpoint, "what is kept to go on from");
     v.group("log", &PretrainConfig::log, "reports");
-    v.group("monitor", &PretrainConfig::monitor, "looks at held-out clips");
+    v.group("monitor", &PretrainConfig::monitor, "evaluation on held-out clips");
   }
 
   /// Rules across fields. Throws ConfigError naming the fields, what is wrong and what would do.

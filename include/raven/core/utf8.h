@@ -7,7 +7,7 @@
 
 namespace raven {
 
-/// Stands for bytes that are no UTF-8.
+/// Stands for bytes that are not UTF-8.
 inline constexpr char32_t kReplacementCharacter = 0xFFFD;
 
 /// Bytes of the character that starts `text`, or 0 when none does (RFC 3629: no surrogates, no
@@ -32,7 +32,7 @@ void append_utf8(std::string& out, char32_t code);
 std::string printable(std::string_view text);
 
 /// For people's eyes: control characters other than newline and tab, characters that turn the
-/// direction of what follows, and bytes that are no UTF-8 are written as \u001b and \x9b, so that
+/// direction of what follows, and bytes that are not UTF-8 are written as \u001b and \x9b, so that
 /// names and transcripts cannot steer a terminal. JSON stays JSON of the same meaning.
 std::string for_terminal(std::string_view text);
 

@@ -27,11 +27,11 @@ struct PictureSize {
 /// picture, or points that hardly resemble a face. A jaw beyond the picture's edge is fine.
 bool is_face(const FacePoints& face, const PictureSize& picture);
 
-/// True for points that are no detection, whatever the picture: see is_face().
+/// True for points that cannot be a detection in any picture; see is_face().
 bool is_missing(const FacePoints& face);
 
-/// Whose pixels landmarks are in, where a file says that its picture is to be turned. OpenCV,
-/// ffmpeg and MediaPipe turn it; libav and what builds on it alone does not.
+/// Which picture landmarks were made from, where a file asks for its picture to be turned: OpenCV,
+/// ffmpeg and MediaPipe turn it first; libav by itself, and what uses it directly, does not.
 enum class LandmarkPicture { kAuto, kStored, kDisplayed };
 
 /// "auto", "stored", "displayed"; empty for another name.

@@ -20,8 +20,8 @@ struct SegmentLimits {
 
 /// A clip of at most `max_frames` stays whole. A longer one is cut in the pauses between words,
 /// each piece as long as allowed, and a piece's text is its words; without word times it is cut
-/// into pieces of equal length (within a frame), which have no text because nobody knows where it
-/// belongs.
+/// into pieces of equal length (within a frame), which have no text because it is not known
+/// where it belongs.
 std::vector<Segment> cut_into_segments(std::int64_t num_frames, const Transcript& transcript,
                                        const SegmentLimits& limits);
 

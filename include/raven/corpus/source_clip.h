@@ -29,7 +29,7 @@ struct SourceClip {
   std::filesystem::path audio;  // empty: the sound track of `video`
   std::filesystem::path spare;  // a sound file beside `video`, of its name, for lack of a track
   std::filesystem::path text;   // empty: none
-  std::filesystem::path landmarks;  // where they should be; nobody looked
+  std::filesystem::path landmarks;  // where they should be; not checked
   std::string speaker, subset;      // as far as the layout tells
   Layout layout = Layout::kFolder;
 
@@ -46,7 +46,7 @@ inline constexpr const char* kParentIsSpeaker = "parent";
 /// the first group matches is the speaker, and none where nothing matches.
 class SpeakerRule {
  public:
-  /// Throws ConfigError when `rule` is none of these, or no UTF-8.
+  /// Throws ConfigError when `rule` is none of these, or not UTF-8.
   explicit SpeakerRule(std::string rule = kParentIsSpeaker);
   ~SpeakerRule();
   SpeakerRule(const SpeakerRule&) = delete;
@@ -65,9 +65,9 @@ class SpeakerRule {
 
 /// All clips below `folder`, sorted by subset, id and path. Hidden files are left out; links to
 /// folders are followed once. `landmarks` holds .npy files under the same relative paths as the
-/// videos; empty: `folder`/landmarks. `speakers` is for plain folders; the other layouts know.
-/// Throws ConfigError when `folder` is missing, a folder below it cannot be read, or `speakers` is
-/// another rule than the usual one and is not asked for or fits no clip.
+/// videos; empty: `folder`/landmarks. `speakers` is for plain folders; other layouts name their
+/// speakers. Throws ConfigError when `folder` is missing, a folder below it cannot be read, or
+/// `speakers` is another rule than the usual one and is not asked for or fits no clip.
 std::vector<SourceClip> list_clips(const std::filesystem::path& folder, Layout layout,
                                    const std::filesystem::path& landmarks = {},
                                    const SpeakerRule& speakers = SpeakerRule());

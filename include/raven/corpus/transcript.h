@@ -19,7 +19,7 @@ struct Transcript {
 
 /// Reads LRS3's files (`Text:` line; later a table headed `WORD START END ...`) and plain text,
 /// which is taken as a whole. UTF-8, with or without byte-order mark and CRLF ends. Throws
-/// DataError ("text") with the line when it is no UTF-8 or the table is damaged.
+/// DataError ("text") with the line when it is not UTF-8 or the table is damaged.
 Transcript parse_transcript(std::string_view content, const std::string& name);
 
 }  // namespace raven::corpus

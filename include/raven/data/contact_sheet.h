@@ -16,7 +16,7 @@ struct ContactSheetOptions {
   std::int64_t rows = 8;      // utterances
   std::int64_t columns = 16;  // frames of each, one after another, from its middle
   std::string how = {};       // the legend's first line: how the clips were cut
-  std::map<std::string, Modalities> found = {};  // of ids; who is not named has both
+  std::map<std::string, Modalities> found = {};  // of ids; ids that are not named have both
 };
 
 /// Red, green and blue, row-major: H x W x 3.

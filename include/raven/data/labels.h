@@ -18,7 +18,7 @@ struct LabelledManifest {
 /// list are read as they are. Left out are utterances without text ("no-text") and texts with
 /// characters that the vocabulary does not have ("characters"). Throws DataError naming manifest
 /// and utterance for ids outside the vocabulary, because the list belongs to another one, and for
-/// labels that are no numbers.
+/// labels that are not numbers.
 LabelledManifest label(Manifest manifest, const text::Tokenizer& tokenizer);
 
 /// Fills Utterance::labels where label() would keep the utterance; the others stay, without.

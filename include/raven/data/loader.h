@@ -36,7 +36,7 @@ struct LoaderOptions {
   config::Waveform waveform = config::Waveform::kAsIs;
   std::optional<config::MaskConfig> mask;  // none: no masks are drawn
   bool read_video = true, read_audio = true;
-  bool absent_is_blank = false;  // of what is read, an utterance may lack one: 0 instead of skipped
+  bool absent_is_blank = false;  // what an utterance lacks is 0; it is not skipped
   /// Mixed into the sound. In training it follows from (seed, epoch, item), otherwise from (seed,
   /// id): an utterance then hears the same whatever else is listed.
   std::shared_ptr<const NoiseSource> noise;

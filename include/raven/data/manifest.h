@@ -21,7 +21,7 @@ struct Location {
   [[nodiscard]] std::string text() const;
 };
 
-/// Where an utterance is listed; empty when a program made it up.
+/// Where an utterance is listed; empty when it does not come from a list.
 struct Origin {
   std::shared_ptr<const std::filesystem::path> list = nullptr;
   std::size_t line = 0;
@@ -39,7 +39,7 @@ struct Utterance {
   std::string text;                     // transcript, or unit ids of a published list; may be empty
   std::string speaker, subset, source;  // as far as known
   bool text_is_units = false;           // of a published list
-  std::vector<std::int64_t> labels;     // unit ids of the text, once data::label() has been there
+  std::vector<std::int64_t> labels;     // unit ids of the text, after data::label()
   Origin origin = {};
 };
 
@@ -67,8 +67,8 @@ inline constexpr std::int64_t kMaxListedFrames = media::kFrameRateHz * 3600;
 /// .avi, below the folder `tag` beside the list if there is one, else beside the list itself. Lines
 /// end in LF, CRLF or CR; a UTF-8 byte-order mark is accepted. Throws ConfigError when the file is
 /// missing, and DataError with file:line for duplicate ids, missing columns, an utterance without
-/// video and audio, text that is no UTF-8 (UTF-16 is none), counts that are no positive numbers,
-/// and a list of nothing.
+/// video and audio, text that is not UTF-8 (such as UTF-16), counts that are not positive numbers,
+/// and an empty list.
 Manifest read_manifest(const std::filesystem::path& file);
 
 /// Several manifests as one, in the order given; `file` is the first one's, each utterance's origin

@@ -31,7 +31,7 @@ struct Batch {
   torch::Tensor labels;        // (B, U) int64 unit ids, -1 beyond the end; undefined without labels
   std::int64_t epoch = 0, index = 0;  // which batch of which epoch
 
-  /// The same on another device; pinned memory travels without waiting.
+  /// The same on another device; from pinned memory without waiting.
   [[nodiscard]] Batch to(const torch::Device& device) const;
   /// Utterance b alone, without padding; a view, without `labels`.
   [[nodiscard]] Batch row(std::int64_t b) const;
@@ -39,7 +39,7 @@ struct Batch {
 };
 
 /// uint8 grey (...) -> float32, (0.9999 x / 255 - 0.421) / 0.165: published grey weights sum to
-/// 0.9999. Pixel 0 becomes -2.55, so whoever wants 0 beyond an utterance's end puts it there
+/// 0.9999. Pixel 0 becomes -2.55, so what should be 0 beyond an utterance's end is set
 /// afterwards.
 torch::Tensor normalise_video(const torch::Tensor& video);
 

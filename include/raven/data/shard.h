@@ -1,7 +1,7 @@
 // Shards: plain tar files whose members can be found without reading them, by an index beside them.
 // `00000.tar` has `00000.tar.index`, a TSV of member, offset, size and checksum (xxh3,
-// hexadecimal). A tar of others, without an index, is looked through for its members; their bytes
-// then have no checksums that they could be compared with.
+// hexadecimal). A tar that another program made, without an index, is searched for its members;
+// their bytes then have no checksums to compare with.
 #pragma once
 
 #include <cstddef>

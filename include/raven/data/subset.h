@@ -7,8 +7,8 @@
 
 namespace raven::data {
 
-/// Utterances drawn by a lot that depends on their ids alone, until they last `hours`: the same in
-/// every run, and a smaller subset lies in every larger one. They keep the manifest's order. The
+/// Utterances drawn at random by a hash of their ids, until they last `hours`: the same in every
+/// run, and each subset contains the smaller ones. They keep the manifest's order. The
 /// draw ends with the utterance that reaches `hours`. Throws ConfigError when the manifest does not
 /// last as long.
 Manifest subset_of_hours(const Manifest& manifest, double hours);

@@ -1,4 +1,4 @@
-// Is everything there that a manifest lists, and can it be read?
+// Checks that everything a manifest lists is there and can be read.
 #pragma once
 
 #include <cstdint>

@@ -39,31 +39,32 @@ struct Arithmetic {
 struct Layer {
   std::int64_t parameters = 0;
   double buffers = 0;       // bytes
-  double kept = 0;          // bytes that autograd holds from its forward to its backward pass
-  double forward_work = 0;  // further bytes while it computes forward
-  double backward_work =
-      0;             // further bytes in its backward pass, gradients of activations included
-  double alone = 0;  // bytes while it computes without gradients, with input and output
+  double saved = 0;         // bytes that autograd saves for the backward pass
+  double forward_work = 0;  // further bytes during its forward pass
+  // Further bytes during its backward pass, gradients of activations included.
+  double backward_work = 0;
+  // All bytes when it is computed without gradients, input and output included.
+  double inference = 0;
 };
 using Layers = std::vector<Layer>;
 
-/// Pixels (B, T, crop, crop) -> features (B, T, C); they are among what it keeps.
+/// Pixels (B, T, crop, crop) -> features (B, T, C), which are counted.
 Layers video_frontend(const config::FrontendConfig& frontend, std::int64_t crop,
                       const BatchShape& batch, const Arithmetic& arithmetic);
 /// Samples (B, 640 T) -> features (B, T, C).
 Layers audio_frontend(const config::FrontendConfig& frontend, const BatchShape& batch,
                       const Arithmetic& arithmetic);
 
-/// Projection of features that somebody else keeps, blocks, final norm. It keeps its output.
+/// Projection of features (whose memory the caller counts), blocks, final norm with its output.
 Layers encoder_trunk(const config::EncoderConfig& encoder, std::int64_t input_dim,
                      const BatchShape& batch, const Arithmetic& arithmetic);
-/// From student features, which somebody else keeps, to a loss against targets of the same width.
+/// From student features (counted by the caller) to a loss against targets of the same width.
 Layers predictor(const config::PredictorConfig& predictor, std::int64_t encoder_dim,
                  const BatchShape& batch, const Arithmetic& arithmetic);
-/// From encoder outputs, which somebody else keeps, to the CTC loss over V units.
+/// From encoder outputs (counted by the caller) to the CTC loss over V units.
 Layers ctc_head(std::int64_t encoder_dim, std::int64_t num_units, double dropout,
                 const BatchShape& batch, const Arithmetic& arithmetic);
-/// From encoder outputs, which somebody else keeps, and U + 1 units to the decoder's loss.
+/// From encoder outputs (counted by the caller) and U + 1 units to the decoder's loss.
 Layers attention_decoder(const config::DecoderConfig& decoder, std::int64_t encoder_dim,
                          std::int64_t num_units, const BatchShape& batch,
                          const Arithmetic& arithmetic);

@@ -2,10 +2,10 @@
 //
 // Note [Where the peak is]
 // A step goes through phases: targets of the teachers (or the frozen part), then for each student a
-// forward pass, which piles up what autograd holds, and a backward pass, which takes it down layer
-// by layer while gradients of weights grow, then the update, with all gradients. The peak is looked
-// for in this order of events, over every layer. On a CPU, LibTorch's own memory comes on top, and
-// what the C library's heap holds between blocks.
+// forward pass, in which autograd saves more and more, and a backward pass, which frees it layer by
+// layer while gradients of weights grow, then the update, with all gradients. The peak is the
+// largest sum over all layers in this order. On a CPU, LibTorch's own memory is added, and freed
+// blocks that the C library's heap has not given back.
 #pragma once
 
 #include <string>
@@ -32,16 +32,16 @@ struct Measured {
 };
 const Measured& measured();
 
-/// What lives beside a step's tensors.
-struct Surroundings {
-  double batches = 0;        // that the loader holds at once; on a GPU it holds them elsewhere
-  std::int64_t threads = 0;  // of the loader
-  std::int64_t accumulate = 1;
-  double cached_features = 0;  // bytes, on the host
+/// What a run holds beside the tensors of one batch.
+struct RunNeeds {
+  double batches = 0;           // bytes that the loader holds at once; not on a GPU
+  std::int64_t threads = 0;     // of the loader
+  std::int64_t accumulate = 1;  // batches a step
+  double cached_features = 0;   // bytes, on the host
 };
 
 struct Memory {
-  double weights = 0;  // of what is no teacher, with running statistics
+  double weights = 0;  // of everything but teachers, with running statistics
   double teachers = 0;
   double optimizer = 0;    // both averages of AdamW
   double gradients = 0;    // at the peak
@@ -58,8 +58,8 @@ struct Memory {
   [[nodiscard]] double total() const { return tensors() + loader + features + heap + program; }
 };
 
-/// `held_out`: the networks at the shape of a held-out batch; null: no looks are taken.
+/// `held_out`: the networks at the shape of a held-out batch; null: there is no evaluation.
 Memory memory_of(const Networks& networks, const Networks* held_out, const Arithmetic& arithmetic,
-                 const Surroundings& surroundings);
+                 const RunNeeds& run);
 
 }  // namespace raven::plan

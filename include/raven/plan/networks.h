@@ -23,17 +23,17 @@ struct Module {
 struct Pass {
   std::string name;  // "video student"
   Layers layers;
-  double forward_only = 0;  // bytes that live only until the backward pass
+  double forward_only = 0;  // bytes that are freed before the backward pass
 };
 
 struct Networks {
   std::vector<Module> modules;
-  std::string bare_name;   // "teachers", "frozen frontend"; empty: there is nothing of the kind
-  Layers bare;             // computed without gradients before the passes
-  bool bare_once = false;  // before training, when there is no optimiser yet
+  std::string no_grad_name;              // "teachers", "frozen part"; empty if there is none
+  Layers no_grad;                        // computed without gradients before the passes
+  bool no_grad_before_training = false;  // once, when there is no optimiser yet
   std::vector<Pass> passes;
-  Layers look;          // of held-out clips, without gradients
-  double standing = 0;  // bytes of inputs and targets, all through the step
+  Layers evaluation;      // on held-out clips, without gradients
+  double persistent = 0;  // bytes of inputs and targets, which live through the whole step
 
   [[nodiscard]] std::int64_t parameters() const;
   [[nodiscard]] std::int64_t trained_parameters() const;

@@ -20,8 +20,8 @@ Stage stage_named(std::string_view name);
 /// What a number counts; those of one panel count the same.
 enum class Unit { kNone, kShare, kSeconds, kFramesPerSecond, kBytes, kUtterances };
 
-/// When a number is written: with a report (`log.every`) or with a look at held-out clips.
-enum class Moment { kReport, kLook };
+/// When a number is written: with a report (`log.every`) or with an evaluation on held-out clips.
+enum class Moment { kReport, kEvaluation };
 
 /// Which stages write a number.
 struct Writers {
@@ -146,38 +146,40 @@ inline constexpr auto kMetrics = std::to_array<Metric>({
      Moment::kReport, "of these, by reason"},
 
     {"valid_wer_ctc", PanelId::kErrorRate, "CTC, best path", Unit::kShare, kFineTuning,
-     Moment::kLook, "word error rate of the CTC head's best path, without a search"},
+     Moment::kEvaluation, "word error rate of the CTC head's best path, without a search"},
     {"valid_wer_attention", PanelId::kErrorRate, "decoder, greedy", Unit::kShare, kFineTuning,
-     Moment::kLook, "word error rate of the decoder's likeliest units, without a search"},
-    {"valid_loss", PanelId::kLoss, "held out", Unit::kNone, kEveryStage, Moment::kLook,
-     "the loss on held-out clips; in pre-training with the same masks at every look"},
-    {"valid_<loss>", PanelId::kHeldOutLosses, "<loss>", Unit::kNone, kPretraining, Moment::kLook,
-     "each loss on held-out clips"},
-    {"valid_gain_<loss>", PanelId::kHeldOutGain, "<loss>", Unit::kNone, kPretraining, Moment::kLook,
-     "each gain on held-out clips"},
-    {"probe_r2_<modality>", PanelId::kProbe, "<modality>", Unit::kNone, kPretraining, Moment::kLook,
+     Moment::kEvaluation, "word error rate of the decoder's likeliest units, without a search"},
+    {"valid_loss", PanelId::kLoss, "held out", Unit::kNone, kEveryStage, Moment::kEvaluation,
+     "the loss on held-out clips; in pre-training with the same masks in every evaluation"},
+    {"valid_<loss>", PanelId::kHeldOutLosses, "<loss>", Unit::kNone, kPretraining,
+     Moment::kEvaluation, "each loss on held-out clips"},
+    {"valid_gain_<loss>", PanelId::kHeldOutGain, "<loss>", Unit::kNone, kPretraining,
+     Moment::kEvaluation, "each gain on held-out clips"},
+    {"probe_r2_<modality>", PanelId::kProbe, "<modality>", Unit::kNone, kPretraining,
+     Moment::kEvaluation,
      "how much of the variance of 40 log-mel energies a linear map predicts from one frame's "
      "frozen features, fitted on the clips of half of the held-out speakers and scored on the "
      "others. The ridge penalty is fixed (0.01 of a feature's mean variance), so nothing is tuned "
      "on the scored clips"},
     {"valid_recognition_ctc_<modality>", PanelId::kRecognitionCtc, "held out, <modality>",
-     Unit::kNone, kPretraining, Moment::kLook,
+     Unit::kNone, kPretraining, Moment::kEvaluation,
      "recognition probe: CTC loss on held-out clips, unmasked"},
     {"valid_recognition_attention_<modality>", PanelId::kRecognitionAttention,
-     "held out, <modality>", Unit::kNone, kPretraining, Moment::kLook,
+     "held out, <modality>", Unit::kNone, kPretraining, Moment::kEvaluation,
      "recognition probe: the decoder's loss on them"},
     {"valid_recognition_accuracy_<modality>", PanelId::kRecognitionAccuracy, "held out, <modality>",
-     Unit::kShare, kPretraining, Moment::kLook, "recognition probe: the decoder's share on them"},
-    {"valid_ctc", PanelId::kCtc, "held out", Unit::kNone, kFineTuning, Moment::kLook,
+     Unit::kShare, kPretraining, Moment::kEvaluation,
+     "recognition probe: the decoder's share on them"},
+    {"valid_ctc", PanelId::kCtc, "held out", Unit::kNone, kFineTuning, Moment::kEvaluation,
      "CTC loss per utterance on held-out clips"},
-    {"valid_attention", PanelId::kAttention, "held out", Unit::kNone, kFineTuning, Moment::kLook,
-     "the decoder's loss per utterance on held-out clips"},
-    {"valid_accuracy", PanelId::kAccuracy, "held out", Unit::kShare, kFineTuning, Moment::kLook,
-     "the decoder's share of right units on held-out clips"},
-    {"valid_skipped", PanelId::kSkipped, "held out", Unit::kUtterances, kEveryStage, Moment::kLook,
-     "held-out clips that could not be used, each once"},
+    {"valid_attention", PanelId::kAttention, "held out", Unit::kNone, kFineTuning,
+     Moment::kEvaluation, "the decoder's loss per utterance on held-out clips"},
+    {"valid_accuracy", PanelId::kAccuracy, "held out", Unit::kShare, kFineTuning,
+     Moment::kEvaluation, "the decoder's share of right units on held-out clips"},
+    {"valid_skipped", PanelId::kSkipped, "held out", Unit::kUtterances, kEveryStage,
+     Moment::kEvaluation, "held-out clips that could not be used, each once"},
     {"valid_skipped_<reason>", PanelId::kSkipped, "held out, <reason>", Unit::kUtterances,
-     kEveryStage, Moment::kLook, "of these, by reason"},
+     kEveryStage, Moment::kEvaluation, "of these, by reason"},
 });
 
 namespace detail {

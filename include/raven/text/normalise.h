@@ -9,12 +9,12 @@
 
 namespace raven::text {
 
-/// How often each character was met that is no white space, A-Z, a-z, 0-9 or apostrophe.
+/// How often each character was met that is not white space, A-Z, a-z, 0-9 or apostrophe.
 struct CharacterReport {
   std::map<char32_t, std::int64_t>
       replaced;  // by a blank: punctuation, symbols, control characters
   std::map<char32_t, std::int64_t>
-      kept;  // other letters; U+FFFD stands for bytes that are no UTF-8
+      kept;  // other letters; U+FFFD stands for bytes that are not UTF-8
 };
 
 /// One line of upper-case words with single blanks between them:
@@ -26,7 +26,7 @@ struct CharacterReport {
 /// 3. punctuation, symbols and control characters become blanks ("TWENTY-ONE" is two words);
 ///    invisible characters (U+200B to U+200F, U+FEFF, U+00AD) vanish;
 /// 4. white space becomes one blank, none at the ends.
-/// What remains outside A-Z, 0-9 and apostrophe is kept; a byte that is no UTF-8 becomes U+FFFD.
+/// What remains outside A-Z, 0-9 and apostrophe is kept; a byte that is not UTF-8 becomes U+FFFD.
 /// `<unk>`, the unknown unit in a hypothesis, stays as it is. Idempotent; text of A-Z, 0-9 and
 /// apostrophes is left alone. `report`, when given, is added to.
 std::string normalise(std::string_view text, CharacterReport* report = nullptr);

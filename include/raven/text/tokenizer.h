@@ -25,7 +25,7 @@ class Tokenizer {
 
   [[nodiscard]] const Units& units() const { return units_; }
 
-  /// In which case a vocabulary's pieces are written.
+  /// Whether a vocabulary's pieces are written in small or capital letters.
   struct Letters {
     explicit Letters(const Units& units);
 
@@ -33,16 +33,16 @@ class Tokenizer {
     bool has_small = false;
     std::unordered_set<char32_t> known;  // every character of a piece, but not of "<0x0D>" in it
 
-    /// Which of two known cases a text is met in.
+    /// Whether a text is brought to small or capital letters before it is cut into pieces.
     [[nodiscard]] bool prefers_small() const { return small_pieces > capital_pieces; }
   };
   [[nodiscard]] const Letters& letters() const { return letters_; }
 
-  /// Ids of a text that normalise() made; none for an empty text. The text is in capitals: a
-  /// vocabulary in small letters meets it in those, and any vocabulary meets a letter that it has
-  /// in the other case alone in that one. Characters that no piece holds become one `<unk>` for
-  /// each run of them. Safe to call from several threads. Throws ConfigError when only a units file
-  /// is known.
+  /// Ids of a text that normalise() made; none for an empty text. The text is in capitals: for
+  /// a vocabulary in small letters it is converted first, and so is, for any vocabulary, a letter
+  /// that its pieces have in the other case alone. Characters that no piece holds become one
+  /// `<unk>` for each run of them. Safe to call from several threads. Throws ConfigError when only
+  /// a units file is known.
   [[nodiscard]] std::vector<std::int64_t> encode(std::string_view normalised) const;
 
  private:
@@ -79,7 +79,7 @@ struct UnitCounts {
 UnitCounts parse_unit_counts(std::string_view json, const Units& units, const std::string& name);
 
 /// A published list (`tag,path,frames,ids` a line). Throws DataError with file:line for ids outside
-/// the vocabulary and labels that are no numbers.
+/// the vocabulary and labels that are not numbers.
 UnitCounts count_labels(std::string_view csv, const Units& units, const std::string& name);
 
 /// Words met in `counts` as they were met; any other word by the unigram model's best path: pieces
@@ -88,7 +88,7 @@ std::unique_ptr<Tokenizer> make_unigram_tokenizer(Units units, UnitCounts counts
 
 /// A SentencePiece model's bytes. Unknown is 1, pieces follow in the model's order; control symbols
 /// are left out, white space in pieces is written out (Units::written). Throws DataError ("model")
-/// when the bytes are no model, ConfigError for a model with byte fallback, whose pieces are no
+/// when the bytes are not a model, ConfigError for a model with byte fallback, whose pieces are not
 /// text.
 std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(const std::string& model,
                                                         const std::string& name);

@@ -17,11 +17,11 @@ struct TrnUtterance {
 };
 
 /// The lines of a trn file that sclite reads as meant: one line each, ending in the id. In words,
-/// the characters that sclite takes for more than text ({ } / ( ) @ ; \ * and %), white space other
-/// than blanks, control characters and bytes that are no UTF-8 are written as %XX; different words
-/// stay different. In ids the same and blanks, in the speaker also '-'. sclite compares ids without
-/// case: where two would be the same, the later ones have their capitals written as %XX. A missing
-/// speaker is "unknown".
+/// the characters that sclite does not take as plain text ({ } / ( ) @ ; \ * and %), white space
+/// other than blanks, control characters and bytes that are not UTF-8 are written as %XX; different
+/// words stay different. In ids the same and blanks, in the speaker also '-'. sclite compares ids
+/// without case: where two would be the same, the later ones have their capitals written as %XX. A
+/// missing speaker is "unknown".
 std::string write_trn(const std::vector<TrnUtterance>& utterances);
 
 /// Reads a trn file (lines as Lines has them): comments (;;) and empty lines are skipped, %XX in

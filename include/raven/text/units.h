@@ -37,7 +37,7 @@ class Units {
   /// `<stem>.units.txt` in the same folder, else `units.txt` there.
   static std::optional<std::filesystem::path> beside(const std::filesystem::path& model);
 
-  /// The pieces from id 2 on. Throws DataError ("units") naming a piece that is empty, no UTF-8,
+  /// The pieces from id 2 on. Throws DataError ("units") naming a piece that is empty, not UTF-8,
   /// listed twice, reserved, or holds white space.
   explicit Units(const std::vector<std::string>& pieces);
 
@@ -55,7 +55,7 @@ class Units {
   /// "<blank>", "<unk>", a piece or "<eos>". Throws DataError ("vocabulary") when there is no such
   /// id.
   [[nodiscard]] const std::string& piece(std::int64_t id) const;
-  /// The id of a piece, none for text that is no unit.
+  /// The id of a piece, none for text that is not a unit.
   [[nodiscard]] std::optional<std::int64_t> find(std::string_view piece) const;
 
   /// The text of a hypothesis: every eos dropped, pieces joined, word starts as blanks, none at the

@@ -11,10 +11,10 @@ namespace raven::text {
 /// U+001F, but not U+200B.
 bool is_space(char32_t code) noexcept;
 
-/// The words of a text, as views into it. Bytes that are no UTF-8 belong to words.
+/// The words of a text, as views into it. Bytes that are not UTF-8 belong to words.
 std::vector<std::string_view> split_words(std::string_view text);
 
-/// The characters of a text, as views into it; a byte that is no UTF-8 is one of its own.
+/// The characters of a text, as views into it; a byte that is not UTF-8 is one of its own.
 std::vector<std::string_view> split_characters(std::string_view text);
 
 /// The words with one blank between them.

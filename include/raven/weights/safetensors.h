@@ -19,8 +19,8 @@ namespace raven::weights {
 struct TensorFile {
   std::vector<std::pair<std::string, torch::Tensor>> tensors;  // in file order, CPU
   std::map<std::string, std::string> metadata;
-  /// The file as it was opened, which tensors may lie in; empty: made or parsed in memory. Whoever
-  /// hashes what was read asks this one: by now the path may lead to another file.
+  /// The file as it was opened, which tensors may lie in; empty: made or parsed in memory. Hashes
+  /// of what was read are taken of it, as the path may by now lead to another file.
   std::shared_ptr<MappedFile> mapping = {};
 
   /// The tensor of that name; throws CheckpointError naming it.
@@ -37,7 +37,8 @@ TensorFile read_safetensors(const std::shared_ptr<MappedFile>& file);
 
 /// The same, with tensors that lie in the mapped file where they are aligned to their elements:
 /// their numbers are read when they are first used, and writing to one copies the page, not the
-/// file. Whoever cuts the file short meanwhile ends this process; replacing it is safe.
+/// file. If the file is truncated while it is mapped, the process dies (SIGBUS); replacing it
+/// by a rename is safe.
 TensorFile map_safetensors(const std::filesystem::path& file);
 TensorFile map_safetensors(const std::shared_ptr<MappedFile>& file);
 

@@ -1,4 +1,4 @@
-// Are the numbers of a file of weights those that were written?
+// Checks that a file of weights holds what was written, by its hashes.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 namespace raven::weights {
 
 /// Each tensor's SHA-256 by name, as a file's metadata list them under kTensorHashes; empty when
-/// they do not. Throws CheckpointError when what they list is no such object.
+/// they do not. Throws CheckpointError when what they list is not such an object.
 std::map<std::string, std::string> listed_hashes(
     const std::map<std::string, std::string>& metadata);
 
