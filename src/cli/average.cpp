@@ -1,6 +1,6 @@
 // `raven average`
 #include "raven/artifacts/average.h"
-#include "commands.h"
+#include "cli/commands.h"
 #include "raven/artifacts/vocabulary.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"

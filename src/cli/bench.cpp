@@ -7,8 +7,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "commands.h"
-#include "cuda_library.h"
+#include "cli/commands.h"
+#include "cli/cuda_library.h"
 #include "print.h"
 #include "random_steps.h"
 #include "raven/artifacts/run_folder.h"

@@ -3,8 +3,8 @@
 #include <map>
 #include <set>
 
-#include "commands.h"
-#include "cuda_library.h"
+#include "cli/commands.h"
+#include "cli/cuda_library.h"
 #include "print.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/config/load.h"

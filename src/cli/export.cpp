@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "print.h"
 #include "raven/artifacts/model_export.h"
 #include "raven/core/error.h"

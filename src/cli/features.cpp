@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "commands.h"
-#include "cuda_library.h"
+#include "cli/commands.h"
+#include "cli/cuda_library.h"
 #include "print.h"
 #include "raven/config/features_config.h"
 #include "raven/config/load.h"

@@ -1,7 +1,7 @@
 // `raven finetune`
-#include "commands.h"
+#include "cli/commands.h"
+#include "cli/train_stage.h"
 #include "raven/config/finetune_config.h"
-#include "train_stage.h"
 
 namespace raven::cli {
 namespace {

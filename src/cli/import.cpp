@@ -1,7 +1,7 @@
 // `raven import`
 #include <spdlog/fmt/fmt.h>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "print.h"
 #include "raven/artifacts/model_source.h"
 #include "raven/artifacts/vocabulary.h"

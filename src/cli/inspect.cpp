@@ -5,7 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "commands.h"
+#include "cli/commands.h"
 #include "core/parse_json.h"
 #include "print.h"
 #include "raven/artifacts/model_source.h"

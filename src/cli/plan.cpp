@@ -5,8 +5,8 @@
 #include <chrono>
 #include <set>
 
-#include "commands.h"
-#include "cuda_library.h"
+#include "cli/commands.h"
+#include "cli/cuda_library.h"
 #include "plan_text.h"
 #include "print.h"
 #include "random_steps.h"

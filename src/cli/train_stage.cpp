@@ -1,8 +1,8 @@
-#include "train_stage.h"
+#include "cli/train_stage.h"
 
 #include <algorithm>
 
-#include "cuda_library.h"
+#include "cli/cuda_library.h"
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
 #include "raven/train/stages.h"
