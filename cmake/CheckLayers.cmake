@@ -1,6 +1,6 @@
 # ctest `layers`: what one include root hides from the compiler. In every C++ and CUDA file of a layer, at any depth:
 # - no include of a layer above its own;
-# - every header named with its folder: "raven/layer/unit.h" or "layer/unit.h" (some files of cli still do without);
+# - every header named with its folder: "raven/layer/unit.h" or "layer/unit.h";
 # - libav only in media and synth, yaml-cpp only in the sources of config, OpenCV in no public header, Torch in no layer
 #   that works without it;
 # - a source whose public header has its name includes that first, so that the header is compiled alone.
@@ -26,7 +26,7 @@ foreach(layer IN LISTS LAYERS)
           list(APPEND problems "${name}: ${layer} is below ${CMAKE_MATCH_2}: ${line}")
         endif()
       endif()
-      if(NOT layer STREQUAL "cli" AND line MATCHES "\"[^/]+\"")
+      if(line MATCHES "\"[^/]+\"")
         list(APPEND problems "${name}: name the folder as well: ${line}")
       endif()
       if(name MATCHES "^include/" AND line MATCHES "<(libav|libsw|yaml-cpp|opencv2)")

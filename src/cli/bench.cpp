@@ -9,8 +9,8 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
-#include "print.h"
-#include "random_steps.h"
+#include "cli/print.h"
+#include "cli/random_steps.h"
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/load.h"

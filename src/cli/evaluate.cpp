@@ -5,7 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
-#include "print.h"
+#include "cli/print.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"

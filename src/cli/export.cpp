@@ -4,7 +4,7 @@
 #include <array>
 
 #include "cli/commands.h"
-#include "print.h"
+#include "cli/print.h"
 #include "raven/artifacts/model_export.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"

@@ -4,7 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
-#include "print.h"
+#include "cli/print.h"
 #include "raven/config/features_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"

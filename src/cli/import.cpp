@@ -2,7 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "cli/commands.h"
-#include "print.h"
+#include "cli/print.h"
 #include "raven/artifacts/model_source.h"
 #include "raven/artifacts/vocabulary.h"
 #include "raven/core/error.h"

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/print.h"
 #include "core/parse_json.h"
-#include "print.h"
 #include "raven/artifacts/model_source.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"

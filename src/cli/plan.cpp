@@ -7,9 +7,9 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
-#include "plan_text.h"
-#include "print.h"
-#include "random_steps.h"
+#include "cli/plan_text.h"
+#include "cli/print.h"
+#include "cli/random_steps.h"
 #include "raven/config/load.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"

@@ -1,4 +1,4 @@
-#include "plan_text.h"
+#include "cli/plan_text.h"
 
 #include <spdlog/fmt/fmt.h>
 

@@ -1,4 +1,4 @@
-#include "random_steps.h"
+#include "cli/random_steps.h"
 
 #include <spdlog/fmt/fmt.h>
 

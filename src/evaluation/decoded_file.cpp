@@ -130,7 +130,7 @@ void DecodedFile::append(const std::string& line) {
 
 void DecodedFile::add(const std::string& id, Decoded decoded) {
   if (!is_utf8(id)) {  // it would be read back as another one
-    throw DataError(fmt::format("{}: the id '{}' is no UTF-8 (%XX: its bytes); name the utterance "
+    throw DataError(fmt::format("{}: the id '{}' is not UTF-8 (%XX: its bytes); name the utterance "
                                 "in UTF-8 in its list",
                                 path_.string(), printable(id)),
                     "id");

@@ -40,8 +40,8 @@ class DecodedFile {
   [[nodiscard]] const std::map<std::string, Decoded>& done() const { return done_; }
   [[nodiscard]] const std::optional<Finish>& finished() const { return finished_; }
 
-  /// Adds what is not there yet. Throws DataError ("id") for an id that is no UTF-8, which the file
-  /// cannot hold, and SystemError when the disk refuses.
+  /// Adds what is not there yet. Throws DataError ("id") for an id that is not UTF-8, which the
+  /// file cannot hold, and SystemError when the disk refuses.
   void add(const std::string& id, Decoded decoded);
   void finish(Finish finish);
 

@@ -15,7 +15,7 @@ namespace raven::evaluation {
 namespace {
 
 std::string not_utf8(std::string_view id) {
-  return fmt::format("'{}' is no UTF-8 (%XX: its bytes); save the file as UTF-8",
+  return fmt::format("'{}' is not UTF-8 (%XX: its bytes); save the file as UTF-8",
                      printable(id.substr(0, 200)));
 }
 

@@ -65,20 +65,20 @@ TEST(Transcripts, LinesMayEndInCarriageReturns) {
 
 TEST(Transcripts, RefuseIdsThatAreNoUtf8) {
   EXPECT_THAT(error_of([] { parse_transcripts("a A\ncaf\xE9 B\n", "x"); }),
-              HasSubstr("x:2:1: the id 'caf%E9' is no UTF-8"));
+              HasSubstr("x:2:1: the id 'caf%E9' is not UTF-8"));
   EXPECT_THAT(error_of([] { parse_transcripts("text\tid\nA\tcaf\xE9\n", "x.tsv"); }),
-              HasSubstr("x.tsv:2:3: the id 'caf%E9' is no UTF-8"));
+              HasSubstr("x.tsv:2:3: the id 'caf%E9' is not UTF-8"));
   EXPECT_THAT(error_of([] { parse_transcripts("A (s-a)\nB (s-caf%E9)\n", "x.trn"); }),
-              HasSubstr("x.trn:2:4: the id 'caf%E9' is no UTF-8"));
+              HasSubstr("x.trn:2:4: the id 'caf%E9' is not UTF-8"));
   // The text before the id may hold the same bytes.
   EXPECT_THAT(error_of([] { parse_transcripts("text\tid\n\xE9\t\xE9\n", "x.tsv"); }),
-              HasSubstr("x.tsv:2:3: the id '%E9' is no UTF-8"));
+              HasSubstr("x.tsv:2:3: the id '%E9' is not UTF-8"));
   EXPECT_EQ(parse_transcripts("caf\xC3\xA9 A\n", "x").at(0).id, "caf\xC3\xA9");
 }
 
 TEST(Transcripts, RefuseIdsWhoseSpeakerIsNoUtf8WhereTheyHoldIt) {
   EXPECT_THAT(error_of([] { parse_transcripts("A (s-1)\nB (caf%E9-1)\n", "x.trn"); }),
-              HasSubstr("x.trn:2:4: the id 'caf%E9-1' is no UTF-8"));
+              HasSubstr("x.trn:2:4: the id 'caf%E9-1' is not UTF-8"));
   EXPECT_EQ(parse_transcripts("A (s-1)\nB (caf%E9-2)\n", "x.trn").at(1).id, "2");
 }
 

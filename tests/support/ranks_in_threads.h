@@ -24,6 +24,7 @@ class RanksInThreads {
       threads.emplace_back([this, rank, &work] {
         Rank self(*this, rank);
         wait_for_turn(rank);
+        torch::set_num_threads(1);  // OpenMP's number is one of each thread; sums keep their order
         work(self);
         pass_on(rank);
       });

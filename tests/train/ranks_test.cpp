@@ -104,10 +104,19 @@ TEST_F(Ranks, OfOneBatchEachEqualOneOfTwoBatches) {
   expect_same(alone, both[1]);
 }
 
-TEST_F(Ranks, OfTwoBatchesEachEqualOneOfFour) {
+// Four batches are added in another order then. AdamW makes of the rounding of a gradient near 0 a
+// whole step, so that weights are compared through the gradients that they are moved by.
+TEST_F(Ranks, OfTwoBatchesEachHaveTheGradientsOfOneOfFour) {
   const auto alone = train(distributed::one_rank(), /*accumulate=*/4);
   RanksInThreads(2).run([&](distributed::Communicator& ranks) {
-    expect_same(alone, train(ranks, /*accumulate=*/2));
+    const auto both = train(ranks, /*accumulate=*/2);
+    int compared = 0;
+    for (const auto& [name, value] : alone.values) {
+      if (!name.ends_with(" 0")) continue;  // of the first step
+      EXPECT_NEAR(both.values.at(name), value, 1e-6 * std::max(1.0, std::fabs(value))) << name;
+      ++compared;
+    }
+    EXPECT_GE(compared, 7) << "three losses, their sum and norms";
   });
 }
 

@@ -22,8 +22,8 @@ struct TranscriptLine {
 /// form). Empty texts are kept; in a manifest (a table with a column `video` or `audio`) they mean
 /// that there is no transcript. Throws ConfigError when the file is missing, DataError
 /// ("transcripts", of a .trn "trn") with file:line for damaged lines, ids that come twice and ids
-/// that are no UTF-8 (results are kept under them in files that hold UTF-8 alone), and ("text") for
-/// UTF-16, as Lines tells it.
+/// that are not UTF-8 (results are kept under them in files that hold UTF-8 alone), and ("text")
+/// for UTF-16, as Lines tells it.
 std::vector<TranscriptLine> read_transcripts(const std::filesystem::path& file);
 
 /// The same for content that has been read.
