@@ -133,8 +133,8 @@ TEST_F(Ranks, ShareTheBatchesOfALoader) {
     loaders.push_back(std::make_unique<data::Loader>(manifest(), options));
   }
   for (int round = 0; round < 4; ++round) {
+    for (const auto& loader : loaders) EXPECT_EQ(loader->position(), loaders[0]->position());
     for (const auto& loader : loaders) {
-      EXPECT_EQ(loader->position(), loaders[0]->position());
       dealt.push_back(fmt::format("{}", fmt::join(loader->next()->ids, " ")));
     }
   }
