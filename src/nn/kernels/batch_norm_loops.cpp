@@ -1,11 +1,12 @@
-// Included once per instruction set, with RAVEN_LOOPS naming the table to define. Only plain loops:
-// an inline function of the standard library, compiled here for a newer processor, could replace
-// the common copy that older processors run. Channels are taken in blocks of a fixed width, so that
-// a block's sums stay in registers while rows go by.
+// Compiled once for each instruction set (RAVEN_INSTRUCTION_SET, see CMakeLists.txt). Only plain
+// loops: an inline function of the standard library, compiled here for a newer processor, could
+// replace the common copy that older processors run. Channels are taken in blocks of a fixed width,
+// so that a block's sums stay in registers while rows go by.
 
 #include <cstdint>
 
 #include "nn/kernels/batch_norm_kernels.h"
+#include "nn/kernels/instruction_set.h"
 
 namespace raven::nn::kernels {
 namespace {
@@ -256,7 +257,7 @@ void max_pool_backward(const float* grad_pooled, const std::uint8_t* winner, std
 
 }  // namespace
 
-const BatchNormLoops RAVEN_LOOPS = {moments,        apply,    backward_sums,
-                                    backward_apply, max_pool, max_pool_backward};
+const BatchNormLoops RAVEN_COPY_OF(kBatchNormLoops) = {moments,        apply,    backward_sums,
+                                                       backward_apply, max_pool, max_pool_backward};
 
 }  // namespace raven::nn::kernels

@@ -1,10 +1,11 @@
-// Included once per instruction set, with RAVEN_PRODUCT naming the product to define. Nothing of
-// the standard library, for the reason given in batch_norm_loops.inc.
+// Compiled once for each instruction set (RAVEN_INSTRUCTION_SET). Nothing of the standard library,
+// for the reason given in batch_norm_loops.cpp.
 //
 // A strip of rows against one panel: its sums stay in registers while the inputs go by. The strips
 // of a panel come one after another, so that all but the first find it in the cache, and each of
 // them fetches its share of the next panel from memory meanwhile.
 
+#include "nn/kernels/instruction_set.h"
 #include "nn/kernels/packed_product_kernels.h"
 
 namespace raven::nn::kernels {
@@ -109,6 +110,6 @@ void multiply(const float* x, std::int64_t rows, const PackedLayer& layer, std::
 
 }  // namespace
 
-const PackedProduct RAVEN_PRODUCT = {.panel_width = kWidth, .multiply = multiply};
+const PackedProduct RAVEN_COPY_OF(kPackedProduct) = {.panel_width = kWidth, .multiply = multiply};
 
 }  // namespace raven::nn::kernels

@@ -1,6 +1,7 @@
-// Included once per instruction set, with RAVEN_LOOP naming the function to define. Only plain
-// loops, for the reason given in batch_norm_loops.inc.
+// Compiled once for each instruction set (RAVEN_INSTRUCTION_SET). Only plain loops, for the reason
+// given in batch_norm_loops.cpp.
 
+#include "nn/kernels/instruction_set.h"
 #include "nn/kernels/prefix_attention_kernels.h"
 
 extern "C" float expf(float);
@@ -66,6 +67,6 @@ void attend(const float* query, const Prefixes& p, std::int64_t first, std::int6
 
 }  // namespace
 
-const PrefixAttentionLoop RAVEN_LOOP = attend;
+const PrefixAttentionLoop RAVEN_COPY_OF(kPrefixAttention) = attend;
 
 }  // namespace raven::nn::kernels
