@@ -17,14 +17,15 @@ torch::Tensor DropPathImpl::forward(const torch::Tensor& branch) {
   return factors.defined() ? branch * factors.view({-1, 1, 1}) : branch;
 }
 
-InputEmbeddingImpl::InputEmbeddingImpl(const Options& options)
+InputEmbeddingImpl::InputEmbeddingImpl(const config::EncoderConfig& options,
+                                       std::int64_t input_dim)
     : scale_(std::sqrt(static_cast<double>(options.dim))) {
   RAVEN_CHECK(options.dim % 2 == 0, "sinusoids of odd width {}", options.dim);
   if (options.mask_token) {
     mask_emb = register_parameter("mask_emb", torch::empty({options.dim}).normal_(0, 0.02));
   }
   linear =
-      register_module(options.mask_token ? "linear" : "0", Linear(options.input_dim, options.dim));
+      register_module(options.mask_token ? "linear" : "0", Linear(input_dim, options.dim));
   input_dropout = register_module("input_dropout", torch::nn::Dropout(options.dropout));
   position_dropout = register_module("position_dropout", torch::nn::Dropout(options.dropout));
 }
@@ -53,7 +54,7 @@ torch::nn::LayerNorm layer_norm(std::int64_t dim) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({dim}).eps(1e-12));
 }
 
-EncoderBlockImpl::EncoderBlockImpl(const Options& options) {
+EncoderBlockImpl::EncoderBlockImpl(const config::EncoderConfig& options) {
   if (options.layer_scale > 0) {
     gamma_ff = register_parameter("gamma_ff", torch::full({options.dim}, options.layer_scale));
     gamma_mha = register_parameter("gamma_mha", torch::full({options.dim}, options.layer_scale));

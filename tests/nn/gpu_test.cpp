@@ -185,7 +185,7 @@ class BlockOnGpu : public testing::TestWithParam<std::int64_t> {  // frames
  protected:
   static EncoderBlock block(double dropout, double layer_scale) {
     torch::manual_seed(3);
-    EncoderBlock block(EncoderBlockImpl::Options{.dim = 64,
+    EncoderBlock block(config::EncoderConfig{.dim = 64,
                                                  .heads = 4,
                                                  .ffn_dim = 96,
                                                  .dropout = dropout,
