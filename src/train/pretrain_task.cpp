@@ -6,6 +6,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
+#include "raven/nn/lengths.h"
 #include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
 #include "raven/report/metric_names.h"
@@ -65,9 +66,8 @@ void measure_targets(const torch::Tensor& targets, const torch::Tensor& valid,
 }  // namespace
 
 models::PretrainInput pretrain_input(const data::Batch& batch) {
-  const auto frames = torch::arange(batch.video.size(1), batch.lengths.options());
-  const auto valid = frames.unsqueeze(0) < batch.lengths.unsqueeze(1);  // (B, T)
-  auto video = data::normalise_video(batch.video);                      // (B, T, h, w)
+  const auto valid = nn::valid_frames(batch.lengths, batch.video.size(1));
+  auto video = data::normalise_video(batch.video);  // (B, T, h, w)
   video.masked_fill_(valid.logical_not().unsqueeze(-1).unsqueeze(-1), 0);
   return {.video = video,
           .audio = batch.audio.unsqueeze(-1),
@@ -138,10 +138,9 @@ std::vector<ParameterSet> PretrainTask::parameter_sets() {
 Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) const {
   Counts counts;
   for (const auto& batch : batches) {
-    const auto frames = torch::arange(batch.video.size(1));
     const models::PretrainInput masks{.video = {},
                                       .audio = {},
-                                      .valid = frames.unsqueeze(0) < batch.lengths.unsqueeze(1),
+                                      .valid = nn::valid_frames(batch.lengths, batch.video.size(1)),
                                       .masked_video = batch.masked_video,
                                       .masked_audio = batch.masked_audio};
     for (const auto& term : config::kLossTerms) {
