@@ -17,8 +17,7 @@ class DropPathImpl : public torch::nn::Module {
  public:
   explicit DropPathImpl(double rate) : rate_(rate) {}
   torch::Tensor forward(const torch::Tensor& branch);  // (B, T, D)
-  /// Factors 0 or 1 / (1 - rate) of (utterances) branches; undefined where all stay.
-  torch::Tensor keep(std::int64_t utterances, const torch::TensorOptions& options);
+  [[nodiscard]] double rate() const { return is_training() ? rate_ : 0; }
 
  private:
   double rate_;

@@ -1,10 +1,10 @@
-#include "nn/convolution_cpu.h"
+#include "nn/backend/convolve_cpu.h"
 
 #include <ATen/autocast_mode.h>
 
 #include <algorithm>
 
-namespace raven::nn {
+namespace raven::nn::backend {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -104,7 +104,7 @@ struct Convolve : torch::autograd::Function<Convolve> {
 
 }  // namespace
 
-bool products_take_gradient(const torch::Tensor& x, const torch::Tensor& weight) {
+bool can_use_gradient_products(const torch::Tensor& x, const torch::Tensor& weight) {
   const bool computes = torch::GradMode::is_enabled() && weight.requires_grad();
   return computes && x.device().is_cpu() && x.scalar_type() == torch::kFloat32 &&
          weight.scalar_type() == torch::kFloat32 &&
@@ -112,9 +112,9 @@ bool products_take_gradient(const torch::Tensor& x, const torch::Tensor& weight)
          (weight.size(2) == 1 || weight.size(1) >= kManyChannels);
 }
 
-torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& weight,
-                       const ConvolutionSteps& steps) {
+torch::Tensor convolve_on_cpu(const torch::Tensor& x, const torch::Tensor& weight,
+                              const ConvolutionSteps& steps) {
   return Convolve::apply(x, weight, steps);
 }
 
-}  // namespace raven::nn
+}  // namespace raven::nn::backend

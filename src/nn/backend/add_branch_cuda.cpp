@@ -1,10 +1,10 @@
-#include "nn/branch_cuda.h"
+#include "nn/backend/add_branch_cuda.h"
 
 #include <optional>
 
 #include "nn/cuda/library.h"
 
-namespace raven::nn {
+namespace raven::nn::backend {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -21,9 +21,10 @@ cuda::Branch branch_of(const torch::Tensor& output, const torch::Tensor& gamma,
   return branch;
 }
 
-torch::Tensor add_branch(const CudaBranch& input, const cuda::DropoutOptions& dropout) {
+torch::Tensor run_forward(const Branch& input, const torch::Tensor& keep,
+                          const cuda::DropoutOptions& dropout) {
   const auto x = input.x.contiguous(), output = input.output.contiguous();
-  auto branch = branch_of(output, input.gamma, input.keep, dropout);
+  auto branch = branch_of(output, input.gamma, keep, dropout);
   const bool rough = x.scalar_type() == torch::kBFloat16 &&
                      output.scalar_type() == torch::kBFloat16 && !input.gamma.defined();
   auto y = torch::empty(x.sizes(), x.options().dtype(rough ? torch::kBFloat16 : torch::kFloat32));
@@ -41,16 +42,14 @@ class AddBranchOnCuda : public torch::autograd::Function<AddBranchOnCuda> {
                                const std::optional<torch::Tensor>& gamma,
                                const std::optional<torch::Tensor>& keep, double rate) {
     const auto dropout = cuda::draw_dropout(rate);
-    const CudaBranch given{.x = x,
-                           .output = output,
-                           .gamma = gamma.value_or(torch::Tensor()),
-                           .keep = keep.value_or(torch::Tensor()),
-                           .dropout = rate};
-    context->save_for_backward({output, given.gamma, given.keep});
+    const Branch given{
+        .x = x, .output = output, .gamma = gamma.value_or(torch::Tensor()), .dropout = rate};
+    const auto kept = keep.value_or(torch::Tensor());
+    context->save_for_backward({output, given.gamma, kept});
     context->saved_data["x"] = static_cast<std::int64_t>(x.scalar_type());
     context->saved_data["rate"] = dropout.rate;
     context->saved_data["seed"] = static_cast<std::int64_t>(dropout.seed);
-    return add_branch(given, dropout);
+    return run_forward(given, kept, dropout);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
@@ -80,24 +79,26 @@ class AddBranchOnCuda : public torch::autograd::Function<AddBranchOnCuda> {
 
 }  // namespace
 
-bool cuda_kernels_take(const CudaBranch& input) {
+bool can_use_cuda_kernels(const Branch& input) {
   const auto known = [](const torch::Tensor& x) {
     return x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kBFloat16;
   };
   // Lanes of eight channels, whatever the type.
   return cuda::kernels() != nullptr && input.x.is_cuda() && input.x.numel() > 0 && known(input.x) &&
          known(input.output) && input.x.sizes() == input.output.sizes() &&
-         cuda::takes_channels(input.x.size(2), cuda::Element::kBfloat16) &&
+         cuda::can_use_channels(input.x.size(2), cuda::Element::kBfloat16) &&
          (!input.gamma.defined() || input.gamma.scalar_type() == torch::kFloat32);
 }
 
-torch::Tensor add_branch_on_cuda(const CudaBranch& input) {
-  if (!torch::GradMode::is_enabled()) return add_branch(input, cuda::draw_dropout(input.dropout));
+torch::Tensor add_branch_on_cuda(const Branch& input, const torch::Tensor& keep) {
+  if (!torch::GradMode::is_enabled()) {
+    return run_forward(input, keep, cuda::draw_dropout(input.dropout));
+  }
   const auto given = [](const torch::Tensor& x) {
     return x.defined() ? std::optional<torch::Tensor>(x) : std::nullopt;
   };
-  return AddBranchOnCuda::apply(input.x, input.output, given(input.gamma), given(input.keep),
+  return AddBranchOnCuda::apply(input.x, input.output, given(input.gamma), given(keep),
                                 input.dropout);
 }
 
-}  // namespace raven::nn
+}  // namespace raven::nn::backend

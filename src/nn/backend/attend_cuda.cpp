@@ -1,10 +1,10 @@
-#include "nn/attention_cuda.h"
+#include "nn/backend/attend_cuda.h"
 
 #include <cmath>
 
 #include "nn/cuda/library.h"
 
-namespace raven::nn {
+namespace raven::nn::backend {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -47,7 +47,7 @@ struct Attended {
   torch::Tensor mixed;                    // (B, T, D)
 };
 
-Attended attend(const CudaAttention& input, const cuda::DropoutOptions& dropout) {
+Attended attend(const RelativeAttention& input, const cuda::DropoutOptions& dropout) {
   const auto sizes = Sizes::of(input.q, input.heads);
   const auto& kernels = cuda::kernels()->attention;
   const auto heads = sizes.heads_of(input.q);
@@ -84,7 +84,7 @@ class AttendOnCuda : public torch::autograd::Function<AttendOnCuda> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& q,
                                const torch::Tensor& k, const torch::Tensor& v,
                                const torch::Tensor& positions, const torch::Tensor& content_bias,
-                               const torch::Tensor& position_bias, const CudaAttention& input) {
+                               const torch::Tensor& position_bias, const RelativeAttention& input) {
     const auto dropout = cuda::draw_dropout(input.dropout);
     const auto result = attend({.q = q,
                                 .k = k,
@@ -148,17 +148,17 @@ class AttendOnCuda : public torch::autograd::Function<AttendOnCuda> {
 
 }  // namespace
 
-bool cuda_kernels_take(const CudaAttention& input) {
+bool can_use_cuda_kernels(const RelativeAttention& input) {
   const auto type = input.q.scalar_type();
   const auto width = input.q.size(2) / input.heads;
-  return cuda::takes(input.q, input.q.size(2)) && width % (type == torch::kBFloat16 ? 8 : 4) == 0 &&
-         input.k.scalar_type() == type && input.v.scalar_type() == type &&
-         input.positions.scalar_type() == type &&
+  return cuda::can_use(input.q, input.q.size(2)) &&
+         width % (type == torch::kBFloat16 ? 8 : 4) == 0 && input.k.scalar_type() == type &&
+         input.v.scalar_type() == type && input.positions.scalar_type() == type &&
          input.content_bias.scalar_type() == torch::kFloat32 &&
          input.q.size(0) * input.q.size(1) * input.heads < (std::int64_t{1} << 31);
 }
 
-torch::Tensor attend_on_cuda(const CudaAttention& input) {
+torch::Tensor attend_on_cuda(const RelativeAttention& input) {
   if (!torch::GradMode::is_enabled()) {
     return attend(input, cuda::draw_dropout(input.dropout)).mixed;
   }
@@ -166,4 +166,4 @@ torch::Tensor attend_on_cuda(const CudaAttention& input) {
                              input.position_bias, input);
 }
 
-}  // namespace raven::nn
+}  // namespace raven::nn::backend

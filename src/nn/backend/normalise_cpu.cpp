@@ -1,4 +1,4 @@
-#include "nn/normalise.h"
+#include "nn/backend/normalise_cpu.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include "nn/kernels/batch_norm_kernels.h"
 #include "nn/parallel.h"
 
-namespace raven::nn {
+namespace raven::nn::backend {
 namespace {
 
 using kernels::batch_norm_loops;
@@ -34,24 +34,47 @@ struct Parts {
   std::int64_t num_rows, channels, rows_each, count;
 };
 
-/// Adds up per-part sums (count x C) in double.
-std::vector<double> total(const std::vector<double>& parts, std::int64_t channels) {
-  std::vector<double> sum(static_cast<std::size_t>(channels));
-  for (std::size_t i = 0; i < parts.size(); ++i) sum[i % sum.size()] += parts[i];
-  return sum;
-}
-
 std::size_t index(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-/// weight / sqrt(variance + eps), the factor of x - mean.
-torch::Tensor scale_of(const NormaliseInput& input) {
-  torch::NoGradGuard no_grad;
-  return input.weight.detach() * torch::rsqrt(input.moments.variance + input.eps);
+const double* doubles_of(const torch::Tensor& x) { return x.const_data_ptr<double>(); }
+
+/// Of this rank's rows.
+Moments moments_of(const torch::Tensor& rows) {
+  const Parts parts(rows);
+  std::vector<double> means(index(parts.count * parts.channels)), squares(means.size());
+  const auto* x = rows.const_data_ptr<float>();
+  parts.each([&](std::int64_t part, std::int64_t first, std::int64_t last) {
+    const auto start = index(part * parts.channels);
+    batch_norm_loops().moments(x, first, last, parts.channels, &means[start], &squares[start]);
+  });
+  // Chan, Golub and LeVeque: moments of the whole from moments of its parts.
+  Moments moments{.mean = torch::empty({parts.channels}, torch::kFloat64),
+                  .squares = torch::empty({parts.channels}, torch::kFloat64),
+                  .count = row_count(parts.num_rows, rows)};
+  for (std::int64_t c = 0; c < parts.channels; ++c) {
+    const auto rows_of = [&](std::int64_t part) {
+      return static_cast<double>(
+          std::min(parts.rows_each, parts.num_rows - part * parts.rows_each));
+    };
+    double mean = 0, square = 0;
+    for (std::int64_t part = 0; part < parts.count; ++part) {
+      mean += rows_of(part) * means[index(part * parts.channels + c)];
+    }
+    mean /= static_cast<double>(parts.num_rows);
+    for (std::int64_t part = 0; part < parts.count; ++part) {
+      const double distance = means[index(part * parts.channels + c)] - mean;
+      square += squares[index(part * parts.channels + c)] + rows_of(part) * distance * distance;
+    }
+    moments.mean.data_ptr<double>()[c] = mean;
+    moments.squares.data_ptr<double>()[c] = square;
+  }
+  return moments;
 }
 
 /// Tensors of one normalisation, as saved for backward.
 struct Saved {
-  torch::Tensor rows, weight, bias, residual, mean, variance, scale;
+  torch::Tensor rows, bias, residual, mean, variance, scale;
+  torch::Tensor count;  // of rows of all ranks; undefined with running moments
 
   [[nodiscard]] kernels::BatchNormChannels channels() const {
     return {.mean = mean.const_data_ptr<float>(),
@@ -62,21 +85,41 @@ struct Saved {
     return residual.defined() ? residual.const_data_ptr<float>() : nullptr;
   }
   [[nodiscard]] variable_list list() const {
-    return {rows, weight, bias, residual, mean, variance, scale};
+    return {rows, bias, residual, mean, variance, scale, count};
   }
   static Saved of(const variable_list& list) {
     return {list[0], list[1], list[2], list[3], list[4], list[5], list[6]};
   }
 };
 
-Saved saved_of(const NormaliseInput& input) {
-  return {.rows = input.rows,
-          .weight = input.weight,
-          .bias = input.bias,
-          .residual = input.residual,
-          .mean = input.moments.mean,
-          .variance = input.moments.variance,
-          .scale = scale_of(input)};
+/// Moments to normalise with; running ones are updated on the way.
+Saved measure(const Normalisation& input) {
+  const torch::NoGradGuard no_grad;
+  Saved saved{.rows = input.x,
+              .bias = input.bias,
+              .residual = input.residual,
+              .mean = input.running_mean,
+              .variance = input.running_variance,
+              .scale = {},
+              .count = {}};
+  if (input.of_batch) {
+    const auto moments = over_ranks(moments_of(input.x), input.reducer.get());
+    const auto channels = input.x.size(1);
+    const auto *mean = doubles_of(moments.mean), *squares = doubles_of(moments.squares);
+    const double count = *doubles_of(moments.count);
+    saved.mean = torch::empty({channels}, torch::kFloat32);
+    saved.variance = torch::empty({channels}, torch::kFloat32);
+    saved.count = moments.count;
+    for (std::int64_t c = 0; c < channels; ++c) {
+      saved.mean.data_ptr<float>()[c] = static_cast<float>(mean[c]);
+      saved.variance.data_ptr<float>()[c] = static_cast<float>(squares[c] / count);
+    }
+    if (input.update_running) {
+      update_running(input, saved.mean, saved.variance * (count / std::max(1.0, count - 1)));
+    }
+  }
+  saved.scale = input.weight.detach() * torch::rsqrt(saved.variance + Normalisation::kEpsilon);
+  return saved;
 }
 
 void normalise_rows(const Saved& saved, bool silu, torch::Tensor& y) {
@@ -94,25 +137,37 @@ struct Gradients {
   torch::Tensor rows, weight, bias;
 };
 
+/// Adds up per-part sums (count x C).
+torch::Tensor total(const std::vector<double>& parts, std::int64_t channels) {
+  auto sum = torch::zeros({channels}, torch::kFloat64);
+  auto* sums = sum.data_ptr<double>();
+  for (std::size_t i = 0; i < parts.size(); ++i) sums[i % index(channels)] += parts[i];
+  return sum;
+}
+
 /// From the gradient before SiLU and its sums per channel. `grad` may be overwritten when `own`.
-Gradients finish_backward(const Saved& saved, double eps, torch::Tensor grad, bool own,
-                          const std::vector<double>& sum, const std::vector<double>& sum_times_x) {
+Gradients apply_backward(const Saved& saved, StatisticsReducer* reducer, torch::Tensor grad,
+                         bool own, const BackwardSums& sums) {
   const Parts parts(saved.rows);
+  const auto all = over_ranks(sums, reducer);
   auto mean_grad = torch::empty({parts.channels}, torch::kFloat32);
   auto slope = torch::empty_like(mean_grad);
   Gradients gradients{.rows = own ? grad : torch::empty_like(saved.rows),
                       .weight = torch::empty_like(mean_grad),
                       .bias = torch::empty_like(mean_grad)};
+  // As finish_backward, without an operator for each step over so few numbers.
+  const auto *own_sum = doubles_of(sums.grad), *own_sum_times_x = doubles_of(sums.grad_times_x);
+  const auto *sum = doubles_of(all.grad), *sum_times_x = doubles_of(all.grad_times_x);
   const auto* variance = saved.variance.const_data_ptr<float>();
+  const double count = *doubles_of(saved.count);
   for (std::int64_t c = 0; c < parts.channels; ++c) {
-    const double inverse_variance = 1 / (static_cast<double>(variance[c]) + eps);
-    const double rows = static_cast<double>(parts.num_rows);
-    mean_grad.data_ptr<float>()[c] = static_cast<float>(sum[index(c)] / rows);
-    slope.data_ptr<float>()[c] =
-        static_cast<float>(sum_times_x[index(c)] * inverse_variance / rows);
+    const double inverse_variance =
+        1 / (static_cast<double>(variance[c]) + Normalisation::kEpsilon);
+    mean_grad.data_ptr<float>()[c] = static_cast<float>(sum[c] / count);
+    slope.data_ptr<float>()[c] = static_cast<float>(sum_times_x[c] * inverse_variance / count);
     gradients.weight.data_ptr<float>()[c] =
-        static_cast<float>(sum_times_x[index(c)] * std::sqrt(inverse_variance));
-    gradients.bias.data_ptr<float>()[c] = static_cast<float>(sum[index(c)]);
+        static_cast<float>(own_sum_times_x[c] * std::sqrt(inverse_variance));
+    gradients.bias.data_ptr<float>()[c] = static_cast<float>(own_sum[c]);
   }
   const auto* g = grad.const_data_ptr<float>();
   const auto* x = saved.rows.const_data_ptr<float>();
@@ -132,16 +187,16 @@ class Normalise : public torch::autograd::Function<Normalise> {
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& rows,
                                const torch::Tensor& weight, const torch::Tensor& bias,
                                const std::optional<torch::Tensor>& residual,
-                               const NormaliseInput& input) {
+                               const Normalisation& input) {
     auto given = input;
-    given.rows = rows, given.weight = weight, given.bias = bias;
+    given.x = rows, given.weight = weight, given.bias = bias;
     given.residual = residual.value_or(torch::Tensor());
-    const auto saved = saved_of(given);
+    const auto saved = measure(given);
     auto y = torch::empty_like(rows);
     normalise_rows(saved, input.silu, y);
     context->save_for_backward(saved.list());
     context->saved_data["silu"] = input.silu;
-    context->saved_data["eps"] = input.eps;
+    context->saved_data["reducer"] = to_saved(input.reducer);
     return y;
   }
 
@@ -165,18 +220,12 @@ class Normalise : public torch::autograd::Function<Normalise> {
       });
     }
     const bool own = silu && !saved.residual.defined();
-    const auto gradients =
-        finish_backward(saved, context->saved_data["eps"].toDouble(), before_silu, own,
-                        total(sums, parts.channels), total(sums_times_x, parts.channels));
+    const auto gradients = apply_backward(
+        saved, reducer_of(context->saved_data["reducer"]).get(), before_silu, own,
+        {.grad = total(sums, parts.channels), .grad_times_x = total(sums_times_x, parts.channels)});
     return {gradients.rows, gradients.weight, gradients.bias,
             saved.residual.defined() ? before_silu : torch::Tensor(), torch::Tensor()};
   }
-};
-
-struct ImageSize {
-  std::int64_t height, width;
-  [[nodiscard]] std::int64_t pixels() const { return height * width; }
-  [[nodiscard]] std::int64_t pooled() const { return ((height + 1) / 2) * ((width + 1) / 2); }
 };
 
 /// Image by image through a buffer that stays in the cache; `winner` is filled when given.
@@ -205,19 +254,18 @@ class NormaliseAndPool : public torch::autograd::Function<NormaliseAndPool> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& rows,
                                const torch::Tensor& weight, const torch::Tensor& bias,
-                               const NormaliseInput& input, std::int64_t height,
-                               std::int64_t width) {
+                               const Normalisation& input, const ImageSize& size) {
     auto given = input;
-    given.rows = rows, given.weight = weight, given.bias = bias;
-    const auto saved = saved_of(given);
+    given.x = rows, given.weight = weight, given.bias = bias;
+    const auto saved = measure(given);
     torch::Tensor winner;
-    auto pooled = apply_and_pool(saved, {height, width}, &winner);
+    auto pooled = apply_and_pool(saved, size, &winner);
     auto list = saved.list();
     list.push_back(winner);
     context->save_for_backward(list);
-    context->saved_data["eps"] = input.eps;
-    context->saved_data["height"] = height;
-    context->saved_data["width"] = width;
+    context->saved_data["reducer"] = to_saved(input.reducer);
+    context->saved_data["height"] = size.height;
+    context->saved_data["width"] = size.width;
     return pooled;
   }
 
@@ -247,66 +295,38 @@ class NormaliseAndPool : public torch::autograd::Function<NormaliseAndPool> {
                                        channels, grad_image, &sums[index(image * channels)],
                                        &sums_times_x[index(image * channels)]);
     });
-    const auto gradients =
-        finish_backward(saved, context->saved_data["eps"].toDouble(), before_silu, /*own=*/true,
-                        total(sums, channels), total(sums_times_x, channels));
-    return {gradients.rows,  gradients.weight, gradients.bias,
-            torch::Tensor(), torch::Tensor(),  torch::Tensor()};
+    const auto gradients = apply_backward(
+        saved, reducer_of(context->saved_data["reducer"]).get(), before_silu,
+        /*own=*/true,
+        {.grad = total(sums, channels), .grad_times_x = total(sums_times_x, channels)});
+    return {gradients.rows, gradients.weight, gradients.bias, torch::Tensor(), torch::Tensor()};
   }
 };
 
 }  // namespace
 
-BatchMoments batch_moments(const torch::Tensor& rows) {
-  const Parts parts(rows);
-  std::vector<double> means(index(parts.count * parts.channels)), squares(means.size());
-  const auto* x = rows.const_data_ptr<float>();
-  parts.each([&](std::int64_t part, std::int64_t first, std::int64_t last) {
-    const auto start = index(part * parts.channels);
-    batch_norm_loops().moments(x, first, last, parts.channels, &means[start], &squares[start]);
-  });
-  // Chan, Golub and LeVeque: moments of the whole from moments of its parts.
-  BatchMoments moments{.mean = torch::empty({parts.channels}, torch::kFloat32),
-                       .variance = torch::empty({parts.channels}, torch::kFloat32)};
-  for (std::int64_t c = 0; c < parts.channels; ++c) {
-    const auto rows_of = [&](std::int64_t part) {
-      return static_cast<double>(
-          std::min(parts.rows_each, parts.num_rows - part * parts.rows_each));
-    };
-    double mean = 0, square = 0;
-    for (std::int64_t part = 0; part < parts.count; ++part) {
-      mean += rows_of(part) * means[index(part * parts.channels + c)];
-    }
-    mean /= static_cast<double>(parts.num_rows);
-    for (std::int64_t part = 0; part < parts.count; ++part) {
-      const double distance = means[index(part * parts.channels + c)] - mean;
-      square += squares[index(part * parts.channels + c)] + rows_of(part) * distance * distance;
-    }
-    moments.mean.data_ptr<float>()[c] = static_cast<float>(mean);
-    moments.variance.data_ptr<float>()[c] =
-        static_cast<float>(square / static_cast<double>(parts.num_rows));
+bool can_use_own_loops(const Normalisation& input) {
+  return input.x.device().is_cpu() && input.x.scalar_type() == torch::kFloat32 &&
+         input.weight.scalar_type() == torch::kFloat32 && input.x.numel() > 0 &&
+         (input.of_batch || !torch::GradMode::is_enabled());
+}
+
+torch::Tensor normalise_on_cpu(const Normalisation& input) {
+  if (torch::GradMode::is_enabled()) {
+    std::optional<torch::Tensor> residual;
+    if (input.residual.defined()) residual = input.residual;
+    return Normalise::apply(input.x, input.weight, input.bias, residual, input);
   }
-  return moments;
-}
-
-torch::Tensor normalise(const NormaliseInput& input) {
-  std::optional<torch::Tensor> residual;
-  if (input.residual.defined()) residual = input.residual;
-  return Normalise::apply(input.rows, input.weight, input.bias, residual, input);
-}
-
-torch::Tensor normalise_without_gradient(const NormaliseInput& input, bool in_place) {
-  auto y = in_place ? input.rows : torch::empty_like(input.rows);
-  normalise_rows(saved_of(input), input.silu, y);
+  auto y = input.may_overwrite ? input.x : torch::empty_like(input.x);
+  normalise_rows(measure(input), input.silu, y);
   return y;
 }
 
-torch::Tensor normalise_and_pool(const NormaliseInput& input, std::int64_t height,
-                                 std::int64_t width) {
+torch::Tensor normalise_and_pool_on_cpu(const Normalisation& input, const ImageSize& size) {
   if (torch::GradMode::is_enabled()) {
-    return NormaliseAndPool::apply(input.rows, input.weight, input.bias, input, height, width);
+    return NormaliseAndPool::apply(input.x, input.weight, input.bias, input, size);
   }
-  return apply_and_pool(saved_of(input), {height, width}, nullptr);
+  return apply_and_pool(measure(input), size, nullptr);
 }
 
-}  // namespace raven::nn
+}  // namespace raven::nn::backend
