@@ -1,5 +1,7 @@
 #include "nn/backend/normalise_library.h"
 
+#include <algorithm>
+
 #include "nn/backend/batch_moments.h"
 
 namespace raven::nn::backend {
