@@ -11,20 +11,9 @@ EncoderImpl::EncoderImpl(Modality modality, const config::EncoderConfig& options
   } else {
     audio_frontend = register_module("frontend", nn::AudioFrontend(frontend_options));
   }
-  embed = register_module("embed", nn::InputEmbedding(nn::InputEmbeddingImpl::Options{
-                                       .input_dim = frontend_options.widths.back(),
-                                       .dim = options.dim,
-                                       .dropout = options.dropout,
-                                       .mask_token = options.mask_token}));
+  embed = register_module("embed", nn::InputEmbedding(options, frontend_options.widths.back()));
   for (std::int64_t i = 0; i < options.blocks; ++i) {
-    encoders->push_back(
-        nn::EncoderBlock(nn::EncoderBlockImpl::Options{.dim = options.dim,
-                                                       .heads = options.heads,
-                                                       .ffn_dim = options.ffn_dim,
-                                                       .dropout = options.dropout,
-                                                       .drop_path = options.drop_path,
-                                                       .ffn_norm = options.ffn_norm,
-                                                       .layer_scale = options.layer_scale}));
+    encoders->push_back(nn::EncoderBlock(options));
   }
   register_module("encoders", encoders);
   after_norm = register_module("after_norm", nn::layer_norm(options.dim));

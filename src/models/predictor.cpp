@@ -34,23 +34,13 @@ PredictorImpl::PredictorImpl(const config::PredictorConfig& options, std::int64_
 
 void PredictorImpl::register_transformer(const config::PredictorConfig& options,
                                          std::int64_t encoder_dim) {
-  embed = register_module("embed",
-                          nn::InputEmbedding(nn::InputEmbeddingImpl::Options{
-                              .input_dim = encoder_dim,
-                              .dim = options.dim,
-                              .dropout = options.dropout,
-                              .mask_token = options.input == config::PredictorInput::kMaskToken}));
-  for (std::int64_t i = 0; i < options.blocks; ++i) {
-    encoders->push_back(nn::EncoderBlock(nn::EncoderBlockImpl::Options{.dim = options.dim,
-                                                                       .heads = options.heads,
-                                                                       .ffn_dim = options.ffn_dim,
-                                                                       .dropout = options.dropout,
-                                                                       .drop_path = 0,
-                                                                       .ffn_norm = options.ffn_norm,
-                                                                       .layer_scale = 0}));
+  const auto transformer = config::transformer_of(options);
+  embed = register_module("embed", nn::InputEmbedding(transformer, encoder_dim));
+  for (std::int64_t i = 0; i < transformer.blocks; ++i) {
+    encoders->push_back(nn::EncoderBlock(transformer));
   }
   register_module("encoders", encoders);
-  after_norm = register_module("after_norm", nn::layer_norm(options.dim));
+  after_norm = register_module("after_norm", nn::layer_norm(transformer.dim));
 }
 
 torch::Tensor PredictorImpl::forward(const torch::Tensor& x, const torch::Tensor& masked,

@@ -35,7 +35,7 @@ torch::Tensor absolute_positions(std::int64_t first, std::int64_t count, std::in
   return torch::stack({torch::sin(angle), torch::cos(angle)}, -1).flatten(1);
 }
 
-DecoderBlockImpl::DecoderBlockImpl(const Options& options) {
+DecoderBlockImpl::DecoderBlockImpl(const config::DecoderConfig& options) {
   self_attn =
       register_module("self_attn", MultiHeadAttention(options.dim, options.heads, options.dropout));
   src_attn =
@@ -94,10 +94,7 @@ TransformerDecoderImpl::TransformerDecoderImpl(const config::DecoderConfig& opti
   embed->push_back(torch::nn::Embedding(num_units, options.dim));
   register_module("embed", embed);
   for (std::int64_t i = 0; i < options.blocks; ++i) {
-    decoders->push_back(DecoderBlock(DecoderBlockImpl::Options{.dim = options.dim,
-                                                               .heads = options.heads,
-                                                               .ffn_dim = options.ffn_dim,
-                                                               .dropout = options.dropout}));
+    decoders->push_back(DecoderBlock(options));
   }
   register_module("decoders", decoders);
   after_norm = register_module("after_norm", layer_norm(options.dim));

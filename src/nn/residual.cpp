@@ -1,9 +1,8 @@
 #include "raven/nn/residual.h"
 
 #include <cmath>
-#include <limits>
 
-#include "nn/convolution_cpu.h"
+#include "nn/backend/convolve.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -16,27 +15,13 @@ ConvolutionImpl::ConvolutionImpl(const Options& options) : options_(options) {
 }
 
 torch::Tensor ConvolutionImpl::forward(const torch::Tensor& x) {
-  const auto stride = options_.stride;
-  if (options_.kernel == 1 && x.device().is_cpu()) return of_single_pixels(x);
-  const auto padding = (options_.kernel - 1) / 2;
-  const bool images = options_.dimensions == Dimensions::kTwo;
-  const auto kernels = images ? weight : weight.unsqueeze(2);  // (C', C, 1 | k, k)
-  const ConvolutionSteps steps{.stride = {images ? stride : 1, stride},
-                               .padding = {images ? padding : 0, padding}};
-  if (products_take_gradient(x, kernels)) return convolve(x, kernels, steps);
-  return torch::conv2d(x, kernels, {}, steps.stride, torch::IntArrayRef(steps.padding));
-}
-
-// A matrix product over pixels. oneDNN's 1 x 1 convolution (LibTorch 2.11, AVX-512) writes beyond
-// its memory when it computes the weight gradient of 8 channels.
-torch::Tensor ConvolutionImpl::of_single_pixels(const torch::Tensor& x) {
-  const auto everything = std::numeric_limits<std::int64_t>::max();
-  auto pixels = x.slice(3, 0, everything, options_.stride);
+  const auto stride = options_.stride, padding = (options_.kernel - 1) / 2;
   if (options_.dimensions == Dimensions::kTwo) {
-    pixels = pixels.slice(2, 0, everything, options_.stride);
+    return backend::convolve(x, weight,
+                             {.stride = {stride, stride}, .padding = {padding, padding}});
   }
-  const auto y = torch::matmul(pixels.permute({0, 2, 3, 1}), weight.flatten(1).t());
-  return y.permute({0, 3, 1, 2});
+  return backend::convolve(x, weight.unsqueeze(2),
+                           {.stride = {1, stride}, .padding = {0, padding}});
 }
 
 BasicBlockImpl::BasicBlockImpl(Dimensions dimensions, std::int64_t in_channels,

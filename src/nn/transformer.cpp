@@ -2,29 +2,22 @@
 
 #include <cmath>
 
-#include "nn/branch_cuda.h"
+#include "nn/backend/add_branch.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
 
-torch::Tensor DropPathImpl::keep(std::int64_t utterances, const torch::TensorOptions& options) {
-  if (!is_training() || rate_ == 0) return {};
-  return torch::empty({utterances}, options).bernoulli_(1 - rate_).div_(1 - rate_);
-}
-
 torch::Tensor DropPathImpl::forward(const torch::Tensor& branch) {
-  const auto factors = keep(branch.size(0), branch.options());
-  return factors.defined() ? branch * factors.view({-1, 1, 1}) : branch;
+  return backend::drop_path(branch, rate());
 }
 
-InputEmbeddingImpl::InputEmbeddingImpl(const Options& options)
+InputEmbeddingImpl::InputEmbeddingImpl(const config::EncoderConfig& options, std::int64_t input_dim)
     : scale_(std::sqrt(static_cast<double>(options.dim))) {
   RAVEN_CHECK(options.dim % 2 == 0, "sinusoids of odd width {}", options.dim);
   if (options.mask_token) {
     mask_emb = register_parameter("mask_emb", torch::empty({options.dim}).normal_(0, 0.02));
   }
-  linear =
-      register_module(options.mask_token ? "linear" : "0", Linear(options.input_dim, options.dim));
+  linear = register_module(options.mask_token ? "linear" : "0", Linear(input_dim, options.dim));
   input_dropout = register_module("input_dropout", torch::nn::Dropout(options.dropout));
   position_dropout = register_module("position_dropout", torch::nn::Dropout(options.dropout));
 }
@@ -53,7 +46,7 @@ torch::nn::LayerNorm layer_norm(std::int64_t dim) {
   return torch::nn::LayerNorm(torch::nn::LayerNormOptions({dim}).eps(1e-12));
 }
 
-EncoderBlockImpl::EncoderBlockImpl(const Options& options) {
+EncoderBlockImpl::EncoderBlockImpl(const config::EncoderConfig& options) {
   if (options.layer_scale > 0) {
     gamma_ff = register_parameter("gamma_ff", torch::full({options.dim}, options.layer_scale));
     gamma_mha = register_parameter("gamma_mha", torch::full({options.dim}, options.layer_scale));
@@ -74,16 +67,12 @@ EncoderBlockImpl::EncoderBlockImpl(const Options& options) {
 
 torch::Tensor EncoderBlockImpl::add_branch(const torch::Tensor& x, const torch::Tensor& output,
                                            const torch::Tensor& gamma) {
-  CudaBranch branch{.x = x,
-                    .output = output,
-                    .gamma = gamma,
-                    .keep = {},
-                    .dropout = branch_dropout->is_training() ? branch_dropout->options.p() : 0};
-  if (cuda_kernels_take(branch)) {
-    branch.keep = drop_path->keep(x.size(0), x.options().dtype(torch::kFloat32));
-    return add_branch_on_cuda(branch);
-  }
-  return x + drop_path(branch_dropout(gamma.defined() ? gamma * output : output));
+  return backend::add_branch(
+      {.x = x,
+       .output = output,
+       .gamma = gamma,
+       .dropout = branch_dropout->is_training() ? branch_dropout->options.p() : 0,
+       .drop_path = drop_path->rate()});
 }
 
 torch::Tensor EncoderBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& positions,

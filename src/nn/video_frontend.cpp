@@ -2,7 +2,8 @@
 
 #include <cmath>
 
-#include "nn/working_precision.h"
+#include "nn/backend/convolve.h"
+#include "nn/backend/working_precision.h"
 #include "raven/core/error.h"
 
 namespace raven::nn {
@@ -10,7 +11,6 @@ namespace {
 
 constexpr std::int64_t kStemFrames = 5;
 constexpr std::int64_t kStemPixels = 7;
-constexpr std::int64_t kTensorCoreChannels = 8;
 
 struct WeightImpl : torch::nn::Module {
   explicit WeightImpl(torch::Tensor value) { register_parameter("weight", std::move(value)); }
@@ -49,13 +49,14 @@ VideoFrontendImpl::VideoFrontendImpl(const config::FrontendConfig& options) {
 
 torch::Tensor VideoFrontendImpl::stem(const torch::Tensor& x) {
   // One channel and five frames: as a 2-D convolution over five channels it is the same sum, and
-  // twice as fast as a 3-D convolution. A GPU's tensor cores want eight channels: three more
-  // frames, with weights of 0.
-  const auto channels = x.is_cuda() ? kTensorCoreChannels : kStemFrames;
+  // twice as fast as a 3-D convolution. More channels are more frames, with weights of 0.
+  const auto channels = backend::padded_channels(x, kStemFrames);
   const auto weight =
       torch::constant_pad_nd(stem_weight.squeeze(1), {0, 0, 0, 0, 0, channels - kStemFrames});
-  const auto stacked = stack_neighbours(in_working_precision(x), channels);
-  return stem_norm->after_stem(torch::conv2d(stacked, weight, {}, 2, kStemPixels / 2));
+  const auto stacked = stack_neighbours(backend::in_working_precision(x), channels);
+  constexpr auto kPadding = kStemPixels / 2;
+  return stem_norm->after_stem(
+      backend::convolve(stacked, weight, {.stride = {2, 2}, .padding = {kPadding, kPadding}}));
 }
 
 torch::Tensor VideoFrontendImpl::forward(const torch::Tensor& x) {

@@ -94,38 +94,34 @@ struct Sizes {
 };
 
 /// nn::InputEmbedding. The position table lives as long as the blocks.
-Layer embedding(std::int64_t input_dim, std::int64_t dim, bool mask_token, double dropout,
+Layer embedding(const config::EncoderConfig& options, std::int64_t input_dim,
                 const BatchShape& batch, const Arithmetic& arithmetic) {
+  const auto dim = options.dim;
   const Sizes size(batch, dim, 1, 1);
   const double noise = arithmetic.cuda ? kByte : kFloat;
   Layer layer;
-  layer.parameters = input_dim * dim + dim + (mask_token ? dim : 0);
-  layer.saved = (dropout > 0 ? noise * size.width : 0) + arithmetic.narrow * size.positions;
+  layer.parameters = input_dim * dim + dim + (options.mask_token ? dim : 0);
+  layer.saved = (options.dropout > 0 ? noise * size.width : 0) + arithmetic.narrow * size.positions;
   layer.forward_work = 2 * arithmetic.narrow * size.width;
   layer.backward_work = 3 * arithmetic.narrow * size.width;
   layer.inference = kFloat * (batch.rows() * number(input_dim) + 3 * size.width + size.positions);
   return layer;
 }
 
-struct BlockOptions {
-  std::int64_t dim = 1, heads = 1, ffn_dim = 1;
-  double dropout = 0;
-  bool batch_norm = true, layer_scale = true;
-};
-
-std::int64_t block_parameters(const BlockOptions& options) {
+std::int64_t block_parameters(const config::EncoderConfig& options) {
   const auto dim = options.dim, ffn = options.ffn_dim;
   const auto attention = 5 * dim * dim + 4 * dim + 2 * dim;  // with both position biases
-  return attention + 2 * dim * ffn + ffn + dim + 4 * dim + (options.layer_scale ? 2 * dim : 0);
+  return attention + 2 * dim * ffn + ffn + dim + 4 * dim + (options.layer_scale > 0 ? 2 * dim : 0);
 }
 
 /// nn::EncoderBlock as LibTorch's operators run it, and raven's loops in its batch norm.
-Layer block_on_cpu(const BlockOptions& options, const Sizes& size, const BatchShape& batch) {
+Layer block_on_cpu(const config::EncoderConfig& options, const Sizes& size,
+                   const BatchShape& batch) {
   const bool drops = options.dropout > 0;
   // Inputs of both norms and what they give; queries with either bias, keys, values, and mixed
   // values, each copied head by head.
   double wide = 2 + 2 + 5;
-  if (options.layer_scale) wide += 2;                             // branches before their scale
+  if (options.layer_scale > 0) wide += 2;                         // branches before their scale
   if (drops) wide += 2;                                           // noise on both branches
   const double positions = number(batch.clips) * size.positions;  // copied for each clip
   Layer layer;
@@ -141,11 +137,12 @@ Layer block_on_cpu(const BlockOptions& options, const Sizes& size, const BatchSh
 }
 
 /// The same with raven's CUDA kernels around LibTorch's products.
-Layer block_on_cuda(const BlockOptions& options, const Sizes& size, const Arithmetic& arithmetic) {
+Layer block_on_cuda(const config::EncoderConfig& options, const Sizes& size,
+                    const Arithmetic& arithmetic) {
   const bool drops = options.dropout > 0;
   const double narrow = arithmetic.narrow;
   // Norms read float32; a block without layer scale hands on what its branches are.
-  const double between = options.layer_scale ? kFloat : narrow;
+  const double between = options.layer_scale > 0 ? kFloat : narrow;
   const double wide = kFloat + between + 9 * narrow;
   Layer layer;
   layer.saved = wide * size.width + narrow * size.positions +
@@ -160,13 +157,13 @@ Layer block_on_cuda(const BlockOptions& options, const Sizes& size, const Arithm
   return layer;
 }
 
-Layer encoder_block(const BlockOptions& options, const BatchShape& batch,
+Layer encoder_block(const config::EncoderConfig& options, const BatchShape& batch,
                     const Arithmetic& arithmetic) {
   const Sizes size(batch, options.dim, options.heads, options.ffn_dim);
   auto layer = arithmetic.cuda ? block_on_cuda(options, size, arithmetic)
                                : block_on_cpu(options, size, batch);
   layer.parameters = block_parameters(options);
-  if (options.batch_norm) layer.buffers = batch_norm_buffers(options.dim);
+  if (options.ffn_norm == config::FfnNorm::kBatch) layer.buffers = batch_norm_buffers(options.dim);
   return layer;
 }
 
@@ -247,16 +244,9 @@ Layers audio_frontend(const config::FrontendConfig& frontend, const BatchShape& 
 
 Layers encoder_trunk(const config::EncoderConfig& encoder, std::int64_t input_dim,
                      const BatchShape& batch, const Arithmetic& arithmetic) {
-  Layers layers = {
-      embedding(input_dim, encoder.dim, encoder.mask_token, encoder.dropout, batch, arithmetic)};
-  const BlockOptions options{.dim = encoder.dim,
-                             .heads = encoder.heads,
-                             .ffn_dim = encoder.ffn_dim,
-                             .dropout = encoder.dropout,
-                             .batch_norm = encoder.ffn_norm == config::FfnNorm::kBatch,
-                             .layer_scale = encoder.layer_scale > 0};
+  Layers layers = {embedding(encoder, input_dim, batch, arithmetic)};
   layers.insert(layers.end(), static_cast<std::size_t>(encoder.blocks),
-                encoder_block(options, batch, arithmetic));
+                encoder_block(encoder, batch, arithmetic));
   // Autocast: each reader of the float32 output makes its own copy of it.
   layers.push_back(final_norm(encoder.dim, arithmetic.narrow < kFloat ? 0 : kFloat, batch));
   return layers;
@@ -283,15 +273,9 @@ Layers predictor(const config::PredictorConfig& predictor, std::int64_t encoder_
       break;
     }
     case PredictorKind::kTransformer: {
-      const bool token = predictor.input == config::PredictorInput::kMaskToken;
-      layers = {embedding(encoder_dim, predictor.dim, token, predictor.dropout, batch, arithmetic)};
-      const BlockOptions options{.dim = predictor.dim,
-                                 .heads = predictor.heads,
-                                 .ffn_dim = predictor.ffn_dim,
-                                 .dropout = predictor.dropout,
-                                 .batch_norm = predictor.ffn_norm == config::FfnNorm::kBatch,
-                                 .layer_scale = false};
-      layers.insert(layers.end(), static_cast<std::size_t>(predictor.blocks),
+      const auto options = config::transformer_of(predictor);
+      layers = {embedding(options, encoder_dim, batch, arithmetic)};
+      layers.insert(layers.end(), static_cast<std::size_t>(options.blocks),
                     encoder_block(options, batch, arithmetic));
       layers.push_back(final_norm(predictor.dim, arithmetic.narrow, batch));
       layers.push_back(linear(predictor.dim, encoder_dim));

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "nn/branch_cuda.h"
-#include "nn/normalise_cuda.h"
+#include "nn/backend/add_branch_cuda.h"
+#include "nn/cuda/library.h"
 #include "raven/nn/attention.h"
 #include "raven/nn/batch_norm.h"
 #include "raven/nn/cuda_library.h"
@@ -37,6 +37,11 @@ std::int64_t channels_of(const Case& given) {
   return given.shape.size() == 4 ? given.shape[1] : given.shape[2];
 }
 
+/// As if a second rank had the same batch.
+struct TwinRank : StatisticsReducer {
+  void sum(torch::Tensor& numbers) override { numbers *= 2; }
+};
+
 class BatchNormOnGpu : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
@@ -49,7 +54,8 @@ class BatchNormOnGpu : public testing::TestWithParam<Case> {
   }
 
   /// Inputs are rounded to `type` first, so that all sides see the same numbers.
-  Pass run(torch::Device device, torch::ScalarType type, torch::ScalarType seen) {
+  Pass run(torch::Device device, torch::ScalarType type, torch::ScalarType seen,
+           const std::shared_ptr<StatisticsReducer>& reducer = nullptr) {
     const auto& given = GetParam();
     BatchNorm norm(channels_of(given));
     {
@@ -58,6 +64,7 @@ class BatchNormOnGpu : public testing::TestWithParam<Case> {
       norm->bias.copy_(bias_);
     }
     norm->to(device);
+    norm->reducer = reducer;
     const auto place = [&](const torch::Tensor& value) {
       return value.to(seen).to(device, type).detach().requires_grad_();
     };
@@ -104,9 +111,18 @@ class BatchNormOnGpu : public testing::TestWithParam<Case> {
 };
 
 TEST_P(BatchNormOnGpu, IsTheCpusInFloat32) {
-  ASSERT_TRUE(cuda_kernels_take(x_.to(gpu::device()), channels_of(GetParam())));
+  ASSERT_TRUE(cuda::can_use(x_.to(gpu::device()), channels_of(GetParam())));
   const auto found = run(gpu::device(), torch::kFloat32, torch::kFloat32);
   expect_near(found, run(torch::kCPU, torch::kFloat32, torch::kFloat32), 2e-5);
+}
+
+TEST_P(BatchNormOnGpu, IsTheCpusOverTwoRanks) {
+  const auto twin = std::make_shared<TwinRank>();
+  const auto found = run(gpu::device(), torch::kFloat32, torch::kFloat32, twin);
+  const auto expected = run(torch::kCPU, torch::kFloat32, torch::kFloat32, twin);
+  expect_near(found, expected, 2e-5);
+  const auto alone = run(torch::kCPU, torch::kFloat32, torch::kFloat32);
+  EXPECT_FALSE(torch::equal(expected.running_var, alone.running_var));
 }
 
 TEST_P(BatchNormOnGpu, StaysNearItInBfloat16) {
@@ -185,13 +201,13 @@ class BlockOnGpu : public testing::TestWithParam<std::int64_t> {  // frames
  protected:
   static EncoderBlock block(double dropout, double layer_scale) {
     torch::manual_seed(3);
-    EncoderBlock block(EncoderBlockImpl::Options{.dim = 64,
-                                                 .heads = 4,
-                                                 .ffn_dim = 96,
-                                                 .dropout = dropout,
-                                                 .drop_path = 0,
-                                                 .ffn_norm = config::FfnNorm::kBatch,
-                                                 .layer_scale = layer_scale});
+    EncoderBlock block(config::EncoderConfig{.dim = 64,
+                                             .heads = 4,
+                                             .ffn_dim = 96,
+                                             .dropout = dropout,
+                                             .drop_path = 0,
+                                             .ffn_norm = config::FfnNorm::kBatch,
+                                             .layer_scale = layer_scale});
     return block;
   }
 
@@ -246,8 +262,8 @@ TEST(DropoutOnGpu, DropsAtItsRateAndTheSameAgain) {
   const auto x = torch::zeros({8, 500, 256}, gpu::device()), output = torch::ones_like(x);
   const auto once = [&](std::uint64_t seed) {
     torch::manual_seed(seed);
-    return add_branch_on_cuda(
-        {.x = x, .output = output, .gamma = {}, .keep = {}, .dropout = kRate});
+    return backend::add_branch_on_cuda({.x = x, .output = output, .gamma = {}, .dropout = kRate},
+                                       /*keep=*/{});
   };
   const auto y = once(1);
   EXPECT_NEAR((y == 0).to(torch::kDouble).mean().item<double>(), kRate, 0.002);
@@ -262,7 +278,7 @@ TEST(DropoutOnGpu, GradientsPassWhereValuesPassed) {
   const auto output = torch::ones_like(x).requires_grad_();
   const auto keep = torch::tensor({0.0F, 2.0F, 1.0F, 1.0F}).to(gpu::device());
   const auto y =
-      add_branch_on_cuda({.x = x, .output = output, .gamma = {}, .keep = keep, .dropout = 0.5});
+      backend::add_branch_on_cuda({.x = x, .output = output, .gamma = {}, .dropout = 0.5}, keep);
   y.sum().backward();
   EXPECT_TRUE(torch::equal(output.grad(), y.detach()));
   EXPECT_EQ(y[0].abs().max().item<double>(), 0);
@@ -294,12 +310,12 @@ TEST(AttentionOnGpu, DropoutKeepsTheMeanAndItsGradientIsThatOfTheSameWeights) {
 }
 
 TEST(CudaKernels, WidthsThatDoNotFitAreLeftToTheLibrary) {
-  EXPECT_FALSE(cuda_kernels_take(torch::zeros({2, 6, 3, 3}, gpu::device()), 6));
-  EXPECT_FALSE(cuda_kernels_take(
+  EXPECT_FALSE(cuda::can_use(torch::zeros({2, 6, 3, 3}, gpu::device()), 6));
+  EXPECT_FALSE(cuda::can_use(
       torch::zeros({2, 12, 3, 3}, torch::TensorOptions(gpu::device()).dtype(torch::kBFloat16)),
       12));
-  EXPECT_TRUE(cuda_kernels_take(torch::zeros({2, 12, 3, 3}, gpu::device()), 12));
-  EXPECT_FALSE(cuda_kernels_take(torch::zeros({2, 12, 3, 3}), 12));
+  EXPECT_TRUE(cuda::can_use(torch::zeros({2, 12, 3, 3}, gpu::device()), 12));
+  EXPECT_FALSE(cuda::can_use(torch::zeros({2, 12, 3, 3}), 12));
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 EncoderBlock small_block() {
-  return EncoderBlock(EncoderBlockImpl::Options{.dim = 4, .heads = 2, .ffn_dim = 4});
+  return EncoderBlock(config::EncoderConfig{.dim = 4, .heads = 2, .ffn_dim = 4});
 }
 
 StateDict copy_of(const torch::nn::Module& module) {

@@ -23,8 +23,7 @@ TEST(DropPath, LeavesOutWholeUtterancesAndKeepsTheMean) {
 TEST(InputEmbedding, PutsTheTokenWhereFramesAreMasked) {
   torch::manual_seed(2);
   torch::NoGradGuard no_grad;
-  InputEmbedding embed(
-      InputEmbeddingImpl::Options{.input_dim = 3, .dim = 4, .dropout = 0, .mask_token = true});
+  InputEmbedding embed(config::EncoderConfig{.dim = 4, .dropout = 0, .mask_token = true}, 3);
   const auto masked = torch::tensor({0, 1}, torch::kBool).unsqueeze(0);
   const auto x = embed(torch::randn({1, 2, 3}), masked).x;
   EXPECT_LE(tolerance::distance(x[0][1], embed->named_parameters()["mask_emb"] * 2), 1e-7);
@@ -33,7 +32,7 @@ TEST(InputEmbedding, PutsTheTokenWhereFramesAreMasked) {
 
 TEST(EncoderBlock, StartsAsThePublishedOne) {
   torch::manual_seed(3);
-  EncoderBlock block(EncoderBlockImpl::Options{.dim = 64, .heads = 2, .ffn_dim = 128});
+  EncoderBlock block(config::EncoderConfig{.dim = 64, .heads = 2, .ffn_dim = 128});
   const auto p = block->named_parameters();
   EXPECT_TRUE(torch::equal(p["gamma_ff"], torch::full({64}, 0.1)));
   const auto expect_uniform = [&](const std::string& name, double bound) {
@@ -48,16 +47,16 @@ TEST(EncoderBlock, StartsAsThePublishedOne) {
 }
 
 TEST(EncoderBlock, HasTheOptionalParametersThatWereAskedFor) {
-  EncoderBlock plain(EncoderBlockImpl::Options{
+  EncoderBlock plain(config::EncoderConfig{
       .dim = 8, .heads = 2, .ffn_dim = 8, .ffn_norm = config::FfnNorm::kLayer, .layer_scale = 0});
   EXPECT_EQ(plain->named_parameters().find("gamma_ff"), nullptr);
   EXPECT_EQ(plain->named_buffers().size(), 0U);
-  EncoderBlock scaled(EncoderBlockImpl::Options{.dim = 8, .heads = 2, .ffn_dim = 8});
+  EncoderBlock scaled(config::EncoderConfig{.dim = 8, .heads = 2, .ffn_dim = 8});
   EXPECT_NE(scaled->named_buffers().find("norm_ff.running_mean"), nullptr);
 }
 
 TEST(EncoderBlock, RunsInReducedPrecision) {
-  EncoderBlock block(EncoderBlockImpl::Options{.dim = 16, .heads = 2, .ffn_dim = 32});
+  EncoderBlock block(config::EncoderConfig{.dim = 16, .heads = 2, .ffn_dim = 32});
   const auto x = torch::randn({2, 5, 16}), positions = relative_positions(5, 16, torch::kCPU);
   torch::Tensor y;
   {

@@ -102,6 +102,20 @@ struct PredictorConfig {
   }
 };
 
+/// A predictor's transformer in the words of an encoder's, whose modules it is made of: without
+/// layer scale and drop-path.
+inline EncoderConfig transformer_of(const PredictorConfig& predictor) {
+  return {.dim = predictor.dim,
+          .heads = predictor.heads,
+          .ffn_dim = predictor.ffn_dim,
+          .blocks = predictor.blocks,
+          .dropout = predictor.dropout,
+          .drop_path = 0,
+          .ffn_norm = predictor.ffn_norm,
+          .layer_scale = 0,
+          .mask_token = predictor.input == PredictorInput::kMaskToken};
+}
+
 struct DecoderConfig {
   std::int64_t dim = 256;
   std::int64_t heads = 4;

@@ -27,8 +27,6 @@ class RelativeAttentionImpl : public torch::nn::Module {
                         const torch::Tensor& valid);
 
  private:
-  torch::Tensor heads_of(const torch::Tensor& x) const;  // (..., D) -> (..., H, d)
-
   std::int64_t heads_;
   torch::Tensor pos_bias_u, pos_bias_v;
   Linear linear_q{nullptr}, linear_k{nullptr}, linear_v{nullptr}, linear_out{nullptr},
@@ -63,11 +61,6 @@ class PrefixCache {
   void select(const torch::Tensor& utterances, const torch::Tensor& parents);
 
  private:
-  [[nodiscard]] torch::Tensor in_place(const torch::Tensor& query, const torch::Tensor& visible,
-                                       std::int64_t heads) const;
-  [[nodiscard]] torch::Tensor gathered(const torch::Tensor& query, const torch::Tensor& visible,
-                                       std::int64_t heads) const;
-
   std::vector<torch::Tensor> keys_, values_;  // of each step, (its B * S, D)
   torch::Tensor places_;                      // (B, S, U) int64: row of a prefix in each step
 };

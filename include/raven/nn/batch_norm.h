@@ -1,12 +1,18 @@
-// Batch normalisation, the only place where statistics of a batch are taken.
+// Batch normalisation. Its statistics are taken in src/nn/backend, over one rank or over all.
 // Shapes: C channels; "rows" are all positions of all utterances that a channel is averaged over.
 #pragma once
 
 #include <torch/torch.h>
 
+#include <memory>
+
+#include "raven/nn/statistics_reducer.h"
+
 namespace raven::nn {
 
-struct CudaNormalisation;
+namespace backend {
+struct Normalisation;
+}
 
 /// eps 1e-5, affine, running statistics. Keys: weight, bias, running_mean,
 /// running_var, num_batches_tracked. In train mode the batch's own statistics are used, padded
@@ -33,13 +39,17 @@ class BatchNormImpl : public torch::nn::Module {
   torch::Tensor num_batches_tracked;        // () int64
   double momentum = 0.1;                    // share of a batch in the running statistics
   bool statistics_fixed = false;            // train mode then leaves running statistics as they are
+  /// In train mode the batch is what all ranks have of it; nullptr: what this one has. Gradients of
+  /// weight and bias remain this rank's.
+  std::shared_ptr<StatisticsReducer> reducer;
 
  private:
-  torch::Tensor library_norm(const torch::Tensor& x);
-  [[nodiscard]] bool own_loops_take(const torch::Tensor& x) const;
-  [[nodiscard]] bool cuda_kernels_take(const torch::Tensor& x, std::int64_t channels) const;
-  CudaNormalisation on_cuda(const torch::Tensor& rows, bool silu);
+  [[nodiscard]] backend::Normalisation normalisation_of(const torch::Tensor& x) const;
 };
 TORCH_MODULE(BatchNorm);
+
+/// Gives `reducer` to every batch norm of a network; nullptr: each rank by itself again.
+void share_statistics(const torch::nn::Module& network,
+                      const std::shared_ptr<StatisticsReducer>& reducer);
 
 }  // namespace raven::nn

@@ -23,13 +23,8 @@ torch::Tensor absolute_positions(std::int64_t first, std::int64_t count, std::in
 /// norm. Keys: self_attn, src_attn, feed_forward, norm1, norm2, norm3.
 class DecoderBlockImpl : public torch::nn::Module {
  public:
-  struct Options {
-    std::int64_t dim = 256;
-    std::int64_t heads = 4;
-    std::int64_t ffn_dim = 2048;
-    double dropout = 0.1;
-  };
-  explicit DecoderBlockImpl(const Options& options);
+  /// Throws InternalError when `heads` does not divide the width.
+  explicit DecoderBlockImpl(const config::DecoderConfig& options);
 
   /// x (B, U, D); memory (B, T, D); causal bool (U, U); valid bool (B, 1, 1, T) or undefined.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& memory,

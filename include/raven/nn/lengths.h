@@ -1,4 +1,4 @@
-// The only place that turns lengths into a mask.
+// Which frames of a padded batch are real.
 #pragma once
 
 #include <torch/torch.h>

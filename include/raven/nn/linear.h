@@ -22,7 +22,7 @@ class LinearImpl : public torch::nn::LinearImpl {
   friend class WorkingWeights;
   friend class PackedWeights;
   torch::Tensor working_weight_, working_bias_;
-  torch::Tensor packed_;  // a kernels::PackedLayer's panels, then its bias; or undefined
+  torch::Tensor packed_;  // panels of weights, then the bias; or undefined
 };
 TORCH_MODULE(Linear);
 

@@ -31,8 +31,6 @@ class ConvolutionImpl : public torch::nn::Module {
   torch::Tensor weight;  // (C_out, C_in, k) or (C_out, C_in, k, k)
 
  private:
-  torch::Tensor of_single_pixels(const torch::Tensor& x);
-
   Options options_;
 };
 TORCH_MODULE(Convolution);

@@ -17,8 +17,7 @@ class DropPathImpl : public torch::nn::Module {
  public:
   explicit DropPathImpl(double rate) : rate_(rate) {}
   torch::Tensor forward(const torch::Tensor& branch);  // (B, T, D)
-  /// Factors 0 or 1 / (1 - rate) of (utterances) branches; undefined where all stay.
-  torch::Tensor keep(std::int64_t utterances, const torch::TensorOptions& options);
+  [[nodiscard]] double rate() const { return is_training() ? rate_ : 0; }
 
  private:
   double rate_;
@@ -34,13 +33,8 @@ struct Embedded {
 /// Keys: "0" (linear), or mask_emb and linear with a mask token.
 class InputEmbeddingImpl : public torch::nn::Module {
  public:
-  struct Options {
-    std::int64_t input_dim = 512;
-    std::int64_t dim = 512;
-    double dropout = 0.1;
-    bool mask_token = false;
-  };
-  explicit InputEmbeddingImpl(const Options& options);
+  /// Throws InternalError when the width is odd.
+  InputEmbeddingImpl(const config::EncoderConfig& options, std::int64_t input_dim);
 
   /// x (B, T, input_dim); masked (B, T) bool: with a mask token, that replaces the projection of
   /// these frames; undefined: none.
@@ -73,16 +67,8 @@ torch::nn::LayerNorm layer_norm(std::int64_t dim);
 /// Keys: gamma_ff, gamma_mha (with layer_scale), self_attn, feed_forward, norm_ff, norm_mha.
 class EncoderBlockImpl : public torch::nn::Module {
  public:
-  struct Options {
-    std::int64_t dim = 512;
-    std::int64_t heads = 8;
-    std::int64_t ffn_dim = 2048;
-    double dropout = 0.1;
-    double drop_path = 0;
-    config::FfnNorm ffn_norm = config::FfnNorm::kBatch;
-    double layer_scale = 0.1;  // 0: none
-  };
-  explicit EncoderBlockImpl(const Options& options);
+  /// Throws InternalError when `heads` does not divide the width.
+  explicit EncoderBlockImpl(const config::EncoderConfig& options);
 
   /// x (B, T, D), positions (2T-1, D), valid (B, T) bool or undefined -> (B, T, D).
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& positions,

@@ -49,6 +49,18 @@ __global__ void finish_moments_kernel(const T* x, const float* partial, int bloc
   }
 }
 
+template <class T>
+__global__ void moments_of_rank_kernel(const T* x, const float* partial, int blocks,
+                                       std::int64_t rows, int channels, double* mean,
+                                       double* squares) {
+  const auto sum = total(partial, blocks, channels);
+  const int c = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x);
+  if (threadIdx.y != 0 || c >= channels) return;
+  const double distance = sum.x / static_cast<double>(rows);
+  mean[c] = static_cast<double>(static_cast<float>(x[c])) + distance;
+  squares[c] = fmax(sum.y - distance * sum.x, 0.0);
+}
+
 template <class T, bool kSilu, bool kResidual>
 __global__ void __launch_bounds__(kThreads)
     apply_kernel(const T* x, const T* residual, Channels norm, std::int64_t rows, int channels,
@@ -168,6 +180,15 @@ __global__ void finish_sums_kernel(const float* partial, int blocks, std::int64_
   out.bias_grad[c] = static_cast<float>(sum.x);
 }
 
+__global__ void sums_of_rank_kernel(const float* partial, int blocks, int channels, double* out,
+                                    double* out_times_x) {
+  const auto sum = total(partial, blocks, channels);
+  const int c = static_cast<int>(blockIdx.x) * 32 + static_cast<int>(threadIdx.x);
+  if (threadIdx.y != 0 || c >= channels) return;
+  out[c] = sum.x;
+  out_times_x[c] = sum.y;
+}
+
 template <class T, bool kSilu, bool kResidual, class Gradient>
 __global__ void __launch_bounds__(kThreads)
     backward_apply_kernel(Gradient gradient, const T* x, const T* residual, Channels norm,
@@ -260,15 +281,34 @@ void with_flags(bool silu, bool residual, const Body& body) {
   body(Flag<false>{}, Flag<false>{});
 }
 
+/// Sums of x over the rows of each of so many blocks, which are returned.
+template <class T>
+int launch_moments(const Rows& rows, const T* x, float* partial) {
+  const int blocks = blocks_for(rows, rows.rows);
+  moments_kernel<T><<<blocks, kThreads, shared_bytes(rows), stream_of(rows)>>>(
+      x, rows.rows, static_cast<int>(rows.channels), partial);
+  return blocks;
+}
+
 void moments(const Rows& rows, const void* x, float* partial, const MomentsOutput& out) {
   with_type(rows.element, [&](auto type) {
     using T = decltype(type);
-    const int blocks = blocks_for(rows, rows.rows), channels = static_cast<int>(rows.channels);
     const auto* values = static_cast<const T*>(x);
-    moments_kernel<T><<<blocks, kThreads, shared_bytes(rows), stream_of(rows)>>>(values, rows.rows,
-                                                                                 channels, partial);
+    const int blocks = launch_moments<T>(rows, values, partial);
+    const int channels = static_cast<int>(rows.channels);
     finish_moments_kernel<T><<<finish_grid(rows), kFinishBlock, 0, stream_of(rows)>>>(
         values, partial, blocks, rows.rows, channels, out);
+  });
+}
+
+void moments_of_rank(const Rows& rows, const void* x, float* partial, double* mean,
+                     double* squares) {
+  with_type(rows.element, [&](auto type) {
+    using T = decltype(type);
+    const auto* values = static_cast<const T*>(x);
+    const int blocks = launch_moments<T>(rows, values, partial);
+    moments_of_rank_kernel<T><<<finish_grid(rows), kFinishBlock, 0, stream_of(rows)>>>(
+        values, partial, blocks, rows.rows, static_cast<int>(rows.channels), mean, squares);
   });
 }
 
@@ -285,10 +325,11 @@ void apply(const Rows& rows, const void* x, const void* residual, const Channels
   });
 }
 
-/// Launches the first backward pass for either kind of gradient.
+/// The first backward pass for either kind of gradient: sums over the rows of each of so many
+/// blocks, which are returned.
 template <class T, class Gradient>
-void launch_sums(const Rows& rows, const Gradient& gradient, const void* x, const void* residual,
-                 const Channels& norm, bool silu, float* partial, const SumsOutput& out) {
+int launch_sums(const Rows& rows, const Gradient& gradient, const void* x, const void* residual,
+                const Channels& norm, bool silu, float* partial) {
   const int blocks = blocks_for(rows, rows.rows), channels = static_cast<int>(rows.channels);
   with_flags(silu, residual != nullptr, [&](auto with_silu, auto with_residual) {
     backward_sums_kernel<T, decltype(with_silu)::value, decltype(with_residual)::value>
@@ -296,8 +337,18 @@ void launch_sums(const Rows& rows, const Gradient& gradient, const void* x, cons
             gradient, static_cast<const T*>(x), static_cast<const T*>(residual), norm, rows.rows,
             channels, partial);
   });
+  return blocks;
+}
+
+void finish_sums(const Rows& rows, const float* partial, int blocks, const SumsOutput& out) {
   finish_sums_kernel<<<finish_grid(rows), kFinishBlock, 0, stream_of(rows)>>>(
-      partial, blocks, rows.rows, channels, out);
+      partial, blocks, rows.rows, static_cast<int>(rows.channels), out);
+}
+
+void finish_sums_of_rank(const Rows& rows, const float* partial, int blocks, double* sum,
+                         double* sum_times_x) {
+  sums_of_rank_kernel<<<finish_grid(rows), kFinishBlock, 0, stream_of(rows)>>>(
+      partial, blocks, static_cast<int>(rows.channels), sum, sum_times_x);
 }
 
 template <class T, class Gradient>
@@ -318,7 +369,19 @@ void backward_sums(const Rows& rows, const void* grad, const void* x, const void
   with_type(rows.element, [&](auto type) {
     using T = decltype(type);
     const PlainGradient<T> gradient{static_cast<const T*>(grad), static_cast<int>(rows.channels)};
-    launch_sums<T>(rows, gradient, x, residual, norm, silu, partial, out);
+    const int blocks = launch_sums<T>(rows, gradient, x, residual, norm, silu, partial);
+    finish_sums(rows, partial, blocks, out);
+  });
+}
+
+void backward_sums_of_rank(const Rows& rows, const void* grad, const void* x, const void* residual,
+                           const Channels& norm, bool silu, float* partial, double* sum,
+                           double* sum_times_x) {
+  with_type(rows.element, [&](auto type) {
+    using T = decltype(type);
+    const PlainGradient<T> gradient{static_cast<const T*>(grad), static_cast<int>(rows.channels)};
+    const int blocks = launch_sums<T>(rows, gradient, x, residual, norm, silu, partial);
+    finish_sums_of_rank(rows, partial, blocks, sum, sum_times_x);
   });
 }
 
@@ -358,8 +421,20 @@ void pool_backward_sums(const Rows& rows, const ImageSize& size, const void* gra
                         float* partial, const SumsOutput& out) {
   with_type(rows.element, [&](auto type) {
     using T = decltype(type);
-    launch_sums<T>(rows, pooled_gradient<T>(rows, size, grad_pooled, winner), x, nullptr, norm,
-                   true, partial, out);
+    const int blocks = launch_sums<T>(rows, pooled_gradient<T>(rows, size, grad_pooled, winner), x,
+                                      nullptr, norm, true, partial);
+    finish_sums(rows, partial, blocks, out);
+  });
+}
+
+void pool_backward_sums_of_rank(const Rows& rows, const ImageSize& size, const void* grad_pooled,
+                                const std::uint8_t* winner, const void* x, const Channels& norm,
+                                float* partial, double* sum, double* sum_times_x) {
+  with_type(rows.element, [&](auto type) {
+    using T = decltype(type);
+    const int blocks = launch_sums<T>(rows, pooled_gradient<T>(rows, size, grad_pooled, winner), x,
+                                      nullptr, norm, true, partial);
+    finish_sums_of_rank(rows, partial, blocks, sum, sum_times_x);
   });
 }
 
@@ -383,7 +458,10 @@ const BatchNormKernels& batch_norm_kernels() {
                                              backward_apply,
                                              apply_and_pool,
                                              pool_backward_sums,
-                                             pool_backward_apply};
+                                             pool_backward_apply,
+                                             moments_of_rank,
+                                             backward_sums_of_rank,
+                                             pool_backward_sums_of_rank};
   return kKernels;
 }
 

@@ -19,7 +19,7 @@ struct Rows {
 
 /// Channels must be a multiple of the elements in 16 bytes, and at most this many of them.
 constexpr std::int64_t kMaxLanes = 256;
-constexpr bool takes_channels(std::int64_t channels, Element element) {
+constexpr bool can_use_channels(std::int64_t channels, Element element) {
   const std::int64_t lane = element == Element::kBfloat16 ? 8 : 4;
   return channels > 0 && channels % lane == 0 && channels / lane <= kMaxLanes;
 }
@@ -66,13 +66,14 @@ struct BatchNormKernels {
                         const Channels& channels, bool silu, float* workspace,
                         const SumsOutput& out);
   /// grad_x = scale * (g - mean_grad - (x - mean) * slope), grad_residual = g, where g is the
-  /// gradient with respect to what SiLU sees. grad_residual: nullptr where nobody asks.
+  /// gradient with respect to what SiLU sees. grad_residual: nullptr if not
+  /// needed.
   void (*backward_apply)(const Rows& rows, const void* grad, const void* x, const void* residual,
                          const Channels& channels, bool silu, const float* mean_grad,
                          const float* slope, void* grad_x, void* grad_residual);
   /// Pooled rows (N ceil(h/2) ceil(w/2), C): the 3 x 3 maximum, stride 2, padding 1, of
   /// silu((x - mean) * scale + bias) over rows of (N, h, w) images. winner: which of the nine won,
-  /// row by row, nullptr where nobody asks.
+  /// row by row; nullptr if not needed.
   void (*apply_and_pool)(const Rows& rows, const ImageSize& size, const void* x,
                          const Channels& channels, void* pooled, std::uint8_t* winner);
   /// As the two above, with the gradient of the pooled rows.
@@ -82,6 +83,17 @@ struct BatchNormKernels {
   void (*pool_backward_apply)(const Rows& rows, const ImageSize& size, const void* grad_pooled,
                               const std::uint8_t* winner, const void* x, const Channels& channels,
                               const float* mean_grad, const float* slope, void* grad_x);
+  /// `moments` and the two sums up to the point where ranks add theirs up, per channel (C): mean
+  /// and squared distances from it; the gradient and this times x - mean.
+  void (*moments_of_rank)(const Rows& rows, const void* x, float* workspace, double* mean,
+                          double* squares);
+  void (*backward_sums_of_rank)(const Rows& rows, const void* grad, const void* x,
+                                const void* residual, const Channels& channels, bool silu,
+                                float* workspace, double* sum, double* sum_times_x);
+  void (*pool_backward_sums_of_rank)(const Rows& rows, const ImageSize& size,
+                                     const void* grad_pooled, const std::uint8_t* winner,
+                                     const void* x, const Channels& channels, float* workspace,
+                                     double* sum, double* sum_times_x);
 };
 
 /// rate 0: none. What is dropped depends on the seed and the place alone.

@@ -65,10 +65,10 @@ Rows rows_of(const torch::Tensor& rows) {
           .stream = stream_of(rows)};
 }
 
-bool takes(const torch::Tensor& x, std::int64_t channels) {
+bool can_use(const torch::Tensor& x, std::int64_t channels) {
   if (kernels() == nullptr || !x.is_cuda() || x.numel() == 0) return false;
   const bool known = x.scalar_type() == torch::kBFloat16 || x.scalar_type() == torch::kFloat32;
-  return known && takes_channels(channels, element_of(x));
+  return known && can_use_channels(channels, element_of(x));
 }
 
 void check_launches() {

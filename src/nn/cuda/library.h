@@ -25,8 +25,8 @@ DropoutOptions draw_dropout(double rate);
 /// Rows (R, C) of a contiguous CUDA tensor, on the current stream.
 Rows rows_of(const torch::Tensor& rows);
 
-/// Whether the kernels take such a tensor with `channels` channels.
-bool takes(const torch::Tensor& x, std::int64_t channels);
+/// Whether the kernels can be used on such a tensor with `channels` channels.
+bool can_use(const torch::Tensor& x, std::int64_t channels);
 
 /// Throws InternalError when a launch failed.
 void check_launches();

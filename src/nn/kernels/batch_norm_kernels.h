@@ -1,6 +1,6 @@
 // Loops behind batch normalisation on a CPU, for float32 rows x channels in memory order (channels
 // last). No Torch here: the same loops are compiled for several instruction sets
-// (batch_norm_loops.inc).
+// (batch_norm_loops.cpp).
 #pragma once
 
 #include <cstdint>

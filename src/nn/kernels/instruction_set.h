@@ -1,5 +1,10 @@
-// Which of the copies of a loop this machine runs.
+// Copies of a loop for several instruction sets, and which of them this machine runs.
 #pragma once
+
+/// Where a source of loops is compiled: what it calls this copy of `name`, as kLoops -> kLoopsAvx2.
+#define RAVEN_JOIN(name, set) name##set
+#define RAVEN_JOIN_EXPANDED(name, set) RAVEN_JOIN(name, set)
+#define RAVEN_COPY_OF(name) RAVEN_JOIN_EXPANDED(name, RAVEN_INSTRUCTION_SET)
 
 namespace raven::nn::kernels {
 

@@ -1,6 +1,6 @@
 // A linear layer for some dozens of rows on a CPU, in float32. For so few rows a library spends
 // much of its time on rearranging the weights, so they are kept rearranged. No Torch here: the same
-// loop is compiled for several instruction sets (packed_product_loop.inc).
+// loop is compiled for several instruction sets (packed_product_loop.cpp).
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Attention of a search's newest units to their prefixes on a CPU, in float32, without copying the
 // prefixes together. No Torch here: the same loop is compiled for several instruction sets
-// (prefix_attention_loop.inc).
+// (prefix_attention_loop.cpp).
 #pragma once
 
 #include <cstdint>

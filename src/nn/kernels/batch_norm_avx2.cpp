@@ -1,2 +1,0 @@
-#define RAVEN_LOOPS kBatchNormLoopsAvx2
-#include "nn/kernels/batch_norm_loops.inc"

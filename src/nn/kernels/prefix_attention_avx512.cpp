@@ -1,2 +1,0 @@
-#define RAVEN_LOOP kPrefixAttentionAvx512
-#include "nn/kernels/prefix_attention_loop.inc"

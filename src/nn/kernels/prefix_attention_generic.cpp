@@ -1,2 +1,0 @@
-#define RAVEN_LOOP kPrefixAttentionGeneric
-#include "nn/kernels/prefix_attention_loop.inc"
