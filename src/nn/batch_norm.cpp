@@ -50,7 +50,7 @@ torch::Tensor BatchNormImpl::forward(const torch::Tensor& x) {
 }
 
 void share_statistics(const torch::nn::Module& network,
-                      const std::shared_ptr<StatisticsReducer>& reducer) {
+                      const std::shared_ptr<distributed::Communicator>& reducer) {
   for (const auto& module : network.modules()) {
     if (auto* norm = module->as<BatchNormImpl>()) norm->reducer = reducer;
   }

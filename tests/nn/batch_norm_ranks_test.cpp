@@ -3,7 +3,7 @@
 
 #include "raven/nn/batch_norm.h"
 #include "raven/nn/transformer.h"
-#include "support/thread_ranks.h"
+#include "support/ranks_in_threads.h"
 #include "support/tolerance.h"
 
 namespace raven::nn {
@@ -63,7 +63,7 @@ torch::Tensor output_of(BatchNorm& norm, const Inputs& inputs, const torch::Tens
   return norm->after_stem(x);
 }
 
-Pass run(const Inputs& inputs, const std::shared_ptr<StatisticsReducer>& reducer) {
+Pass run(const Inputs& inputs, const std::shared_ptr<distributed::Communicator>& reducer) {
   BatchNorm norm(kChannels);
   {
     const torch::NoGradGuard no_grad;
@@ -112,9 +112,10 @@ class BatchNormOverRanks : public testing::TestWithParam<Case> {
   std::array<Pass, 2> run_ranks(const Inputs& whole) {
     const auto first = GetParam().first_rank;
     std::array<Pass, 2> passes;
-    ThreadRanks::run(2, [&](int rank, const std::shared_ptr<StatisticsReducer>& reducer) {
-      const auto own = rank == 0 ? whole.part(0, first) : whole.part(first, 5 - first);
-      passes[static_cast<std::size_t>(rank)] = run(own, reducer);
+    RanksInThreads(2).run([&](distributed::Communicator& ranks) {
+      const auto own = ranks.rank() == 0 ? whole.part(0, first) : whole.part(first, 5 - first);
+      const std::shared_ptr<distributed::Communicator> reducer(&ranks, [](const auto*) {});
+      passes[static_cast<std::size_t>(ranks.rank())] = run(own, reducer);
     });
     return passes;
   }
@@ -158,8 +159,10 @@ INSTANTIATE_TEST_SUITE_P(Ways, BatchNormOverRanks,
                          [](const auto& info) { return info.param.name; });
 
 /// Remembers what it was asked.
-struct CountingReducer : StatisticsReducer {
-  void sum(torch::Tensor& numbers) override { sizes.push_back(numbers.numel()); }
+struct CountingReducer : distributed::OneRank {
+  void sum(const std::vector<torch::Tensor>& tensors) override {
+    for (const auto& numbers : tensors) sizes.push_back(numbers.numel());
+  }
   std::vector<std::int64_t> sizes;
 };
 

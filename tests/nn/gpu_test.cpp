@@ -38,8 +38,10 @@ std::int64_t channels_of(const Case& given) {
 }
 
 /// As if a second rank had the same batch.
-struct TwinRank : StatisticsReducer {
-  void sum(torch::Tensor& numbers) override { numbers *= 2; }
+struct TwinRank : distributed::OneRank {
+  void sum(const std::vector<torch::Tensor>& tensors) override {
+    for (auto numbers : tensors) numbers *= 2;
+  }
 };
 
 class BatchNormOnGpu : public testing::TestWithParam<Case> {
@@ -55,7 +57,7 @@ class BatchNormOnGpu : public testing::TestWithParam<Case> {
 
   /// Inputs are rounded to `type` first, so that all sides see the same numbers.
   Pass run(torch::Device device, torch::ScalarType type, torch::ScalarType seen,
-           const std::shared_ptr<StatisticsReducer>& reducer = nullptr) {
+           const std::shared_ptr<distributed::Communicator>& reducer = nullptr) {
     const auto& given = GetParam();
     BatchNorm norm(channels_of(given));
     {

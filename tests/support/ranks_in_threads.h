@@ -2,8 +2,10 @@
 #pragma once
 
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -15,19 +17,31 @@ namespace raven {
 /// random numbers is one for the process.
 class RanksInThreads {
  public:
-  explicit RanksInThreads(std::int64_t size) : said_(static_cast<std::size_t>(size)) {}
+  explicit RanksInThreads(std::int64_t size)
+      : said_(static_cast<std::size_t>(size)), ended_(static_cast<std::size_t>(size)) {}
 
-  /// Calls `work` for each rank; returns when all have ended.
+  /// Calls `work` for each rank; returns when all have ended, or rethrows what one of them throws.
   void run(const std::function<void(distributed::Communicator&)>& work) {
+    std::vector<std::exception_ptr> problems(said_.size());
     std::vector<std::jthread> threads;
     for (std::int64_t rank = 0; rank < size(); ++rank) {
-      threads.emplace_back([this, rank, &work] {
+      threads.emplace_back([this, rank, &work, &problems] {
         Rank self(*this, rank);
         wait_for_turn(rank);
         torch::set_num_threads(1);  // OpenMP's number is one of each thread; sums keep their order
-        work(self);
+        try {
+          work(self);
+        } catch (...) {
+          problems[static_cast<std::size_t>(rank)] = std::current_exception();
+          failed_ = true;
+        }
+        ended_[static_cast<std::size_t>(rank)] = true;
         pass_on(rank);
       });
+    }
+    threads.clear();  // joins
+    for (const auto& problem : problems) {
+      if (problem) std::rethrow_exception(problem);
     }
   }
 
@@ -78,6 +92,7 @@ class RanksInThreads {
   void pass_on(std::int64_t rank) {
     const std::lock_guard lock(mutex_);
     turn_ = (rank + 1) % size();
+    while (ended_[static_cast<std::size_t>(turn_)] && turn_ != rank) turn_ = (turn_ + 1) % size();
     changed_.notify_all();
   }
 
@@ -88,6 +103,7 @@ class RanksInThreads {
     for (const auto& tensor : mine) said.push_back(tensor.detach().clone());
     pass_on(rank);
     wait_for_turn(rank);  // by now all have said it, or have gone on from there
+    if (failed_) throw std::runtime_error("another rank failed");
     if (rank == 0) heard_ = said_;
     return heard_;
   }
@@ -95,7 +111,9 @@ class RanksInThreads {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::int64_t turn_ = 0;
+  bool failed_ = false;  // read and written in turns
   std::vector<Tensors> said_, heard_;
+  std::vector<bool> ended_;
 };
 
 }  // namespace raven

@@ -146,6 +146,14 @@ TEST_F(Ranks, ShareTheBatchesOfALoader) {
   EXPECT_EQ(loaders[1]->next()->ids, whole.next()->ids);
 }
 
+TEST_F(Ranks, EndWhereOneOfThemFails) {
+  EXPECT_THROW(RanksInThreads(2).run([&](distributed::Communicator& ranks) {
+    if (ranks.rank() == 0) throw std::logic_error("rank 0");
+    ranks.barrier();
+  }),
+               std::logic_error);
+}
+
 TEST_F(Ranks, AgreeOnWhatOneOfThemSays) {
   std::vector<int> stops(2), values(2);
   RanksInThreads(2).run([&](distributed::Communicator& ranks) {

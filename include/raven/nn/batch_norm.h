@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "raven/nn/statistics_reducer.h"
+#include "raven/distributed/communicator.h"
 
 namespace raven::nn {
 
@@ -41,7 +41,7 @@ class BatchNormImpl : public torch::nn::Module {
   bool statistics_fixed = false;            // train mode then leaves running statistics as they are
   /// In train mode the batch is what all ranks have of it; nullptr: what this one has. Gradients of
   /// weight and bias remain this rank's.
-  std::shared_ptr<StatisticsReducer> reducer;
+  std::shared_ptr<distributed::Communicator> reducer;
 
  private:
   [[nodiscard]] backend::Normalisation normalisation_of(const torch::Tensor& x) const;
@@ -50,6 +50,6 @@ TORCH_MODULE(BatchNorm);
 
 /// Gives `reducer` to every batch norm of a network; nullptr: each rank by itself again.
 void share_statistics(const torch::nn::Module& network,
-                      const std::shared_ptr<StatisticsReducer>& reducer);
+                      const std::shared_ptr<distributed::Communicator>& reducer);
 
 }  // namespace raven::nn

@@ -36,7 +36,7 @@ torch::Tensor row_count(std::int64_t rows, const torch::Tensor& like);
 /// Moments of all ranks' rows from those of this one; the same without a reducer. Means are
 /// combined first and squares about their mean then (Chan, Golub and LeVeque), so that nothing
 /// cancels where a mean is much larger than the spread.
-Moments over_ranks(const Moments& of_rank, StatisticsReducer* reducer);
+Moments over_ranks(const Moments& of_rank, distributed::Communicator* reducer);
 
 /// running += momentum * (batch's - running), and one more batch is counted.
 void update_running(const Normalisation& input, const torch::Tensor& mean,
@@ -49,7 +49,7 @@ struct BackwardSums {
 };
 
 /// Of all ranks' rows; the same without a reducer.
-BackwardSums over_ranks(const BackwardSums& of_rank, StatisticsReducer* reducer);
+BackwardSums over_ranks(const BackwardSums& of_rank, distributed::Communicator* reducer);
 
 /// (C) float64.
 struct BackwardChannels {
@@ -58,10 +58,10 @@ struct BackwardChannels {
   torch::Tensor mean_grad, slope;
 };
 BackwardChannels finish_backward(const BackwardSums& of_rank, const torch::Tensor& variance,
-                                 const torch::Tensor& count, StatisticsReducer* reducer);
+                                 const torch::Tensor& count, distributed::Communicator* reducer);
 
 /// A reducer for an autograd function's saved_data, and back.
-c10::IValue to_saved(const std::shared_ptr<StatisticsReducer>& reducer);
-std::shared_ptr<StatisticsReducer> reducer_of(const c10::IValue& saved);
+c10::IValue to_saved(const std::shared_ptr<distributed::Communicator>& reducer);
+std::shared_ptr<distributed::Communicator> reducer_of(const c10::IValue& saved);
 
 }  // namespace raven::nn::backend

@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "raven/nn/statistics_reducer.h"
+#include "raven/distributed/communicator.h"
 
 namespace raven::nn::backend {
 
@@ -25,7 +25,7 @@ struct Normalisation {
   bool silu = false;
   bool may_overwrite = false;  // x, without gradients
   /// Moments are those of all ranks; nullptr: of this one. Only with of_batch.
-  std::shared_ptr<StatisticsReducer> reducer;
+  std::shared_ptr<distributed::Communicator> reducer;
 };
 
 /// y, as x; with gradients when these are enabled. Running moments are updated on the way.

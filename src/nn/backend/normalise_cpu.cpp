@@ -146,7 +146,7 @@ torch::Tensor total(const std::vector<double>& parts, std::int64_t channels) {
 }
 
 /// From the gradient before SiLU and its sums per channel. `grad` may be overwritten when `own`.
-Gradients apply_backward(const Saved& saved, StatisticsReducer* reducer, torch::Tensor grad,
+Gradients apply_backward(const Saved& saved, distributed::Communicator* reducer, torch::Tensor grad,
                          bool own, const BackwardSums& sums) {
   const Parts parts(saved.rows);
   const auto all = over_ranks(sums, reducer);

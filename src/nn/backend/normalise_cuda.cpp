@@ -142,7 +142,7 @@ Sums sums_of_one_rank(const Saved& saved, const Run& run) {
 
 /// The sums of a kernel that leaves them as they are, `run(workspace, sum, sum_times_x)`.
 template <class Run>
-Sums sums_of_all_ranks(const Saved& saved, StatisticsReducer* reducer, const Run& run) {
+Sums sums_of_all_ranks(const Saved& saved, distributed::Communicator* reducer, const Run& run) {
   auto of_rank =
       torch::empty({2, saved.rows.size(1)}, saved.moments.options().dtype(torch::kFloat64));
   auto workspace = workspace_for(saved.rows);
