@@ -52,6 +52,14 @@ TEST(StateFile, KeepsConfigurationsOfPathsThatAreNoUtf8) {
   EXPECT_EQ(read_state_file(file).state.config, flatten(config));
 }
 
+TEST(StateFile, KnowsHowAnEarlierVersionDrew) {
+  auto text = state_with("step", "12");
+  EXPECT_EQ(parse_state(text, "state.json").state.seeding, kSeeding);
+  const auto begin = text.find("\"seeding\": ");
+  text.erase(begin, text.find('\n', begin) + 1 - begin);
+  EXPECT_EQ(parse_state(with_checksum(text), "state.json").state.seeding, 1);
+}
+
 TEST(StateFile, RefusesAChangedValue) {
   EXPECT_THAT(problem(state_with("step", "13")),
               HasSubstr("run/state.json: damaged: its checksum does not fit"));

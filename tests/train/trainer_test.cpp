@@ -374,6 +374,29 @@ TEST_F(TrainerTest, RefusesACheckpointOfOtherDataAndNamesTheManifest) {
   EXPECT_THAT(message, HasSubstr("lists/train.tsv: the training data changed"));
 }
 
+TEST_F(TrainerTest, RefusesACheckpointWhoseStepsDrewOtherwise) {
+  ToyTask part, rest, alone;
+  part.stop_after = 4;
+  ASSERT_FALSE(run("a", part));
+  const auto checkpoints = temporary_.path() / "a" / "checkpoints";
+  {
+    auto checkpoint = artifacts::read_checkpoint(checkpoints / "last");
+    checkpoint.state.seeding = 1;  // as an earlier version wrote it
+    artifacts::CheckpointFolder(checkpoints, 2, 0)
+        .save(checkpoint.state, checkpoint.model.tensors, checkpoint.optimizer.tensors);
+  }
+  try {
+    run("a", rest);
+    FAIL() << "went on";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("an earlier raven"));
+    EXPECT_THAT(error.what(), HasSubstr("train.accumulate is 2"));
+  }
+  auto one_batch = settings();  // of which each step has drawn the same all along
+  one_batch.train.accumulate = 1;
+  EXPECT_TRUE(run("a", alone, 0, one_batch));
+}
+
 TEST_F(TrainerTest, RecordsTheThreads) {
   ToyTask task;
   ASSERT_TRUE(run("a", task));
