@@ -48,15 +48,16 @@ class GpuTest : public testing::Test {
   static void TearDownTestSuite() { delete corpus_; }
 
   static torch::Device gpu() { return raven::gpu::device(); }
-  static data::Loader loader(bool pin_memory = false) {
+  static data::Manifest manifest() { return data::read_manifest(corpus_->path() / "manifest.tsv"); }
+  static data::LoaderOptions loading(bool pin_memory) {
     const auto config = plain_config();
-    return {data::read_manifest(corpus_->path() / "manifest.tsv"),
-            {.max_frames = 40,
-             .workers = 2,
-             .pin_memory = pin_memory,
-             .video = config.data.video,
-             .mask = config.mask}};
+    return {.max_frames = 40,
+            .workers = 2,
+            .pin_memory = pin_memory,
+            .video = config.data.video,
+            .mask = config.mask};
   }
+  static data::Loader loader(bool pin_memory = false) { return {manifest(), loading(pin_memory)}; }
   static std::vector<data::Batch> batches(std::size_t count) {
     auto source = loader();
     std::vector<data::Batch> batches;
@@ -183,7 +184,7 @@ class PoisonedTask : public PretrainTask {
 TEST_F(GpuTest, ABatchWithNaNIsNamedAndChangesNoWeight) {
   const TemporaryFolder folder;
   PoisonedTask task(gpu());
-  auto source = loader(/*pin_memory=*/true);
+  ClipSource source(manifest(), loading(/*pin_memory=*/true));
   ASSERT_GE(source.batches_per_epoch(), 3);
   artifacts::RunFolder run_folder(folder.path());
   TrainerSettings settings;
