@@ -317,6 +317,12 @@ std::optional<Batch> Loader::next() {
     state.count(job->assembly.skipped());
     if (state.options.workers > 0) state.start_jobs();
     if (batch) return batch;
+    if (state.options.ranks > 1) {  // the others would not pass it over
+      throw SkipBudgetError(fmt::format(
+          "{}: not one utterance of a batch is usable, which several ranks cannot pass over; mend "
+          "the data first; the last one: {}",
+          state.manifest.names(), state.skips->lines.empty() ? "" : state.skips->lines.back()));
+    }
   }
   return std::nullopt;
 }

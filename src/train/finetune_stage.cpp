@@ -121,6 +121,7 @@ void FinetuneStage::read_data(const torch::Device& /*device*/) {
 std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
                                                const torch::Device& device,
                                                const std::stop_token& stop) {
+  RAVEN_CHECK(tokenizer_ != nullptr, "the data were not read");
   const auto& units = tokenizer_->units();
   folder.add_skipped(training_.skipped);
   write_vocabulary(folder, units);

@@ -48,6 +48,7 @@ void PretrainStage::read_data(const torch::Device& device) {
 std::optional<Training> PretrainStage::prepare(artifacts::RunFolder& folder,
                                                const torch::Device& device,
                                                const std::stop_token& /*stop*/) {
+  RAVEN_CHECK(source_ != nullptr, "the data were not read, or are in use");
   const auto length = RunLength::of(config_.train, config_.optimizer, source_->batches_per_epoch());
   return Training{
       .source = std::move(source_),

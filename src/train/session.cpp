@@ -13,6 +13,11 @@
 namespace raven::train {
 namespace {
 
+std::string by_signal() {
+  const auto number = received_signal();
+  return number == 0 ? "" : fmt::format(" by signal {}", number);
+}
+
 std::int64_t num_parameters(const torch::nn::Module& module, bool trained) {
   std::int64_t parameters = 0;
   for (const auto& parameter : module.parameters()) {
@@ -84,8 +89,7 @@ Outcome run_session(Stage& stage, const SessionOptions& options) {
   log::also_to(folder.path() / "log.txt");
   auto training = stage.prepare(folder, device, options.stop);
   if (!training) {
-    log::warn("stopped by signal {} before training; the same command starts again",
-              received_signal());
+    log::warn("stopped{} before training; the same command starts again", by_signal());
     return Outcome::kStopped;
   }
   const auto facts = facts_of(stage, settings, *training, device);
@@ -95,8 +99,8 @@ Outcome run_session(Stage& stage, const SessionOptions& options) {
   Trainer trainer(*training->task, *training->source, folder,
                   trainer_settings(settings, *training, device));
   if (!trainer.run(options.stop)) {
-    log::warn("stopped by signal {} after step {}; the same command goes on from there",
-              received_signal(), trainer.step());
+    log::warn("stopped{} after step {}; the same command goes on from there", by_signal(),
+              trainer.step());
     return Outcome::kStopped;
   }
   training->task->export_results(folder.path());

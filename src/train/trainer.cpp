@@ -117,12 +117,16 @@ void Trainer::compare_data(const artifacts::TrainState& saved, const std::string
 }
 
 void Trainer::compare_seeding(const artifacts::TrainState& saved, const std::string& where) const {
-  if (saved.seeding == artifacts::kSeeding || settings_.train.accumulate == 1) return;
+  const bool draws = saved.step < settings_.length.steps;
+  const bool alike = saved.seeding <= artifacts::kSeeding && settings_.train.accumulate == 1;
+  if (!draws || alike || saved.seeding == artifacts::kSeeding) return;
   throw ConfigError(fmt::format(
-      "{}: was made by an earlier raven, which drew the random numbers of the second and later "
-      "batches of a step in another way (train.accumulate is {}), so that its run cannot go on "
-      "exactly; end it with that version, or start anew in another run.dir",
-      where, settings_.train.accumulate));
+      "{}: was made by {} raven, which drew the random numbers of the second and later batches of "
+      "a "
+      "step in another way (train.accumulate is {}), so that its run cannot go on exactly; end it "
+      "with that version, or start anew in another run.dir",
+      where, saved.seeding < artifacts::kSeeding ? "an earlier" : "a later",
+      settings_.train.accumulate));
 }
 
 /// Rates and momentum follow the length that is asked for now.

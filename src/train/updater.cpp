@@ -36,7 +36,7 @@ Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLe
   }
 }
 
-/// A rank may have names that another one lacks only if its task is another one.
+/// All ranks have the same names.
 void Updater::add_up(Counts& counts) const {
   if (ranks_.size() == 1) return;
   std::vector<double> values;
@@ -72,20 +72,19 @@ StepValues Updater::gradients(const std::vector<Batch>& batches, bool measure,
   add_up(counts);
   for (auto& optimizer : optimizers_) optimizer.zero_grad();
   StepValues result;
-  const auto batches_of_all = static_cast<double>(std::ssize(batches) * ranks_.size());
+  const auto own_batches = static_cast<double>(std::ssize(batches));
   for (std::int64_t i = 0; i < std::ssize(batches); ++i) {
     if (seed) seed(i * ranks_.size() + ranks_.rank());
     auto part = task_.add_gradients(batches[static_cast<std::size_t>(i)], device_, counts, measure);
     part.losses.emplace_back(metric("loss"), part.loss);
     add_to(result.values, part.losses);
-    for (const auto& [name, value] : part.measures) result.measures[name] += value / batches_of_all;
+    for (const auto& [name, value] : part.measures) result.measures[name] += value / own_batches;
   }
   if (ranks_.size() > 1) {
     std::vector<torch::Tensor> losses;
     for (auto& [name, value] : result.values) losses.push_back(value = value.clone());
     ranks_.sum(losses);
   }
-  add_up(result.measures);
   add_up_gradients();
   for (const auto& optimizer : optimizers_) {
     result.norms.push_back(optimizer.grad_norm());

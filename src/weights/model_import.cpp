@@ -25,7 +25,6 @@ namespace fs = std::filesystem;
 using Shape = std::vector<std::int64_t>;
 
 constexpr std::int64_t kPublishedHeadWidth = 64;
-constexpr double kPublishedCtcWeight = 0.1;  // of the training loss
 constexpr std::size_t kMaxListed = 8;
 constexpr const char* kFirstBlock = "encoders.0.feed_forward.w_1.weight";
 constexpr const char* kUsrPrefix = "model._orig_mod.model.backbone.encoder.";
@@ -407,7 +406,6 @@ class Importer {
     result_.file.tensors = in.all();
     auto settings = settings_of(model);
     settings.decoder = model.decoder;
-    settings.ctc_weight = kPublishedCtcWeight;
     settings.vocabulary = model.units;
     settings.units = options_.units;
     result_.file.metadata = settings.to_metadata(result_.kind);

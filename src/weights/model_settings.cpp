@@ -1,5 +1,7 @@
 #include "raven/weights/model_settings.h"
 
+#include <cstdlib>
+
 #include "raven/config/decode_config.h"
 #include "raven/config/finetune_config.h"
 
@@ -12,6 +14,7 @@ constexpr const char* kVideoKeys = "data.video.";
 constexpr const char* kWaveformKey = "data.waveform";
 constexpr const char* kCtcWeightKey = "loss.ctc_weight";
 constexpr const char* kDecodingKeys = "decode.";
+constexpr double kPublishedCtcWeight = 0.1;
 
 std::string frontend_keys(models::Modality modality) {
   return fmt::format("model.{}_frontend.", config::modality_name(modality));
@@ -69,20 +72,21 @@ ModelSettings ModelSettings::from_metadata(const Metadata& metadata, models::Mod
   std::erase_if(overrides, [](const auto& one) { return one.starts_with("model.init="); });
   overrides.push_back("model.modality=" + config::modality_name(modality));
   const auto config = with_settings<config::FinetuneConfig>(file, overrides);
-  ModelSettings settings{.modality = modality,
-                         .encoder = config.model.encoder,
-                         .frontend = config.frontend(),
-                         .decoder = config.model.decoder,
-                         .video = config.data.video,
-                         .waveform = config.data.waveform,
-                         .ctc_weight = config.loss.ctc_weight,
-                         .units = {},
-                         .vocabulary = 0,
-                         .others = {}};
+  ModelSettings settings;
+  settings.modality = modality;
+  settings.encoder = config.model.encoder;
+  settings.frontend = config.frontend();
+  settings.decoder = config.model.decoder;
+  settings.video = config.data.video;
+  settings.waveform = config.data.waveform;
+  if (metadata.contains(kCtcWeightKey)) settings.ctc_weight = config.loss.ctc_weight;
+  if (const auto units = metadata.find("units"); units != metadata.end())
+    settings.units = units->second;
+  if (const auto size = metadata.find("vocabulary"); size != metadata.end())
+    settings.vocabulary = std::strtoll(size->second.c_str(), nullptr, 10);
+  const auto typed = settings.to_metadata(ModelKind::kRecognizer);
   for (const auto& [key, value] : metadata) {
-    const bool typed = key.starts_with(kEncoderKeys) || key.starts_with(kDecoderKeys) ||
-                       key.starts_with(frontend_keys(modality));
-    if (key.starts_with("model.") && !typed) settings.others[key] = value;
+    if (key.starts_with("model.") && !typed.contains(key)) settings.others[key] = value;
   }
   return settings;
 }
@@ -100,8 +104,8 @@ Metadata ModelSettings::to_metadata(ModelKind kind) const {
   }
   if (!whole) return metadata;
   add(metadata, config::flatten(decoder, kDecoderKeys));
-  add(metadata, decoding(ctc_weight));
-  metadata[kCtcWeightKey] = fmt::format("{}", ctc_weight);
+  add(metadata, decoding(ctc_weight.value_or(kPublishedCtcWeight)));
+  if (ctc_weight) metadata[kCtcWeightKey] = fmt::format("{}", *ctc_weight);
   if (!units.empty()) metadata["units"] = units;
   if (vocabulary > 0) metadata["vocabulary"] = fmt::format("{}", vocabulary);
   return metadata;

@@ -1,6 +1,7 @@
 // Ranks that are threads of this process.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -18,21 +19,23 @@ namespace raven {
 class RanksInThreads {
  public:
   explicit RanksInThreads(std::int64_t size)
-      : said_(static_cast<std::size_t>(size)), ended_(static_cast<std::size_t>(size)) {}
+      : said_(static_cast<std::size_t>(size)),
+        ended_(static_cast<std::size_t>(size)),
+        rounds_(static_cast<std::size_t>(size)) {}
 
   /// Calls `work` for each rank; returns when all have ended, or rethrows what one of them throws.
   void run(const std::function<void(distributed::Communicator&)>& work) {
-    std::vector<std::exception_ptr> problems(said_.size());
+    std::exception_ptr problem;
     std::vector<std::jthread> threads;
     for (std::int64_t rank = 0; rank < size(); ++rank) {
-      threads.emplace_back([this, rank, &work, &problems] {
+      threads.emplace_back([this, rank, &work, &problem] {
         Rank self(*this, rank);
         wait_for_turn(rank);
         torch::set_num_threads(1);  // OpenMP's number is one of each thread; sums keep their order
         try {
           work(self);
         } catch (...) {
-          problems[static_cast<std::size_t>(rank)] = std::current_exception();
+          if (!failed_) problem = std::current_exception();  // the others end because of it
           failed_ = true;
         }
         ended_[static_cast<std::size_t>(rank)] = true;
@@ -40,9 +43,7 @@ class RanksInThreads {
       });
     }
     threads.clear();  // joins
-    for (const auto& problem : problems) {
-      if (problem) std::rethrow_exception(problem);
-    }
+    if (problem) std::rethrow_exception(problem);
   }
 
  private:
@@ -99,11 +100,14 @@ class RanksInThreads {
   /// Copies of what every rank says, when it is this one's turn again.
   std::vector<Tensors> exchange(std::int64_t rank, const Tensors& mine) {
     auto& said = said_[static_cast<std::size_t>(rank)];
+    const auto rounds = ++rounds_[static_cast<std::size_t>(rank)];
     said.clear();
     for (const auto& tensor : mine) said.push_back(tensor.detach().clone());
     pass_on(rank);
     wait_for_turn(rank);  // by now all have said it, or have gone on from there
     if (failed_) throw std::runtime_error("another rank failed");
+    if (std::ranges::any_of(rounds_, [&](auto other) { return other < rounds; }))
+      throw std::runtime_error("another rank has ended and says nothing");
     if (rank == 0) heard_ = said_;
     return heard_;
   }
@@ -114,6 +118,7 @@ class RanksInThreads {
   bool failed_ = false;  // read and written in turns
   std::vector<Tensors> said_, heard_;
   std::vector<bool> ended_;
+  std::vector<std::int64_t> rounds_;  // how often each has said something
 };
 
 }  // namespace raven

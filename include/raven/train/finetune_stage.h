@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "raven/config/finetune_config.h"
 #include "raven/data/labels.h"

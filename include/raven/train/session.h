@@ -59,7 +59,7 @@ struct Training {
   std::string results = {};                           // "encoders are in runs/lrs3/encoders"
 };
 
-/// A stage with its configuration.
+/// A stage with its configuration. read_data() and prepare() are called once each, in this order.
 class Stage {
  public:
   Stage() = default;

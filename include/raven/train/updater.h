@@ -19,7 +19,7 @@ namespace raven::train {
 struct StepValues {
   NamedTensors values;               // losses by name, "loss", "grad_norm_<set>", "grad_norm"
   std::vector<torch::Tensor> norms;  // of the task's parameter sets, before clipping
-  Numbers measures;                  // only when asked for
+  Numbers measures;                  // only when asked for; of this rank's batches
   torch::Tensor bad;                 // float32, 1 when any value is NaN or Inf
 };
 
@@ -34,9 +34,9 @@ class Updater {
           const torch::Device& device, distributed::Communicator& ranks = distributed::one_rank());
 
   /// Gradients of a step's batches (on the CPU), of all ranks, all targets weighted the same. The
-  /// numbers are those of one rank with the batches of all: batch i of rank r is its batch
-  /// i * ranks + r. Before each batch it is seeded; without `seed` random numbers come from torch's
-  /// generator as it stands.
+  /// numbers are those of one rank with the batches of all, but for BatchNorm (nn/batch_norm.h):
+  /// batch i of rank r is its batch i * ranks + r. Before each batch it is seeded; without `seed`
+  /// random numbers come from torch's generator as it stands.
   StepValues gradients(const std::vector<Batch>& batches, bool measure, const SeedBatch& seed = {});
 
   /// The same of clips.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,10 +35,10 @@ struct ModelSettings {
   config::DecoderConfig decoder;                        // of a recognizer
   config::VideoInputConfig video;                       // data.video
   config::Waveform waveform = config::Waveform::kAsIs;  // data.waveform
-  double ctc_weight = 0.1;                              // of a recognizer's training
-  std::string units;            // of a recognizer: content of a units file; empty: not known
-  std::int64_t vocabulary = 0;  // number of units; 0: not known
-  Metadata others;              // further model.* keys of the run that made it, for people
+  std::optional<double> ctc_weight;  // of a recognizer's training; empty: not known
+  std::string units;                 // of a recognizer: content of a units file; empty: not known
+  std::int64_t vocabulary = 0;       // number of units; 0: not known
+  Metadata others;  // further model.* keys of the run that made it, kept as they are
 
   /// From a file's metadata, or the configuration of a run (FlatConfig); what is not there has its
   /// default. Throws CheckpointError naming `file` when a value cannot be used.
