@@ -49,9 +49,8 @@ std::optional<text::Units> units_beside(const fs::path& model) {
 
 weights::Metadata recognizer_metadata(const config::FlatConfig& config, const text::Units& units,
                                       const fs::path& where) {
-  const bool video = config.at("model.modality") == "video";
   auto settings = weights::ModelSettings::from_metadata(
-      config, video ? models::Modality::kVideo : models::Modality::kAudio, where);
+      config, weights::modality_named(config.at("model.modality"), where), where);
   settings.units = units.text();
   settings.vocabulary = units.size();
   return settings.to_metadata(weights::ModelKind::kRecognizer);

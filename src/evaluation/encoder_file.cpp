@@ -58,10 +58,8 @@ LoadedEncoder load_encoder(const fs::path& path, EncoderChoice choice) {
   const auto file = artifacts::published_names(model);
   LoadedEncoder loaded;
   loaded.file = model.source;
-  const bool video = model.name == config::modality_name(models::Modality::kVideo);
   loaded.settings = weights::ModelSettings::from_metadata(
-      model.file.metadata, video ? models::Modality::kVideo : models::Modality::kAudio,
-      model.source);
+      model.file.metadata, weights::modality_named(model.name, model.source), model.source);
   const auto& settings = loaded.settings;
   check_encoder_sizes(loaded.file, file, "", settings);
   loaded.encoder = models::Encoder(settings.modality, settings.encoder, settings.frontend);

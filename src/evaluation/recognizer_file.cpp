@@ -77,10 +77,9 @@ std::vector<std::string> decoding_of(const Source& source) {
 RecognizerFile open_recognizer(const fs::path& path) {
   auto source = read_source(path);
   auto units = text::Units::parse(required(source, "units"), source.file.string() + ", units");
-  const auto modality = required(source, "modality");
   auto settings = weights::ModelSettings::from_metadata(
-      source.content.metadata,
-      modality == "audio" ? models::Modality::kAudio : models::Modality::kVideo, source.file);
+      source.content.metadata, weights::modality_named(required(source, "modality"), source.file),
+      source.file);
   check_encoder_sizes(source.file, source.content, "encoder.", settings);
   check_decoder_sizes(source.file, source.content, settings, units.size());
   auto decoding = decoding_of(source);

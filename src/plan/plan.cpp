@@ -8,7 +8,6 @@
 #include "raven/core/processors.h"
 #include "raven/data/batching.h"
 #include "raven/media/media.h"
-#include "raven/train/schedule.h"
 
 namespace raven::plan {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "raven/config/decode_config.h"
 #include "raven/config/finetune_config.h"
+#include "raven/core/utf8.h"
 
 namespace raven::weights {
 namespace {
@@ -43,6 +44,14 @@ std::string_view format_of(ModelKind kind) {
       return "raven-language-model";
   }
   return "";
+}
+
+models::Modality modality_named(const std::string& name, const std::filesystem::path& file) {
+  for (const auto modality : config::kModalities) {
+    if (config::modality_name(modality) == name) return modality;
+  }
+  throw CheckpointError(fmt::format("{}: its modality is '{}', expected video or audio",
+                                    file.string(), printable(name)));
 }
 
 void describe_input(models::Modality modality, const std::string& waveform, Metadata& metadata) {

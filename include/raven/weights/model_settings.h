@@ -51,6 +51,10 @@ struct ModelSettings {
   [[nodiscard]] Metadata to_metadata(ModelKind kind) const;
 };
 
+/// "video" or "audio", as a file's metadata or a run's configuration say. Throws CheckpointError
+/// naming `file` for anything else.
+models::Modality modality_named(const std::string& name, const std::filesystem::path& file);
+
 /// "modality" and "normalisation": what an encoder reads, and how its numbers are prepared.
 /// `waveform`: data.waveform as configured, "none" or "clip".
 void describe_input(models::Modality modality, const std::string& waveform, Metadata& metadata);
