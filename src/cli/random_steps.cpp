@@ -98,7 +98,7 @@ void RandomSteps::draw_masks() {
 
 std::int64_t RandomSteps::step() {
   if (mask_) draw_masks();
-  updater_->apply(updater_->gradients(batches_, /*measure=*/false), next_++);
+  updater_->apply(updater_->gradients(batches_, {.step = next_++}));
   nn::synchronise(device_);
   std::int64_t frames = 0;
   for (const auto& batch : batches_) frames += batch.num_frames();

@@ -48,19 +48,21 @@ void start_as_copy(torch::nn::Module& teacher, const torch::nn::Module& student)
   for (auto& parameter : teacher.parameters()) parameter.requires_grad_(false);
 }
 
-void follow(torch::nn::Module& teacher, const torch::nn::Module& student, double momentum,
-            const torch::Tensor& bad) {
+void follow(torch::nn::Module& teacher, const torch::nn::Module& student,
+            const torch::Tensor& momentum, const torch::Tensor& bad) {
   torch::NoGradGuard no_grad;
   const auto pairs =
       pair_by_name(by_name(teacher.named_parameters()), by_name(student.named_parameters()));
-  if (!bad.defined() || bad.is_cpu()) {
+  if (momentum.is_cpu()) {
     if (bad.defined() && bad.item<float>() != 0) return;
-    at::_foreach_lerp_(pairs.teacher, pairs.student, 1 - momentum);
+    at::_foreach_lerp_(pairs.teacher, pairs.student, 1 - momentum.item<double>());
     return;
   }
-  // The host does not know the flag: a share of 0 leaves the teacher's bits as they are.
+  // The host knows neither: a share of 0 leaves the teacher's bits as they are.
+  auto share = 1 - momentum;  // float64, since it is near 0
+  if (bad.defined()) share *= 1 - bad;
   const auto difference = at::_foreach_sub(pairs.student, pairs.teacher);
-  at::_foreach_mul_(difference, (1 - bad) * (1 - momentum));
+  at::_foreach_mul_(difference, share.to(torch::kFloat32));
   at::_foreach_add_(pairs.teacher, difference);
 }
 

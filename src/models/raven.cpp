@@ -170,7 +170,7 @@ std::vector<torch::Tensor> RavenImpl::parameters_of(Modality student) const {
   return parameters;
 }
 
-void RavenImpl::update_teachers(double momentum, const torch::Tensor& bad) {
+void RavenImpl::update_teachers(const torch::Tensor& momentum, const torch::Tensor& bad) {
   const auto update = [&](Encoder& teacher, Encoder& student, const std::string& own_weights) {
     if (teacher.is_empty() || student.is_empty() || !own_weights.empty()) return;
     follow(*teacher, *student, momentum, bad);

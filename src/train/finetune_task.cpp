@@ -288,7 +288,7 @@ models::RecognizerLosses FinetuneTask::losses(const torch::Tensor& encoded,
                               .label_smoothing = config_.loss.label_smoothing});
 }
 
-StepPart FinetuneTask::backward(const data::Batch& batch, const Counts& counts, bool measure) {
+StepPart FinetuneTask::backward(const data::Batch& batch, const StepInputs& inputs, bool measure) {
   const auto valid = nn::valid_frames(batch.lengths, num_columns(batch));
   models::RecognizerLosses sums;
   {
@@ -296,7 +296,7 @@ StepPart FinetuneTask::backward(const data::Batch& batch, const Counts& counts, 
     const nn::WorkingWeights working(*recognizer_);
     sums = losses(encode(batch, valid), valid, batch);
   }
-  const double utterances = std::max(counts.at("utterances"), 1.0);
+  const auto& utterances = inputs.count("utterances");
   const auto loss = sums.total(config_.loss.ctc_weight) / utterances;
   loss.backward();
   StepPart part;

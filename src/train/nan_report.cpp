@@ -54,8 +54,7 @@ void forget_gradients(Task& task) {
 }  // namespace
 
 std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::Device& device,
-                       const std::filesystem::path& run,
-                       const std::function<void(std::int64_t batch)>& reseed) {
+                       const std::filesystem::path& run, const SeedOfBatch& seed) {
   const auto folder = run / "nan" / fmt::format("step_{:08}", step.number);
   make_folders(folder);
   std::vector<std::string> lines, ids;
@@ -72,10 +71,10 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
   look_at("parameter", weights, lines);
 
   forget_gradients(task);
-  const auto counts = task.count(step.batches);
+  const StepInputs inputs(device, {.counts = task.count(step.batches)});
   for (std::size_t i = 0; i < step.batches.size(); ++i) {
-    reseed(static_cast<std::int64_t>(i));
-    const auto part = task.add_gradients(step.batches[i], device, counts, /*measure=*/false);
+    torch::manual_seed(seed(static_cast<std::int64_t>(i)));
+    const auto part = task.add_gradients(step.batches[i], device, inputs, /*measure=*/false);
     look_at("loss", part.losses, lines);
   }
   look_at_gradients(task, lines);

@@ -39,7 +39,7 @@ torch::Tensor AdamW::grad_norm() const {
   return torch::stack(at::_foreach_norm(gradients, 2)).norm(2).to(torch::kFloat32);
 }
 
-void AdamW::step(const std::vector<double>& rates, const torch::Tensor& norm,
+void AdamW::step(const std::vector<torch::Tensor>& rates, const torch::Tensor& norm,
                  const torch::Tensor& bad) {
   torch::NoGradGuard no_grad;
   RAVEN_CHECK(rates.size() == group_ends_.size(), "{} rates for {} groups", rates.size(),

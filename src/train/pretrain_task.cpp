@@ -44,8 +44,8 @@ void measure_term(const models::TermOutput& term, Numbers& numbers) {
 /// Adds the losses of a recognition probe to the report and returns their sum, weighted the same as
 /// published.
 torch::Tensor report_readings(const models::RecognizerLosses& sums, const std::string& modality,
-                              const Counts& counts, bool measure, StepPart& part) {
-  const double utterances = std::max(counts.at(kLabelled), 1.0);
+                              const StepInputs& inputs, bool measure, StepPart& part) {
+  const auto& utterances = inputs.count(kLabelled);
   const auto ctc = sums.ctc / utterances, attention = sums.attention / utterances;
   part.losses.emplace_back(metric("recognition_ctc_<modality>", modality), ctc.detach());
   part.losses.emplace_back(metric("recognition_attention_<modality>", modality),
@@ -147,7 +147,7 @@ Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) cons
   return counts;
 }
 
-StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, bool measure) {
+StepPart PretrainTask::backward(const data::Batch& batch, const StepInputs& inputs, bool measure) {
   const auto input = input_of(batch);
   StepPart part;
   part.loss = torch::zeros({}, torch::TensorOptions(torch::kFloat32).device(device_));
@@ -174,7 +174,7 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
     }
     torch::Tensor loss;
     for (const auto& term : terms) {
-      const auto mean = term.sum / std::max(counts.at(term.name), 1.0);
+      const auto mean = term.sum / inputs.count(term.name);
       loss = loss.defined() ? loss + term.weight * mean : term.weight * mean;
       part.losses.emplace_back(metric("<loss>", term.name), mean.detach());
       if (measure) measure_term(term, part.measures);
@@ -182,7 +182,7 @@ StepPart PretrainTask::backward(const data::Batch& batch, const Counts& counts, 
     if (!loss.defined()) continue;
     part.loss += loss.detach();
     if (readings) {
-      loss = loss + report_readings(*readings, modality_name(student), counts, measure, part);
+      loss = loss + report_readings(*readings, modality_name(student), inputs, measure, part);
     }
     loss.backward();
   }
@@ -193,8 +193,8 @@ models::PretrainInput PretrainTask::input_of(const data::Batch& batch) const {
   return models::pretrain_input(batch);
 }
 
-void PretrainTask::after_update(std::int64_t step, const torch::Tensor& bad) {
-  model_->update_teachers(momentum_.at(step), bad);
+void PretrainTask::after_update(const StepInputs& inputs, const torch::Tensor& bad) {
+  model_->update_teachers(inputs.setting(metric("momentum")), bad);
 }
 
 Numbers PretrainTask::settings_at(std::int64_t step) const {

@@ -177,10 +177,10 @@ std::vector<Batch> Trainer::next_batches() {
 
 void Trainer::train_step(bool measure) {
   auto batches = next_batches();
-  const auto gradients = updater_.gradients(
-      batches, measure, [this](std::int64_t batch) { seed_batch(step_, batch); });
+  const auto gradients =
+      updater_.gradients(batches, {.step = step_, .measure = measure, .seed = seeds_of(step_)});
   stop_if_bad();  // the step before this one, on a GPU; its update was skipped there
-  updater_.apply(gradients, step_);
+  updater_.apply(gradients);
   means_.add(gradients.values);
   measures_ = gradients.measures;
   ++step_;
@@ -191,8 +191,7 @@ void Trainer::train_step(bool measure) {
 void Trainer::stop_if_bad() {
   const auto bad = watch_.check();
   if (!bad) return;
-  throw Error(report_nan(task_, *bad, settings_.device, folder_.path(),
-                         [&](std::int64_t batch) { seed_batch(bad->number - 1, batch); }));
+  throw Error(report_nan(task_, *bad, settings_.device, folder_.path(), seeds_of(bad->number - 1)));
 }
 
 void Trainer::report() {
@@ -295,10 +294,12 @@ bool Trainer::checkpoint_due() const { return step_ > 0 && every(settings_.check
 
 // See Note [Exact resume]. Every batch of a step draws for itself, so that it does not matter which
 // process computes it; the first one as if it were alone.
-void Trainer::seed_batch(std::int64_t step, std::int64_t batch) const {
+SeedOfBatch Trainer::seeds_of(std::int64_t step) const {
   const auto of_step = mix_seed(
       {settings_.seed, static_cast<std::uint64_t>(step), static_cast<std::uint64_t>(Draw::kStep)});
-  torch::manual_seed(batch == 0 ? of_step : mix_seed({of_step, static_cast<std::uint64_t>(batch)}));
+  return [of_step](std::int64_t batch) {
+    return batch == 0 ? of_step : mix_seed({of_step, static_cast<std::uint64_t>(batch)});
+  };
 }
 
 }  // namespace raven::train

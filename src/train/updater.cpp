@@ -1,5 +1,8 @@
 #include "raven/train/updater.h"
 
+#include <optional>
+
+#include "raven/nn/dropout_seed.h"
 #include "raven/report/metric_names.h"
 #include "raven/train/finite_watch.h"
 
@@ -20,7 +23,7 @@ void add_to(NamedTensors& sums, const NamedTensors& values) {
 
 Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
                  const torch::Device& device, distributed::Communicator& ranks)
-    : task_(task), device_(device), ranks_(ranks) {
+    : task_(task), device_(device), ranks_(ranks), inputs_(device) {
   for (auto& set : task_.parameter_sets()) {
     auto& rates = rates_.emplace_back();
     for (const auto& group : set.groups) {
@@ -60,22 +63,37 @@ void Updater::add_up_gradients() const {
   ranks_.sum(gradients);
 }
 
-StepValues Updater::gradients(const std::vector<data::Batch>& batches, bool measure) {
-  std::vector<Batch> step;
-  for (const auto& batch : batches) step.emplace_back(batch, batch.num_frames());
-  return gradients(step, measure);
+StepNumbers Updater::numbers_of(const std::vector<Batch>& batches,
+                                const StepOptions& options) const {
+  StepNumbers numbers{.counts = task_.count(batches), .settings = task_.settings_at(options.step)};
+  add_up(numbers.counts);
+  for (const auto& groups : rates_) {
+    auto& rates = numbers.rates.emplace_back();
+    for (const auto& group : groups) rates.push_back(group.rate.at(options.step));
+  }
+  for (std::int64_t i = 0; options.seed && i < std::ssize(batches); ++i)
+    numbers.seeds.push_back(options.seed(i * ranks_.size() + ranks_.rank()));
+  return numbers;
 }
 
-StepValues Updater::gradients(const std::vector<Batch>& batches, bool measure,
-                              const SeedBatch& seed) {
-  auto counts = task_.count(batches);
-  add_up(counts);
+StepValues Updater::gradients(const std::vector<data::Batch>& batches, const StepOptions& options) {
+  std::vector<Batch> step;
+  for (const auto& batch : batches) step.emplace_back(batch, batch.num_frames());
+  return gradients(step, options);
+}
+
+StepValues Updater::gradients(const std::vector<Batch>& batches, const StepOptions& options) {
+  const auto numbers = numbers_of(batches, options);
+  inputs_.set(numbers);
   for (auto& optimizer : optimizers_) optimizer.zero_grad();
   StepValues result;
   const auto own_batches = static_cast<double>(std::ssize(batches));
-  for (std::int64_t i = 0; i < std::ssize(batches); ++i) {
-    if (seed) seed(i * ranks_.size() + ranks_.rank());
-    auto part = task_.add_gradients(batches[static_cast<std::size_t>(i)], device_, counts, measure);
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    if (options.seed) torch::manual_seed(numbers.seeds[i]);
+    std::optional<nn::DropoutSeed> dropout;
+    if (options.seed && device_.is_cuda())
+      dropout.emplace(inputs_.seed(static_cast<std::int64_t>(i)));
+    auto part = task_.add_gradients(batches[i], device_, inputs_, options.measure);
     part.losses.emplace_back(metric("loss"), part.loss);
     add_to(result.values, part.losses);
     for (const auto& [name, value] : part.measures) result.measures[name] += value / own_batches;
@@ -97,13 +115,10 @@ StepValues Updater::gradients(const std::vector<Batch>& batches, bool measure,
   return result;
 }
 
-void Updater::apply(const StepValues& gradients, std::int64_t step) {
-  for (std::size_t i = 0; i < optimizers_.size(); ++i) {
-    std::vector<double> rates;
-    for (const auto& group : rates_[i]) rates.push_back(group.rate.at(step));
-    optimizers_[i].step(rates, gradients.norms.at(i), gradients.bad);
-  }
-  task_.after_update(step, gradients.bad);
+void Updater::apply(const StepValues& gradients) {
+  for (std::size_t i = 0; i < optimizers_.size(); ++i)
+    optimizers_[i].step(inputs_.rates(i), gradients.norms.at(i), gradients.bad);
+  task_.after_update(inputs_, gradients.bad);
 }
 
 Numbers Updater::rates_at(std::int64_t step) const {

@@ -11,6 +11,8 @@
 namespace raven::models {
 namespace {
 
+torch::Tensor number(double value) { return torch::tensor(value, torch::kFloat64); }
+
 struct Pair {
   Encoder student, teacher;
 };
@@ -49,7 +51,7 @@ TEST(MomentumTeacher, FollowsParametersExactlyAndKeepsItsOwnStatistics) {
   const auto buffers = pair.teacher->named_buffers();
   std::vector<torch::Tensor> before;
   for (const auto& item : buffers) before.push_back(item.value().clone());
-  follow(*pair.teacher, *pair.student, 0.75);
+  follow(*pair.teacher, *pair.student, number(0.75));
   std::size_t i = 0;
   for (const auto& item : pair.teacher->named_parameters()) {
     EXPECT_TRUE(torch::allclose(item.value().to(torch::kDouble), expected[i++], 1e-6, 1e-7))
@@ -57,7 +59,7 @@ TEST(MomentumTeacher, FollowsParametersExactlyAndKeepsItsOwnStatistics) {
   }
   for (i = 0; i < before.size(); ++i)
     EXPECT_TRUE(torch::equal(pair.teacher->buffers()[i], before[i]));
-  follow(*pair.teacher, *pair.student, 0);
+  follow(*pair.teacher, *pair.student, number(0));
   for (const auto& item : pair.teacher->named_parameters()) {
     EXPECT_TRUE(torch::equal(item.value(), pair.student->named_parameters()[item.key()]));
   }
@@ -78,11 +80,11 @@ TEST(MomentumTeacher, StandsStillAfterABadStep) {
     return differing;
   };
   const auto weight = pair.teacher->parameters()[0].clone();
-  follow(*pair.teacher, *pair.student, 0.5, torch::ones({}));
+  follow(*pair.teacher, *pair.student, number(0.5), torch::ones({}));
   take_statistics(*pair.teacher, *pair.student, torch::ones({}));
   EXPECT_TRUE(torch::equal(pair.teacher->parameters()[0], weight));
   EXPECT_EQ(differs(), 0);
-  follow(*pair.teacher, *pair.student, 0.5, torch::zeros({}));
+  follow(*pair.teacher, *pair.student, number(0.5), torch::zeros({}));
   take_statistics(*pair.teacher, *pair.student, torch::zeros({}));
   EXPECT_FALSE(torch::equal(pair.teacher->parameters()[0], weight));
   EXPECT_GT(differs(), 0);
@@ -93,7 +95,7 @@ TEST(MomentumTeacher, RefusesAStudentOfAnotherShape) {
   Encoder audio(Modality::kAudio, model.encoder, model.audio_frontend);
   Encoder video(Modality::kVideo, model.encoder, model.video_frontend);
   EXPECT_THROW(start_as_copy(*video, *audio), InternalError);
-  EXPECT_THROW(follow(*video, *audio, 0.9), InternalError);
+  EXPECT_THROW(follow(*video, *audio, number(0.9)), InternalError);
 }
 
 /// Whether two passes over the same input differ: something random is on.

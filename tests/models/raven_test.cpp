@@ -185,7 +185,7 @@ TEST(Raven, TeachersInEvalModeNormaliseWithTheStudentsStatistics) {
     const auto targets = model->targets(input);
     (void)model->terms(config::Modality::kAudio, input, targets);
     (void)model->terms(config::Modality::kVideo, input, targets);
-    model->update_teachers(0.999);
+    model->update_teachers(torch::tensor(0.999, torch::kFloat64));
   }
   EXPECT_FALSE(torch::equal(statistics(model->teacher_audio), start));
   EXPECT_TRUE(torch::equal(statistics(model->teacher_audio), statistics(model->student_audio)));
@@ -212,7 +212,7 @@ TEST(Raven, KeepsAGivenTeacherFixed) {
   for (auto& parameter : model->parameters()) parameter.add_(parameter.requires_grad() ? 1 : 0);
   const auto video = model->teacher_video->parameters()[3].clone();
   const auto audio = model->teacher_audio->parameters()[3].clone();
-  model->update_teachers(0.5);
+  model->update_teachers(torch::tensor(0.5, torch::kFloat64));
   EXPECT_TRUE(torch::equal(model->teacher_video->parameters()[3], video));
   EXPECT_TRUE(torch::allclose(model->teacher_audio->parameters()[3], audio + 0.5));
 }

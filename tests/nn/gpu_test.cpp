@@ -8,6 +8,7 @@
 #include "raven/nn/attention.h"
 #include "raven/nn/batch_norm.h"
 #include "raven/nn/cuda_library.h"
+#include "raven/nn/dropout_seed.h"
 #include "raven/nn/transformer.h"
 #include "support/gpu.h"
 #include "support/tolerance.h"
@@ -272,6 +273,31 @@ TEST(DropoutOnGpu, DropsAtItsRateAndTheSameAgain) {
   EXPECT_NEAR(y.mean().item<double>(), 1, 0.003);
   EXPECT_TRUE(torch::equal(y, once(1)));
   EXPECT_FALSE(torch::equal(y, once(2)));
+}
+
+TEST(DropoutOnGpu, FollowsASeedThatLiesOnTheDevice) {
+  enable_dropout_seeds(true);
+  const auto x = torch::zeros({8, 500, 256}, gpu::device());
+  auto seed = torch::tensor(1, torch::kInt64).to(gpu::device());
+  const auto twice = [&] {
+    const DropoutSeed scope(seed);
+    const auto output = torch::ones_like(x).requires_grad_();
+    const auto once = [&] {
+      return backend::add_branch_on_cuda({.x = x, .output = output, .gamma = {}, .dropout = 0.25},
+                                         /*keep=*/{});
+    };
+    const auto first = once(), second = once();
+    first.sum().backward();
+    EXPECT_TRUE(torch::equal(output.grad(), first.detach()));
+    EXPECT_FALSE(torch::equal(first, second));
+    EXPECT_NEAR(second.mean().item<double>(), 1, 0.003);
+    return second.detach();
+  };
+  const auto before = twice();
+  EXPECT_TRUE(torch::equal(before, twice()));
+  seed.fill_(2);
+  EXPECT_FALSE(torch::equal(before, twice()));
+  enable_dropout_seeds(false);
 }
 
 TEST(DropoutOnGpu, GradientsPassWhereValuesPassed) {

@@ -119,7 +119,7 @@ class Replay {
                momentum = expected.at("momentum").at(0).get<double>();
     EXPECT_NEAR(updater_.rates_at(i).at("lr"), rate, 1e-12 + parity::rounding(rate));
     EXPECT_NEAR(task_.settings_at(i).at("momentum"), momentum, 1e-9 + parity::rounding(momentum));
-    const auto gradients = updater_.gradients({task_.batch(i)}, /*measure=*/false);
+    const auto gradients = updater_.gradients({task_.batch(i)}, {.step = i});
     int compared = 0;
     for (const auto& [value, tensor] : gradients.values) {
       const bool norm = value == "grad_norm_video" || value == "grad_norm_audio";
@@ -133,7 +133,7 @@ class Replay {
       ++compared;
     }
     EXPECT_EQ(compared, 5) << "three losses and two norms";
-    updater_.apply(gradients, i);
+    updater_.apply(gradients);
   }
 
   void compare_state() {

@@ -147,7 +147,7 @@ double peak_of_steps(plan::TensorMemory& memory, train::Task& task,
                      const std::vector<data::Batch>& batches) {
   train::Updater updater(task, optimizer, {.steps = 100, .warmup_steps = 0}, torch::kCPU);
   for (int step = 0; step < 2; ++step) {
-    updater.apply(updater.gradients(batches, /*measure=*/false), step);
+    updater.apply(updater.gradients(batches, {.step = step}));
   }
   return static_cast<double>(memory.peak());
 }

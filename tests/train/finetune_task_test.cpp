@@ -15,6 +15,7 @@
 #include "raven/weights/model_card.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
+#include "train/step_inputs_of.h"
 
 namespace raven::train {
 namespace {
@@ -122,7 +123,8 @@ TEST_F(FinetuneTaskTest, AccumulatedBatchesMakeTheGradientOfTheirUtterances) {
   const auto counts = task.count_targets(two);
   EXPECT_EQ(counts.at("utterances"), static_cast<double>(two[0].ids.size() + two[1].ids.size()));
   double loss = 0;
-  for (const auto& batch : two) loss += task.backward(batch, counts, false).loss.item<double>();
+  for (const auto& batch : two)
+    loss += task.backward(batch, inputs_of(counts), false).loss.item<double>();
   std::vector<torch::Tensor> together;
   for (const auto& [name, parameter] : task.parameter_sets()[0].parameters())
     together.push_back(parameter.grad().clone());
@@ -131,7 +133,8 @@ TEST_F(FinetuneTaskTest, AccumulatedBatchesMakeTheGradientOfTheirUtterances) {
   for (const auto& batch : two) {
     FinetuneTask one(config, torch::kCPU, units(), {});
     const double share = static_cast<double>(batch.ids.size()) / counts.at("utterances");
-    alone += share * one.backward(batch, one.count_targets({batch}), false).loss.item<double>();
+    alone += share *
+             one.backward(batch, inputs_of(one.count_targets({batch})), false).loss.item<double>();
     std::size_t i = 0;
     for (const auto& [name, parameter] : one.parameter_sets()[0].parameters()) {
       if (sums.size() <= i) sums.push_back(torch::zeros_like(parameter));
@@ -155,10 +158,10 @@ TEST_F(FinetuneTaskTest, LossFallsOnAFewClips) {
     double first = 0, last = 0;
     for (std::int64_t step = 0; step < 30; ++step) {
       torch::manual_seed(static_cast<std::uint64_t>(step));
-      const auto gradients = updater.gradients(batch, false);
+      const auto gradients = updater.gradients(batch, {.step = step});
       for (const auto& [name, value] : gradients.values)
         if (name == "loss") (step == 0 ? first : last) = value.item<double>();
-      updater.apply(gradients, step);
+      updater.apply(gradients);
     }
     EXPECT_LT(last, 0.5 * first);
   }
@@ -190,11 +193,11 @@ TEST_F(FinetuneTaskTest, AFrozenFrontendStaysAsItIsAndItsOutputsAreKept) {
   data::Loader kept(training.manifest, training.options), read(same.manifest, same.options);
   const auto a = *kept.next(), b = *read.next();
   ASSERT_EQ(a.ids, b.ids);
-  const Counts counts = {{"utterances", 1}};
-  EXPECT_NEAR(task.backward(a, counts, false).loss.item<double>(),
-              uncached.backward(b, counts, false).loss.item<double>(), 1e-3);
+  const auto inputs = inputs_of({{"utterances", 1}});
+  EXPECT_NEAR(task.backward(a, inputs, false).loss.item<double>(),
+              uncached.backward(b, inputs, false).loss.item<double>(), 1e-3);
   Updater updater(task, config.optimizer, {.steps = 10, .warmup_steps = 0}, torch::kCPU);
-  updater.apply(updater.gradients({a}, false), 5);
+  updater.apply(updater.gradients({a}, {.step = 5}));
   const auto after = nn::state_dict(task.module());
   std::size_t compared = 0;
   for (const auto& [name, tensor] : after) {
@@ -230,7 +233,7 @@ TEST_F(FinetuneTaskTest, AloneCtcTrainsNoDecoder) {
   FinetuneTask task(config, torch::kCPU, units(), {});
   for (const auto& [name, parameter] : task.parameter_sets()[0].parameters())
     EXPECT_NE(name.rfind("decoder.", 0), 0U) << name;
-  const auto part = task.backward(batches(config, 1)[0], {{"utterances", 1}}, true);
+  const auto part = task.backward(batches(config, 1)[0], inputs_of({{"utterances", 1}}), true);
   EXPECT_TRUE(std::isfinite(part.loss.item<double>()));
 }
 

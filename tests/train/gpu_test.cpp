@@ -76,8 +76,8 @@ struct Training {
       : task(config, device, kLength, {}), updater(task, config.optimizer, kLength, device) {}
 
   void step(const data::Batch& batch) {
-    const auto gradients = updater.gradients({batch}, /*measure=*/false);
-    updater.apply(gradients, std::ssize(steps));
+    const auto gradients = updater.gradients({batch}, {.step = std::ssize(steps)});
+    updater.apply(gradients);
     auto& values = steps.emplace_back();
     for (const auto& [name, value] : gradients.values) values[name] = value.item<double>();
   }
@@ -159,17 +159,17 @@ class PoisonedTask : public PretrainTask {
   explicit PoisonedTask(const torch::Device& device)
       : PretrainTask(plain_config(), device, kLength, {}) {}
 
-  StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override {
+  StepPart backward(const data::Batch& batch, const StepInputs& inputs, bool measure) override {
     if (batch.epoch != 0 || batch.index != 2) {
-      return PretrainTask::backward(batch, counts, measure);
+      return PretrainTask::backward(batch, inputs, measure);
     }
     auto poisoned = batch;
     poisoned.audio = batch.audio * std::numeric_limits<double>::quiet_NaN();
-    return PretrainTask::backward(poisoned, counts, measure);
+    return PretrainTask::backward(poisoned, inputs, measure);
   }
-  void after_update(std::int64_t step, const torch::Tensor& bad) override {
-    PretrainTask::after_update(step, bad);
-    if (step == 1) before = weights();
+  void after_update(const StepInputs& inputs, const torch::Tensor& bad) override {
+    PretrainTask::after_update(inputs, bad);
+    if (++updates == 2) before = weights();
   }
   std::vector<torch::Tensor> weights() {
     std::vector<torch::Tensor> copies;
@@ -178,6 +178,7 @@ class PoisonedTask : public PretrainTask {
     return copies;
   }
 
+  int updates = 0;
   std::vector<torch::Tensor> before;
 };
 

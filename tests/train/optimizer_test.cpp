@@ -23,6 +23,9 @@ void fill_gradients(const NamedTensors& parameters, double size) {
 
 const auto kGood = torch::zeros({});
 
+/// The rate of the only group.
+std::vector<torch::Tensor> at(double rate) { return {torch::tensor(rate, torch::kFloat64)}; }
+
 TEST(AdamW, MovesAsTorchsOwn) {
   const auto parameters = two_parameters();
   std::vector<torch::Tensor> copies;
@@ -37,7 +40,7 @@ TEST(AdamW, MovesAsTorchsOwn) {
     for (std::size_t i = 0; i < copies.size(); ++i) {
       copies[i].mutable_grad() = parameters[i].second.grad().clone();
     }
-    ours.step(1e-2, ours.grad_norm(), kGood);
+    ours.step(at(1e-2), ours.grad_norm(), kGood);
     theirs.step();
   }
   for (std::size_t i = 0; i < copies.size(); ++i) {
@@ -51,7 +54,7 @@ TEST(AdamW, DecaysEveryParameterAlsoWithoutGradient) {
   const auto before = parameters[1].second.detach().clone();
   AdamW optimizer("set", parameters, {.weight_decay = 0.5});
   optimizer.zero_grad();
-  optimizer.step(0.1, optimizer.grad_norm(), kGood);
+  optimizer.step(at(0.1), optimizer.grad_norm(), kGood);
   EXPECT_TRUE(torch::allclose(parameters[1].second, before * (1 - 0.1 * 0.5)));
 }
 
@@ -69,7 +72,7 @@ TEST(AdamW, ClipsAsAScalingOfTheGradients) {
   NamedTensors parameters{{"a", torch::zeros({2}).requires_grad_()}};
   parameters[0].second.mutable_grad() = torch::tensor({3.0F, 4.0F});
   AdamW optimizer("set", parameters, {.beta1 = 0.5, .max_grad_norm = 2.5});
-  optimizer.step(0.1, optimizer.grad_norm(), kGood);
+  optimizer.step(at(0.1), optimizer.grad_norm(), kGood);
   const auto exp_avg = optimizer.state()[1].second;
   EXPECT_TRUE(torch::allclose(exp_avg, torch::tensor({0.75F, 1.0F}), 1e-5));
 }
@@ -78,7 +81,7 @@ TEST(AdamW, LeavesSmallGradientsAlone) {
   NamedTensors parameters{{"a", torch::zeros({2}).requires_grad_()}};
   parameters[0].second.mutable_grad() = torch::tensor({0.3F, 0.4F});
   AdamW optimizer("set", parameters, {.beta1 = 0.5, .max_grad_norm = 2.5});
-  optimizer.step(0.1, optimizer.grad_norm(), kGood);
+  optimizer.step(at(0.1), optimizer.grad_norm(), kGood);
   EXPECT_TRUE(torch::equal(optimizer.state()[1].second, torch::tensor({0.15F, 0.2F})));
 }
 
@@ -86,7 +89,7 @@ TEST(AdamW, ABadStepChangesNothing) {
   const auto parameters = two_parameters();
   AdamW optimizer("set", parameters, {});
   fill_gradients(parameters, 1.0);
-  optimizer.step(1e-2, optimizer.grad_norm(), kGood);
+  optimizer.step(at(1e-2), optimizer.grad_norm(), kGood);
   std::vector<torch::Tensor> before;
   for (const auto& [name, tensor] : optimizer.state()) before.push_back(tensor.clone());
   const auto weight = parameters[0].second.detach().clone();
@@ -95,7 +98,7 @@ TEST(AdamW, ABadStepChangesNothing) {
   parameters[0].second.grad().view({-1})[3] = std::numeric_limits<float>::quiet_NaN();
   const auto norm = optimizer.grad_norm();
   EXPECT_TRUE(std::isnan(norm.item<float>()));
-  optimizer.step(1e-2, norm, torch::ones({}));
+  optimizer.step(at(1e-2), norm, torch::ones({}));
 
   EXPECT_TRUE(torch::equal(parameters[0].second, weight));
   const auto after = optimizer.state();
@@ -108,7 +111,7 @@ TEST(AdamW, ContinuesExactlyFromItsState) {
   const auto parameters = two_parameters();
   AdamW optimizer("set", parameters, {});
   fill_gradients(parameters, 1.0);
-  optimizer.step(1e-2, optimizer.grad_norm(), kGood);
+  optimizer.step(at(1e-2), optimizer.grad_norm(), kGood);
 
   NamedTensors copies;
   for (const auto& [name, tensor] : parameters) {
@@ -125,8 +128,8 @@ TEST(AdamW, ContinuesExactlyFromItsState) {
   for (std::size_t i = 0; i < copies.size(); ++i) {
     copies[i].second.mutable_grad() = parameters[i].second.grad().clone();
   }
-  optimizer.step(1e-2, optimizer.grad_norm(), kGood);
-  restored.step(1e-2, restored.grad_norm(), kGood);
+  optimizer.step(at(1e-2), optimizer.grad_norm(), kGood);
+  restored.step(at(1e-2), restored.grad_norm(), kGood);
   EXPECT_TRUE(torch::equal(parameters[0].second, copies[0].second));
 }
 

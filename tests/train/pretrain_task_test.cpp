@@ -15,12 +15,17 @@
 #include "raven/train/updater.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
+#include "train/step_inputs_of.h"
 #include "train/tiny_config.h"
 
 namespace raven::train {
 namespace {
 
 constexpr RunLength kLength{.steps = 100, .warmup_steps = 0};
+
+StepInputs at_step(const PretrainTask& task, std::int64_t step) {
+  return StepInputs(torch::kCPU, {.settings = task.settings_at(step)});
+}
 
 class PretrainTaskTest : public testing::Test {
  protected:
@@ -90,7 +95,8 @@ TEST_F(PretrainTaskTest, LossIsTheWeightedSumOfTheMeans) {
   config.loss.weight["a2a"] = 2.0;
   PretrainTask task(config, torch::kCPU, kLength, {});
   const auto example = batch(config);
-  const auto part = task.backward(example, task.count_targets({example}), /*measure=*/true);
+  const auto part =
+      task.backward(example, inputs_of(task.count_targets({example})), /*measure=*/true);
   ASSERT_EQ(part.losses.size(), 3U);
   std::map<std::string, double> losses;
   for (const auto& [name, value] : part.losses) {
@@ -110,7 +116,7 @@ TEST_F(PretrainTaskTest, MeasuringChangesNothing) {
     PretrainTask task(config, torch::kCPU, kLength, {});
     torch::manual_seed(9);
     const auto example = batch(config);
-    task.backward(example, task.count_targets({example}), measure);
+    task.backward(example, inputs_of(task.count_targets({example})), measure);
     return task.model()->student_video->parameters().front().grad().clone();
   };
   EXPECT_TRUE(torch::equal(gradients(false), gradients(true)));
@@ -157,8 +163,9 @@ class RecognitionProbes : public PretrainTaskTest {
 TEST_F(RecognitionProbes, LeaveWeightsAndGradientsOfTheOthersAsTheyAre) {
   auto with = task_with(true), without = task_with(false);
   const auto example = labelled_batch();
-  const auto part = with.backward(example, with.count_targets({example}), /*measure=*/false);
-  const auto plain = without.backward(example, without.count_targets({example}), false);
+  const auto part =
+      with.backward(example, inputs_of(with.count_targets({example})), /*measure=*/false);
+  const auto plain = without.backward(example, inputs_of(without.count_targets({example})), false);
   EXPECT_EQ(part.loss.item<double>(), plain.loss.item<double>());
   for (const auto& parameter : without.module().named_parameters()) {
     const auto same = with.module().named_parameters()[parameter.key()];
@@ -175,7 +182,7 @@ TEST_F(RecognitionProbes, AreTrainedAndReportedForEachModality) {
   const auto example = labelled_batch();
   const auto counts = task.count_targets({example});
   EXPECT_EQ(counts.at("labelled"), static_cast<double>(example.ids.size() - 1));
-  const auto part = task.backward(example, counts, /*measure=*/true);
+  const auto part = task.backward(example, inputs_of(counts), /*measure=*/true);
   std::map<std::string, double> losses;
   for (const auto& [name, value] : part.losses) losses[name] = value.item<double>();
   // The same by hand: what each probe makes of its own student's features of the masked clips.
@@ -215,7 +222,7 @@ TEST_F(RecognitionProbes, SharesOfABatchAddUpToIt) {
     const auto counts = task.count_targets(batches);
     double loss = 0;
     for (const auto& batch : batches) {
-      for (const auto& [name, value] : task.backward(batch, counts, false).losses) {
+      for (const auto& [name, value] : task.backward(batch, inputs_of(counts), false).losses) {
         if (name == "recognition_ctc_video") loss += value.item<double>();
       }
     }
@@ -260,9 +267,9 @@ TEST_F(PretrainTaskTest, TeachersFollowByTheScheduledMomentum) {
   auto teacher = task.model()->teacher_video->parameters().front();
   student.fill_(1.0);
   teacher.zero_();
-  task.after_update(0, torch::zeros({}));
+  task.after_update(at_step(task, 0), torch::zeros({}));
   EXPECT_FLOAT_EQ(teacher.flatten()[0].item<float>(), 0.5F);
-  task.after_update(50, torch::zeros({}));  // half-way: momentum 0.75
+  task.after_update(at_step(task, 50), torch::zeros({}));  // half-way: momentum 0.75
   EXPECT_FLOAT_EQ(teacher.flatten()[0].item<float>(), 0.5F * 0.75F + 0.25F);
 }
 
@@ -280,10 +287,10 @@ TEST_F(PretrainTaskTest, ABadStepChangesNoWeightOfStudentsOrTeachers) {
   Updater updater(task, config.optimizer, kLength, torch::kCPU);
   auto bad = batch(config);
   bad.audio = bad.audio * std::numeric_limits<double>::quiet_NaN();
-  updater.apply(updater.gradients({bad}, /*measure=*/false), 0);
+  updater.apply(updater.gradients({bad}, {.step = 0}));
   const auto after = task.module().parameters();
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(torch::equal(before[i], after[i]));
-  updater.apply(updater.gradients({batch(config)}, /*measure=*/false), 1);
+  updater.apply(updater.gradients({batch(config)}, {.step = 1}));
   EXPECT_FALSE(torch::equal(before[0], after[0]));
 }
 
@@ -303,7 +310,7 @@ TEST_F(PretrainTaskTest, FixedTeacherKeepsTheWeightsOfItsFile) {
     return true;
   };
   EXPECT_TRUE(matches());
-  task.after_update(0, torch::zeros({}));
+  task.after_update(at_step(task, 0), torch::zeros({}));
   EXPECT_TRUE(matches());
   EXPECT_EQ(saved.metadata.at("modality"), "audio");
   EXPECT_EQ(saved.metadata.at("model.encoder.dim"), "16");
@@ -421,7 +428,7 @@ TEST_F(PretrainTaskTest, AccumulatedBatchesGiveSumsOverBothByTheJointCounts) {
     }
     Updater updater(task, config.optimizer, kLength, torch::kCPU);
     Result result;
-    for (const auto& [name, value] : updater.gradients(batches, /*measure=*/false).values) {
+    for (const auto& [name, value] : updater.gradients(batches, {}).values) {
       result.values[name] = value.item<double>();
     }
     for (const auto& item : task.module().named_parameters()) {
@@ -472,8 +479,8 @@ TEST_F(PretrainTaskTest, LossFallsOnAFewClips) {
   double first = 0, last = 0;
   for (std::int64_t step = 0; step < 40; ++step) {
     torch::manual_seed(static_cast<std::uint64_t>(step));
-    const auto gradients = updater.gradients({*loader.next()}, /*measure=*/false);
-    updater.apply(gradients, step);
+    const auto gradients = updater.gradients({*loader.next()}, {.step = step});
+    updater.apply(gradients);
     for (const auto& [name, value] : gradients.values) {
       if (name != "loss") continue;
       if (step < 4) first += value.item<double>() / 4;
@@ -493,7 +500,8 @@ TEST_F(PretrainTaskTest, Bfloat16StaysNearFloat32) {
     config.train.precision = precision;
     PretrainTask task(config, torch::kCPU, kLength, {});
     const auto example = batch(config);
-    return task.backward(example, task.count_targets({example}), false).loss.item<double>();
+    return task.backward(example, inputs_of(task.count_targets({example})), false)
+        .loss.item<double>();
   };
   const double exact = loss(config::Precision::kFp32), rough = loss(config::Precision::kBf16);
   EXPECT_NE(exact, rough);

@@ -40,8 +40,8 @@ class Ranks : public testing::Test {
     nn::StateDict state;
   };
 
-  static void seed(std::int64_t step, std::int64_t batch) {
-    torch::manual_seed(static_cast<std::uint64_t>(1000 * step + batch));
+  static SeedOfBatch seeds_of(std::int64_t step) {
+    return [step](std::int64_t batch) { return static_cast<std::uint64_t>(1000 * step + batch); };
   }
 
   /// Steps of `accumulate` batches of its own each.
@@ -57,9 +57,8 @@ class Ranks : public testing::Test {
     for (std::int64_t step = 0; step < 3; ++step) {
       std::vector<Batch> batches;
       for (std::int64_t i = 0; i < accumulate; ++i) batches.push_back(source.next());
-      const auto gradients = updater.gradients(batches, /*measure=*/false,
-                                               [&](std::int64_t batch) { seed(step, batch); });
-      updater.apply(gradients, step + 2);
+      const auto gradients = updater.gradients(batches, {.step = step + 2, .seed = seeds_of(step)});
+      updater.apply(gradients);
       for (const auto& [name, value] : gradients.values)
         result.values[fmt::format("{} {}", name, step)] = value.item<double>();
     }

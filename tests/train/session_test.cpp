@@ -78,14 +78,15 @@ class ToyTask : public TaskOf<std::int64_t> {
   [[nodiscard]] Counts count_targets(const std::vector<std::int64_t>& batches) const override {
     return {{"digits", static_cast<double>(batches.size())}};
   }
-  StepPart backward(const std::int64_t& digit, const Counts& counts, bool /*measure*/) override {
+  StepPart backward(const std::int64_t& digit, const StepInputs& inputs,
+                    bool /*measure*/) override {
     const auto x = static_cast<double>(digit);
     const auto error = model_->weight * x - static_cast<double>(config_.slope) * x;
-    const auto loss = error.square() / counts.at("digits");
+    const auto loss = error.square() / inputs.count("digits");
     loss.backward();
     return {.loss = loss.detach(), .losses = {}, .measures = {}};
   }
-  void after_update(std::int64_t /*step*/, const torch::Tensor& /*bad*/) override {}
+  void after_update(const StepInputs& /*inputs*/, const torch::Tensor& /*bad*/) override {}
   [[nodiscard]] Numbers settings_at(std::int64_t /*step*/) const override { return {}; }
   Numbers evaluate(const std::stop_token& /*stop*/) override { return {}; }
   void export_results(const fs::path& run) override {

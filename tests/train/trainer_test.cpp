@@ -55,23 +55,24 @@ class ToyTask : public ClipTask {
     for (const auto& batch : batches) frames += batch.lengths.sum().item<double>();
     return {{"error", frames}};
   }
-  StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override {
+  StepPart backward(const data::Batch& batch, const StepInputs& inputs, bool measure) override {
     const auto loudness = batch.audio.abs().unflatten(1, {-1, 2, 320}).mean(-1);  // (B, T, 2)
     auto x = torch::relu(model->hidden->forward(loudness.slice(-1, 0, 1)));
     x = model->out->forward(torch::dropout(x, dropout_, /*train=*/true));
     if (++calls == bad_call) x = x * std::numeric_limits<double>::quiet_NaN();
     const auto valid = torch::arange(batch.video.size(1)).unsqueeze(0) < batch.lengths.unsqueeze(1);
     const auto error = (x - loudness.slice(-1, 1, 2)).square().squeeze(-1);
-    const auto loss = (error * valid).sum() / counts.at("error");
+    const auto loss = (error * valid).sum() / inputs.count("error");
     loss.backward();
     StepPart part{.loss = loss.detach(), .losses = {{"error", loss.detach()}}, .measures = {}};
     if (measure) part.measures["weight"] = model->out->weight.norm().item<double>();
     return part;
   }
-  void after_update(std::int64_t step, const torch::Tensor& bad) override {
+  void after_update(const StepInputs& inputs, const torch::Tensor& bad) override {
     if (bad.item<float>() != 0) return;
     model->seen += 1;
     if (at_update) at_update();
+    const auto step = static_cast<std::int64_t>(inputs.setting("momentum").item<double>());
     if (step + 1 == stop_after) stop.request_stop();
   }
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override {
@@ -441,7 +442,7 @@ TEST_F(TrainerTest, AccumulatedBatchesGiveTheGradientsOfOneLargeBatch) {
   const auto gradients_of = [&](const std::vector<data::Batch>& batches) {
     ToyTask task(/*dropout=*/0);
     Updater updater(task, {}, {.steps = 10, .warmup_steps = 0}, torch::kCPU);
-    updater.gradients(batches, /*measure=*/false);
+    updater.gradients(batches, {});
     return task.model->hidden->weight.grad();
   };
   EXPECT_TRUE(torch::allclose(gradients_of({first, second}), gradients_of({large}), 1e-5, 1e-8));

@@ -12,10 +12,11 @@ namespace raven::models {
 void start_as_copy(torch::nn::Module& teacher, const torch::nn::Module& student);
 
 /// teacher <- momentum * teacher + (1 - momentum) * student for learnable parameters, paired by
-/// name; running statistics are the teacher's own. `bad`: () float32 on the device; where it is 1,
-/// the teacher stays as it is. Nothing waits for the device. Throws as above.
-void follow(torch::nn::Module& teacher, const torch::nn::Module& student, double momentum,
-            const torch::Tensor& bad = {});
+/// name; running statistics are the teacher's own. `momentum`: () float64, `bad`: () float32, both
+/// on the device; where `bad` is 1, the teacher stays as it is. Nothing waits for the device.
+/// Throws as above.
+void follow(torch::nn::Module& teacher, const torch::nn::Module& student,
+            const torch::Tensor& momentum, const torch::Tensor& bad = {});
 
 /// The running statistics of the student's BatchNorms become the teacher's: what a teacher in eval
 /// mode normalises with, since its own never move. `bad` as above.

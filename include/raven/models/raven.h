@@ -75,10 +75,10 @@ class RavenImpl : public torch::nn::Module {
   /// What each modality's optimiser trains: student, predictors, probe.
   [[nodiscard]] std::vector<torch::Tensor> parameters_of(Modality student) const;
   /// teacher <- momentum * teacher + (1 - momentum) * student for learnable parameters; with
-  /// TeacherConfig::batch_norm eval also the student's running statistics. On device; nothing
-  /// changes where `bad`, () float32 there, is 1. A teacher with weights of its own
-  /// (TeacherConfig::video_weights, audio_weights) stands still.
-  void update_teachers(double momentum, const torch::Tensor& bad = {});
+  /// TeacherConfig::batch_norm eval also the student's running statistics. `momentum`: () float64
+  /// on the device; nothing changes where `bad`, () float32 there, is 1. A teacher with weights of
+  /// its own (TeacherConfig::video_weights, audio_weights) stands still.
+  void update_teachers(const torch::Tensor& momentum, const torch::Tensor& bad = {});
 
   Encoder& student(Modality modality) {
     return modality == Modality::kVideo ? student_video : student_audio;

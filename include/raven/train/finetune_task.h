@@ -56,8 +56,8 @@ class FinetuneTask : public ClipTask {
   torch::nn::Module& module() override { return *recognizer_; }
   std::vector<ParameterSet> parameter_sets() override;
   [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
-  StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override;
-  void after_update(std::int64_t step, const torch::Tensor& bad) override {}
+  StepPart backward(const data::Batch& batch, const StepInputs& inputs, bool measure) override;
+  void after_update(const StepInputs& inputs, const torch::Tensor& bad) override {}
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override { return {}; }
   /// valid_loss, valid_ctc, valid_attention, valid_accuracy, valid_wer_ctc, valid_wer_attention.
   Numbers evaluate(const std::stop_token& stop) override;

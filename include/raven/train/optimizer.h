@@ -49,11 +49,10 @@ class AdamW {
   [[nodiscard]] torch::Tensor grad_norm() const;
 
   /// One update with the gradients scaled by min(1, max_grad_norm / (norm + 1e-6)); `rates` has one
-  /// rate for each group. Does nothing when `bad`, a float32 scalar on the device, is 1.
-  void step(const std::vector<double>& rates, const torch::Tensor& norm, const torch::Tensor& bad);
-  void step(double rate, const torch::Tensor& norm, const torch::Tensor& bad) {
-    step(std::vector<double>{rate}, norm, bad);
-  }
+  /// rate for each group, () on the device: float64 on a CPU, float32 on a GPU. Does nothing when
+  /// `bad`, a float32 scalar on the device, is 1.
+  void step(const std::vector<torch::Tensor>& rates, const torch::Tensor& norm,
+            const torch::Tensor& bad);
 
   /// `<name>.step`, `<name>.exp_avg.<parameter>`, `<name>.exp_avg_sq.<parameter>`; the tensors
   /// themselves.

@@ -33,8 +33,8 @@ class PretrainTask : public ClipTask {
   std::vector<ParameterSet> parameter_sets() override;
   [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
   /// The losses of the recognition probes are reported, but are no part of `loss`.
-  StepPart backward(const data::Batch& batch, const Counts& counts, bool measure) override;
-  void after_update(std::int64_t step, const torch::Tensor& bad) override;
+  StepPart backward(const data::Batch& batch, const StepInputs& inputs, bool measure) override;
+  void after_update(const StepInputs& inputs, const torch::Tensor& bad) override;
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override;
   Numbers evaluate(const std::stop_token& stop) override;
   /// The student encoders as `<run>/encoders/video.safetensors` and `audio.safetensors`: names

@@ -14,6 +14,7 @@
 #include "raven/train/batch.h"
 #include "raven/train/metrics.h"
 #include "raven/train/optimizer.h"
+#include "raven/train/step_inputs.h"
 
 namespace raven::train {
 
@@ -29,9 +30,6 @@ struct ParameterSet {
     return all;
   }
 };
-
-/// How many targets each loss of a step averages over, by the loss' name.
-using Counts = std::map<std::string, double>;
 
 /// One batch's share of a step. Tensors stay on the device.
 struct StepPart {
@@ -57,11 +55,12 @@ class Task {
   /// Forward and backward of one batch, which goes to the device first: adds its share of the
   /// gradients. With `measure` it also looks at the features, which waits for the device.
   virtual StepPart add_gradients(const Batch& batch, const torch::Device& device,
-                                 const Counts& counts, bool measure) = 0;
-  /// After the optimisers' update number `step`, counted from 0. `bad`: () float32 on the device, 1
-  /// when that update was skipped; no weight may change then, and nothing may wait to learn it.
-  virtual void after_update(std::int64_t step, const torch::Tensor& bad) = 0;
-  /// Numbers of its own that belong to a report of `step` (momentum, ...). Does not wait.
+                                 const StepInputs& inputs, bool measure) = 0;
+  /// After the optimisers' update of a step. `bad`: () float32 on the device, 1 when that update
+  /// was skipped; no weight may change then, and nothing may wait to learn it.
+  virtual void after_update(const StepInputs& inputs, const torch::Tensor& bad) = 0;
+  /// Numbers of its own at `step`, counted from 0 (momentum, ...): StepInputs::setting() of the
+  /// step, and part of its report.
   [[nodiscard]] virtual Numbers settings_at(std::int64_t step) const = 0;
   /// A look at held-out data; changes nothing that training depends on. Ends early, with no
   /// numbers, when `stop` is asked for.
@@ -83,20 +82,20 @@ class TaskOf : public Task {
  public:
   [[nodiscard]] virtual Counts count_targets(const std::vector<Content>& batches) const = 0;
   /// `batch` is on the device.
-  virtual StepPart backward(const Content& batch, const Counts& counts, bool measure) = 0;
+  virtual StepPart backward(const Content& batch, const StepInputs& inputs, bool measure) = 0;
 
   [[nodiscard]] Counts count(const std::vector<Batch>& batches) const final {
     std::vector<Content> contents;
     for (const auto& batch : batches) contents.push_back(batch.as<Content>());
     return count_targets(contents);
   }
-  StepPart add_gradients(const Batch& batch, const torch::Device& device, const Counts& counts,
+  StepPart add_gradients(const Batch& batch, const torch::Device& device, const StepInputs& inputs,
                          bool measure) final {
     const auto& content = batch.as<Content>();
     if constexpr (requires { content.to(device); })
-      return backward(content.to(device), counts, measure);
+      return backward(content.to(device), inputs, measure);
     else
-      return backward(content, counts, measure);
+      return backward(content, inputs, measure);
   }
 };
 

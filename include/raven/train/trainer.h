@@ -78,7 +78,7 @@ class Trainer {
   [[nodiscard]] Numbers speed_since_last_report();
   [[nodiscard]] bool every(std::int64_t steps) const;
   [[nodiscard]] bool checkpoint_due() const;
-  void seed_batch(std::int64_t step, std::int64_t batch) const;
+  [[nodiscard]] SeedOfBatch seeds_of(std::int64_t step) const;
 
   Task& task_;
   BatchSource& source_;

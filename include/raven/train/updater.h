@@ -11,6 +11,7 @@
 #include "raven/distributed/communicator.h"
 #include "raven/train/optimizer.h"
 #include "raven/train/schedule.h"
+#include "raven/train/step_inputs.h"
 #include "raven/train/task.h"
 
 namespace raven::train {
@@ -23,8 +24,15 @@ struct StepValues {
   torch::Tensor bad;                 // float32, 1 when any value is NaN or Inf
 };
 
-/// Seeds torch's generator for one batch of a step, counted over all ranks.
-using SeedBatch = std::function<void(std::int64_t batch)>;
+/// Seed of a batch's random numbers; batches of a step are counted over all ranks.
+using SeedOfBatch = std::function<std::uint64_t(std::int64_t batch)>;
+
+struct StepOptions {
+  std::int64_t step = 0;  // from 0; rates and the task's settings follow it
+  bool measure = false;
+  /// LibTorch's generator is seeded before each batch; without, it is used as it stands.
+  SeedOfBatch seed = {};
+};
 
 class Updater {
  public:
@@ -35,15 +43,14 @@ class Updater {
 
   /// Gradients of a step's batches (on the CPU), of all ranks, all targets weighted the same. The
   /// numbers are those of one rank with the batches of all, but for BatchNorm (nn/batch_norm.h):
-  /// batch i of rank r is its batch i * ranks + r. Before each batch it is seeded; without `seed`
-  /// random numbers come from torch's generator as it stands.
-  StepValues gradients(const std::vector<Batch>& batches, bool measure, const SeedBatch& seed = {});
+  /// batch i of rank r is its batch i * ranks + r.
+  StepValues gradients(const std::vector<Batch>& batches, const StepOptions& options);
 
   /// The same of clips.
-  StepValues gradients(const std::vector<data::Batch>& batches, bool measure);
+  StepValues gradients(const std::vector<data::Batch>& batches, const StepOptions& options);
 
-  /// Clips and applies them with the rates of `step` (from 0). Changes no weight when they are bad.
-  void apply(const StepValues& gradients, std::int64_t step);
+  /// Clips and applies them with the rates of their step. Changes no weight when they are bad.
+  void apply(const StepValues& gradients);
 
   /// Rate of each group at `step`: "lr_<group>", and "lr" for the first.
   [[nodiscard]] Numbers rates_at(std::int64_t step) const;
@@ -52,6 +59,8 @@ class Updater {
   [[nodiscard]] NamedTensors state() const;
 
  private:
+  [[nodiscard]] StepNumbers numbers_of(const std::vector<Batch>& batches,
+                                       const StepOptions& options) const;
   void add_up(Counts& counts) const;
   void add_up_gradients() const;
 
@@ -64,6 +73,7 @@ class Updater {
     LearningRate rate;
   };
   std::vector<std::vector<GroupRate>> rates_;  // of each optimiser's groups
+  StepInputs inputs_;
 };
 
 }  // namespace raven::train

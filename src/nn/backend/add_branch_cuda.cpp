@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "nn/cuda/dropout.h"
 #include "nn/cuda/library.h"
 
 namespace raven::nn::backend {
@@ -11,18 +12,18 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 cuda::Branch branch_of(const torch::Tensor& output, const torch::Tensor& gamma,
-                       const torch::Tensor& keep, const cuda::DropoutOptions& dropout) {
+                       const torch::Tensor& keep, const cuda::DropoutDraw& dropout) {
   cuda::Branch branch;
   branch.rows = cuda::rows_of(output.view({-1, output.size(2)}));
   branch.gamma = cuda::floats_of(gamma);
   branch.keep = cuda::floats_of(keep);
   branch.rows_each = output.size(1);
-  branch.dropout = dropout;
+  branch.dropout = dropout.options();
   return branch;
 }
 
 torch::Tensor run_forward(const Branch& input, const torch::Tensor& keep,
-                          const cuda::DropoutOptions& dropout) {
+                          const cuda::DropoutDraw& dropout) {
   const auto x = input.x.contiguous(), output = input.output.contiguous();
   auto branch = branch_of(output, input.gamma, keep, dropout);
   const bool rough = x.scalar_type() == torch::kBFloat16 &&
@@ -47,8 +48,7 @@ class AddBranchOnCuda : public torch::autograd::Function<AddBranchOnCuda> {
     const auto kept = keep.value_or(torch::Tensor());
     context->save_for_backward({output, given.gamma, kept});
     context->saved_data["x"] = static_cast<std::int64_t>(x.scalar_type());
-    context->saved_data["rate"] = dropout.rate;
-    context->saved_data["seed"] = static_cast<std::int64_t>(dropout.seed);
+    dropout.save(*context);
     return run_forward(given, kept, dropout);
   }
 
@@ -58,10 +58,7 @@ class AddBranchOnCuda : public torch::autograd::Function<AddBranchOnCuda> {
     const auto& gamma = saved[1];
     const auto& grad = grads[0];
     const auto whole = grad.contiguous();
-    auto branch =
-        branch_of(output, gamma, saved[2],
-                  {.rate = context->saved_data["rate"].toDouble(),
-                   .seed = static_cast<std::uint64_t>(context->saved_data["seed"].toInt())});
+    auto branch = branch_of(output, gamma, saved[2], cuda::DropoutDraw::saved(*context));
     branch.y = cuda::element_of(whole);
     const auto& kernels = cuda::kernels()->branch;
     const auto float_options = output.options().dtype(torch::kFloat32);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "nn/cuda/dropout.h"
 #include "nn/cuda/library.h"
 
 namespace raven::nn::backend {
@@ -47,7 +48,7 @@ struct Attended {
   torch::Tensor mixed;                    // (B, T, D)
 };
 
-Attended attend(const RelativeAttention& input, const cuda::DropoutOptions& dropout) {
+Attended attend(const RelativeAttention& input, const cuda::DropoutDraw& dropout) {
   const auto sizes = Sizes::of(input.q, input.heads);
   const auto& kernels = cuda::kernels()->attention;
   const auto heads = sizes.heads_of(input.q);
@@ -69,8 +70,8 @@ Attended attend(const RelativeAttention& input, const cuda::DropoutOptions& drop
       torch::bmm(result.q_position, sizes.positions_by_head(input.positions).transpose(1, 2));
   result.dropped = dropout.rate > 0 ? torch::empty_like(result.weights) : result.weights;
   kernels.softmax(heads, content.data_ptr(), position.data_ptr(),
-                  valid.defined() ? valid.const_data_ptr<bool>() : nullptr, sizes.scale(), dropout,
-                  result.weights.data_ptr(), result.dropped.data_ptr());
+                  valid.defined() ? valid.const_data_ptr<bool>() : nullptr, sizes.scale(),
+                  dropout.options(), result.weights.data_ptr(), result.dropped.data_ptr());
   cuda::check_launches();
   result.mixed = torch::bmm(result.dropped, result.values)
                      .view({sizes.utterances, sizes.heads, sizes.frames, sizes.width})
@@ -99,8 +100,7 @@ class AttendOnCuda : public torch::autograd::Function<AttendOnCuda> {
     context->save_for_backward({result.q_content, result.keys, result.values, result.q_position,
                                 result.weights, result.dropped, positions});
     context->saved_data["heads"] = input.heads;
-    context->saved_data["rate"] = dropout.rate;
-    context->saved_data["seed"] = static_cast<std::int64_t>(dropout.seed);
+    dropout.save(*context);
     return result.mixed;
   }
 
@@ -109,9 +109,7 @@ class AttendOnCuda : public torch::autograd::Function<AttendOnCuda> {
     const auto &q_content = saved[0], &keys = saved[1], &values = saved[2], &q_position = saved[3],
                &weights = saved[4], &dropped = saved[5], &positions = saved[6];
     const auto sizes = Sizes::of(grads[0], context->saved_data["heads"].toInt());
-    const cuda::DropoutOptions dropout{
-        .rate = context->saved_data["rate"].toDouble(),
-        .seed = static_cast<std::uint64_t>(context->saved_data["seed"].toInt())};
+    const auto dropout = cuda::DropoutDraw::saved(*context);
     const auto& kernels = cuda::kernels()->attention;
     const auto heads = sizes.heads_of(keys);
     const auto grad_mixed = grads[0]
@@ -124,7 +122,7 @@ class AttendOnCuda : public torch::autograd::Function<AttendOnCuda> {
     auto grad_content = torch::empty_like(weights);
     auto grad_position = sizes.by_head(weights, 2 * sizes.frames - 1);
     kernels.softmax_backward(heads, grad_weights.data_ptr(), weights.data_ptr(), sizes.scale(),
-                             dropout, grad_content.data_ptr(), grad_position.data_ptr());
+                             dropout.options(), grad_content.data_ptr(), grad_position.data_ptr());
     const auto grad_q_content = torch::bmm(grad_content, keys);
     const auto grad_keys = torch::bmm(grad_content.transpose(1, 2), q_content);
     const auto grad_q_position = torch::bmm(grad_position, sizes.positions_by_head(positions));

@@ -96,10 +96,12 @@ struct BatchNormKernels {
                                      double* sum, double* sum_times_x);
 };
 
-/// rate 0: none. What is dropped depends on the seed and the place alone.
+/// rate 0: none. What is dropped depends on seed, call and place alone.
 struct DropoutOptions {
   double rate = 0;
   std::uint64_t seed = 0;
+  const std::uint64_t* seed_of_step = nullptr;  // on the device; instead of `seed`
+  std::uint32_t call = 0;                       // of those that share it
 };
 
 /// B utterances of T frames, H heads of width d. Contiguous tensors of one type.

@@ -154,16 +154,23 @@ __device__ inline void store8(float* to, const Eight& lane) {
   store(to + 4, Lane<float>{{lane.value[4], lane.value[5], lane.value[6], lane.value[7]}});
 }
 
-/// Dropout's factor for four neighbours, 0 or 1 / (1 - rate): a function of seed and place alone.
+/// Dropout's factor for four neighbours, 0 or 1 / (1 - rate): a function of seed, call and place
+/// alone.
 struct Dropout {
   unsigned threshold = 0;  // rate * 2^32
   float factor = 1;        // 1 / (1 - rate)
-  unsigned long long seed = 0;
+  std::uint64_t seed = 0;
+  const std::uint64_t* seed_of_step = nullptr;  // read instead of `seed`
+  unsigned call = 0;
 
   [[nodiscard]] __device__ bool active() const { return threshold > 0; }
   __device__ float4 factors(std::uint64_t place) const {
-    const uint4 counter = {static_cast<unsigned>(place), static_cast<unsigned>(place >> 32), 0, 0};
-    const uint2 key = {static_cast<unsigned>(seed), static_cast<unsigned>(seed >> 32)};
+    const uint4 counter = {static_cast<unsigned>(place), static_cast<unsigned>(place >> 32), call,
+                           0};
+    const std::uint64_t whole =
+        seed_of_step == nullptr ? seed
+                                : __ldg(reinterpret_cast<const unsigned long long*>(seed_of_step));
+    const uint2 key = {static_cast<unsigned>(whole), static_cast<unsigned>(whole >> 32)};
     const uint4 bits = curand_Philox4x32_10(counter, key);
     return {bits.x >= threshold ? factor : 0.0F, bits.y >= threshold ? factor : 0.0F,
             bits.z >= threshold ? factor : 0.0F, bits.w >= threshold ? factor : 0.0F};
@@ -172,7 +179,8 @@ struct Dropout {
 
 inline Dropout dropout_of(const DropoutOptions& options) {
   const double bits = std::min(options.rate * 4294967296.0, 4294967295.0);
-  return {static_cast<unsigned>(bits), static_cast<float>(1 / (1 - options.rate)), options.seed};
+  return {static_cast<unsigned>(bits), static_cast<float>(1 / (1 - options.rate)), options.seed,
+          options.seed_of_step, options.call};
 }
 
 /// Of Rows or Heads.

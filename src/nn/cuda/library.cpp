@@ -1,6 +1,5 @@
 #include "nn/cuda/library.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
@@ -50,13 +49,6 @@ void* stream_of(const torch::Tensor& x) {
 void* data_of(const torch::Tensor& x) { return x.defined() ? x.data_ptr() : nullptr; }
 
 float* floats_of(const torch::Tensor& x) { return x.defined() ? x.data_ptr<float>() : nullptr; }
-
-DropoutOptions draw_dropout(double rate) {
-  if (rate <= 0) return {};
-  auto generator = at::detail::getDefaultCPUGenerator();
-  const std::lock_guard<std::mutex> lock(generator.mutex());
-  return {.rate = rate, .seed = at::check_generator<at::CPUGeneratorImpl>(generator)->random64()};
-}
 
 Rows rows_of(const torch::Tensor& rows) {
   return {.rows = rows.size(0),

@@ -19,9 +19,6 @@ void* stream_of(const torch::Tensor& x);
 void* data_of(const torch::Tensor& x);
 float* floats_of(const torch::Tensor& x);
 
-/// With a seed from LibTorch's CPU generator, where anything is dropped at all.
-DropoutOptions draw_dropout(double rate);
-
 /// Rows (R, C) of a contiguous CUDA tensor, on the current stream.
 Rows rows_of(const torch::Tensor& rows);
 

@@ -1,0 +1,76 @@
+#include "raven/train/step_inputs.h"
+
+#include <algorithm>
+
+#include "raven/core/error.h"
+
+namespace raven::train {
+namespace {
+
+/// In the order in which name() gives out places.
+std::vector<double> in_order(const StepNumbers& numbers) {
+  std::vector<double> values;
+  for (const auto& rates : numbers.rates) values.insert(values.end(), rates.begin(), rates.end());
+  for (const auto& [loss, count] : numbers.counts) values.push_back(std::max(count, 1.0));
+  for (const auto& [name, setting] : numbers.settings) values.push_back(setting);
+  return values;
+}
+
+const torch::Tensor& of(const std::map<std::string, torch::Tensor>& tensors,
+                        const std::string& name) {
+  const auto found = tensors.find(name);
+  RAVEN_CHECK(found != tensors.end(), "a step was not told {}", name);
+  return found->second;
+}
+
+}  // namespace
+
+StepInputs::StepInputs(const torch::Device& device, const StepNumbers& numbers) : device_(device) {
+  set(numbers);
+}
+
+void StepInputs::set(const StepNumbers& numbers) {
+  auto values = in_order(numbers);
+  std::vector<std::int64_t> seeds;
+  for (const auto seed : numbers.seeds) seeds.push_back(static_cast<std::int64_t>(seed));
+  const auto exact = torch::tensor(values, torch::kFloat64);
+  const auto seed_bits = torch::tensor(seeds, torch::kInt64);
+  if (rates_.empty() && counts_.empty() && settings_.empty()) {
+    exact_ = exact.to(device_);
+    rough_ = exact_.to(torch::kFloat32);
+    name(numbers);
+  } else {
+    RAVEN_CHECK(exact.numel() == exact_.numel(), "a step was told {} numbers, the first one {}",
+                exact.numel(), exact_.numel());
+    exact_.copy_(exact, /*non_blocking=*/true);
+    rough_.copy_(exact_);
+  }
+  if (seeds_.defined() && seeds_.sizes() == seed_bits.sizes())
+    seeds_.copy_(seed_bits, /*non_blocking=*/true);
+  else
+    seeds_ = seed_bits.to(device_);
+}
+
+void StepInputs::name(const StepNumbers& numbers) {
+  std::int64_t next = 0;
+  for (const auto& groups : numbers.rates) {
+    auto& rates = rates_.emplace_back();
+    for (std::size_t i = 0; i < groups.size(); ++i)
+      rates.push_back((device_.is_cpu() ? exact_ : rough_)[next++]);
+  }
+  for (const auto& [loss, count] : numbers.counts) counts_[loss] = rough_[next++];
+  for (const auto& [name, setting] : numbers.settings) settings_[name] = exact_[next++];
+}
+
+const std::vector<torch::Tensor>& StepInputs::rates(std::size_t parameter_set) const {
+  RAVEN_CHECK(parameter_set < rates_.size(), "no rates for parameter set {}", parameter_set);
+  return rates_[parameter_set];
+}
+
+const torch::Tensor& StepInputs::count(const std::string& loss) const { return of(counts_, loss); }
+
+const torch::Tensor& StepInputs::setting(const std::string& name) const {
+  return of(settings_, name);
+}
+
+}  // namespace raven::train
