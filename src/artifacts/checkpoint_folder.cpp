@@ -104,7 +104,9 @@ CheckpointFolder::CheckpointFolder(fs::path folder, std::int64_t keep, std::int6
   recover_checkpoints(folder_);
 }
 
-fs::path CheckpointFolder::path_of(std::int64_t step) const { return folder_ / name_of(step); }
+fs::path path_of_step(const fs::path& folder, std::int64_t step) { return folder / name_of(step); }
+
+fs::path CheckpointFolder::path_of(std::int64_t step) const { return path_of_step(folder_, step); }
 
 std::vector<std::int64_t> CheckpointFolder::steps() const { return steps_in(folder_); }
 

@@ -52,11 +52,6 @@ bool is_free(const std::string& key) {
 
 std::string dump(const Json& json) { return json.dump(2) + "\n"; }
 
-FolderLock lock_new(const fs::path& path) {
-  make_folders(path);
-  return FolderLock(path);
-}
-
 }  // namespace
 
 std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& here) {
@@ -77,7 +72,10 @@ std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& 
   return lines;
 }
 
-RunFolder::RunFolder(fs::path dir) : path_(std::move(dir)), lock_(lock_new(path_)) {
+RunFolder::RunFolder(fs::path dir, Access access) : path_(std::move(dir)) {
+  if (access == Access::kReader) return;
+  make_folders(path_);
+  lock_.emplace(path_);
   recover_checkpoints(checkpoints());
   const auto file = path_ / kSkipped;
   if (!fs::exists(file)) return;
@@ -131,6 +129,7 @@ void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
 }
 
 void RunFolder::record(const std::string& name, std::string text) {
+  RAVEN_CHECK(lock_, "{} belongs to another process", path_.string());
   records_[name] = std::move(text);
   if (!has_checkpoints()) write_records();
 }
@@ -153,6 +152,7 @@ void RunFolder::write_environment(const std::map<std::string, std::string>& fact
 }
 
 void RunFolder::add_skipped(const std::vector<std::string>& lines) {
+  RAVEN_CHECK(lock_, "{} belongs to another process", path_.string());
   std::string text;
   for (const auto& line : lines) {
     if (count_skipped(line)) text += line + "\n";

@@ -54,8 +54,7 @@ void forget_gradients(Task& task) {
 }  // namespace
 
 std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::Device& device,
-                       const std::filesystem::path& run, const SeedOfBatch& seed) {
-  const auto folder = run / "nan" / fmt::format("step_{:08}", step.number);
+                       const std::filesystem::path& folder, const SeedOfBatch& seed) {
   make_folders(folder);
   std::vector<std::string> lines, ids;
   for (std::size_t i = 0; i < step.batches.size(); ++i) {

@@ -24,17 +24,22 @@ double seconds(std::chrono::steady_clock::duration duration) {
 }  // namespace
 
 Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
-                 const TrainerSettings& settings)
+                 const TrainerSettings& settings, distributed::Communicator& ranks)
     : task_(task),
       source_(source),
       folder_(folder),
       settings_(settings),
-      checkpoints_(folder.checkpoints(), settings.checkpoint.keep, settings.checkpoint.keep_every),
-      updater_(task, settings.optimizer, settings.length, settings.device) {}
+      ranks_(ranks),
+      updater_(task, settings.optimizer, settings.length, settings.device, ranks) {
+  if (writes()) {
+    checkpoints_.emplace(folder.checkpoints(), settings.checkpoint.keep,
+                         settings.checkpoint.keep_every);
+  }
+}
 
 bool Trainer::run(const std::stop_token& stop) {
   start(stop);
-  while (step_ < settings_.length.steps && !stop.stop_requested()) {
+  while (step_ < settings_.length.steps && !ranks_.any(stop.stop_requested())) {
     const std::int64_t next = step_ + 1;
     const bool last = next == settings_.length.steps;
     const bool reports = next == 1 || last || next % settings_.log.every == 0;
@@ -44,7 +49,8 @@ bool Trainer::run(const std::stop_token& stop) {
     if (checkpoint_due()) save(source_.position());
   }
   if (saved_step_ != step_) save(source_.position());
-  checkpoints_.settle();
+  if (checkpoints_) checkpoints_->settle();
+  ranks_.barrier();  // what rank 0 wrote is there for all
   log::repeated();
   return step_ >= settings_.length.steps && !look_due_;
 }
@@ -52,13 +58,15 @@ bool Trainer::run(const std::stop_token& stop) {
 // A run that has a whole checkpoint goes on from it; any other run starts from the seed's weights,
 // and what an earlier attempt without a checkpoint reported is dropped.
 void Trainer::start(const std::stop_token& stop) {
-  if (const auto checkpoint = checkpoints_.newest_whole()) {
+  if (const auto checkpoint = newest_checkpoint()) {
     go_on_from(*checkpoint);
-    checkpoints_.go_on_from(checkpoint->state.step);
+    if (checkpoints_) checkpoints_->go_on_from(checkpoint->state.step);
   }
-  folder_.write_records();
-  metrics_.emplace(folder_.path(), step_, look_due_);
-  if (step_ > 0) write_curves();  // a kill may have come between a checkpoint and them
+  if (writes()) {
+    folder_.write_records();
+    metrics_.emplace(folder_.path(), step_, look_due_);
+    if (step_ > 0) write_curves();  // a kill may have come between a checkpoint and them
+  }
   if (settings_.evaluate_every > 0 && (step_ == 0 || look_due_)) {
     const bool was_due = look_due_;
     evaluate(stop);
@@ -66,6 +74,18 @@ void Trainer::start(const std::stop_token& stop) {
   }
   reported_step_ = step_;
   reported_at_ = Clock::now();
+}
+
+/// Rank 0 finds it, since a damaged one is set aside on the way; the others read the same.
+std::optional<artifacts::Checkpoint> Trainer::newest_checkpoint() {
+  auto checkpoint = checkpoints_ ? checkpoints_->newest_whole() : std::nullopt;
+  const auto found = torch::tensor(checkpoint ? checkpoint->state.step : -1, torch::kInt64);
+  ranks_.broadcast({found}, /*root=*/0);
+  const auto step = found.item<std::int64_t>();
+  if (!writes() && step >= 0) {
+    checkpoint = artifacts::read_checkpoint(artifacts::path_of_step(folder_.checkpoints(), step));
+  }
+  return checkpoint;
 }
 
 void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
@@ -97,7 +117,7 @@ void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
   for (const auto& [name, value] : state.numbers) {
     if (name.rfind(kFirst, 0) == 0) first_measures_[name.substr(kFirst.size())] = value;
   }
-  log::info("goes on after step {} ({})", step_, where);
+  if (writes()) log::info("goes on after step {} ({})", step_, where);
 }
 
 void Trainer::compare_data(const artifacts::TrainState& saved, const std::string& where) const {
@@ -118,7 +138,8 @@ void Trainer::compare_data(const artifacts::TrainState& saved, const std::string
 
 void Trainer::compare_seeding(const artifacts::TrainState& saved, const std::string& where) const {
   const bool draws = saved.step < settings_.length.steps;
-  const bool alike = saved.seeding <= artifacts::kSeeding && settings_.train.accumulate == 1;
+  const bool one_batch = settings_.train.accumulate * ranks_.size() == 1;
+  const bool alike = saved.seeding <= artifacts::kSeeding && one_batch;
   if (!draws || alike || saved.seeding == artifacts::kSeeding) return;
   throw ConfigError(fmt::format(
       "{}: was made by {} raven, which drew the random numbers of the second and later batches of "
@@ -155,7 +176,7 @@ auto Trainer::save_when_failing(const Action& action) {
     return action();
   } catch (...) {
     try {
-      folder_.add_skipped(source_.skipped_lines());
+      if (writes()) folder_.add_skipped(source_.skipped_lines());
       if (step_ > 0 && saved_step_ != step_) save(position);
     } catch (const std::exception& error) {
       log::warn("the steps since the last checkpoint could not be saved: {}", error.what());
@@ -191,27 +212,39 @@ void Trainer::train_step(bool measure) {
 void Trainer::stop_if_bad() {
   const auto bad = watch_.check();
   if (!bad) return;
-  throw Error(report_nan(task_, *bad, settings_.device, folder_.path(), seeds_of(bad->number - 1)));
+  auto report = folder_.path() / "nan" / fmt::format("step_{:08}", bad->number);
+  if (!writes()) report /= fmt::format("rank_{}", ranks_.rank());
+  const auto seed = seeds_of(bad->number - 1);
+  throw Error(report_nan(task_, *bad, settings_.device, report, [&](std::int64_t batch) {
+    return seed(batch * ranks_.size() + ranks_.rank());
+  }));
 }
 
 void Trainer::report() {
   stop_if_bad();
-  auto numbers = means_.take();
-  for (const auto& [name, value] : measures_) numbers[name] = value;
-  for (const auto& [name, value] : task_.settings_at(step_ - 1)) numbers[name] = value;
-  for (const auto& [name, value] : updater_.rates_at(step_ - 1)) numbers[name] = value;
-  numbers[report::metric("epoch")] = static_cast<double>(step_ * settings_.train.accumulate) /
-                                     static_cast<double>(source_.batches_per_epoch());
-  for (const auto& [name, value] : speed_since_last_report()) numbers[name] = value;
+  auto numbers = numbers_of_report();
+  if (first_measures_.empty()) first_measures_ = measures_;
+  if (!writes()) return;
   folder_.add_skipped(source_.skipped_lines());
   count_skipped(folder_.skipped(), "", numbers);
   metrics_->write(step_, "train", numbers);
   log::info("{}{}", report_line(step_, settings_.length.steps, numbers), other_work());
-  if (first_measures_.empty()) first_measures_ = measures_;
   const bool warmed_up = step_ > settings_.length.warmup_steps;
   for (const auto& [kind, message] : collapse_warnings(first_measures_, numbers, warmed_up)) {
     log::warn_once(kind, message);
   }
+}
+
+Numbers Trainer::numbers_of_report() {
+  auto numbers = means_.take();
+  for (const auto& [name, value] : measures_) numbers[name] = value;
+  for (const auto& [name, value] : task_.settings_at(step_ - 1)) numbers[name] = value;
+  for (const auto& [name, value] : updater_.rates_at(step_ - 1)) numbers[name] = value;
+  const auto batches = step_ * settings_.train.accumulate * ranks_.size();
+  numbers[report::metric("epoch")] =
+      static_cast<double>(batches) / static_cast<double>(source_.batches_per_epoch());
+  for (const auto& [name, value] : speed_since_last_report()) numbers[name] = value;
+  return numbers;
 }
 
 /// What the first line of a run on the CPU says of a machine that is busy with other work.
@@ -230,10 +263,12 @@ Numbers Trainer::speed_since_last_report() {
   const auto now = Clock::now();
   const double elapsed = std::max(seconds(now - reported_at_), 1e-9);
   const double waited = source_.waited_s();
+  const auto frames = torch::tensor(frames_, torch::kInt64);
+  ranks_.sum({frames});
   const double steps = static_cast<double>(step_ - reported_step_);
   const auto memory = nn::memory_use(settings_.device);
   using report::metric;
-  Numbers numbers{{metric("frames_per_s"), static_cast<double>(frames_) / elapsed},
+  Numbers numbers{{metric("frames_per_s"), frames.item<double>() / elapsed},
                   {metric("wait_share"), std::min((waited - waited_before_s_) / elapsed, 1.0)},
                   {metric("step_s"), elapsed / std::max(steps, 1.0)},
                   {metric("rss_bytes"), static_cast<double>(memory.resident)}};
@@ -251,8 +286,9 @@ void Trainer::evaluate(const std::stop_token& stop) {
   stop_if_bad();
   const auto begin = Clock::now();
   look_due_ = true;  // until it is made
-  const auto numbers = save_when_failing([&] { return task_.evaluate(stop); });
-  look_due_ = numbers.empty() && stop.stop_requested();
+  Numbers numbers;
+  if (writes()) numbers = save_when_failing([&] { return task_.evaluate(stop); });
+  look_due_ = ranks_.any(writes() && numbers.empty() && stop.stop_requested());
   if (!numbers.empty()) {
     metrics_->write(step_, "held_out", numbers);
     log::info("{}", held_out_line(step_, numbers));
@@ -262,6 +298,10 @@ void Trainer::evaluate(const std::stop_token& stop) {
 
 void Trainer::save(const data::LoaderPosition& position) {
   stop_if_bad();
+  if (!writes()) {
+    saved_step_ = step_;
+    return;
+  }
   const auto begin = Clock::now();
   artifacts::TrainState state{.step = step_,
                               .position = position,
@@ -277,10 +317,10 @@ void Trainer::save(const data::LoaderPosition& position) {
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
   metrics_->flush();  // what a checkpoint goes on from is on disk with it
-  checkpoints_.save(state, nn::state_dict(task_.module()), updater_.state());
+  checkpoints_->save(state, nn::state_dict(task_.module()), updater_.state());
   saved_step_ = step_;
   write_curves();
-  log::info("saved {}", checkpoints_.path_of(step_).string());
+  log::info("saved {}", checkpoints_->path_of(step_).string());
   reported_at_ += Clock::now() - begin;
 }
 

@@ -1,8 +1,14 @@
 // Several ranks that train one model, as threads.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "raven/artifacts/checkpoint.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/nn/state_dict.h"
 #include "raven/train/pretrain_task.h"
+#include "raven/train/trainer.h"
 #include "raven/train/updater.h"
 #include "support/ranks_in_threads.h"
 #include "support/temporary_folder.h"
@@ -115,6 +121,115 @@ TEST_F(Ranks, OfTwoBatchesEachHaveTheGradientsOfOneOfFour) {
     }
     EXPECT_GE(compared, 7) << "three losses, their sum and norms";
   });
+}
+
+/// Runs of the trainer: one process, or two that share a folder.
+class TrainerOfRanks : public Ranks {
+ protected:
+  struct Trained {
+    bool done = false;
+    std::int64_t step = 0;
+    nn::StateDict state;
+  };
+
+  [[nodiscard]] TrainerSettings settings(std::int64_t accumulate) const {
+    TrainerSettings settings;
+    settings.optimizer = config_.optimizer;
+    settings.train.accumulate = accumulate;
+    settings.checkpoint = {.every = 2, .keep = 2, .keep_every = 0};
+    settings.log.every = 1;
+    settings.length = {.steps = 4, .warmup_steps = 0};
+    return settings;
+  }
+
+  /// Rank `stopping` asks for a stop while it makes step `stop_at`.
+  Trained train_in(const std::filesystem::path& dir, distributed::Communicator& ranks,
+                   std::int64_t accumulate, std::int64_t stopping = -1, std::int64_t stop_at = 0) {
+    auto options = loading();
+    options.rank = ranks.rank();
+    options.ranks = ranks.size();
+    ClipSource source(manifest(), options);
+    class Stopped : public PretrainTask {
+     public:
+      using PretrainTask::PretrainTask;
+      void after_update(const StepInputs& inputs, const torch::Tensor& bad) override {
+        PretrainTask::after_update(inputs, bad);
+        if (--steps_left == 0) stop.request_stop();
+      }
+      std::int64_t steps_left = 0;
+      std::stop_source stop;
+    } task(config_, torch::kCPU, kLength, data::Manifest{});
+    if (ranks.rank() == stopping) task.steps_left = stop_at;
+    fix_statistics(task.module());
+    using artifacts::RunFolder;
+    RunFolder folder(dir,
+                     ranks.rank() == 0 ? RunFolder::Access::kOwner : RunFolder::Access::kReader);
+    Trainer trainer(task, source, folder, settings(accumulate), ranks);
+    Trained result;
+    result.done = trainer.run(task.stop.get_token());
+    result.step = trainer.step();
+    for (const auto& [name, tensor] : nn::state_dict(task.module()))
+      result.state.emplace_back(name, tensor.detach().clone());
+    return result;
+  }
+
+  std::vector<Trained> train_two(const std::filesystem::path& dir, std::int64_t stopping = -1,
+                                 std::int64_t stop_at = 0) {
+    std::vector<Trained> both(2);
+    RanksInThreads(2).run([&](distributed::Communicator& ranks) {
+      both[static_cast<std::size_t>(ranks.rank())] =
+          train_in(dir, ranks, /*accumulate=*/1, stopping, stop_at);
+    });
+    return both;
+  }
+
+  static void expect_same_weights(const nn::StateDict& a, const nn::StateDict& b) {
+    ASSERT_EQ(a.size(), b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const auto &x = a[i].second, &y = b[i].second;
+      EXPECT_TRUE(torch::allclose(x.to(torch::kFloat64), y.to(torch::kFloat64), 1e-6, 1e-6))
+          << a[i].first;
+    }
+  }
+
+  static std::int64_t lines_of(const std::filesystem::path& file) {
+    const auto text = read_file(file);
+    return std::count(text.begin(), text.end(), '\n');
+  }
+
+  std::filesystem::path run_ = folder_.path() / "run", alone_ = folder_.path() / "alone";
+};
+
+TEST_F(TrainerOfRanks, EndsWithTheWeightsOfOneThatAccumulates) {
+  const auto alone = train_in(alone_, distributed::one_rank(), /*accumulate=*/2);
+  for (const auto& rank : train_two(run_)) {
+    EXPECT_TRUE(rank.done);
+    expect_same_weights(alone.state, rank.state);
+  }
+  EXPECT_EQ(lines_of(run_ / "metrics.jsonl"), 4) << "one rank alone writes";
+  EXPECT_EQ(artifacts::last_step(run_), 4);
+}
+
+TEST_F(TrainerOfRanks, StopsWhereOneIsAskedToAndGoesOnFromThere) {
+  const auto whole = train_two(alone_);
+  for (const auto& rank : train_two(run_, /*stopping=*/1, /*stop_at=*/3)) {
+    EXPECT_FALSE(rank.done);
+    EXPECT_EQ(rank.step, 3);
+  }
+  for (const auto& rank : train_two(run_)) {
+    EXPECT_TRUE(rank.done);
+    EXPECT_EQ(rank.step, 4);
+    expect_same_weights(whole[0].state, rank.state);
+  }
+  EXPECT_EQ(lines_of(run_ / "metrics.jsonl"), 4);
+}
+
+TEST_F(TrainerOfRanks, ReadersOfARunsFolderWriteNothing) {
+  artifacts::RunFolder owner(run_);
+  artifacts::RunFolder reader(run_, artifacts::RunFolder::Access::kReader);
+  EXPECT_THROW(reader.write_environment({}), InternalError);
+  EXPECT_THROW(reader.add_skipped({"a\tdamaged\t"}), InternalError);
+  EXPECT_FALSE(std::filesystem::exists(run_ / "skipped.tsv"));
 }
 
 TEST_F(Ranks, ShareTheBatchesOfALoader) {

@@ -15,6 +15,9 @@ namespace raven::artifacts {
 /// and removes what it left in parts. Only for the run's owner. Throws SystemError.
 void recover_checkpoints(const std::filesystem::path& folder);
 
+/// Where the checkpoint of a step is in `<run>/checkpoints`.
+std::filesystem::path path_of_step(const std::filesystem::path& folder, std::int64_t step);
+
 /// The checkpoints of one run, in `<run>/checkpoints`.
 class CheckpointFolder {
  public:

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,10 +25,14 @@ std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& 
 
 class RunFolder {
  public:
+  /// kReader: another process of the same run owns the folder; here nothing is created, locked or
+  /// recovered, and nothing may be written.
+  enum class Access { kOwner, kReader };
+
   /// Creates and locks `dir`, and recovers its checkpoints (recover_checkpoints): whoever asks for
   /// them sees what the run goes on from. Throws ConfigError naming the owner when another process
   /// has it.
-  explicit RunFolder(std::filesystem::path dir);
+  explicit RunFolder(std::filesystem::path dir, Access access = Access::kOwner);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / kCheckpoints; }
@@ -62,7 +67,7 @@ class RunFolder {
   bool count_skipped(const std::string& line);
 
   std::filesystem::path path_;
-  FolderLock lock_;
+  std::optional<FolderLock> lock_;              // the owner's
   std::map<std::string, std::string> records_;  // file -> text, not yet written
   std::set<std::string> skipped_;               // ids written so far
   std::map<std::string, std::int64_t> skipped_by_reason_;

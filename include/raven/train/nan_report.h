@@ -12,10 +12,9 @@
 namespace raven::train {
 
 /// Runs the step again and looks, in this order, at inputs, weights, losses and gradients. Writes
-/// `<run>/nan/step_00000012/batch_0.safetensors` (one file per batch) and `report.txt`. `seed` is
-/// that of the step's batches. Returns the sentence for the
-/// user, which names the first bad tensor.
+/// `batch_0.safetensors` (one file per batch) and `report.txt` into `folder`. `seed` is that of the
+/// step's batches. Returns the sentence for the user, which names the first bad tensor.
 std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::Device& device,
-                       const std::filesystem::path& run, const SeedOfBatch& seed);
+                       const std::filesystem::path& folder, const SeedOfBatch& seed);
 
 }  // namespace raven::train

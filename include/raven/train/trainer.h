@@ -14,6 +14,7 @@
 #include "raven/artifacts/checkpoint_folder.h"
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/run_config.h"
+#include "raven/distributed/communicator.h"
 #include "raven/doctor/other_work.h"
 #include "raven/train/finite_watch.h"
 #include "raven/train/metrics.h"
@@ -44,11 +45,16 @@ struct TrainerSettings {
 /// epoch, item). So a checkpoint holds tensors, step and loader position, and a run killed at any
 /// moment ends with the same bytes, given the same data and number of CPU threads: both are
 /// recorded, other data are refused, other threads warned of.
+///
+/// Of several ranks each has a trainer, with a source that gives its share of the batches. Rank 0
+/// alone owns the folder, looks at held-out data and writes; all go on from what it goes on from,
+/// and stop after the same step.
 class Trainer {
  public:
-  /// Task, source and folder must outlive the trainer; the task's module must be on the device.
+  /// All that is given must outlive the trainer; the task's module must be on the device.
   Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
-          const TrainerSettings& settings);
+          const TrainerSettings& settings,
+          distributed::Communicator& ranks = distributed::one_rank());
 
   /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
   /// end of the step in which `stop` was asked for, and saves; a held-out look is then cut short
@@ -61,6 +67,7 @@ class Trainer {
 
  private:
   void start(const std::stop_token& stop);
+  std::optional<artifacts::Checkpoint> newest_checkpoint();
   void go_on_from(const artifacts::Checkpoint& checkpoint);
   void compare_length(const artifacts::TrainState& saved, const std::string& where) const;
   void compare_seeding(const artifacts::TrainState& saved, const std::string& where) const;
@@ -75,7 +82,9 @@ class Trainer {
   void write_curves() const;
   template <class Action>
   auto save_when_failing(const Action& action);
+  [[nodiscard]] Numbers numbers_of_report();
   [[nodiscard]] Numbers speed_since_last_report();
+  [[nodiscard]] bool writes() const { return ranks_.rank() == 0; }
   [[nodiscard]] bool every(std::int64_t steps) const;
   [[nodiscard]] bool checkpoint_due() const;
   [[nodiscard]] SeedOfBatch seeds_of(std::int64_t step) const;
@@ -84,9 +93,10 @@ class Trainer {
   BatchSource& source_;
   artifacts::RunFolder& folder_;
   TrainerSettings settings_;
-  artifacts::CheckpointFolder checkpoints_;
+  distributed::Communicator& ranks_;
+  std::optional<artifacts::CheckpointFolder> checkpoints_;  // rank 0's
   Updater updater_;
-  std::optional<Metrics> metrics_;
+  std::optional<Metrics> metrics_;  // rank 0's
   FiniteWatch watch_;
   RunningMeans means_;
   Numbers measures_;        // of the last measured step
