@@ -108,6 +108,8 @@ class RanksInThreads {
     if (failed_) throw std::runtime_error("another rank failed");
     if (std::ranges::any_of(rounds_, [&](auto other) { return other < rounds; }))
       throw std::runtime_error("another rank has ended and says nothing");
+    if (std::ranges::any_of(said_, [&](const auto& other) { return other.size() != mine.size(); }))
+      throw std::runtime_error("another rank is somewhere else");
     if (rank == 0) heard_ = said_;
     return heard_;
   }
