@@ -71,7 +71,7 @@ Json described(const StateFile& file) {
                   {"batches_per_epoch", state.batches_per_epoch},
                   {"threads", state.threads},
                   {"seeding", state.seeding},
-                  {"look_due", state.look_due},
+                  {"look_due", state.evaluation_due},
                   {"interim", state.interim},
                   {"files", file.checksums}};
   if (!state.run_files.empty()) content["run_files"] = state.run_files;
@@ -103,7 +103,7 @@ StateFile parse_state(std::string_view text, const std::string& name) {
     state.batches_per_epoch = count_or_0(content, "batches_per_epoch");
     state.threads = count_or_0(content, "threads");
     state.seeding = content.contains("seeding") ? count(content, "seeding") : 1;
-    state.look_due = content.value("look_due", false);
+    state.evaluation_due = content.value("look_due", false);
     state.interim = content.value("interim", false);
     state.run_files = content.value("run_files", std::map<std::string, std::string>());
     return result;

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/print.h"
+#include "raven/config/pretrain_config.h"
 #include "raven/config/reference.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"
@@ -40,7 +41,7 @@ const config::Stage& stage_that_knows(const std::vector<std::string>& keys) {
     if (std::ranges::all_of(keys, [&](const auto& key) { return knows(defaults.schema, key); }))
       return stage;
   }
-  return config::stage_named("pretrain");
+  return config::stage_named(config::PretrainConfig::kStage);
 }
 
 ExitCode describe(const Arguments& arguments) {

@@ -130,7 +130,7 @@ ExitCode evaluate(const Arguments& arguments) {
 
 Command make_evaluate_command() {
   return {
-      .name = "evaluate",
+      .name = config::EvaluateConfig::kStage,
       .summary = "decodes sets with recognizers and scores them",
       .description = kDescription,
       .config_keys = keys_of<EvaluateConfig>(),

@@ -113,7 +113,7 @@ ExitCode features(const Arguments& arguments) {
 
 Command make_features_command() {
   return {
-      .name = "features",
+      .name = config::FeaturesConfig::kStage,
       .summary = "writes an encoder's outputs for each utterance",
       .description = kDescription,
       .positionals = {{.name = "MEDIA",

@@ -18,7 +18,7 @@ constexpr const char* kDescription =
 }  // namespace
 
 Command make_finetune_command() {
-  return {.name = "finetune",
+  return {.name = config::FinetuneConfig::kStage,
           .summary = "fine-tunes a recognizer on labelled clips",
           .description = kDescription,
           .config_keys = keys_of<config::FinetuneConfig>(),
@@ -28,7 +28,9 @@ Command make_finetune_command() {
                        {"finetune --config finetune/asr_low_base_lrs3.yaml model.init= "
                         "data.labelled_hours=1 run.dir=runs/asr1",
                         "speech recognition from random weights and one hour"}},
-          .run = [](const Arguments& arguments) { return train_stage("finetune", arguments); }};
+          .run = [](const Arguments& arguments) {
+            return train_stage(config::FinetuneConfig::kStage, arguments);
+          }};
 }
 
 }  // namespace raven::cli

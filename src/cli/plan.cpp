@@ -284,8 +284,8 @@ ExitCode plan_command(const Arguments& arguments) {
   auto stage = arguments.text("--stage");
   if (stage == "auto")
     stage = config::stage_of(arguments.config_file(), arguments.overrides()).name;
-  if (stage == "finetune") return run<FinetuneConfig>(arguments, stage);
-  return run<PretrainConfig>(arguments, "pretrain");
+  if (stage == FinetuneConfig::kStage) return run<FinetuneConfig>(arguments, stage);
+  return run<PretrainConfig>(arguments, PretrainConfig::kStage);
 }
 
 Option number_option(const std::string& name, const std::string& value, const std::string& meaning,
@@ -328,7 +328,7 @@ Command make_plan_command() {
                    .value = "STAGE",
                    .meaning = "the command that the configuration is for; auto: told by its keys",
                    .default_value = "auto",
-                   .choices = {"auto", "pretrain", "finetune"}},
+                   .choices = {"auto", PretrainConfig::kStage, FinetuneConfig::kStage}},
                   {.name = "--device",
                    .value = "NAME",
                    .meaning = "as device=NAME",

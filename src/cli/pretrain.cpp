@@ -20,7 +20,7 @@ constexpr const char* kDescription =
 
 Command make_pretrain_command() {
   return {
-      .name = "pretrain",
+      .name = config::PretrainConfig::kStage,
       .summary = "pre-trains RAVEn or BRAVEn on unlabelled clips",
       .description = kDescription,
       .config_keys = keys_of<config::PretrainConfig>(),
@@ -29,7 +29,9 @@ Command make_pretrain_command() {
                     "after a stop"},
                    {"pretrain --config lrs3.yaml run.dir=runs/p04 mask.prob=0.4 train.steps=20000",
                     "the same with stronger masking and a fixed length"}},
-      .run = [](const Arguments& arguments) { return train_stage("pretrain", arguments); }};
+      .run = [](const Arguments& arguments) {
+        return train_stage(config::PretrainConfig::kStage, arguments);
+      }};
 }
 
 }  // namespace raven::cli

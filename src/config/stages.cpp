@@ -14,8 +14,8 @@ namespace raven::config {
 namespace {
 
 template <class Config>
-Stage stage(const std::string& name, const std::string& meaning) {
-  return {.name = name,
+Stage stage(const std::string& meaning) {
+  return {.name = Config::kStage,
           .meaning = meaning,
           .load = [](const std::filesystem::path& file, const std::vector<std::string>& overrides,
                      const LoadOptions& options) {
@@ -30,10 +30,10 @@ Stage stage(const std::string& name, const std::string& meaning) {
 
 const std::vector<Stage>& stages() {
   static const std::vector<Stage> all = {
-      stage<PretrainConfig>("pretrain", "pre-training on unlabelled clips"),
-      stage<FinetuneConfig>("finetune", "fine-tuning for recognition"),
-      stage<EvaluateConfig>("evaluate", "decoding and scoring"),
-      stage<FeaturesConfig>("features", "encoder features"),
+      stage<PretrainConfig>("pre-training on unlabelled clips"),
+      stage<FinetuneConfig>("fine-tuning for recognition"),
+      stage<EvaluateConfig>("decoding and scoring"),
+      stage<FeaturesConfig>("encoder features"),
   };
   return all;
 }

@@ -66,7 +66,7 @@ models::Recognizer start_recognizer(const FinetuneConfig& config, std::int64_t n
   return recognizer;
 }
 
-/// Losses and errors over the batches of a look.
+/// Losses and errors over held-out batches.
 class HeldOutSums {
  public:
   HeldOutSums(const text::Units& units, double ctc_weight)

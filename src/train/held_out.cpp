@@ -152,8 +152,8 @@ std::map<std::string, bool> split_by_speaker(const data::Manifest& manifest) {
   return fits;
 }
 
-Numbers HeldOut::look(models::Raven& model, const torch::Device& device,
-                      const std::stop_token& stop) const {
+Numbers HeldOut::evaluate(models::Raven& model, const torch::Device& device,
+                          const std::stop_token& stop) const {
   if (empty()) return {};
   torch::NoGradGuard no_grad;
   const EvaluationMode mode(*model);

@@ -70,9 +70,9 @@ void drop_lines(const fs::path& file, const std::function<bool(const Line&)>& ke
 }
 
 /// The step from which on event files are to be forgotten.
-std::int64_t forgotten_from(std::int64_t step, bool look_due) {
-  if (step == 0) return 0;  // a run that starts again makes its look at step 0 anew
-  return look_due ? step : step + 1;
+std::int64_t forgotten_from(std::int64_t step, bool evaluation_due) {
+  if (step == 0) return 0;  // a run that starts again evaluates at step 0 anew
+  return evaluation_due ? step : step + 1;
 }
 
 void append(const fs::path& file, const std::string& line) {
@@ -100,13 +100,14 @@ void count_skipped(const std::map<std::string, std::int64_t>& by_reason, const s
   numbers[prefix + "skipped"] = total;
 }
 
-Metrics::Metrics(const fs::path& run, std::int64_t step, bool look_due)
-    : file_(run / "metrics.jsonl"), events_(run / "tensorboard", forgotten_from(step, look_due)) {
+Metrics::Metrics(const fs::path& run, std::int64_t step, bool evaluation_due)
+    : file_(run / "metrics.jsonl"),
+      events_(run / "tensorboard", forgotten_from(step, evaluation_due)) {
   drop_lines(file_, [&](const Line& line) {
     if (step == 0) return false;  // a new run's first lines are those of step 0
-    return line.step < step || (line.step == step && !(look_due && line.group() == kHeldOut));
+    return line.step < step || (line.step == step && !(evaluation_due && line.group() == kHeldOut));
   });
-  if (step > 0 && look_due) repeat_events(step);
+  if (step > 0 && evaluation_due) repeat_events(step);
 }
 
 /// An event file forgets whole steps, but what training reported at this one stands.

@@ -202,7 +202,7 @@ Numbers PretrainTask::settings_at(std::int64_t step) const {
 }
 
 Numbers PretrainTask::evaluate(const std::stop_token& stop) {
-  return held_out_.look(model_, device_, stop);
+  return held_out_.evaluate(model_, device_, stop);
 }
 
 void PretrainTask::export_results(const fs::path& run) {

@@ -27,12 +27,12 @@ std::int64_t num_parameters(const torch::nn::Module& module, bool trained) {
 }
 
 /// What a run is, said once at its start and kept in environment.json.
-std::map<std::string, std::string> facts_of(const Stage& stage, const StageSettings& settings,
-                                            const Training& training, const torch::Device& device) {
+std::map<std::string, std::string> facts_of(const StageSettings& settings, const Training& training,
+                                            const torch::Device& device) {
   const auto& module = training.task->module();
   auto facts = training.facts;
   facts.merge(std::map<std::string, std::string>{
-      {"stage", stage.name()},
+      {"stage", settings.stage},
       {"raven", RAVEN_VERSION},
       {"libtorch", TORCH_VERSION},
       {"device", nn::device_name(device)},
@@ -92,7 +92,7 @@ Outcome run_session(Stage& stage, const SessionOptions& options) {
     log::warn("stopped{} before training; the same command starts again", by_signal());
     return Outcome::kStopped;
   }
-  const auto facts = facts_of(stage, settings, *training, device);
+  const auto facts = facts_of(settings, *training, device);
   for (const auto& [name, value] : facts) log::info("{}: {}", name, value);
   folder.write_environment(facts);
 

@@ -7,8 +7,8 @@ namespace raven::train {
 
 const std::vector<StageKind>& stages() {
   static const std::vector<StageKind> all = {
-      stage_kind<config::PretrainConfig, PretrainStage>("pretrain"),
-      stage_kind<config::FinetuneConfig, FinetuneStage>("finetune"),
+      stage_kind<config::PretrainConfig, PretrainStage>(),
+      stage_kind<config::FinetuneConfig, FinetuneStage>(),
   };
   return all;
 }

@@ -52,7 +52,7 @@ bool Trainer::run(const std::stop_token& stop) {
   if (checkpoints_) checkpoints_->settle();
   ranks_.barrier();  // what rank 0 wrote is there for all
   log::repeated();
-  return step_ >= settings_.length.steps && !look_due_;
+  return step_ >= settings_.length.steps && !evaluation_due_;
 }
 
 // A run that has a whole checkpoint goes on from it; any other run starts from the seed's weights,
@@ -64,13 +64,14 @@ void Trainer::start(const std::stop_token& stop) {
   }
   if (writes()) {
     folder_.write_records();
-    metrics_.emplace(folder_.path(), step_, look_due_);
+    metrics_.emplace(folder_.path(), step_, evaluation_due_);
     if (step_ > 0) write_curves();  // a kill may have come between a checkpoint and them
   }
-  if (settings_.evaluate_every > 0 && (step_ == 0 || look_due_)) {
-    const bool was_due = look_due_;
+  if (settings_.evaluate_every > 0 && (step_ == 0 || evaluation_due_)) {
+    const bool was_due = evaluation_due_;
     evaluate(stop);
-    if (was_due && !look_due_) save(source_.position());  // else the next start would make it again
+    if (was_due && !evaluation_due_)
+      save(source_.position());  // else the next start would make it again
   }
   reported_step_ = step_;
   reported_at_ = Clock::now();
@@ -112,7 +113,7 @@ void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
                            where + "/optimizer.safetensors");
   source_.seek(state.position);
   step_ = saved_step_ = state.step;
-  look_due_ = state.look_due;
+  evaluation_due_ = state.evaluation_due;
   means_.restore(state.numbers, settings_.device);
   for (const auto& [name, value] : state.numbers) {
     if (name.rfind(kFirst, 0) == 0) first_measures_[name.substr(kFirst.size())] = value;
@@ -285,10 +286,10 @@ Numbers Trainer::speed_since_last_report() {
 void Trainer::evaluate(const std::stop_token& stop) {
   stop_if_bad();
   const auto begin = Clock::now();
-  look_due_ = true;  // until it is made
+  evaluation_due_ = true;  // until it is made
   Numbers numbers;
   if (writes()) numbers = save_when_failing([&] { return task_.evaluate(stop); });
-  look_due_ = ranks_.any(writes() && numbers.empty() && stop.stop_requested());
+  evaluation_due_ = ranks_.any(writes() && numbers.empty() && stop.stop_requested());
   if (!numbers.empty()) {
     metrics_->write(step_, "held_out", numbers);
     log::info("{}", held_out_line(step_, numbers));
@@ -312,7 +313,7 @@ void Trainer::save(const data::LoaderPosition& position) {
                               .batches_per_epoch = source_.batches_per_epoch(),
                               .threads = torch::get_num_threads(),
                               .run_files = settings_.run_files,
-                              .look_due = look_due_,
+                              .evaluation_due = evaluation_due_,
                               .interim = !checkpoint_due() && step_ != settings_.length.steps};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;

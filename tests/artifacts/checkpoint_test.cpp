@@ -39,7 +39,7 @@ TrainState state_at(std::int64_t step) {
           .data_hash = "00ff",
           .batches_per_epoch = 31,
           .threads = 3,
-          .look_due = true,
+          .evaluation_due = true,
           .interim = false};
 }
 
@@ -128,7 +128,7 @@ TEST_F(CheckpointFolderTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(checkpoint->state.data_hash, "00ff");
   EXPECT_EQ(checkpoint->state.batches_per_epoch, 31);
   EXPECT_EQ(checkpoint->state.threads, 3);
-  EXPECT_TRUE(checkpoint->state.look_due);
+  EXPECT_TRUE(checkpoint->state.evaluation_due);
   EXPECT_TRUE(
       torch::equal(checkpoint->model.at("student_video.weight"), torch::full({4, 3}, 12.0)));
   EXPECT_EQ(checkpoint->model.at("student_video.norm.num_batches_tracked").item<std::int64_t>(),
@@ -321,10 +321,10 @@ TEST_F(CheckpointFolderTest, SavingTheSameTensorsAgainReplacesTheStateAlone) {
   save(2);
   const auto before = fs::last_write_time(file(2, "model.safetensors"));
   auto state = state_at(2);
-  state.look_due = false;
+  state.evaluation_due = false;
   folder().save(state, model_at(2), optimizer_at(2));
   EXPECT_EQ(fs::last_write_time(file(2, "model.safetensors")), before);
-  EXPECT_FALSE(folder().newest_whole()->state.look_due);
+  EXPECT_FALSE(folder().newest_whole()->state.evaluation_due);
   EXPECT_THAT(names(), ElementsAre("last", "step_00000002"));
 }
 

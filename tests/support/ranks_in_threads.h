@@ -108,9 +108,9 @@ class RanksInThreads {
     if (failed_) throw std::runtime_error("another rank failed");
     if (std::ranges::any_of(rounds_, [&](auto other) { return other < rounds; }))
       throw std::runtime_error("another rank has ended and says nothing");
-    if (std::ranges::any_of(said_, [&](const auto& other) { return other.size() != mine.size(); }))
-      throw std::runtime_error("another rank is somewhere else");
     if (rank == 0) heard_ = said_;
+    if (std::ranges::any_of(heard_, [&](const auto& said) { return said.size() != mine.size(); }))
+      throw std::runtime_error("another rank is somewhere else");
     return heard_;
   }
 

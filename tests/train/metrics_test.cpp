@@ -104,7 +104,7 @@ TEST(EventWriter, ARunThatStartsAgainForgetsTheEarlierOne) {
   { Metrics(run.path(), 0).write(0, "held_out", {{"valid_loss", 1.0}}); }
   { Metrics(run.path(), 0).write(0, "held_out", {{"valid_loss", 2.0}}); }
   const auto records = records_of(run.path() / "tensorboard");
-  ASSERT_EQ(records.size(), 5U);  // version, look; version, restart, look
+  ASSERT_EQ(records.size(), 5U);  // version, evaluation; version, restart, evaluation
   Reader restart(records[3]);
   restart.field();
   EXPECT_EQ(restart.field().varint, 0U);
@@ -120,7 +120,7 @@ TEST(Metrics, ALookThatIsMadeAgainIsThereOnce) {
     metrics.write(20, "held_out", {{"valid_loss", 2.0}});  // killed before the checkpoint tells it
   }
   for (int start = 0; start < 2; ++start) {
-    Metrics metrics(run.path(), 20, /*look_due=*/true);
+    Metrics metrics(run.path(), 20, /*evaluation_due=*/true);
     metrics.write(20, "held_out", {{"valid_loss", 2.5}});
   }
   const auto lines = lines_of(run.path() / "metrics.jsonl");

@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ToyConfig {
+  static constexpr const char* kStage = "toy";
+
   config::RunConfig run;
   config::Device device = config::Device::kCpu;
   std::int64_t threads = 1;
@@ -102,7 +104,6 @@ class ToyStage : public Stage {
  public:
   explicit ToyStage(ToyConfig config) : config_(std::move(config)) {}
 
-  [[nodiscard]] std::string name() const override { return "toy"; }
   [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
   void read_data(const torch::Device& /*device*/) override {}
   std::optional<Training> prepare(artifacts::RunFolder& /*folder*/, const torch::Device& /*device*/,
@@ -128,7 +129,7 @@ class Session : public testing::Test {
   /// Trains as `raven toy OVERRIDES` would.
   Outcome train(std::vector<std::string> overrides, const std::stop_token& stop = {}) {
     overrides.push_back("run.dir=" + run().string());
-    const auto kind = stage_kind<ToyConfig, ToyStage>("toy");  // its row in a list of stages
+    const auto kind = stage_kind<ToyConfig, ToyStage>();  // its row in a list of stages
     auto [stage, yaml] = kind.load({}, overrides);
     return run_session(*stage, {.yaml = yaml, .overrides = overrides, .stop = stop});
   }

@@ -239,7 +239,7 @@ TEST_F(TrainerTest, ALookThatWasMadeAgainAndNotSavedIsThereOnce) {
   ASSERT_TRUE(run("a", undisturbed));
   broken.failing_look = 8;
   EXPECT_THROW(run("b", broken), SystemError);
-  // Killed after the look that was due, before the checkpoint that says so.
+  // Killed after the evaluation that was due, before the checkpoint that says so.
   const auto checkpoints = temporary_.path() / "b" / "checkpoints";
   fs::copy(checkpoints, temporary_.path() / "before",
            fs::copy_options::recursive | fs::copy_options::copy_symlinks);
@@ -415,8 +415,8 @@ TEST_F(TrainerTest, ALookCutShortAtTheEndIsMadeWhenTheRunGoesOn) {
   EXPECT_TRUE(run("b", rest));
   EXPECT_EQ(rest.calls, 0);
   EXPECT_EQ(lines("a"), lines("b"));
-  EXPECT_FALSE(
-      artifacts::read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.look_due);
+  EXPECT_FALSE(artifacts::read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last")
+                   .state.evaluation_due);
 }
 
 TEST_F(TrainerTest, AccumulatedBatchesGiveTheGradientsOfOneLargeBatch) {

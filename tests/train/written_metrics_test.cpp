@@ -30,7 +30,7 @@ using testing::Not;
 
 constexpr std::int64_t kUnits = 7;
 
-/// Real runs of one step, with a look at held-out clips before and after it and a damaged clip in
+/// Real runs of one step, with held-out clips evaluated before and after it and a damaged clip in
 /// each list.
 class WrittenMetrics : public testing::Test {
  protected:

@@ -46,8 +46,8 @@ struct TrainState {
   /// Files of the run's folder that belong to the weights, name -> checksum of their content.
   std::map<std::string, std::string> run_files = {};
   std::int64_t seeding = kSeeding;
-  bool look_due = false;  // the held-out look at `step` was cut short
-  bool interim = false;   // written because the run stopped, not because it was time for one
+  bool evaluation_due = false;  // the evaluation at `step` was cut short
+  bool interim = false;         // written because the run stopped, not because it was time for one
 };
 
 struct Checkpoint {

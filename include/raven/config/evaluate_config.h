@@ -47,6 +47,8 @@ struct ScoringConfig {
 };
 
 struct EvaluateConfig {
+  static constexpr const char* kStage = "evaluate";  // its name, and its command's
+
   std::vector<std::string> model = {kRequired};
   std::string out;
   Device device = Device::kAuto;

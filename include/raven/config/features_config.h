@@ -60,6 +60,8 @@ struct FeaturesDataConfig {
 };
 
 struct FeaturesConfig {
+  static constexpr const char* kStage = "features";  // its name, and its command's
+
   std::string model = kRequired;
   EncoderChoice modality = EncoderChoice::kOnlyOne;
   std::vector<std::string> layers = {kFinalLayer};

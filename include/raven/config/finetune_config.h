@@ -151,6 +151,8 @@ struct ValidationConfig {
 };
 
 struct FinetuneConfig {
+  static constexpr const char* kStage = "finetune";  // its name, and its command's
+
   RunConfig run;
   Device device = Device::kAuto;
   std::int64_t threads = 0;

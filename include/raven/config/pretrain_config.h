@@ -202,6 +202,8 @@ struct PretrainOptimizerConfig : OptimizerConfig {
 };
 
 struct PretrainConfig {
+  static constexpr const char* kStage = "pretrain";  // its name, and its command's
+
   RunConfig run;
   Device device = Device::kAuto;
   std::int64_t threads = 0;

@@ -18,7 +18,6 @@ class FinetuneStage : public Stage {
  public:
   explicit FinetuneStage(config::FinetuneConfig config) : config_(std::move(config)) {}
 
-  [[nodiscard]] std::string name() const override { return "finetune"; }
   [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
   void read_data(const torch::Device& device) override;
   std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,

@@ -1,4 +1,4 @@
-// Looks at held-out clips during pre-training: the losses, and the label-free probe.
+// Evaluates held-out clips during pre-training: the losses, and the label-free probe.
 #pragma once
 
 #include <torch/torch.h>
@@ -41,13 +41,13 @@ class HeldOut {
   [[nodiscard]] bool empty() const { return manifest_.utterances.empty(); }
 
   /// `valid_loss`, `valid_<loss>`, `valid_gain_<loss>`, `probe_r2_video`, `probe_r2_audio`,
-  /// `valid_skipped`, `valid_skipped_<reason>` (over all looks, each clip once); with recognition
-  /// probes `valid_recognition_ctc_<modality>`, `..._attention_...` and `..._accuracy_...`.
-  /// The probe is fitted on one half of the speakers and scored on the others; it is absent when
-  /// there is only one. Masks and crops are the same at every look. Empty when `stop` was asked for
-  /// before the end.
-  Numbers look(models::Raven& model, const torch::Device& device,
-               const std::stop_token& stop) const;
+  /// `valid_skipped`, `valid_skipped_<reason>` (over all evaluations, each clip once); with
+  /// recognition probes `valid_recognition_ctc_<modality>`, `..._attention_...` and
+  /// `..._accuracy_...`. The probe is fitted on one half of the speakers and scored on the others;
+  /// it is absent when there is only one. Masks and crops are the same at every evaluation. Empty
+  /// when `stop` was asked for before the end.
+  Numbers evaluate(models::Raven& model, const torch::Device& device,
+                   const std::stop_token& stop) const;
 
   [[nodiscard]] const data::Manifest& manifest() const { return manifest_; }
 

@@ -22,10 +22,10 @@ void count_skipped(const std::map<std::string, std::int64_t>& by_reason, const s
 class Metrics {
  public:
   /// Continues a run at `step` (0: a new run): lines of later steps, and a last line cut short by a
-  /// sudden end, are dropped from `<run>/metrics.jsonl`, so no report and no held-out look of a
-  /// step appears twice. `look_due`: the look at `step` is made now, and what a process that was
+  /// sudden end, are dropped from `<run>/metrics.jsonl`, so no report and no evaluation of a
+  /// step appears twice. `evaluation_due`: that at `step` is made now, and what a process that was
   /// killed wrote of it is dropped, too. The event files are told the same. Throws SystemError.
-  Metrics(const std::filesystem::path& run, std::int64_t step, bool look_due = false);
+  Metrics(const std::filesystem::path& run, std::int64_t step, bool evaluation_due = false);
 
   /// Appends a line in one write, and the numbers to `<run>/tensorboard/`. `tag` is the group under
   /// which TensorBoard shows them ("train", "held_out"). Throws SystemError when the disk is full.

@@ -17,7 +17,6 @@ class PretrainStage : public Stage {
  public:
   explicit PretrainStage(config::PretrainConfig config) : config_(std::move(config)) {}
 
-  [[nodiscard]] std::string name() const override { return "pretrain"; }
   [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
   void read_data(const torch::Device& device) override;
   std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,

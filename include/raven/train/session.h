@@ -24,6 +24,7 @@ namespace raven::train {
 
 /// What the configuration of every stage has.
 struct StageSettings {
+  std::string stage;  // its name, kept in environment.json
   config::RunConfig run;
   config::Device device = config::Device::kAuto;
   std::int64_t threads = 0;
@@ -35,7 +36,8 @@ struct StageSettings {
 
   template <class Config>
   static StageSettings of(const Config& config) {
-    return {.run = config.run,
+    return {.stage = Config::kStage,
+            .run = config.run,
             .device = config.device,
             .threads = config.threads,
             .train = config.train,
@@ -67,7 +69,6 @@ class Stage {
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
 
-  [[nodiscard]] virtual std::string name() const = 0;  // "pretrain"; kept in environment.json
   [[nodiscard]] virtual StageSettings settings() const = 0;
   /// Reads and checks data before anything is written. Throws ConfigError, DataError, ...
   virtual void read_data(const torch::Device& device) = 0;

@@ -28,10 +28,10 @@ struct StageKind {
       load;
 };
 
-/// `StageType` is made from its configuration.
+/// `StageType` is made from its configuration, which has its name.
 template <class Config, class StageType>
-StageKind stage_kind(const std::string& name) {
-  return {.name = name,
+StageKind stage_kind() {
+  return {.name = Config::kStage,
           .load = [](const std::filesystem::path& file, const std::vector<std::string>& overrides) {
             auto resolved = config::load<Config>(file, overrides);
             return LoadedStage{.stage = std::make_unique<StageType>(resolved.config),

@@ -62,7 +62,7 @@ class Task {
   /// Numbers of its own at `step`, counted from 0 (momentum, ...): StepInputs::setting() of the
   /// step, and part of its report.
   [[nodiscard]] virtual Numbers settings_at(std::int64_t step) const = 0;
-  /// A look at held-out data; changes nothing that training depends on. Ends early, with no
+  /// Evaluates held-out data; changes nothing that training depends on. Ends early, with no
   /// numbers, when `stop` is asked for.
   virtual Numbers evaluate(const std::stop_token& stop) = 0;
   /// What the finished run is for, as files in its folder.

@@ -57,10 +57,10 @@ class Trainer {
           distributed::Communicator& ranks = distributed::one_rank());
 
   /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
-  /// end of the step in which `stop` was asked for, and saves; a held-out look is then cut short
-  /// and made when the run goes on. True when the last step and its look are done. Throws Error
-  /// naming the tensor when a step has NaN or Inf. When the data fail (SkipBudgetError, ...), what
-  /// was learned before is saved first.
+  /// end of the step in which `stop` was asked for, and saves; an evaluation is then cut short
+  /// and made when the run goes on. True when the last step and its evaluation are done. Throws
+  /// Error naming the tensor when a step has NaN or Inf. When the data fail (SkipBudgetError, ...),
+  /// what was learned before is saved first.
   bool run(const std::stop_token& stop);
 
   [[nodiscard]] std::int64_t step() const { return step_; }
@@ -102,7 +102,7 @@ class Trainer {
   Numbers measures_;        // of the last measured step
   Numbers first_measures_;  // of the run
   std::int64_t step_ = 0, saved_step_ = -1;
-  bool look_due_ = false;                                       // the look at step_ was cut short
+  bool evaluation_due_ = false;                                 // that at step_ was cut short
   std::optional<doctor::OtherWork> other_work_{std::in_place};  // until the first report
 
   using Clock = std::chrono::steady_clock;
