@@ -128,8 +128,12 @@ void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
   if (!overrides.empty() || !fs::exists(path_ / "overrides.txt")) record("overrides.txt", text);
 }
 
+void RunFolder::check_owner() const {
+  RAVEN_CHECK(is_owner(), "{} belongs to another process", path_.string());
+}
+
 void RunFolder::record(const std::string& name, std::string text) {
-  RAVEN_CHECK(lock_, "{} belongs to another process", path_.string());
+  check_owner();
   records_[name] = std::move(text);
   if (!has_checkpoints()) write_records();
 }
@@ -152,7 +156,7 @@ void RunFolder::write_environment(const std::map<std::string, std::string>& fact
 }
 
 void RunFolder::add_skipped(const std::vector<std::string>& lines) {
-  RAVEN_CHECK(lock_, "{} belongs to another process", path_.string());
+  check_owner();
   std::string text;
   for (const auto& line : lines) {
     if (count_skipped(line)) text += line + "\n";

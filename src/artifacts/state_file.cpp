@@ -71,9 +71,10 @@ Json described(const StateFile& file) {
                   {"batches_per_epoch", state.batches_per_epoch},
                   {"threads", state.threads},
                   {"seeding", state.seeding},
-                  {"look_due", state.evaluation_due},
+                  {"look_due", state.evaluation_due},  // the key's name in files that exist
                   {"interim", state.interim},
                   {"files", file.checksums}};
+  if (state.ranks != 1) content["ranks"] = state.ranks;
   if (!state.run_files.empty()) content["run_files"] = state.run_files;
   return content;
 }
@@ -101,6 +102,7 @@ StateFile parse_state(std::string_view text, const std::string& name) {
     state.numbers = content.at("numbers").get<std::map<std::string, double>>();
     state.data_hash = content.value("data_hash", "");
     state.batches_per_epoch = count_or_0(content, "batches_per_epoch");
+    if (content.contains("ranks")) state.ranks = count(content, "ranks");
     state.threads = count_or_0(content, "threads");
     state.seeding = content.contains("seeding") ? count(content, "seeding") : 1;
     state.evaluation_due = content.value("look_due", false);

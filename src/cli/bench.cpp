@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
@@ -21,6 +22,7 @@
 #include "raven/data/manifest.h"
 #include "raven/data/modality.h"
 #include "raven/decode/decode.h"
+#include "raven/evaluation/language_model_file.h"
 #include "raven/media/media.h"
 #include "raven/models/batch_input.h"
 #include "raven/models/encoder.h"
@@ -248,9 +250,17 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
       .valid = {},
       .ids = std::vector<std::string>(static_cast<std::size_t>(utterances), "random")};
   const nn::PackedWeights packed(*recognizer->decoder);  // as `raven evaluate` does
+  models::LanguageModel language_model(nullptr);
+  std::optional<nn::PackedWeights> packed_language_model;
+  if (arguments.given("--lm")) {
+    language_model = evaluation::load_language_model(arguments.path("--lm")).model;
+    language_model->to(device);
+    packed_language_model.emplace(*language_model);
+    decoding.lm_weight = arguments.number("--lm-weight");
+  }
   double units = 0;
   const auto timing = time_rounds(arguments, device, [&] {
-    const auto hypotheses = decode::decode(recognizer, encoded, decoding);
+    const auto hypotheses = decode::decode(recognizer, encoded, decoding, language_model);
     units = 0;
     for (const auto& best : hypotheses) units += static_cast<double>(best.front().units.size());
     return static_cast<double>(utterances * length);
@@ -259,6 +269,7 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
   result["units_per_utterance"] = units / static_cast<double>(utterances);
   result["beam_size"] = decoding.beam_size;
   result["ctc_weight"] = decoding.ctc_weight;
+  result["lm_weight"] = decoding.lm_weight;
   add_device(result, device, timing.memory, 0, config.train.precision);
   return result;
 }
@@ -355,6 +366,16 @@ Command make_bench_command() {
                    .kind = ValueKind::kNumber,
                    .default_value = "0.1",
                    .range = config::between(0, 1)},
+                  {.name = "--lm",
+                   .value = "FILE",
+                   .meaning = "for decode: with this language model of 1,049 units",
+                   .kind = ValueKind::kFile},
+                  {.name = "--lm-weight",
+                   .value = "W",
+                   .meaning = "for decode, with --lm",
+                   .kind = ValueKind::kNumber,
+                   .default_value = "0.3",
+                   .range = config::at_least(0)},
                   {.name = "--manifest",
                    .value = "FILE",
                    .meaning = "for loader; else data.manifest",

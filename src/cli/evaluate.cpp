@@ -26,9 +26,12 @@ constexpr const char* kDescription =
     "Decodes sets of utterances with one or several recognizers and scores them (docs/scoring.md). "
     "model= names a recognizer (a .safetensors file, or a .pth that `raven import` would take), a "
     "run of `raven finetune`, or one of its checkpoints; the utterances need what it takes, video "
-    "or audio. How it is decoded is what the file says, unless decode.* is given. Each set's "
-    "folder gets hyp.trn and ref.trn for sclite, alignments.txt, utterances.jsonl, wer.json, and "
-    "the worst utterances with pictures. noise.kind= repeats it with noise in the sound, each "
+    "or audio. How it is decoded is what the file says, unless decode.* is given; decode.lm= and "
+    "decode.lm_weight= add a language model. Each set's folder gets hyp.trn and ref.trn for "
+    "sclite, recognised.tsv (the list with what was recognised), alignments.txt, utterances.jsonl, "
+    "wer.json, and the worst utterances with pictures, with decode.nbest= also nbest.jsonl. "
+    "Utterances without a transcript are decoded and not scored. noise.kind= repeats it with noise "
+    "in the sound, each "
     "level as a set of its own.\n"
     "The same command goes on after a stop, with the same result, and decodes nothing once it is "
     "done; decoded.jsonl keeps the hypotheses.";
@@ -89,11 +92,18 @@ ExitCode evaluate(const Arguments& arguments) {
   const auto sets = evaluation::evaluation_sets(config);
   const auto models = config.model;
   const auto files = open_all(config, sets);
+  evaluation::LoadedLanguageModel language_model;
+  if (!config.decode.lm.empty()) {
+    language_model = evaluation::load_language_model(config.decode.lm);
+    for (const auto& file : files)
+      evaluation::check_same_units(language_model, file.units, file.file.string());
+  }
   std::set<fs::path> used;
   for (std::size_t m = 0; m < models.size(); ++m) {
     const auto& model = models[m];
     auto loaded = evaluation::load_recognizer(files[m]);
     config = load(loaded.decoding);
+    loaded.language_model = language_model;
     std::map<std::string, std::vector<evaluation::Group>> levels;  // by list
     for (const auto& set : sets) {
       const auto folder = results_folder(config, model, loaded, models.size() > 1) / set.name;
@@ -139,6 +149,9 @@ Command make_evaluate_command() {
                    {"evaluate model=[a.safetensors,b.safetensors] data.manifest=[test.tsv,val.tsv] "
                     "decode.kind=greedy_ctc out=scores",
                     "two models on two sets, the best unit of every frame"},
+                   {"evaluate model=runs/vsr30 data.manifest=data/lrs3/test.tsv "
+                    "decode.lm=lm.safetensors decode.lm_weight=0.3 decode.nbest=10",
+                    "with a language model over the same units, and the ten best hypotheses"},
                    {"evaluate model=runs/asr30 data.manifest=data/lrs3/test.tsv noise.kind=babble "
                     "noise.snr_db=[-5,0,5]",
                     "clean, and with other speakers' voices at three levels"}},

@@ -31,6 +31,23 @@ fs::path target(const fs::path& out, weights::ModelKind kind) {
   return out;
 }
 
+/// The usual name in a folder is taken once: a second model needs one of its own.
+void check_not_taken(const fs::path& to, const weights::ImportedModel& model) {
+  if (!fs::exists(to)) return;
+  const auto there = weights::read_safetensors_metadata(to);
+  const auto said = [&](const std::string& key) {
+    const auto found = there.find(key);
+    return found == there.end() ? std::string() : found->second;
+  };
+  if (said(weights::kSourceHash) == weights::sha256_and_verify(*model.file.mapping)) return;
+  throw ConfigError(
+      fmt::format("{} is there already{}; give this one a name of its own, such as {}", to.string(),
+                  said("source").empty() ? "" : ", made of " + said("source"),
+                  (to.parent_path() /
+                   (fs::path(model.file.metadata.at("source")).stem().string() + ".safetensors"))
+                      .string()));
+}
+
 ExitCode run(const Arguments& arguments) {
   const auto from = arguments.path("FILE"), out = arguments.path("OUT");
   if (out.empty() && !arguments.flag("--dry-run")) {
@@ -77,6 +94,7 @@ ExitCode run(const Arguments& arguments) {
   if (fs::equivalent(from, to, ignored)) {
     throw ConfigError(fmt::format("{} is the file that is read; name another one", to.string()));
   }
+  if (to != out) check_not_taken(to, model);
   if (dry_run) {
     tell(weights::sha256_and_verify(*model.file.mapping));
     print(fmt::format("would write {}\n", to.string()));

@@ -2,12 +2,14 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <cstdio>
+#include <map>
 
 #include "cli/commands.h"
 #include "cli/print.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/evaluation/comparison.h"
+#include "raven/evaluation/nbest_list.h"
 #include "raven/evaluation/scoring.h"
 #include "raven/evaluation/transcript_file.h"
 
@@ -30,6 +32,20 @@ ExitCode compare(const Arguments& arguments, const fs::path& a, const fs::path& 
   return ExitCode::kDone;
 }
 
+/// Of a list of several for each utterance the best, and all of them by id.
+std::vector<evaluation::TranscriptLine> read_hypotheses(
+    const fs::path& file, std::map<std::string, std::vector<std::string>>& alternatives) {
+  if (file.extension() != ".jsonl") return evaluation::read_transcripts(file);
+  std::vector<evaluation::TranscriptLine> lines;
+  for (const auto& list : evaluation::read_nbest(file)) {
+    auto& texts = alternatives[list.id];
+    for (const auto& one : list.alternatives) texts.push_back(one.text);
+    if (texts.empty()) texts.emplace_back();  // nothing was recognised
+    lines.push_back({.id = list.id, .speaker = {}, .text = texts.front()});
+  }
+  return lines;
+}
+
 ExitCode run_score(const Arguments& arguments) {
   const auto reference = arguments.path("REF"), hypothesis = arguments.path("HYP");
   if (fs::is_directory(reference) && fs::is_directory(hypothesis)) {
@@ -38,8 +54,13 @@ ExitCode run_score(const Arguments& arguments) {
     return compare(arguments, reference, hypothesis);
   }
   std::int64_t extra = 0;
+  std::map<std::string, std::vector<std::string>> alternatives;  // by id
   auto results = evaluation::pair_transcripts(evaluation::read_transcripts(reference),
-                                              evaluation::read_transcripts(hypothesis), extra);
+                                              read_hypotheses(hypothesis, alternatives), extra);
+  for (auto& result : results) {
+    if (const auto found = alternatives.find(result.id); found != alternatives.end())
+      result.alternatives = found->second;
+  }
   if (extra > 0) log::warn("{} hypotheses without a reference are left out", extra);
   const auto scores =
       evaluation::score(std::move(results), {.normalise = !arguments.flag("--as-is"),
@@ -64,8 +85,10 @@ Command make_score_command() {
       .summary = "word error rates of transcripts, or two results compared",
       .description =
           "Two files: scores HYP against REF, with counts equal to sclite's. Read are .trn files, "
-          ".tsv tables with columns id and text (and speaker, frames, snr_db), and files with one "
-          "'id text' a line. Two folders written by `raven evaluate` or `raven score --out`: tells "
+          ".tsv tables with columns id and text (and speaker, frames, snr_db), files with one 'id "
+          "text' a line, and as HYP an nbest.jsonl of `raven evaluate`: its first hypotheses are "
+          "scored, and the best of each list tells the oracle error rate. Two folders written by "
+          "`raven evaluate` or `raven score --out`: tells "
           "whether the second system is better than the first on the utterances both have, with "
           "paired tests. docs/scoring.md says what is counted.",
       .positionals = {{.name = "REF", .meaning = "references, or the first folder"},
@@ -95,6 +118,7 @@ Command make_score_command() {
                    .value = "",
                    .meaning = "print one JSON object: wer.json, or the comparison"}},
       .examples = {{"score ref.trn hyp.trn --out scores", "files of sclite's form"},
+                   {"score ref.trn nbest.jsonl", "and the least error rate that the lists allow"},
                    {"score scores_a scores_b", "is b better than a?"}},
       .run = run_score};
 }

@@ -11,10 +11,10 @@ void EvaluateConfig::check() const {
   if (data.manifest.empty()) {
     throw RuleError("data.manifest", "data.manifest is an empty list, expected at least one file");
   }
-  if (decode.lm_weight > 0) {
+  if (decode.lm_weight > 0 && decode.lm.empty()) {
     throw RuleError("decode.lm_weight",
-                    fmt::format("decode.lm_weight is {}, but no language model can be given yet; "
-                                "set it to 0",
+                    fmt::format("decode.lm_weight is {}, but no language model is given; name one "
+                                "with decode.lm, or set it to 0",
                                 decode.lm_weight));
   }
   noise.check("noise");

@@ -22,13 +22,15 @@ constexpr float kNever = -std::numeric_limits<float>::infinity();
 /// A hypothesis' units, newest first; hypotheses share their past.
 struct Node {
   std::int64_t unit = 0;
+  std::vector<double> parts;  // of the hypothesis up to here; empty: the unit was not scored
   std::shared_ptr<const Node> past;
 };
 
 using Units = std::shared_ptr<const Node>;
 
-Units appended(Units past, std::int64_t unit) {
-  return std::make_shared<const Node>(Node{.unit = unit, .past = std::move(past)});
+Units appended(Units past, std::int64_t unit, std::vector<double> parts) {
+  return std::make_shared<const Node>(
+      Node{.unit = unit, .parts = std::move(parts), .past = std::move(past)});
 }
 
 /// A unit appended to a hypothesis.
@@ -38,11 +40,10 @@ struct Step {
   std::vector<double> parts;
 };
 
-std::vector<std::int64_t> oldest_first(const Units& units) {
-  std::vector<std::int64_t> list;
-  for (const auto* node = units.get(); node != nullptr; node = node->past.get()) {
-    list.push_back(node->unit);
-  }
+std::vector<const Node*> oldest_first(const Units& units) {
+  std::vector<const Node*> list;
+  for (const auto* node = units.get(); node != nullptr; node = node->past.get())
+    list.push_back(node);
   std::reverse(list.begin(), list.end());
   return list;
 }
@@ -89,9 +90,9 @@ class Utterance {
     std::vector<Step> going_on;
     const bool last_step = steps_ + 1 == limit_;
     for (const auto& step : best) {
-      auto units = appended(running_[static_cast<std::size_t>(step.parent)], step.unit);
+      auto units = appended(running_[static_cast<std::size_t>(step.parent)], step.unit, step.parts);
       if (last_step) {
-        finish(appended(std::move(units), end_unit_), step);
+        finish(appended(std::move(units), end_unit_, /*parts=*/{}), step);
       } else if (step.unit == end_unit_) {
         finish(units, step);
       } else {
@@ -114,8 +115,20 @@ class Utterance {
 
  private:
   void finish(const Units& units, const Step& step) {
-    Hypothesis hypothesis{.units = oldest_first(units), .score = step.score, .parts = {}};
-    for (std::size_t i = 0; i < names_.size(); ++i) hypothesis.parts[names_[i]] = step.parts[i];
+    Hypothesis hypothesis{.units = {}, .score = step.score, .parts = {}, .unit_parts = {}};
+    const auto nodes = oldest_first(units);
+    for (const auto* node : nodes) hypothesis.units.push_back(node->unit);
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      hypothesis.parts[names_[i]] = step.parts[i];
+      auto& of_units = hypothesis.unit_parts[names_[i]];
+      double before = 0;
+      for (const auto* node : nodes) {
+        const bool scored = !node->parts.empty();
+        of_units.push_back(scored ? node->parts[i] - before
+                                  : std::numeric_limits<double>::quiet_NaN());
+        if (scored) before = node->parts[i];
+      }
+    }
     finished_.push_back(std::move(hypothesis));
   }
 

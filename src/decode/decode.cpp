@@ -1,6 +1,8 @@
 #include "raven/decode/decode.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "raven/core/error.h"
 
@@ -78,6 +80,17 @@ bool uses_ctc(const DecodeConfig& config) {
          (config.kind == DecodeKind::kHybrid && config.ctc_weight > 0);
 }
 
+std::vector<double> confidence(const Hypothesis& hypothesis) {
+  for (const char* part : {"decoder", "ctc"}) {
+    const auto found = hypothesis.unit_parts.find(part);
+    if (found == hypothesis.unit_parts.end()) continue;
+    auto values = found->second;
+    for (auto& value : values) value = std::exp(std::min(value, 0.0));
+    return values;
+  }
+  return std::vector<double>(hypothesis.units.size(), std::numeric_limits<double>::quiet_NaN());
+}
+
 std::vector<Hypothesis> greedy_ctc(const torch::Tensor& log_probs, const torch::Tensor& valid,
                                    const std::vector<std::string>& ids) {
   const auto counts = frame_counts({.frames = log_probs, .valid = valid, .ids = ids});
@@ -89,11 +102,17 @@ std::vector<Hypothesis> greedy_ctc(const torch::Tensor& log_probs, const torch::
   for (std::size_t b = 0; b < ids.size(); ++b) {
     auto& hypothesis = hypotheses[b];
     const auto row = static_cast<std::int64_t>(b);
+    auto& best_of = hypothesis.unit_parts["ctc"];  // of each unit's frames
     std::int64_t last = models::kBlank;
     for (std::int64_t t = 0; t < counts[b]; ++t) {
       hypothesis.score += score[row][t];
       const auto current = unit[row][t];
-      if (current != models::kBlank && current != last) hypothesis.units.push_back(current);
+      if (current != models::kBlank && current != last) {
+        hypothesis.units.push_back(current);
+        best_of.push_back(score[row][t]);
+      } else if (current != models::kBlank) {
+        best_of.back() = std::max(best_of.back(), score[row][t]);
+      }
       last = current;
     }
     if (std::isnan(hypothesis.score)) throw_not_numbers(ids[b]);

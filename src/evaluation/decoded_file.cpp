@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "core/parse_json.h"
+#include "evaluation/nbest_json.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
@@ -30,10 +31,12 @@ std::string first_line(const DecodedFile::Identity& identity) {
 }
 
 Json line_of_utterance(const std::string& id, const Decoded& decoded) {
-  return {{"id", id},
-          {"hyp", as_utf8(decoded.hypothesis)},
-          {"score", decoded.score},
-          {"units", decoded.units}};
+  Json json = {{"id", id},
+               {"hyp", as_utf8(decoded.hypothesis)},
+               {"score", decoded.score},
+               {"units", decoded.units}};
+  if (!decoded.nbest.empty()) json["nbest"] = to_json(decoded.nbest);
+  return json;
 }
 
 bool is_whole_number(const Json& json) { return json.is_number_integer(); }
@@ -50,10 +53,15 @@ std::optional<std::pair<std::string, Decoded>> utterance_of(const Json& json) {
   if (id == nullptr || hypothesis == nullptr || score == nullptr || units == nullptr) return {};
   if (!id->is_string() || !hypothesis->is_string() || !score->is_number()) return {};
   if (!units->is_array() || !std::ranges::all_of(*units, is_whole_number)) return {};
-  return std::pair(id->get<std::string>(),
-                   Decoded{.hypothesis = hypothesis->get<std::string>(),
-                           .score = score->get<double>(),
-                           .units = units->get<std::vector<std::int64_t>>()});
+  Decoded decoded{.hypothesis = hypothesis->get<std::string>(),
+                  .score = score->get<double>(),
+                  .units = units->get<std::vector<std::int64_t>>()};
+  if (const auto* list = member(json, "nbest")) {
+    auto alternatives = alternatives_of(*list);
+    if (!alternatives) return {};
+    decoded.nbest = std::move(*alternatives);
+  }
+  return std::pair(id->get<std::string>(), std::move(decoded));
 }
 
 std::optional<Finish> finish_of(const Json& json) {

@@ -10,12 +10,15 @@
 #include <utility>
 #include <vector>
 
+#include "raven/evaluation/nbest_list.h"
+
 namespace raven::evaluation {
 
 struct Decoded {
   std::string hypothesis;
-  double score = 0;                 // as the search gave it
-  std::vector<std::int64_t> units;  // as Hypothesis::units
+  double score = 0;                     // as the search gave it
+  std::vector<std::int64_t> units;      // as Hypothesis::units
+  std::vector<Alternative> nbest = {};  // where a list was asked for
 };
 
 /// How a set ended.

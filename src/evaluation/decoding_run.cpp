@@ -28,6 +28,8 @@ using config::EvaluateConfig;
 
 constexpr const char* kDecoded = "decoded.jsonl";
 constexpr const char* kAttention = "attention.json";
+constexpr const char* kRecognised = "recognised.tsv";
+constexpr const char* kNbest = "nbest.jsonl";
 constexpr std::int64_t kPicturedFrames = 12;
 constexpr std::size_t kAttentionPictures = 6;  // as many as a report shows unfolded
 
@@ -43,7 +45,10 @@ std::string noise_identity(const EvaluationSet& set, const config::NoiseLevelsCo
 std::string settings(const EvaluateConfig& config) {
   std::string text;
   for (const auto& [key, value] : config::flatten(config)) {
-    if (key.starts_with("decode.") || key == "data.max_frames") text += key + "=" + value + "\n";
+    // A language model counts by its content; what an earlier raven decoded has no such list.
+    const bool of_content = key == "decode.lm" || (key == "decode.nbest" && value == "0");
+    if ((key.starts_with("decode.") && !of_content) || key == "data.max_frames")
+      text += key + "=" + value + "\n";
   }
   return text;
 }
@@ -53,13 +58,15 @@ DecodedFile::Identity identity(const LoadedRecognizer& loaded, const EvaluationS
   std::string shape = loaded.units.text();
   for (const auto& [key, value] : loaded.settings.to_metadata(weights::ModelKind::kRecognizer))
     shape += key + "=" + value + "\n";
-  return {
+  DecodedFile::Identity parts = {
       {"recognizer", loaded.checksum + " " + checksum_of(shape)},
       {"list of utterances", content_checksum(set.manifest)},
       {"noise", noise_identity(set, config.noise)},
       {"search", checksum_of(settings(config))},
       {"device", device.is_cuda() ? "cuda" : "cpu"},
   };
+  if (!loaded.language_model.empty()) parts["language model"] = loaded.language_model.checksum;
+  return parts;
 }
 
 /// What scores follow from beside the hypotheses.
@@ -122,7 +129,8 @@ std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
   if (ids.empty()) return found;
   const auto padded = pad_frames(frames);
   const auto hypotheses = decode::decode(
-      loaded.recognizer, {.frames = padded.frames, .valid = padded.valid, .ids = ids}, config);
+      loaded.recognizer, {.frames = padded.frames, .valid = padded.valid, .ids = ids}, config,
+      loaded.language_model.model);
   for (std::size_t b = 0; b < ids.size(); ++b) {
     Decoded decoded;
     if (!hypotheses[b].empty()) {
@@ -130,6 +138,10 @@ std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
       decoded = {.hypothesis = loaded.units.detokenise(best.units),
                  .score = best.score,
                  .units = best.units};
+      for (const auto& one : hypotheses[b]) {
+        if (std::ssize(decoded.nbest) == config.nbest) break;
+        decoded.nbest.push_back(alternative(one, loaded.units));
+      }
     }
     found.emplace_back(ids[b], std::move(decoded));
   }
@@ -154,8 +166,9 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
     log::info("{}: goes on after {} utterances", decoded.path().parent_path().string(),
               std::ssize(set.manifest.utterances) - std::ssize(groups.utterances));
   }
-  std::optional<nn::PackedWeights> packed;
+  std::optional<nn::PackedWeights> packed, packed_language_model;
   if (decode::uses_decoder(config.decode)) packed.emplace(*loaded.recognizer->decoder);
+  if (!loaded.language_model.empty()) packed_language_model.emplace(*loaded.language_model.model);
   SearchGroup group;
   const auto search = [&] {
     for (auto& [id, one] : group.search(loaded, config.decode)) {
@@ -198,6 +211,7 @@ std::vector<UtteranceResult> with_hypotheses(std::vector<UtteranceResult> result
     const auto& found = decoded.done().at(one.id);
     one.hypothesis = found.hypothesis;
     one.score = found.score;
+    for (const auto& alternative : found.nbest) one.alternatives.push_back(alternative.text);
   }
   return results;
 }
@@ -265,10 +279,41 @@ void write_attention(LoadedRecognizer& loaded, const EvaluateConfig& config,
   fs::remove(folder / kAttention, ignored);
 }
 
+/// The list with what was recognised as its texts; utterances that could not be read are left out.
+void write_recognised(const EvaluationSet& set, const DecodedFile& decoded, const fs::path& file) {
+  data::Manifest list{.file = file, .utterances = {}};
+  for (auto utterance : set.manifest.utterances) {
+    const auto found = decoded.done().find(utterance.id);
+    if (found == decoded.done().end()) continue;
+    utterance.text = found->second.hypothesis;
+    utterance.text_is_units = false;
+    list.utterances.push_back(std::move(utterance));
+  }
+  try {
+    data::write_manifest(list);
+  } catch (const DataError& error) {  // ids and paths of a published list may have tabs
+    log::warn("the list of what was recognised is not written: {}", error.what());
+  }
+}
+
+void write_lists(const EvaluationSet& set, const DecodedFile& decoded, const fs::path& file) {
+  std::vector<NbestList> lists;
+  for (const auto& utterance : set.manifest.utterances) {
+    const auto found = decoded.done().find(utterance.id);
+    if (found == decoded.done().end()) continue;
+    lists.push_back({.id = utterance.id, .alternatives = found->second.nbest});
+  }
+  write_nbest(file, lists);
+}
+
 void write_results(LoadedRecognizer& loaded, const EvaluationSet& set, const EvaluateConfig& config,
                    UtteranceEncoder& encoder, const DecodedFile& decoded, const Scores& scores,
                    const fs::path& folder) {
+  write_recognised(set, decoded, folder / kRecognised);
+  if (config.decode.nbest > 0) write_lists(set, decoded, folder / kNbest);
+  if (config.decode.nbest == 0) fs::remove(folder / kNbest);
   write_scores(folder, scores);
+  if (scores.utterances.empty()) return;
   const auto worst = worst_utterances(scores, kWorst);
   std::vector<std::string> ids;
   for (const auto k : worst) ids.push_back(scores.utterances[k].result.id);
@@ -285,15 +330,14 @@ Scores score_all(std::vector<UtteranceResult> results, const EvaluationSet& set,
                                      .seed = static_cast<std::uint64_t>(scoring.seed)},
                        .confidence = scoring.bootstrap > 0},
                       skipped);
-  if (!scores.utterances.empty()) return scores;
+  if (!scores.utterances.empty() || !scores.unscored.empty()) return scores;
   std::vector<std::string> why;
   for (const auto& [reason, count] : scores.skipped)
     why.push_back(fmt::format("{} {}", count, reason));
   throw DataError(
-      fmt::format("{}: none of {} utterances can be scored ({}); a set needs transcripts and "
-                  "readable files",
+      fmt::format("{}: none of {} utterances can be decoded ({}); a set needs readable files",
                   set.manifest.file.string(), set.manifest.utterances.size(), fmt::join(why, ", ")),
-      "no-text");
+      "unreadable");
 }
 
 }  // namespace
@@ -306,6 +350,7 @@ std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet
   auto references = references_of(set, loaded.units);
   loaded.recognizer->to(device);
   loaded.recognizer->eval();
+  if (!loaded.language_model.empty()) loaded.language_model.model->to(device);
   make_folders(folder);
   const FolderLock lock(folder);
   DecodedFile decoded(folder / kDecoded, identity(loaded, set, config, device));
@@ -322,8 +367,9 @@ std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet
   auto results = with_hypotheses(std::move(references), decoded);
   const auto scoring = scoring_identity(results, config.scoring);
   auto scores = score_all(std::move(results), set, config.scoring, skipped);
-  const bool is_written =
-      finished && finished->scoring == scoring && fs::exists(folder / "wer.json");
+  const bool is_written = finished && finished->scoring == scoring &&
+                          fs::exists(folder / "hyp.trn") &&
+                          fs::exists(folder / "wer.json") == !scores.utterances.empty();
   if (!is_written) {
     write_results(loaded, set, config, encoder, decoded, scores, folder);
     decoded.finish({.skipped = skipped, .scoring = scoring});

@@ -13,6 +13,14 @@ class Sizes {
   Sizes(const std::filesystem::path& file, const weights::TensorFile& content)
       : file_(file), content_(content) {}
 
+  /// 0 where there is no such tensor or dimension.
+  [[nodiscard]] std::int64_t size(const std::string& name, std::int64_t dimension) const {
+    const auto found =
+        std::ranges::find(content_.tensors, name, [](const auto& one) { return one.first; });
+    const bool is_there = found != content_.tensors.end() && found->second.dim() > dimension;
+    return is_there ? found->second.size(dimension) : 0;
+  }
+
   void expect(const std::string& name, std::size_t dimension, std::int64_t size) const {
     const auto& tensors = content_.tensors;
     const auto found = std::ranges::find(tensors, name, [](const auto& one) { return one.first; });
@@ -63,6 +71,26 @@ void check_decoder_sizes(const std::filesystem::path& file, const weights::Tenso
     sizes.expect(block + "self_attn.linear_q.weight", 0, options.dim);
     sizes.expect(block + "feed_forward.w_1.weight", 0, options.ffn_dim);
   }
+}
+
+std::int64_t check_language_model_sizes(const std::filesystem::path& file,
+                                        const weights::TensorFile& content,
+                                        const config::LanguageModelConfig& settings) {
+  const Sizes sizes(file, content);
+  const auto num_units = sizes.size("decoder.bias", 0);
+  if (num_units < 1) {
+    throw CheckpointError(
+        fmt::format("{}: has no 'decoder.bias', so it is no language model", file.string()));
+  }
+  sizes.expect("embed.weight", 0, num_units);
+  sizes.expect("embed.weight", 1, settings.embed_dim);
+  sizes.expect("encoder.embed.0.weight", 0, settings.dim);
+  for (std::int64_t i = 0; i < settings.blocks; ++i) {
+    const auto block = fmt::format("encoder.encoders.{}.", i);
+    sizes.expect(block + "self_attn.linear_q.weight", 0, settings.dim);
+    sizes.expect(block + "feed_forward.w_1.weight", 0, settings.ffn_dim);
+  }
+  return num_units;
 }
 
 }  // namespace raven::evaluation

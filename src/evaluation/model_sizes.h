@@ -18,4 +18,9 @@ void check_encoder_sizes(const std::filesystem::path& file, const weights::Tenso
 void check_decoder_sizes(const std::filesystem::path& file, const weights::TensorFile& content,
                          const weights::ModelSettings& settings, std::int64_t num_units);
 
+/// Returns the number of units.
+std::int64_t check_language_model_sizes(const std::filesystem::path& file,
+                                        const weights::TensorFile& content,
+                                        const config::LanguageModelConfig& settings);
+
 }  // namespace raven::evaluation

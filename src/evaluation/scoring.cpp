@@ -21,6 +21,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr double kLengthBounds_s[] = {0, 1, 2, 3, 4, 6, 8, 12, 16, 24};
+constexpr const char* kScoredHypotheses = "hyp_scored.trn";
 constexpr const char* kEmptyReference = "empty-reference";
 
 std::string dump(const Json& json, int indent) { return json.dump(indent) + "\n"; }
@@ -40,18 +41,37 @@ text::UtteranceErrors errors_of(const ScoredUtterance& utterance) {
   return errors;
 }
 
+/// Of the alternative with the least word errors, the first of several.
+std::optional<text::UtteranceErrors> oracle_of(const UtteranceResult& result) {
+  const std::string* best = nullptr;
+  std::int64_t fewest = 0;
+  for (const auto& text : result.alternatives) {
+    const auto errors = text::word_distance(result.reference, text);
+    if (best != nullptr && errors >= fewest) continue;
+    best = &text;
+    fewest = errors;
+  }
+  if (best == nullptr) return std::nullopt;
+  auto errors = text::compare(result.reference, *best);
+  errors.alignment.clear();  // views into texts that move
+  return errors;
+}
+
 ScoredUtterance scored(UtteranceResult result, const ScoringOptions& options) {
   if (options.normalise) {
     result.reference = text::normalise(result.reference);
     result.hypothesis = text::normalise(result.hypothesis);
+    for (auto& text : result.alternatives) text = text::normalise(text);
   }
   try {
     const auto errors = text::compare(result.reference, result.hypothesis);
     const bool is_empty = errors.words.reference_tokens() == 0;
+    auto oracle = oracle_of(result);
     return {.result = std::move(result),
             .words = errors.words,
             .characters = errors.characters,
-            .least_word_errors = is_empty ? 0 : errors.least_word_errors};
+            .least_word_errors = is_empty ? 0 : errors.least_word_errors,
+            .oracle = std::move(oracle)};
   } catch (const DataError& error) {
     throw DataError(fmt::format("'{}': {}", printable(result.id), error.what()), error.reason());
   }
@@ -133,7 +153,8 @@ Json utterance_json(const ScoredUtterance& utterance) {
 }
 
 std::string alignment_of(const ScoredUtterance& utterance) {
-  const auto& [result, words, characters, least] = utterance;
+  const auto& result = utterance.result;
+  const auto& words = utterance.words;
   auto head = printable(result.id);
   if (!result.speaker.empty()) head += " (" + printable(result.speaker) + ")";
   const auto errors = text::compare(result.reference, result.hypothesis);
@@ -157,6 +178,8 @@ Json ops_of(const ScoredUtterance& utterance) {
   return ops;
 }
 
+/// hyp.trn has every hypothesis, ref.trn those that have a transcript. sclite wants the same
+/// utterances in both: hyp_scored.trn has ref.trn's, where hyp.trn has more.
 void write_transcripts(const std::filesystem::path& folder, const Scores& scores) {
   std::vector<text::TrnUtterance> references, hypotheses;
   for (const auto& utterance : scores.utterances) {
@@ -164,7 +187,13 @@ void write_transcripts(const std::filesystem::path& folder, const Scores& scores
     references.push_back({result.speaker, result.id, result.reference});
     hypotheses.push_back({result.speaker, result.id, result.hypothesis});
   }
-  write_file_atomically(folder / "ref.trn", text::write_trn(references));
+  const bool all = scores.unscored.empty();
+  std::filesystem::remove(folder / kScoredHypotheses);
+  if (!references.empty()) write_file_atomically(folder / "ref.trn", text::write_trn(references));
+  if (!references.empty() && !all)
+    write_file_atomically(folder / kScoredHypotheses, text::write_trn(hypotheses));
+  for (const auto& result : scores.unscored)
+    hypotheses.push_back({result.speaker, result.id, result.hypothesis});
   write_file_atomically(folder / "hyp.trn", text::write_trn(hypotheses));
 }
 
@@ -206,11 +235,17 @@ Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options
     auto utterance = scored(std::move(result), options);
     if (utterance.words.reference_tokens() == 0 && !utterance.result.may_be_empty) {
       ++scores.skipped[kEmptyReference];
+      scores.unscored.push_back(std::move(utterance.result));
       continue;
     }
     scores.totals.add(errors_of(utterance));
     counts.push_back({utterance.words.reference_tokens(), utterance.words.errors()});
     scores.utterances.push_back(std::move(utterance));
+  }
+  const auto has_list = [](const auto& utterance) { return utterance.oracle.has_value(); };
+  if (!scores.utterances.empty() && std::ranges::all_of(scores.utterances, has_list)) {
+    scores.oracle.emplace();
+    for (const auto& utterance : scores.utterances) scores.oracle->add(*utterance.oracle);
   }
   constexpr auto kNone = std::numeric_limits<double>::quiet_NaN();
   scores.confidence = options.confidence ? text::bootstrap_interval(counts, options.bootstrap)
@@ -228,6 +263,12 @@ std::string wer_json(const Scores& scores) {
   json["least_wer"] = static_cast<double>(scores.totals.least_word_errors) /
                       static_cast<double>(scores.totals.words.reference_tokens());
   json["confidence"] = {scores.confidence.low, scores.confidence.high};
+  if (scores.oracle) {
+    json["oracle"] = {{"wer", scores.oracle->wer()},
+                      {"errors", scores.oracle->words.errors()},
+                      {"cer", scores.oracle->cer()},
+                      {"character_errors", scores.oracle->characters.errors()}};
+  }
   json["skipped"] = Json::object();
   for (const auto& [reason, count] : scores.skipped) json["skipped"][reason] = count;
   const auto table = [&json](const char* name, const std::vector<Group>& groups, auto add_key) {
@@ -290,6 +331,12 @@ void write_worst(const std::filesystem::path& folder, const Scores& scores,
 void write_scores(const std::filesystem::path& folder, const Scores& scores) {
   make_folders(folder);
   write_transcripts(folder, scores);
+  if (scores.utterances.empty()) {
+    for (const char* of_scores :
+         {"wer.json", "ref.trn", "utterances.jsonl", "alignments.txt", "worst.json"})
+      std::filesystem::remove(folder / of_scores);
+    return;
+  }
   std::string lines, alignments;
   for (const auto& utterance : scores.utterances) {
     lines += dump(utterance_json(utterance), -1);
@@ -309,6 +356,15 @@ std::string to_text(const std::string& title, const std::vector<Group>& groups) 
 }
 
 std::string to_text(const Scores& scores) {
+  if (scores.utterances.empty()) {
+    auto out = fmt::format("{} utterances; none has a transcript, so there is no error rate\n",
+                           scores.unscored.size());
+    for (const auto& [reason, count] : scores.skipped) {
+      if (reason != kEmptyReference)
+        out += fmt::format("{} utterances skipped: {}\n", count, reason);
+    }
+    return out;
+  }
   auto out = head_text("") + row_text("all", scores.totals);
   if (!std::isnan(scores.confidence.low)) {
     out += fmt::format("WER {} (95 % interval {:.1f} to {:.1f} %)\n", percent(scores.totals.wer()),
@@ -317,6 +373,10 @@ std::string to_text(const Scores& scores) {
   if (scores.totals.least_word_errors != scores.totals.words.errors()) {
     out += fmt::format("{} word errors in sclite's alignments, {} at least\n",
                        scores.totals.words.errors(), scores.totals.least_word_errors);
+  }
+  if (scores.oracle) {
+    out += fmt::format("WER {} with the best hypothesis of each list (oracle)\n",
+                       percent(scores.oracle->wer()));
   }
   for (const auto& [reason, count] : scores.skipped)
     out += fmt::format("{} utterances skipped: {}\n", count, reason);

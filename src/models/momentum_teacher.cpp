@@ -59,7 +59,7 @@ void follow(torch::nn::Module& teacher, const torch::nn::Module& student,
     return;
   }
   // The host knows neither: a share of 0 leaves the teacher's bits as they are.
-  auto share = 1 - momentum;  // float64, since it is near 0
+  auto share = 1 - momentum;  // float64: momentum is near 1
   if (bad.defined()) share *= 1 - bad;
   const auto difference = at::_foreach_sub(pairs.student, pairs.teacher);
   at::_foreach_mul_(difference, share.to(torch::kFloat32));

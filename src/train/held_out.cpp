@@ -104,6 +104,8 @@ class ProbeData {
 EvaluationMode::EvaluationMode(torch::nn::Module& module) {
   for (const auto& part : module.modules()) {
     modes_.emplace_back(part.get(), part->is_training());
+    if (auto* norm = part->as<nn::BatchNorm>())
+      shared_.emplace_back(norm, std::exchange(norm->reducer, nullptr));
     for (const auto& buffer : part->named_buffers(/*recurse=*/false)) {
       buffers_.emplace_back(buffer.value(), buffer.value().detach().clone());
     }
@@ -118,6 +120,7 @@ EvaluationMode::EvaluationMode(torch::nn::Module& module) {
 EvaluationMode::~EvaluationMode() {
   torch::NoGradGuard no_grad;
   for (auto& [buffer, copy] : buffers_) buffer.copy_(copy);
+  for (auto& [norm, reducer] : shared_) norm->reducer = std::move(reducer);
   // train(bool) reaches down into children: parents come first in modules(), so each has the last
   // word.
   for (const auto& [part, was_training] : modes_) part->train(was_training);

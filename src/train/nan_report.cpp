@@ -1,7 +1,10 @@
 #include "raven/train/nan_report.h"
 
+#include <optional>
+
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/nn/dropout_seed.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
@@ -54,7 +57,7 @@ void forget_gradients(Task& task) {
 }  // namespace
 
 std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::Device& device,
-                       const std::filesystem::path& folder, const SeedOfBatch& seed) {
+                       const std::filesystem::path& folder) {
   make_folders(folder);
   std::vector<std::string> lines, ids;
   for (std::size_t i = 0; i < step.batches.size(); ++i) {
@@ -70,16 +73,21 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
   look_at("parameter", weights, lines);
 
   forget_gradients(task);
-  const StepInputs inputs(device, {.counts = task.count(step.batches)});
+  const StepInputs inputs(device, step.numbers);
   for (std::size_t i = 0; i < step.batches.size(); ++i) {
-    torch::manual_seed(seed(static_cast<std::int64_t>(i)));
+    std::optional<nn::DropoutSeed> dropout;
+    if (!step.numbers.seeds.empty()) {
+      torch::manual_seed(step.numbers.seeds[i]);
+      if (device.is_cuda()) dropout.emplace(inputs.seed(static_cast<std::int64_t>(i)));
+    }
     const auto part = task.add_gradients(step.batches[i], device, inputs, /*measure=*/false);
     look_at("loss", part.losses, lines);
   }
   look_at_gradients(task, lines);
 
-  const auto first =
-      lines.empty() ? std::string("nothing when the step was run again") : lines.front();
+  const auto first = lines.empty()
+                         ? std::string("nothing of this process when the step was run again")
+                         : lines.front();
   std::string report = fmt::format("step {}: NaN or Inf, first found in: {}\n\nutterances:\n  {}\n",
                                    step.number, first, indented(ids));
   report +=

@@ -7,7 +7,7 @@
 namespace raven::train {
 namespace {
 
-/// In the order in which name() gives out places.
+/// In the order in which make_scalars() gives out places.
 std::vector<double> in_order(const StepNumbers& numbers) {
   std::vector<double> values;
   for (const auto& rates : numbers.rates) values.insert(values.end(), rates.begin(), rates.end());
@@ -36,14 +36,13 @@ void StepInputs::set(const StepNumbers& numbers) {
   const auto exact = torch::tensor(values, torch::kFloat64);
   const auto seed_bits = torch::tensor(seeds, torch::kInt64);
   if (rates_.empty() && counts_.empty() && settings_.empty()) {
-    exact_ = exact.to(device_);
-    rough_ = exact_.to(torch::kFloat32);
-    name(numbers);
+    float64_ = exact.to(device_);
+    float32_ = float64_.to(torch::kFloat32);
+    make_scalars(numbers);
   } else {
-    RAVEN_CHECK(exact.numel() == exact_.numel(), "a step was told {} numbers, the first one {}",
-                exact.numel(), exact_.numel());
-    exact_.copy_(exact, /*non_blocking=*/true);
-    rough_.copy_(exact_);
+    check_names(numbers);
+    float64_.copy_(exact, /*non_blocking=*/true);
+    float32_.copy_(float64_);
   }
   if (seeds_.defined() && seeds_.sizes() == seed_bits.sizes())
     seeds_.copy_(seed_bits, /*non_blocking=*/true);
@@ -51,15 +50,27 @@ void StepInputs::set(const StepNumbers& numbers) {
     seeds_ = seed_bits.to(device_);
 }
 
-void StepInputs::name(const StepNumbers& numbers) {
+void StepInputs::check_names(const StepNumbers& numbers) const {
+  const auto same = [](const auto& tensors, const auto& values) {
+    return std::ranges::equal(
+        tensors, values, {}, [](const auto& one) { return one.first; },
+        [](const auto& one) { return one.first; });
+  };
+  const auto same_size = [](const auto& a, const auto& b) { return a.size() == b.size(); };
+  RAVEN_CHECK(same(counts_, numbers.counts) && same(settings_, numbers.settings) &&
+                  std::ranges::equal(rates_, numbers.rates, same_size),
+              "a step was told other names or rates than the first one");
+}
+
+void StepInputs::make_scalars(const StepNumbers& numbers) {
   std::int64_t next = 0;
   for (const auto& groups : numbers.rates) {
     auto& rates = rates_.emplace_back();
     for (std::size_t i = 0; i < groups.size(); ++i)
-      rates.push_back((device_.is_cpu() ? exact_ : rough_)[next++]);
+      rates.push_back((device_.is_cpu() ? float64_ : float32_)[next++]);
   }
-  for (const auto& [loss, count] : numbers.counts) counts_[loss] = rough_[next++];
-  for (const auto& [name, setting] : numbers.settings) settings_[name] = exact_[next++];
+  for (const auto& [loss, count] : numbers.counts) counts_[loss] = float32_[next++];
+  for (const auto& [name, setting] : numbers.settings) settings_[name] = float64_[next++];
 }
 
 const std::vector<torch::Tensor>& StepInputs::rates(std::size_t parameter_set) const {

@@ -31,6 +31,7 @@ Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
       settings_(settings),
       ranks_(ranks),
       updater_(task, settings.optimizer, settings.length, settings.device, ranks) {
+  RAVEN_CHECK(folder.is_owner() == writes(), "rank {} and the folder's owner", ranks.rank());
   if (writes()) {
     checkpoints_.emplace(folder.checkpoints(), settings.checkpoint.keep,
                          settings.checkpoint.keep_every);
@@ -49,7 +50,7 @@ bool Trainer::run(const std::stop_token& stop) {
     if (checkpoint_due()) save(source_.position());
   }
   if (saved_step_ != step_) save(source_.position());
-  if (checkpoints_) checkpoints_->settle();
+  if (writes()) checkpoints_->settle();
   ranks_.barrier();  // what rank 0 wrote is there for all
   log::repeated();
   return step_ >= settings_.length.steps && !evaluation_due_;
@@ -60,7 +61,7 @@ bool Trainer::run(const std::stop_token& stop) {
 void Trainer::start(const std::stop_token& stop) {
   if (const auto checkpoint = newest_checkpoint()) {
     go_on_from(*checkpoint);
-    if (checkpoints_) checkpoints_->go_on_from(checkpoint->state.step);
+    if (writes()) checkpoints_->go_on_from(checkpoint->state.step);
   }
   if (writes()) {
     folder_.write_records();
@@ -79,7 +80,7 @@ void Trainer::start(const std::stop_token& stop) {
 
 /// Rank 0 finds it, since a damaged one is set aside on the way; the others read the same.
 std::optional<artifacts::Checkpoint> Trainer::newest_checkpoint() {
-  auto checkpoint = checkpoints_ ? checkpoints_->newest_whole() : std::nullopt;
+  auto checkpoint = writes() ? checkpoints_->newest_whole() : std::nullopt;
   const auto found = torch::tensor(checkpoint ? checkpoint->state.step : -1, torch::kInt64);
   ranks_.broadcast({found}, /*root=*/0);
   const auto step = found.item<std::int64_t>();
@@ -98,6 +99,7 @@ void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
                                   fmt::join(changed, "\n  ")));
   }
   compare_data(state, where);
+  compare_ranks(state, where);
   compare_seeding(state, where);
   compare_length(state, where);
   const auto threads = torch::get_num_threads();
@@ -137,6 +139,14 @@ void Trainer::compare_data(const artifacts::TrainState& saved, const std::string
       settings_.manifest, where, problem));
 }
 
+void Trainer::compare_ranks(const artifacts::TrainState& saved, const std::string& where) const {
+  if (saved.step == settings_.length.steps || saved.ranks == ranks_.size()) return;
+  throw ConfigError(
+      fmt::format("{}: was made by {} processes, now there are {}, whose steps would be of other "
+                  "batches; give as many to go on, or choose another run.dir",
+                  where, saved.ranks, ranks_.size()));
+}
+
 void Trainer::compare_seeding(const artifacts::TrainState& saved, const std::string& where) const {
   const bool draws = saved.step < settings_.length.steps;
   const bool one_batch = settings_.train.accumulate * ranks_.size() == 1;
@@ -144,11 +154,10 @@ void Trainer::compare_seeding(const artifacts::TrainState& saved, const std::str
   if (!draws || alike || saved.seeding == artifacts::kSeeding) return;
   throw ConfigError(fmt::format(
       "{}: was made by {} raven, which drew the random numbers of the second and later batches of "
-      "a "
-      "step in another way (train.accumulate is {}), so that its run cannot go on exactly; end it "
+      "a step in another way, so that its run of {} batches a step cannot go on exactly; end it "
       "with that version, or start anew in another run.dir",
       where, saved.seeding < artifacts::kSeeding ? "an earlier" : "a later",
-      settings_.train.accumulate));
+      settings_.train.accumulate * ranks_.size()));
 }
 
 /// Rates and momentum follow the length that is asked for now.
@@ -186,13 +195,22 @@ auto Trainer::save_when_failing(const Action& action) {
   }
 }
 
+/// Where one rank cannot read its batches, all save and end.
 std::vector<Batch> Trainer::next_batches() {
   return save_when_failing([&] {
     std::vector<Batch> batches;
-    for (std::int64_t i = 0; i < settings_.train.accumulate; ++i) {
-      batches.push_back(source_.next());
-      frames_ += batches.back().num_frames();
+    std::exception_ptr problem;
+    try {
+      for (std::int64_t i = 0; i < settings_.train.accumulate; ++i) {
+        batches.push_back(source_.next());
+        frames_ += batches.back().num_frames();
+      }
+    } catch (...) {
+      problem = std::current_exception();
     }
+    const bool failed = ranks_.any(problem != nullptr);
+    if (problem) std::rethrow_exception(problem);
+    if (failed) throw DataError("another rank cannot read its batches", "rank");
     return batches;
   });
 }
@@ -206,19 +224,17 @@ void Trainer::train_step(bool measure) {
   means_.add(gradients.values);
   measures_ = gradients.measures;
   ++step_;
-  watch_.record({.number = step_, .batches = std::move(batches)}, gradients.bad);
+  watch_.record({.number = step_, .batches = std::move(batches), .numbers = gradients.numbers},
+                gradients.bad);
   if (settings_.device.is_cpu()) stop_if_bad();
 }
 
 void Trainer::stop_if_bad() {
   const auto bad = watch_.check();
   if (!bad) return;
-  auto report = folder_.path() / "nan" / fmt::format("step_{:08}", bad->number);
-  if (!writes()) report /= fmt::format("rank_{}", ranks_.rank());
-  const auto seed = seeds_of(bad->number - 1);
-  throw Error(report_nan(task_, *bad, settings_.device, report, [&](std::int64_t batch) {
-    return seed(batch * ranks_.size() + ranks_.rank());
-  }));
+  auto folder = folder_.path() / "nan" / fmt::format("step_{:08}", bad->number);
+  if (!writes()) folder /= fmt::format("rank_{}", ranks_.rank());
+  throw Error(report_nan(task_, *bad, settings_.device, folder));
 }
 
 void Trainer::report() {
@@ -311,6 +327,7 @@ void Trainer::save(const data::LoaderPosition& position) {
                               .numbers = means_.save(),
                               .data_hash = settings_.data_hash,
                               .batches_per_epoch = source_.batches_per_epoch(),
+                              .ranks = ranks_.size(),
                               .threads = torch::get_num_threads(),
                               .run_files = settings_.run_files,
                               .evaluation_due = evaluation_due_,

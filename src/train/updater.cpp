@@ -83,13 +83,16 @@ StepValues Updater::gradients(const std::vector<data::Batch>& batches, const Ste
 }
 
 StepValues Updater::gradients(const std::vector<Batch>& batches, const StepOptions& options) {
-  const auto numbers = numbers_of(batches, options);
-  inputs_.set(numbers);
+  StepValues result{.values = {},
+                    .norms = {},
+                    .measures = {},
+                    .bad = {},
+                    .numbers = numbers_of(batches, options)};
+  inputs_.set(result.numbers);
   for (auto& optimizer : optimizers_) optimizer.zero_grad();
-  StepValues result;
   const auto own_batches = static_cast<double>(std::ssize(batches));
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    if (options.seed) torch::manual_seed(numbers.seeds[i]);
+    if (options.seed) torch::manual_seed(result.numbers.seeds[i]);
     std::optional<nn::DropoutSeed> dropout;
     if (options.seed && device_.is_cuda())
       dropout.emplace(inputs_.seed(static_cast<std::int64_t>(i)));

@@ -29,7 +29,9 @@ Metadata decoding(double ctc_weight) {
   config::DecodeConfig decode;
   if (ctc_weight >= 1) decode.kind = config::DecodeKind::kGreedyCtc;
   if (ctc_weight <= 0) decode.kind = config::DecodeKind::kAttention;
-  return config::flatten(decode, kDecodingKeys);
+  auto keys = config::flatten(decode, kDecodingKeys);
+  for (const char* of_a_call : {"lm", "nbest"}) keys.erase(kDecodingKeys + std::string(of_a_call));
+  return keys;
 }
 
 }  // namespace

@@ -155,5 +155,19 @@ TEST(RunFolder, ListsASkippedUtteranceOnce) {
   EXPECT_EQ(read_file(folder.path() / "skipped.tsv"), "a\tcorrupt\tx\nb\tshort\ty\n");
 }
 
+TEST(RunFolder, OfAnotherProcessIsOnlyRead) {
+  const TemporaryFolder folder;
+  const auto run = folder.path() / "run";
+  RunFolder early(run, RunFolder::Access::kReader);
+  EXPECT_FALSE(fs::exists(run));
+  const RunFolder owner(run);
+  RunFolder reader(run, RunFolder::Access::kReader);
+  EXPECT_TRUE(owner.is_owner());
+  EXPECT_FALSE(reader.is_owner());
+  EXPECT_THROW(reader.write_environment({}), InternalError);
+  EXPECT_THROW(reader.add_skipped({"a\tdamaged\t"}), InternalError);
+  EXPECT_FALSE(fs::exists(run / "skipped.tsv"));
+}
+
 }  // namespace
 }  // namespace raven::artifacts

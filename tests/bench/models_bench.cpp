@@ -87,7 +87,7 @@ class Step {
     const auto targets = model_->targets(input_);
     train(video_, model_->terms(config::Modality::kVideo, input_, targets));
     train(audio_, model_->terms(config::Modality::kAudio, input_, targets));
-    model_->update_teachers(0.999);
+    model_->update_teachers(torch::tensor(0.999, torch::kFloat64));
   }
 
   [[nodiscard]] std::int64_t frames() const { return input_.valid.numel(); }
@@ -108,7 +108,7 @@ class Step {
       loss = loss.defined() ? loss + mean : mean;
     }
     loss.backward();
-    optimizer.step(1e-3, optimizer.grad_norm(), torch::zeros({}));
+    optimizer.step({torch::tensor(1e-3, torch::kFloat64)}, optimizer.grad_norm(), torch::zeros({}));
     optimizer.zero_grad();
   }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "models/small_models.h"
@@ -53,6 +54,16 @@ TEST(GreedyCtc, LeavesOutRepetitionsAndBlanks) {
   EXPECT_NEAR(best[1].score, 5 * log_probs.max().item<double>(), 1e-4);
 }
 
+TEST(GreedyCtc, IsAsSureOfAUnitAsItsBestFrame) {
+  const auto shares =
+      torch::tensor({{{0.1, 0.9, 0.0}, {0.4, 0.6, 0.0}, {0.8, 0.1, 0.1}, {0.3, 0.0, 0.7}}});
+  const auto best = greedy_ctc(shares.log(), {}, {"a"}).at(0);
+  ASSERT_EQ(best.units, (std::vector<std::int64_t>{1, 2}));
+  const auto found = confidence(best);
+  EXPECT_NEAR(found[0], 0.9, 1e-6);
+  EXPECT_NEAR(found[1], 0.7, 1e-6);
+}
+
 TEST(GreedyCtc, NamesTheUtteranceWhosePosteriorsAreNotNumbers) {
   auto log_probs = torch::randn({2, 3, 4}).log_softmax(-1);
   log_probs[1][1][2] = std::numeric_limits<float>::quiet_NaN();
@@ -74,6 +85,47 @@ TEST(Decode, UsesTheScoresOfItsKind) {
   EXPECT_EQ(names({.kind = DecodeKind::kAttention}), "decoder ");
   EXPECT_EQ(names({.kind = DecodeKind::kGreedyCtc}), "ctc ");
   EXPECT_EQ(names({.length_bonus = 0.5, .lm_weight = 0.3}), "ctc decoder length_bonus lm ");
+}
+
+TEST(Decode, TellsWhatEachUnitAddsToAScore) {
+  const auto clips = two_clips();
+  for (const auto& of_clip :
+       decode(small_recognizer(), clips, {.lm_weight = 0.3}, small_language_model(kUnits))) {
+    ASSERT_FALSE(of_clip.empty());
+    for (const auto& one : of_clip) {
+      for (const auto& [name, total] : one.parts) {
+        const auto& of_units = one.unit_parts.at(name);
+        ASSERT_EQ(of_units.size(), one.units.size()) << name;
+        double sum = 0;
+        for (const auto value : of_units) sum += std::isnan(value) ? 0 : value;
+        EXPECT_NEAR(sum, total, 1e-9) << name;
+      }
+    }
+  }
+}
+
+TEST(Decode, IsAsSureOfAUnitAsItsDecoder) {
+  auto recognizer = small_recognizer();
+  const auto clips = two_clips();
+  const torch::NoGradGuard no_grad;
+  const auto first = clips.frames.narrow(0, 0, 1);
+  const auto best =
+      decode(recognizer, {.frames = first, .valid = {}, .ids = {"first"}}, {.max_length_ratio = -3})
+          .at(0)
+          .at(0);
+  const auto found = confidence(best);
+  ASSERT_EQ(found.size(), best.units.size());
+  std::vector<std::int64_t> read = {recognizer->end_unit()};
+  read.insert(read.end(), best.units.begin(), best.units.end());
+  auto state = recognizer->decoder->start(first, {});
+  for (std::size_t u = 0; u < best.units.size(); ++u) {
+    const auto next = recognizer->decoder->step(torch::tensor({{read[u]}}), state).exp().squeeze();
+    if (std::isnan(found[u])) {
+      EXPECT_EQ(u, best.units.size() - 1) << "an end that was appended";
+      continue;
+    }
+    EXPECT_NEAR(found[u], next[best.units[u]].item<double>(), 1e-5) << u;
+  }
 }
 
 TEST(Decode, GivesNothingWithoutFrames) {

@@ -7,6 +7,11 @@
 #include <thread>
 
 #include "e2e/tiny_recognizers.h"
+#include "raven/config/flat_config.h"
+#include "raven/evaluation/nbest_list.h"
+#include "raven/models/language_model.h"
+#include "raven/nn/state_dict.h"
+#include "raven/text/units.h"
 #include "raven/weights/safetensors.h"
 #include "support/open_count.h"
 #include "support/sclite.h"
@@ -82,6 +87,23 @@ class Evaluate : public TinyRecognizers {
   static inline TemporaryFolder* runs_ = nullptr;
 };
 
+std::vector<std::string> cells_of(const std::string& line) {
+  std::vector<std::string> cells(1);
+  for (const char c : line) {
+    if (c == '\t') {
+      cells.emplace_back();
+    } else {
+      cells.back() += c;
+    }
+  }
+  return cells;
+}
+
+std::size_t column_of(const std::string& header, const std::string& name) {
+  const auto cells = cells_of(header);
+  return static_cast<std::size_t>(std::ranges::find(cells, name) - cells.begin());
+}
+
 const std::vector<std::string> kTwoLevels = {"noise.kind=white", "noise.snr_db=[0,10]"};
 
 TEST_F(Evaluate, WritesTheSameBytesAtEveryRunForAnyNumberOfWorkers) {
@@ -104,6 +126,116 @@ TEST_F(Evaluate, SeveralRecognizersAreReadOnceEach) {
   EXPECT_EQ(evaluate("two", "audio", {"model=[" + a + "," + b + "]"}), 0) << read_file(log("two"));
   EXPECT_EQ(of_a.take(), 1);
   EXPECT_EQ(of_b.take(), 1);
+}
+
+/// A copy of the test list in which `keep` says which utterances keep their transcripts.
+/// A recognizer of few steps says nothing at all otherwise.
+const std::string kWordy = "decode.length_bonus=2";
+
+TEST_F(Evaluate, UtterancesWithoutATranscriptAreDecodedAndNotScored) {
+  const auto list = [&](const std::string& name, std::size_t labelled) {
+    std::istringstream lines(read_file(test()));
+    std::string line, out;
+    std::getline(lines, line);
+    const auto text = column_of(line, "text");
+    out = line + "\n";
+    for (std::size_t row = 0; std::getline(lines, line); ++row) {
+      auto cells = cells_of(line);
+      if (row >= labelled) cells[text].clear();
+      out += fmt::format("{}\n", fmt::join(cells, "\t"));
+    }
+    const auto file = fs::path(test()).parent_path() / (name + ".tsv");
+    write_file_atomically(file, out);
+    return file.string();
+  };
+  ASSERT_EQ(evaluate("all", "audio", {kWordy}), 0);
+  const auto some = list("some", 5), none = list("none", 0);
+  ASSERT_EQ(evaluate("partly", "audio", {kWordy, "data.manifest=[" + some + "," + none + "]"}), 0)
+      << read_file(log("partly"));
+  const auto all = read_file(folder("all") / "manifest" / "hyp.trn");
+  const auto lines_of = [](const std::string& text) { return std::ranges::count(text, '\n'); };
+  for (const std::string set : {"some", "none"}) {
+    const auto hypotheses = read_file(folder("partly") / set / "hyp.trn");
+    EXPECT_EQ(lines_of(hypotheses), 12) << set;
+    std::istringstream expected(all);
+    for (std::string line; std::getline(expected, line);) EXPECT_THAT(hypotheses, HasSubstr(line));
+    EXPECT_EQ(lines_of(read_file(folder("partly") / set / "recognised.tsv")), 13) << set;
+  }
+  EXPECT_EQ(utterances("partly/some").size(), 5U);
+  EXPECT_FALSE(fs::exists(folder("partly") / "none" / "wer.json"));
+  EXPECT_THAT(read_file(log("partly")), HasSubstr("12 utterances; none has a transcript"));
+  std::istringstream recognised(read_file(folder("partly") / "none" / "recognised.tsv"));
+  std::string line;
+  std::getline(recognised, line);
+  const auto text = column_of(line, "text"), id = column_of(line, "id");
+  int said = 0;
+  while (std::getline(recognised, line)) {
+    const auto cells = cells_of(line);
+    const std::string words = cells[text].empty() ? "" : cells[text] + " ";
+    EXPECT_THAT("\n" + all, HasSubstr("\n" + words + "(")) << cells[id];
+    said += static_cast<int>(!words.empty());
+  }
+  EXPECT_GT(said, 6) << "a recognizer that says nothing tests nothing";
+  // Once it is done it decodes nothing, although there are no rates.
+  ASSERT_EQ(evaluate("partly", "audio", {kWordy, "data.manifest=[" + some + "," + none + "]"}), 0);
+  EXPECT_THAT(read_file(log("partly")), HasSubstr("none: was decoded before"));
+}
+
+TEST_F(Evaluate, ALanguageModelAndListsOfHypotheses) {
+  const auto recognizer = weights::read_safetensors(recognizer_of("audio"));
+  const config::LanguageModelConfig options{
+      .embed_dim = 4, .dim = 8, .heads = 2, .ffn_dim = 12, .blocks = 1};
+  const auto units = text::Units::parse(recognizer.metadata.at("units"), "units");
+  torch::manual_seed(5);
+  const models::LanguageModel model(options, units.size());
+  weights::TensorFile content;
+  content.metadata = config::flatten(options, "model.");
+  content.metadata["format"] = "raven-language-model";
+  content.metadata["format_version"] = "1";
+  content.metadata["units"] = units.text();
+  for (const auto& [name, tensor] : nn::state_dict(*model))
+    content.tensors.emplace_back(name, 3 * tensor.detach());
+  const auto file = (folder("") / "lm.safetensors").string();
+  weights::write_safetensors(file, content, {.hashes = true});
+
+  ASSERT_EQ(evaluate("plain", "audio", {kWordy, "decode.nbest=3"}), 0) << read_file(log("plain"));
+  ASSERT_EQ(evaluate("lm", "audio",
+                     {kWordy, "decode.nbest=3", "decode.lm=" + file, "decode.lm_weight=0.5"}),
+            0)
+      << read_file(log("lm"));
+  const auto plain = evaluation::read_nbest(folder("plain") / "manifest" / "nbest.jsonl");
+  const auto with = evaluation::read_nbest(folder("lm") / "manifest" / "nbest.jsonl");
+  ASSERT_EQ(plain.size(), 12U);
+  ASSERT_EQ(with.size(), 12U);
+  EXPECT_NE(read_file(folder("plain") / "manifest" / "hyp.trn"),
+            read_file(folder("lm") / "manifest" / "hyp.trn"));
+  for (const auto& list : with) {
+    ASSERT_FALSE(list.alternatives.empty());
+    EXPECT_LE(list.alternatives.size(), 3U);
+    for (const auto& one : list.alternatives) {
+      const auto& parts = one.parts;
+      EXPECT_NEAR(one.score,
+                  0.9 * parts.at("decoder") + 0.1 * parts.at("ctc") + 0.5 * parts.at("lm") +
+                      2 * parts.at("length_bonus"),
+                  1e-3 * std::max(1.0, std::abs(one.score)));
+    }
+  }
+  ASSERT_EQ(raven("score", {"score", (folder("lm") / "manifest" / "ref.trn").string(),
+                            (folder("lm") / "manifest" / "nbest.jsonl").string(), "--json"}),
+            0)
+      << read_file(log("score"));
+  const auto rates = nlohmann::json::parse(read_file(folder("lm") / "manifest" / "wer.json"));
+  EXPECT_EQ(nlohmann::json::parse(read_file(log("score"))).at("oracle"), rates.at("oracle"));
+  EXPECT_LE(rates.at("oracle").at("wer"), rates.at("wer"));
+  // Another one is another search.
+  for (auto& [name, tensor] : content.tensors) tensor = tensor * 0.9;
+  weights::write_safetensors(file, content, {.hashes = true});
+  ASSERT_EQ(evaluate("lm", "audio",
+                     {kWordy, "decode.nbest=3", "decode.lm=" + file, "decode.lm_weight=0.5"}),
+            0);
+  EXPECT_THAT(read_file(log("lm")), HasSubstr("is of another language model"));
+  EXPECT_EQ(evaluate("lm", "audio", {"decode.lm=" + file}), 2);
+  EXPECT_THAT(read_file(log("lm")), HasSubstr("decode.lm_weight is 0"));
 }
 
 TEST_F(Evaluate, EachNoiseLevelIsASetOfItsOwn) {

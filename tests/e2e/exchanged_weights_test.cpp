@@ -99,6 +99,16 @@ TEST_F(ExchangedWeights, APublishedRecognizerIsImportedEvaluatedAndFineTuned) {
       << read_file(log("import"));
   EXPECT_THAT(read_file(log("import")), HasSubstr("fine-tuned recognizer of video (64 wide"));
   const auto imported = file("weights/recognizer.safetensors");
+  // The same again is the same file; another model does not replace it.
+  EXPECT_EQ(raven({"import", file("published.pth"), file("weights/")}), 0);
+  auto changed = nn::state_dict(*published);
+  changed.front().second = changed.front().second + 1;
+  weights::write_pytorch_archive(file("another.pth"), {.tensors = changed});
+  EXPECT_EQ(raven({"import", file("another.pth"), file("weights/")}), 2);
+  EXPECT_THAT(read_file(log("import")), HasSubstr("is there already, made of published.pth"));
+  ASSERT_EQ(raven({"import", file("published.pth"), file("weights/"), "--units",
+                   file("published.units")}),
+            0);
   const auto results = evaluated(imported, "evaluated");
   const auto wer = nlohmann::json::parse(read_file(folder("evaluated") / "manifest/wer.json"));
   EXPECT_EQ(wer.at("utterances"), 12);

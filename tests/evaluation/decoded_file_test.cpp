@@ -40,6 +40,27 @@ TEST_F(DecodedFileTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(read_file(path()), content);
 }
 
+TEST_F(DecodedFileTest, KeepsListsOfHypotheses) {
+  {
+    auto file = open();
+    file.add("a", {.hypothesis = "RED",
+                   .score = -1,
+                   .units = {3},
+                   .nbest = {{.text = "RED",
+                              .score = -1,
+                              .parts = {{"ctc", -4}},
+                              .units = {3},
+                              .confidence = {0.25}},
+                             {.text = "BLUE", .score = -2}}});
+  }
+  const auto file = open();
+  const auto& list = file.done().at("a").nbest;
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(list[0].parts.at("ctc"), -4);
+  EXPECT_EQ(list[0].confidence, (std::vector<double>{0.25}));
+  EXPECT_EQ(list[1].text, "BLUE");
+}
+
 TEST_F(DecodedFileTest, CutAnywhereItKeepsTheWholeLines) {
   const auto content = make();
   for (std::size_t size = 0; size < content.size(); ++size) {

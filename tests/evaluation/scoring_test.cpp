@@ -71,6 +71,35 @@ TEST(Score, AddsUpWhatWasHeard) {
   EXPECT_GE(scores.confidence.high, 0.5);
 }
 
+TEST(Score, TellsTheLeastErrorsOfNbestLists) {
+  auto results = small_set();
+  results[0].alternatives = {"IT BLUE RED NOW", "it is red now", "IT IS"};
+  results[1].alternatives = {"A B"};
+  results[3].alternatives = {"", "HELLO"};
+  const auto scores = score(results);
+  ASSERT_TRUE(scores.oracle);
+  EXPECT_EQ(scores.oracle->words.errors(), 1);
+  EXPECT_DOUBLE_EQ(scores.oracle->wer(), 1.0 / 6);
+  EXPECT_EQ(json::parse(wer_json(scores)).at("oracle").at("errors"), 1);
+  EXPECT_THAT(to_text(scores), HasSubstr("WER 16.7 % with the best hypothesis of each list"));
+  results[1].alternatives.clear();
+  EXPECT_FALSE(score(results).oracle) << "not every utterance has a list";
+}
+
+TEST(Score, WritesHypothesesThatHaveNoReference) {
+  const TemporaryFolder folder;
+  write_scores(folder.path(), score(small_set()));
+  EXPECT_THAT(read_file(folder.path() / "hyp.trn"), HasSubstr("NOISE (s1-s1/c)"));
+  EXPECT_THAT(read_file(folder.path() / "ref.trn"), Not(HasSubstr("s1/c")));
+  const auto scores = score({result("s1/c", "", "NOISE")});
+  EXPECT_EQ(scores.unscored.size(), 1U);
+  write_scores(folder.path(), scores);
+  EXPECT_EQ(read_file(folder.path() / "hyp.trn"), "NOISE (s1-s1/c)\n");
+  for (const auto& file : kFiles)
+    EXPECT_EQ(std::filesystem::exists(folder.path() / file), file == "hyp.trn") << file;
+  EXPECT_THAT(to_text(scores), HasSubstr("1 utterances; none has a transcript"));
+}
+
 TEST(Score, MakesTables) {
   auto results = small_set();
   results[0].snr_db = -5;
@@ -137,11 +166,10 @@ TEST(Score, NothingAtAllIsNoNumber) {
   const auto scores = score({result("a", "", "X")}, {}, {{"corrupt", 2}});
   EXPECT_TRUE(std::isnan(scores.totals.wer()));
   write_scores(folder.path(), scores);
-  const auto wer = json::parse(read_file(folder.path() / "wer.json"));
+  const auto wer = json::parse(wer_json(scores));
   EXPECT_TRUE(wer.at("wer").is_null() && wer.at("least_wer").is_null());
   EXPECT_EQ(wer.at("skipped"), (json{{"corrupt", 2}, {"empty-reference", 1}}));
-  EXPECT_EQ(read_file(folder.path() / "hyp.trn"), "");
-  EXPECT_EQ(json::parse(read_file(folder.path() / "worst.json")), json::array());
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "wer.json"));
   EXPECT_THAT(to_text(scores), HasSubstr("2 utterances skipped: corrupt"));
 }
 
@@ -219,7 +247,9 @@ TEST(WriteScores, WritesTheFilesThatWereAgreed) {
     return read_file(folder.path() / "new" / name);
   };
   EXPECT_EQ(read("ref.trn"), "A B (s1-s1/a)\nHELLO (s1-s1/d)\nIT IS RED (s2-s2/b)\n");
-  EXPECT_EQ(read("hyp.trn"), "A B (s1-s1/a)\n(s1-s1/d)\nIT BLUE RED NOW (s2-s2/b)\n");
+  const std::string scored = "A B (s1-s1/a)\n(s1-s1/d)\nIT BLUE RED NOW (s2-s2/b)\n";
+  EXPECT_EQ(read("hyp.trn"), scored + "NOISE (s1-s1/c)\n");
+  EXPECT_EQ(read("hyp_scored.trn"), scored);
   EXPECT_THAT(read("alignments.txt"),
               HasSubstr("s2/b (s2): 3 words, 1 substitutions, 0 deletions, 1 insertions, 66.7 %\n"
                         "REF:  IT IS   RED ***\nHYP:  IT BLUE RED NOW\nEVAL:    S        I\n\n"));

@@ -21,6 +21,10 @@ TEST_F(DropoutSeedTest, IsDrawnForEveryCallWhereNoneIsGiven) {
   torch::manual_seed(3);
   EXPECT_EQ(cuda::draw_dropout(0.2).seed, first.seed);
   EXPECT_EQ(first.options().seed_of_step, nullptr);
+  torch::autograd::AutogradContext context;
+  first.save(context);
+  EXPECT_EQ(cuda::DropoutDraw::saved(context).options().seed, first.seed);
+  EXPECT_EQ(cuda::DropoutDraw::saved(context).options().seed_of_step, nullptr);
 }
 
 TEST_F(DropoutSeedTest, IsReadWhereItLiesAndCallsAreCounted) {

@@ -276,7 +276,10 @@ TEST(DropoutOnGpu, DropsAtItsRateAndTheSameAgain) {
 }
 
 TEST(DropoutOnGpu, FollowsASeedThatLiesOnTheDevice) {
-  enable_dropout_seeds(true);
+  const struct Enabled {
+    Enabled() { enable_dropout_seeds(true); }
+    ~Enabled() { enable_dropout_seeds(false); }
+  } enabled;
   const auto x = torch::zeros({8, 500, 256}, gpu::device());
   auto seed = torch::tensor(1, torch::kInt64).to(gpu::device());
   const auto twice = [&] {
@@ -297,7 +300,6 @@ TEST(DropoutOnGpu, FollowsASeedThatLiesOnTheDevice) {
   EXPECT_TRUE(torch::equal(before, twice()));
   seed.fill_(2);
   EXPECT_FALSE(torch::equal(before, twice()));
-  enable_dropout_seeds(false);
 }
 
 TEST(DropoutOnGpu, GradientsPassWhereValuesPassed) {

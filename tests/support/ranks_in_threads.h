@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -48,6 +49,10 @@ class RanksInThreads {
 
  private:
   using Tensors = std::vector<torch::Tensor>;
+  struct Said {
+    std::string call;
+    Tensors tensors;
+  };
 
   class Rank : public distributed::Communicator {
    public:
@@ -55,7 +60,7 @@ class RanksInThreads {
     [[nodiscard]] std::int64_t rank() const override { return rank_; }
     [[nodiscard]] std::int64_t size() const override { return all_.size(); }
     void sum(const Tensors& tensors) override {
-      const auto every = all_.exchange(rank_, tensors);
+      const auto every = all_.exchange(rank_, "sum", tensors);
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         auto sum = every[0][i].clone();
         for (std::size_t r = 1; r < every.size(); ++r) sum += every[r][i];
@@ -65,18 +70,18 @@ class RanksInThreads {
       }
     }
     void broadcast(const Tensors& tensors, std::int64_t root) override {
-      const auto every = all_.exchange(rank_, tensors);
+      const auto every = all_.exchange(rank_, "broadcast", tensors);
       torch::NoGradGuard no_grad;
       for (std::size_t i = 0; i < tensors.size(); ++i) {
         auto into = tensors[i];
         into.copy_(every[static_cast<std::size_t>(root)][i]);
       }
     }
-    void barrier() override { all_.exchange(rank_, {}); }
+    void barrier() override { all_.exchange(rank_, "barrier", {}); }
     bool any(bool mine) override {
-      auto count = torch::tensor(mine ? 1 : 0);
-      sum({count});
-      return count.item<std::int64_t>() > 0;
+      const auto every = all_.exchange(rank_, "any", {torch::tensor(mine)});
+      return std::ranges::any_of(every,
+                                 [](const auto& said) { return said[0].template item<bool>(); });
     }
 
    private:
@@ -85,6 +90,10 @@ class RanksInThreads {
   };
 
   [[nodiscard]] std::int64_t size() const { return std::ssize(said_); }
+
+  static bool alike(const torch::Tensor& a, const torch::Tensor& b) {
+    return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type();
+  }
 
   void wait_for_turn(std::int64_t rank) {
     std::unique_lock lock(mutex_);
@@ -98,27 +107,31 @@ class RanksInThreads {
   }
 
   /// Copies of what every rank says, when it is this one's turn again.
-  std::vector<Tensors> exchange(std::int64_t rank, const Tensors& mine) {
+  std::vector<Tensors> exchange(std::int64_t rank, const std::string& call, const Tensors& mine) {
     auto& said = said_[static_cast<std::size_t>(rank)];
     const auto rounds = ++rounds_[static_cast<std::size_t>(rank)];
-    said.clear();
-    for (const auto& tensor : mine) said.push_back(tensor.detach().clone());
+    said = {.call = call, .tensors = {}};
+    for (const auto& tensor : mine) said.tensors.push_back(tensor.detach().clone());
     pass_on(rank);
     wait_for_turn(rank);  // by now all have said it, or have gone on from there
     if (failed_) throw std::runtime_error("another rank failed");
     if (std::ranges::any_of(rounds_, [&](auto other) { return other < rounds; }))
       throw std::runtime_error("another rank has ended and says nothing");
     if (rank == 0) heard_ = said_;
-    if (std::ranges::any_of(heard_, [&](const auto& said) { return said.size() != mine.size(); }))
-      throw std::runtime_error("another rank is somewhere else");
-    return heard_;
+    std::vector<Tensors> every;
+    for (const auto& other : heard_) {
+      if (other.call != call || !std::ranges::equal(other.tensors, mine, alike))
+        throw std::runtime_error("another rank is somewhere else");
+      every.push_back(other.tensors);
+    }
+    return every;
   }
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::int64_t turn_ = 0;
   bool failed_ = false;  // read and written in turns
-  std::vector<Tensors> said_, heard_;
+  std::vector<Said> said_, heard_;
   std::vector<bool> ended_;
   std::vector<std::int64_t> rounds_;  // how often each has said something
 };

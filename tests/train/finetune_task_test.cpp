@@ -237,7 +237,7 @@ TEST_F(FinetuneTaskTest, AloneCtcTrainsNoDecoder) {
   EXPECT_TRUE(std::isfinite(part.loss.item<double>()));
 }
 
-TEST_F(FinetuneTaskTest, ALookChangesNothing) {
+TEST_F(FinetuneTaskTest, AnEvaluationChangesNothing) {
   auto config = tiny_config();
   FinetuneTask task(config, torch::kCPU, units(), manifest());
   std::vector<torch::Tensor> before;

@@ -111,7 +111,7 @@ TEST(EventWriter, ARunThatStartsAgainForgetsTheEarlierOne) {
   EXPECT_EQ(restart.field().number, 7U);  // session_log
 }
 
-TEST(Metrics, ALookThatIsMadeAgainIsThereOnce) {
+TEST(Metrics, AnEvaluationThatIsMadeAgainIsThereOnce) {
   const TemporaryFolder run;
   {
     Metrics metrics(run.path(), 0);

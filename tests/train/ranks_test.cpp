@@ -1,11 +1,16 @@
 // Several ranks that train one model, as threads.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <limits>
+#include <memory>
 
 #include "raven/artifacts/checkpoint.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/nn/batch_norm.h"
 #include "raven/nn/state_dict.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/trainer.h"
@@ -128,7 +133,7 @@ class TrainerOfRanks : public Ranks {
  protected:
   struct Trained {
     bool done = false;
-    std::int64_t step = 0;
+    std::int64_t step = 0, updates = 0;
     nn::StateDict state;
   };
 
@@ -142,45 +147,88 @@ class TrainerOfRanks : public Ranks {
     return settings;
   }
 
-  /// Rank `stopping` asks for a stop while it makes step `stop_at`.
+  struct Options {
+    std::int64_t accumulate = 1;
+    std::int64_t stopping = -1, stop_at = 0;  // the rank that asks for a stop, in which step
+    std::int64_t failing = -1;                // the rank that cannot read its third batch
+    std::int64_t poisoned = -1;               // the rank that hears NaN in its second batch
+    bool share_statistics = false;            // and evaluate
+  };
+
+  class TestedTask : public PretrainTask {
+   public:
+    using PretrainTask::PretrainTask;
+    StepPart backward(const data::Batch& batch, const StepInputs& inputs, bool measure) override {
+      auto heard = batch;
+      if (++batches == poisoned_batch)
+        heard.audio = batch.audio * std::numeric_limits<double>::quiet_NaN();
+      return PretrainTask::backward(heard, inputs, measure);
+    }
+    void after_update(const StepInputs& inputs, const torch::Tensor& bad) override {
+      PretrainTask::after_update(inputs, bad);
+      if (++updates == stop_at) stop.request_stop();
+    }
+    std::int64_t batches = 0, poisoned_batch = 0, updates = 0, stop_at = 0;
+    std::stop_source stop;
+  };
+
+  class TestedSource : public ClipSource {
+   public:
+    using ClipSource::ClipSource;
+    Batch next() override {
+      if (++batches == failing_batch) throw DataError("the disk is gone", "read");
+      return ClipSource::next();
+    }
+    std::int64_t batches = 0, failing_batch = 0;
+  };
+
   Trained train_in(const std::filesystem::path& dir, distributed::Communicator& ranks,
-                   std::int64_t accumulate, std::int64_t stopping = -1, std::int64_t stop_at = 0) {
-    auto options = loading();
-    options.rank = ranks.rank();
-    options.ranks = ranks.size();
-    ClipSource source(manifest(), options);
-    class Stopped : public PretrainTask {
-     public:
-      using PretrainTask::PretrainTask;
-      void after_update(const StepInputs& inputs, const torch::Tensor& bad) override {
-        PretrainTask::after_update(inputs, bad);
-        if (--steps_left == 0) stop.request_stop();
-      }
-      std::int64_t steps_left = 0;
-      std::stop_source stop;
-    } task(config_, torch::kCPU, kLength, data::Manifest{});
-    if (ranks.rank() == stopping) task.steps_left = stop_at;
-    fix_statistics(task.module());
+                   const Options& options) {
+    auto share = loading();
+    share.rank = ranks.rank();
+    share.ranks = ranks.size();
+    TestedSource source(manifest(), share);
+    if (ranks.rank() == options.failing) source.failing_batch = 3;
+    TestedTask task(config_, torch::kCPU, kLength,
+                    options.share_statistics ? manifest() : data::Manifest{});
+    if (ranks.rank() == options.stopping) task.stop_at = options.stop_at;
+    if (ranks.rank() == options.poisoned) task.poisoned_batch = 2;
+    auto given = settings(options.accumulate);
+    if (options.share_statistics) {
+      given.evaluate_every = 2;
+      const std::shared_ptr<distributed::Communicator> reducer(&ranks, [](auto*) {});
+      nn::share_statistics(task.module(), reducer);
+    } else {
+      fix_statistics(task.module());
+    }
     using artifacts::RunFolder;
     RunFolder folder(dir,
                      ranks.rank() == 0 ? RunFolder::Access::kOwner : RunFolder::Access::kReader);
-    Trainer trainer(task, source, folder, settings(accumulate), ranks);
+    Trainer trainer(task, source, folder, given, ranks);
     Trained result;
     result.done = trainer.run(task.stop.get_token());
     result.step = trainer.step();
+    result.updates = task.updates;
     for (const auto& [name, tensor] : nn::state_dict(task.module()))
       result.state.emplace_back(name, tensor.detach().clone());
     return result;
   }
 
-  std::vector<Trained> train_two(const std::filesystem::path& dir, std::int64_t stopping = -1,
-                                 std::int64_t stop_at = 0) {
+  std::vector<Trained> train_two(const std::filesystem::path& dir, const Options& options = {}) {
     std::vector<Trained> both(2);
     RanksInThreads(2).run([&](distributed::Communicator& ranks) {
-      both[static_cast<std::size_t>(ranks.rank())] =
-          train_in(dir, ranks, /*accumulate=*/1, stopping, stop_at);
+      both[static_cast<std::size_t>(ranks.rank())] = train_in(dir, ranks, options);
     });
     return both;
+  }
+
+  static std::string what_of(const std::function<void()>& action) {
+    try {
+      action();
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    return "";
   }
 
   static void expect_same_weights(const nn::StateDict& a, const nn::StateDict& b) {
@@ -201,7 +249,7 @@ class TrainerOfRanks : public Ranks {
 };
 
 TEST_F(TrainerOfRanks, EndsWithTheWeightsOfOneThatAccumulates) {
-  const auto alone = train_in(alone_, distributed::one_rank(), /*accumulate=*/2);
+  const auto alone = train_in(alone_, distributed::one_rank(), {.accumulate = 2});
   for (const auto& rank : train_two(run_)) {
     EXPECT_TRUE(rank.done);
     expect_same_weights(alone.state, rank.state);
@@ -212,24 +260,50 @@ TEST_F(TrainerOfRanks, EndsWithTheWeightsOfOneThatAccumulates) {
 
 TEST_F(TrainerOfRanks, StopsWhereOneIsAskedToAndGoesOnFromThere) {
   const auto whole = train_two(alone_);
-  for (const auto& rank : train_two(run_, /*stopping=*/1, /*stop_at=*/3)) {
+  for (const auto& rank : train_two(run_, {.stopping = 1, .stop_at = 3})) {
     EXPECT_FALSE(rank.done);
     EXPECT_EQ(rank.step, 3);
   }
   for (const auto& rank : train_two(run_)) {
     EXPECT_TRUE(rank.done);
     EXPECT_EQ(rank.step, 4);
-    expect_same_weights(whole[0].state, rank.state);
+    EXPECT_EQ(rank.updates, 1);
+    ASSERT_EQ(rank.state.size(), whole[0].state.size());
+    for (std::size_t i = 0; i < rank.state.size(); ++i) {
+      EXPECT_TRUE(torch::equal(rank.state[i].second, whole[0].state[i].second))
+          << rank.state[i].first;
+    }
   }
   EXPECT_EQ(lines_of(run_ / "metrics.jsonl"), 4);
 }
 
-TEST_F(TrainerOfRanks, ReadersOfARunsFolderWriteNothing) {
-  artifacts::RunFolder owner(run_);
-  artifacts::RunFolder reader(run_, artifacts::RunFolder::Access::kReader);
-  EXPECT_THROW(reader.write_environment({}), InternalError);
-  EXPECT_THROW(reader.add_skipped({"a\tdamaged\t"}), InternalError);
-  EXPECT_FALSE(std::filesystem::exists(run_ / "skipped.tsv"));
+TEST_F(TrainerOfRanks, EvaluatesOnOneRankAlthoughAllShareStatistics) {
+  for (const auto& rank : train_two(run_, {.share_statistics = true})) EXPECT_TRUE(rank.done);
+  EXPECT_EQ(lines_of(run_ / "metrics.jsonl"), 4 + 3) << "evaluations at steps 0, 2 and 4";
+}
+
+TEST_F(TrainerOfRanks, SavesWhenOneCannotReadItsBatches) {
+  const auto problem = what_of([&] { train_two(run_, {.failing = 1}); });
+  EXPECT_THAT(problem, testing::AnyOf(testing::HasSubstr("the disk is gone"),
+                                      testing::HasSubstr("another rank cannot read")));
+  EXPECT_EQ(artifacts::last_step(run_), 2);
+  const auto later = what_of([&] { train_two(alone_, {.failing = 0}); });
+  EXPECT_THAT(later, testing::HasSubstr("the disk is gone"));
+  EXPECT_EQ(artifacts::last_step(alone_), 2);
+}
+
+TEST_F(TrainerOfRanks, TellsWhoseBatchHasNaN) {
+  EXPECT_THAT(what_of([&] { train_two(run_, {.poisoned = 1}); }),
+              testing::HasSubstr("nothing of this process"));
+  const auto folder = run_ / "nan" / "step_00000002";
+  EXPECT_THAT(read_file(folder / "rank_1" / "report.txt"), testing::HasSubstr("loss v2a"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "rank_1" / "batch_0.safetensors"));
+}
+
+TEST_F(TrainerOfRanks, GoesOnWithAsManyAsItBeganWith) {
+  train_two(run_, {.stopping = 0, .stop_at = 2});
+  EXPECT_THAT(what_of([&] { train_in(run_, distributed::one_rank(), {}); }),
+              testing::HasSubstr("was made by 2 processes, now there are 1"));
 }
 
 TEST_F(Ranks, ShareTheBatchesOfALoader) {

@@ -26,7 +26,7 @@ TEST(ReportLine, TellsAStepOfPretraining) {
             "2.00e-03  480 frames/s  waits 1 %  0.5 GB  skipped 2  left 9 min 00 s");
 }
 
-TEST(ReportLine, TellsALookOfFineTuning) {
+TEST(ReportLine, TellsAnEvaluationOfFineTuning) {
   const Numbers numbers = {{metric("valid_loss"), 7.5},
                            {metric("valid_accuracy"), 0.4},
                            {metric("valid_wer_ctc"), 0.75},
@@ -35,7 +35,7 @@ TEST(ReportLine, TellsALookOfFineTuning) {
             "step 10  held out  loss 7.5000  accuracy 0.400  WER ctc 75.0 %  attention 900.0 %");
 }
 
-TEST(ReportLine, TellsALookOfPretraining) {
+TEST(ReportLine, TellsAnEvaluationOfPretraining) {
   const Numbers numbers = {{metric("valid_loss"), -1},
                            {metric("valid_<loss>", "a2a"), -0.5},
                            {metric("valid_gain_<loss>", "a2a"), -0.25},

@@ -80,7 +80,8 @@ class ToyTask : public ClipTask {
   }
   Numbers evaluate(const std::stop_token& token) override {
     if (token.stop_requested()) return {};
-    if (model->seen.item<std::int64_t>() == failing_look) throw SystemError("cannot read a clip");
+    if (model->seen.item<std::int64_t>() == failing_evaluation)
+      throw SystemError("cannot read a clip");
     return {{"valid_error", model->seen.item<double>()}};
   }
   void export_results(const fs::path&) override {}
@@ -88,9 +89,9 @@ class ToyTask : public ClipTask {
   ToyModule model;
   std::function<void()> at_update;
   std::stop_source stop;
-  std::int64_t stop_after = -1;    // asks for a stop during this step
-  int bad_call = -1, calls = 0;    // which backward gives NaN
-  std::int64_t failing_look = -1;  // after how many updates
+  std::int64_t stop_after = -1;          // asks for a stop during this step
+  int bad_call = -1, calls = 0;          // which backward gives NaN
+  std::int64_t failing_evaluation = -1;  // after how many updates
 
  private:
   double dropout_;
@@ -223,10 +224,10 @@ TEST_F(TrainerTest, SavesWhatItLearnedWhenTheDataFail) {
   EXPECT_EQ(last_file("a", "optimizer.safetensors"), last_file("b", "optimizer.safetensors"));
 }
 
-TEST_F(TrainerTest, SavesWhenALookFailsAndMakesItLater) {
+TEST_F(TrainerTest, SavesWhenAnEvaluationFailsAndMakesItLater) {
   ToyTask undisturbed, broken, rest;
   ASSERT_TRUE(run("a", undisturbed));
-  broken.failing_look = 8;
+  broken.failing_evaluation = 8;
   EXPECT_THROW(run("b", broken), SystemError);
   EXPECT_EQ(artifacts::read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last").state.step,
             8);
@@ -234,10 +235,10 @@ TEST_F(TrainerTest, SavesWhenALookFailsAndMakesItLater) {
   EXPECT_EQ(lines("a"), lines("b"));
 }
 
-TEST_F(TrainerTest, ALookThatWasMadeAgainAndNotSavedIsThereOnce) {
+TEST_F(TrainerTest, AnEvaluationThatWasMadeAgainAndNotSavedIsThereOnce) {
   ToyTask undisturbed, broken, killed, rest;
   ASSERT_TRUE(run("a", undisturbed));
-  broken.failing_look = 8;
+  broken.failing_evaluation = 8;
   EXPECT_THROW(run("b", broken), SystemError);
   // Killed after the evaluation that was due, before the checkpoint that says so.
   const auto checkpoints = temporary_.path() / "b" / "checkpoints";
@@ -296,10 +297,10 @@ TEST_F(TrainerTest, FinishedRunHasNothingLeftToDo) {
 TEST_F(TrainerTest, ReportsTheFirstTheLastAndEveryNthStep) {
   ToyTask task;
   ASSERT_TRUE(run("a", task));
-  std::vector<int> reports, looks;
+  std::vector<int> reports, evaluations;
   for (const auto& line : lines("a")) {
     const auto json = nlohmann::json::parse(line);
-    (json.contains("valid_error") ? looks : reports).push_back(json.at("step"));
+    (json.contains("valid_error") ? evaluations : reports).push_back(json.at("step"));
     if (json.contains("valid_error")) continue;
     for (const char* key : {"loss", "error", "lr", "grad_norm", "grad_norm_out", "epoch", "skipped",
                             "weight", "momentum"}) {
@@ -307,7 +308,7 @@ TEST_F(TrainerTest, ReportsTheFirstTheLastAndEveryNthStep) {
     }
   }
   EXPECT_EQ(reports, (std::vector<int>{1, 3, 6, 9, 12, 15, 17}));
-  EXPECT_EQ(looks, (std::vector<int>{0, 4, 8, 12, 16, 17}));
+  EXPECT_EQ(evaluations, (std::vector<int>{0, 4, 8, 12, 16, 17}));
 }
 
 TEST_F(TrainerTest, NaNStopsTheRunAtOnceAndKeepsTheBatch) {
@@ -406,7 +407,7 @@ TEST_F(TrainerTest, RecordsTheThreads) {
       1);
 }
 
-TEST_F(TrainerTest, ALookCutShortAtTheEndIsMadeWhenTheRunGoesOn) {
+TEST_F(TrainerTest, AnEvaluationCutShortAtTheEndIsMadeWhenTheRunGoesOn) {
   ToyTask undisturbed, part, rest;
   ASSERT_TRUE(run("a", undisturbed));
   part.stop_after = 17;

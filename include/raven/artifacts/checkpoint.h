@@ -42,6 +42,7 @@ struct TrainState {
   std::map<std::string, double> numbers;      // running averages, first measures
   std::string data_hash;                      // of what the loader reads; empty: not known
   std::int64_t batches_per_epoch = 0;         // 0: not known
+  std::int64_t ranks = 1;                     // processes that trained together
   std::int64_t threads = 0;                   // of the networks on the CPU; 0: not known
   /// Files of the run's folder that belong to the weights, name -> checksum of their content.
   std::map<std::string, std::string> run_files = {};

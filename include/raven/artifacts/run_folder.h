@@ -26,7 +26,7 @@ std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& 
 class RunFolder {
  public:
   /// kReader: another process of the same run owns the folder; here nothing is created, locked or
-  /// recovered, and nothing may be written.
+  /// recovered, and nothing of this class may be written.
   enum class Access { kOwner, kReader };
 
   /// Creates and locks `dir`, and recovers its checkpoints (recover_checkpoints): whoever asks for
@@ -35,6 +35,7 @@ class RunFolder {
   explicit RunFolder(std::filesystem::path dir, Access access = Access::kOwner);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] bool is_owner() const { return lock_.has_value(); }
   [[nodiscard]] std::filesystem::path checkpoints() const { return path_ / kCheckpoints; }
 
   /// The run has written a checkpoint, whole or not: what it is made of can change no more.
@@ -63,6 +64,7 @@ class RunFolder {
   }
 
  private:
+  void check_owner() const;
   void record(const std::string& name, std::string text);
   bool count_skipped(const std::string& line);
 

@@ -26,6 +26,8 @@ struct DecodeConfig {
   double max_length_ratio = 0.0;
   double min_length_ratio = 0.0;
   double lm_weight = 0.0;
+  std::string lm;
+  std::int64_t nbest = 0;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -45,6 +47,12 @@ struct DecodeConfig {
             "of published recipes; forbids no unit: it only had an empty search repeated");
     v.field("lm_weight", &DecodeConfig::lm_weight, at_least(0),
             "weight of the language model's log-probabilities; 0: none is used");
+    v.field("lm", &DecodeConfig::lm,
+            "language model over the recognizer's units: .safetensors, or a .pth that `raven "
+            "import` would take; empty: none");
+    v.field("nbest", &DecodeConfig::nbest, between(0, 10000),
+            "hypotheses of each utterance that nbest.jsonl lists, with scores and confidences; 0: "
+            "no list");
   }
 
   /// Rules across fields. `key` is where this configuration sits in the whole one. Throws

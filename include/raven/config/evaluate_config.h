@@ -47,7 +47,7 @@ struct ScoringConfig {
 };
 
 struct EvaluateConfig {
-  static constexpr const char* kStage = "evaluate";  // its name, and its command's
+  static constexpr const char* kStage = "evaluate";  // of the stage and of its command
 
   std::vector<std::string> model = {kRequired};
   std::string out;

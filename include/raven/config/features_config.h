@@ -60,7 +60,7 @@ struct FeaturesDataConfig {
 };
 
 struct FeaturesConfig {
-  static constexpr const char* kStage = "features";  // its name, and its command's
+  static constexpr const char* kStage = "features";  // of the stage and of its command
 
   std::string model = kRequired;
   EncoderChoice modality = EncoderChoice::kOnlyOne;

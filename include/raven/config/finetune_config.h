@@ -151,7 +151,7 @@ struct ValidationConfig {
 };
 
 struct FinetuneConfig {
-  static constexpr const char* kStage = "finetune";  // its name, and its command's
+  static constexpr const char* kStage = "finetune";  // of the stage and of its command
 
   RunConfig run;
   Device device = Device::kAuto;

@@ -202,7 +202,7 @@ struct PretrainOptimizerConfig : OptimizerConfig {
 };
 
 struct PretrainConfig {
-  static constexpr const char* kStage = "pretrain";  // its name, and its command's
+  static constexpr const char* kStage = "pretrain";  // of the stage and of its command
 
   RunConfig run;
   Device device = Device::kAuto;

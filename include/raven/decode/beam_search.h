@@ -20,6 +20,9 @@ struct Hypothesis {
   std::vector<std::int64_t> units;
   double score = 0;                     // weighted sum of the parts
   std::map<std::string, double> parts;  // unweighted sums: "decoder", "ctc", "lm", "length_bonus"
+  /// What each unit added to each part; an end that was appended without being scored added nothing
+  /// (NaN).
+  std::map<std::string, std::vector<double>> unit_parts;
 };
 
 struct SearchOptions {

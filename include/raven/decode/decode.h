@@ -34,6 +34,12 @@ std::vector<std::vector<Hypothesis>> decode(models::Recognizer recognizer, const
                                             const config::DecodeConfig& config,
                                             models::LanguageModel language_model = nullptr);
 
+/// How sure a hypothesis is of each of its units, from 0 to 1: the decoder's probability of the
+/// unit given those before it; without a decoder the share of CTC's probability of the units before
+/// it that goes on with it (greedy CTC: its best frame's). NaN where the search did not score the
+/// unit, or used neither.
+std::vector<double> confidence(const Hypothesis& hypothesis);
+
 /// The best unit of every frame, repetitions and blanks left out, for log-probabilities (B, T, V).
 /// The score is the log-probability of that path.
 std::vector<Hypothesis> greedy_ctc(const torch::Tensor& log_probs, const torch::Tensor& valid,

@@ -8,7 +8,8 @@
 
 namespace raven::distributed {
 
-/// Every rank makes the same calls in the same order.
+/// Every rank makes the same calls in the same order, with tensors of the same shapes and types, on
+/// its device or on the CPU. A call throws Error when another rank has ended.
 class Communicator {
  public:
   Communicator() = default;

@@ -19,14 +19,16 @@ namespace raven::evaluation {
 /// Frames done so far, of all.
 using DecodingProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
-/// Writes into `folder` what write_scores() writes, pictures of the worst utterances' mouths,
-/// attention.json for the first few of them, and decoded.jsonl: hypotheses as they are made. Empty
+/// Writes into `folder` what write_scores() writes, recognised.tsv (the list with what was
+/// recognised as its texts), nbest.jsonl where decode.nbest asks for it, pictures of the worst
+/// utterances' mouths, attention.json for the first few of them, and decoded.jsonl: hypotheses as
+/// they are made. Utterances without a transcript are decoded, and not scored. Empty
 /// when `stop` was asked for before the end; the same call then goes on with what is missing, with
 /// the same result. After the end it decodes nothing: the hypotheses of decoded.jsonl are scored,
 /// and nothing is written where the scores are there already. Hypotheses of another recognizer,
 /// list, noise or other settings of the search are replaced.
 /// Throws SkipBudgetError beyond data.max_skipped, DataError naming the utterance whose posteriors
-/// are no numbers, or when no utterance is left to score, ConfigError when another process writes
+/// are no numbers, or when none can be read, ConfigError when another process writes
 /// into the folder.
 std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet& set,
                                    const config::EvaluateConfig& config,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "raven/evaluation/language_model_file.h"
 #include "raven/models/recognizer.h"
 #include "raven/text/units.h"
 #include "raven/weights/model_settings.h"
@@ -21,6 +22,7 @@ struct LoadedRecognizer {
   std::filesystem::path file;         // what was read: a .safetensors file or a checkpoint folder
   std::string checksum;               // of the file of weights
   std::filesystem::path folder;       // where results belong: the run, or the file's folder
+  LoadedLanguageModel language_model = {};  // that its search asks, too; empty: none
 };
 
 /// A recognizer's file, opened and verified, of which no network was made yet. The tensors of a

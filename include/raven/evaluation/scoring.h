@@ -20,6 +20,8 @@ struct UtteranceResult {
   std::int64_t frames = 0;       // video frames, 25 a second; 0: unknown
   std::optional<double> snr_db;  // none: clean
   std::string reference, hypothesis;
+  std::vector<std::string> alternatives =
+      {};                     // an n-best list, the hypothesis among them, or empty
   double score = 0;           // of the hypothesis, as the search gave it
   bool may_be_empty = false;  // a reference without words says that there is nothing to hear: what
                               // was heard are insertions. Else it is unknown, and skipped
@@ -35,6 +37,7 @@ struct ScoredUtterance {
   UtteranceResult result;  // reference and hypothesis as they were compared
   text::EditCounts words, characters;
   std::int64_t least_word_errors = 0;
+  std::optional<text::UtteranceErrors> oracle = {};  // of the best of an n-best list
 };
 
 /// A row of a table.
@@ -46,7 +49,9 @@ struct Group {
 
 struct Scores {
   std::vector<ScoredUtterance> utterances;  // by id
+  std::vector<UtteranceResult> unscored;    // without a transcript, by id
   text::ErrorTotals totals;
+  std::optional<text::ErrorTotals> oracle;      // where every utterance has an n-best list
   text::Interval confidence;                    // of the word error rate
   std::map<std::string, std::int64_t> skipped;  // by reason; "empty-reference" is counted here
   std::vector<Group> by_length;                 // lengths that occur, if frames are known
@@ -54,16 +59,18 @@ struct Scores {
   std::vector<Group> by_snr;                    // clean first, then from quiet to loud noise
 };
 
-/// Scores a set. Utterances without words in their reference are skipped and counted, but for those
-/// whose reference may be empty: as in sclite, what was heard there are insertions of `words`, not
-/// of the published metric (`least_word_errors`), which such a pair has no place in. `skipped` are
-/// those that could not be decoded, by reason. The order of `results` does not matter. Throws
-/// DataError ("duplicate") for an id that comes twice and ("too-long") naming the utterance.
+/// Scores a set. Utterances without words in their reference are left unscored and counted, but for
+/// those whose reference may be empty: as in sclite, what was heard there are insertions of
+/// `words`, not of the published metric (`least_word_errors`), which such a pair has no place in.
+/// `skipped` are those that could not be decoded, by reason. The order of `results` does not
+/// matter. Throws DataError ("duplicate") for an id that comes twice and ("too-long") naming the
+/// utterance.
 Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options = {},
              std::map<std::string, std::int64_t> skipped = {});
 
-/// Writes hyp.trn, ref.trn, alignments.txt, utterances.jsonl, wer.json and worst.json into
-/// `folder`, each in one step. The same scores give the same bytes.
+/// Writes hyp.trn, ref.trn, alignments.txt, utterances.jsonl, worst.json and wer.json into
+/// `folder`, each in one step; where not all are scored also hyp_scored.trn, and where none is
+/// hyp.trn alone. The same scores give the same bytes.
 void write_scores(const std::filesystem::path& folder, const Scores& scores);
 
 /// wer.json's content.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "raven/train/batch.h"
+#include "raven/train/step_inputs.h"
 
 namespace raven::train {
 
@@ -19,6 +20,7 @@ class FiniteWatch {
   struct Step {
     std::int64_t number = 0;
     std::vector<Batch> batches;
+    StepNumbers numbers = {};  // that it was told
   };
 
   /// 1 when any of `values` (0-dimensional) is not finite, else 0: a float32 scalar on the device.

@@ -14,13 +14,15 @@
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
 #include "raven/models/raven.h"
+#include "raven/nn/batch_norm.h"
 #include "raven/train/metrics.h"
 
 namespace raven::train {
 
 /// Note [Fair evaluation]: dropout and drop-path are off, and BatchNorm uses the statistics of the
 /// batch, because running statistics mean nothing before training and lag behind early in it.
-/// Modes, running statistics and counters of the module are put back at the end.
+/// Rank 0 evaluates alone, so statistics are its own. Modes, running statistics, counters and who
+/// shares statistics are put back at the end.
 class EvaluationMode {
  public:
   explicit EvaluationMode(torch::nn::Module& module);
@@ -31,6 +33,7 @@ class EvaluationMode {
  private:
   std::vector<std::pair<torch::nn::Module*, bool>> modes_;
   std::vector<std::pair<torch::Tensor, torch::Tensor>> buffers_;  // buffer, copy
+  std::vector<std::pair<nn::BatchNormImpl*, std::shared_ptr<distributed::Communicator>>> shared_;
 };
 
 class HeldOut {

@@ -28,7 +28,7 @@ struct StageKind {
       load;
 };
 
-/// `StageType` is made from its configuration, which has its name.
+/// `StageType` is made from a `Config`, which names the stage.
 template <class Config, class StageType>
 StageKind stage_kind() {
   return {.name = Config::kStage,

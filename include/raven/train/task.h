@@ -50,7 +50,8 @@ class Task {
   virtual torch::nn::Module& module() = 0;
   /// One optimiser each; disjoint.
   virtual std::vector<ParameterSet> parameter_sets() = 0;
-  /// Over all batches of a step, which are on the CPU.
+  /// How many targets each loss has in all batches of a step, which are on the CPU; add_gradients()
+  /// divides by their sums over the ranks, inputs.count(name). The same names in every step.
   [[nodiscard]] virtual Counts count(const std::vector<Batch>& batches) const = 0;
   /// Forward and backward of one batch, which goes to the device first: adds its share of the
   /// gradients. With `measure` it also looks at the features, which waits for the device.
@@ -59,8 +60,8 @@ class Task {
   /// After the optimisers' update of a step. `bad`: () float32 on the device, 1 when that update
   /// was skipped; no weight may change then, and nothing may wait to learn it.
   virtual void after_update(const StepInputs& inputs, const torch::Tensor& bad) = 0;
-  /// Numbers of its own at `step`, counted from 0 (momentum, ...): StepInputs::setting() of the
-  /// step, and part of its report.
+  /// Numbers that follow `step`, counted from 0 (momentum): the step is told them as
+  /// StepInputs::setting(), and a report shows them. The same names in every step.
   [[nodiscard]] virtual Numbers settings_at(std::int64_t step) const = 0;
   /// Evaluates held-out data; changes nothing that training depends on. Ends early, with no
   /// numbers, when `stop` is asked for.

@@ -40,27 +40,34 @@ struct TrainerSettings {
   std::map<std::string, std::string> run_files;  // TrainState::run_files
 };
 
+/// Takes a task from its newest checkpoint, or from the start, to its last step: batches, updates,
+/// reports, evaluations and checkpoints.
+///
 /// Note [Exact resume]: everything random in a step follows from (seed, step, batch in the step)
 /// because torch's generator is seeded anew before each; everything random in a batch from (seed,
 /// epoch, item). So a checkpoint holds tensors, step and loader position, and a run killed at any
 /// moment ends with the same bytes, given the same data and number of CPU threads: both are
 /// recorded, other data are refused, other threads warned of.
 ///
-/// Of several ranks each has a trainer, with a source that gives its share of the batches. Rank 0
-/// alone owns the folder, looks at held-out data and writes; all go on from what it goes on from,
-/// and stop after the same step.
+/// Note [Ranks]: each rank has a trainer, with its share of the batches. Rank 0 alone owns the
+/// folder (the others have it as RunFolder::Access::kReader), evaluates held-out data and writes,
+/// but for each rank's own NaN report; what is reported of skipped clips, measures and waiting is
+/// rank 0's. All start from the checkpoint that rank 0 finds, end after the same step when one is
+/// asked to stop, and save when one cannot read its data. A run goes on with as many ranks as it
+/// began with.
 class Trainer {
  public:
-  /// All that is given must outlive the trainer; the task's module must be on the device.
+  /// Task, source, folder and ranks must outlive the trainer; the task's module must be on the
+  /// device.
   Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
           const TrainerSettings& settings,
           distributed::Communicator& ranks = distributed::one_rank());
 
   /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
   /// end of the step in which `stop` was asked for, and saves; an evaluation is then cut short
-  /// and made when the run goes on. True when the last step and its evaluation are done. Throws
-  /// Error naming the tensor when a step has NaN or Inf. When the data fail (SkipBudgetError, ...),
-  /// what was learned before is saved first.
+  /// and made when the run goes on (of several ranks rank 0 decides that). True when the last step
+  /// and its evaluation are done. Throws Error naming the tensor when a step has NaN or Inf. When
+  /// the data fail (SkipBudgetError, ...), what was learned before is saved first.
   bool run(const std::stop_token& stop);
 
   [[nodiscard]] std::int64_t step() const { return step_; }
@@ -70,6 +77,7 @@ class Trainer {
   std::optional<artifacts::Checkpoint> newest_checkpoint();
   void go_on_from(const artifacts::Checkpoint& checkpoint);
   void compare_length(const artifacts::TrainState& saved, const std::string& where) const;
+  void compare_ranks(const artifacts::TrainState& saved, const std::string& where) const;
   void compare_seeding(const artifacts::TrainState& saved, const std::string& where) const;
   void compare_data(const artifacts::TrainState& saved, const std::string& where) const;
   std::vector<Batch> next_batches();
@@ -102,7 +110,7 @@ class Trainer {
   Numbers measures_;        // of the last measured step
   Numbers first_measures_;  // of the run
   std::int64_t step_ = 0, saved_step_ = -1;
-  bool evaluation_due_ = false;                                 // that at step_ was cut short
+  bool evaluation_due_ = false;  // the evaluation at step_ was cut short
   std::optional<doctor::OtherWork> other_work_{std::in_place};  // until the first report
 
   using Clock = std::chrono::steady_clock;

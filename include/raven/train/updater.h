@@ -22,6 +22,7 @@ struct StepValues {
   std::vector<torch::Tensor> norms;  // of the task's parameter sets, before clipping
   Numbers measures;                  // only when asked for; of this rank's batches
   torch::Tensor bad;                 // float32, 1 when any value is NaN or Inf
+  StepNumbers numbers;               // that the step was told
 };
 
 /// Seed of a batch's random numbers; batches of a step are counted over all ranks.
@@ -29,7 +30,7 @@ using SeedOfBatch = std::function<std::uint64_t(std::int64_t batch)>;
 
 struct StepOptions {
   std::int64_t step = 0;  // from 0; rates and the task's settings follow it
-  bool measure = false;
+  bool measure = false;   // look at the features as well, which waits for the device
   /// LibTorch's generator is seeded before each batch; without, it is used as it stands.
   SeedOfBatch seed = {};
 };
@@ -43,13 +44,14 @@ class Updater {
 
   /// Gradients of a step's batches (on the CPU), of all ranks, all targets weighted the same. The
   /// numbers are those of one rank with the batches of all, but for BatchNorm (nn/batch_norm.h):
-  /// batch i of rank r is its batch i * ranks + r.
+  /// batch i of rank r counts as batch i * ranks + r. apply() comes next.
   StepValues gradients(const std::vector<Batch>& batches, const StepOptions& options);
 
   /// The same of clips.
   StepValues gradients(const std::vector<data::Batch>& batches, const StepOptions& options);
 
-  /// Clips and applies them with the rates of their step. Changes no weight when they are bad.
+  /// Clips what gradients() gave last and applies it with the rates of its step. Changes no weight
+  /// when it is bad.
   void apply(const StepValues& gradients);
 
   /// Rate of each group at `step`: "lr_<group>", and "lr" for the first.

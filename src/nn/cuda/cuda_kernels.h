@@ -101,7 +101,7 @@ struct DropoutOptions {
   double rate = 0;
   std::uint64_t seed = 0;
   const std::uint64_t* seed_of_step = nullptr;  // on the device; instead of `seed`
-  std::uint32_t call = 0;                       // of those that share it
+  std::uint32_t call = 0;                       // number of this call among those with this seed
 };
 
 /// B utterances of T frames, H heads of width d. Contiguous tensors of one type.

@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 
 #include "raven/core/error.h"

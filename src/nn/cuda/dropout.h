@@ -12,7 +12,7 @@ struct DropoutDraw {
   double rate = 0;         // 0: nothing is dropped
   std::uint64_t seed = 0;  // where seed_of_step is undefined
   torch::Tensor seed_of_step;
-  std::int64_t call = 0;  // of those that share seed_of_step
+  std::int64_t call = 0;  // number of this call among those with seed_of_step
 
   [[nodiscard]] DropoutOptions options() const;
 

@@ -166,7 +166,7 @@ struct Dropout {
   [[nodiscard]] __device__ bool active() const { return threshold > 0; }
   __device__ float4 factors(std::uint64_t place) const {
     const uint4 counter = {static_cast<unsigned>(place), static_cast<unsigned>(place >> 32), call,
-                           0};
+                           seed_of_step == nullptr ? 0U : 1U};  // LibTorch's draws have 0 there
     const std::uint64_t whole =
         seed_of_step == nullptr ? seed
                                 : __ldg(reinterpret_cast<const unsigned long long*>(seed_of_step));

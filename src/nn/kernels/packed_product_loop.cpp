@@ -5,6 +5,10 @@
 // of a panel come one after another, so that all but the first find it in the cache, and each of
 // them fetches its share of the next panel from memory meanwhile.
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "nn/kernels/instruction_set.h"
 #include "nn/kernels/packed_product_kernels.h"
 
@@ -34,6 +38,18 @@ static inline __attribute__((always_inline)) void store(Lanes lanes, float* to) 
   __builtin_memcpy(to, &lanes, sizeof lanes);
 }
 
+/// One rounding everywhere, so that a row has the same bits whatever the strip that it is in: the
+/// compiler fuses as it sees fit.
+static inline __attribute__((always_inline)) Lanes multiply_add(float x, Lanes weights, Lanes sum) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(_mm512_set1_ps(x), weights, sum);
+#elif defined(__FMA__)
+  return _mm256_fmadd_ps(_mm256_set1_ps(x), weights, sum);
+#else
+  return sum + x * weights;
+#endif
+}
+
 struct Strip {
   const float* x;             // Rows rows of `inputs` numbers
   const float* panel;         // (inputs, kWidth)
@@ -57,8 +73,8 @@ void multiply_strip(const Strip& s) {
     const Lanes first = load(weights), second = load(weights + kLanes);
     for (int r = 0; r < Rows; ++r) {
       const float x = s.x[r * s.inputs + k];
-      low[r] += x * first;
-      high[r] += x * second;
+      low[r] = multiply_add(x, first, low[r]);
+      high[r] = multiply_add(x, second, high[r]);
     }
   }
   for (int r = 0; r < Rows; ++r) {

@@ -1,0 +1,138 @@
+#include "raven/evaluation/nbest_list.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "core/parse_json.h"
+#include "evaluation/nbest_json.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/lines.h"
+#include "raven/core/utf8.h"
+#include "raven/decode/decode.h"
+
+namespace raven::evaluation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// NaN and infinity have no place in JSON.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+std::optional<double> number_in(const Json& json) {
+  if (json.is_null()) return std::numeric_limits<double>::quiet_NaN();
+  return json.is_number() ? std::optional(json.get<double>()) : std::nullopt;
+}
+
+bool has(const Json& json, const char* key, Json::value_t type) {
+  const auto found = json.find(key);
+  if (found == json.end()) return false;
+  const bool both_integers = type == Json::value_t::number_integer && found->is_number_integer();
+  return found->type() == type || both_integers;
+}
+
+std::optional<Alternative> alternative_of(const Json& json) {
+  using Type = Json::value_t;
+  if (!json.is_object() || !has(json, "text", Type::string) || !has(json, "parts", Type::object) ||
+      !has(json, "units", Type::array) || !has(json, "confidence", Type::array) ||
+      !json.contains("score"))
+    return {};
+  Alternative result{.text = json["text"].get<std::string>()};
+  const auto score = number_in(json["score"]);
+  if (!score) return {};
+  result.score = *score;
+  for (const auto& [name, value] : json["parts"].items()) {
+    const auto part = number_in(value);
+    if (!part) return {};
+    result.parts[name] = *part;
+  }
+  for (const auto& unit : json["units"]) {
+    if (!unit.is_number_integer()) return {};
+    result.units.push_back(unit.get<std::int64_t>());
+  }
+  for (const auto& value : json["confidence"]) {
+    const auto confidence = number_in(value);
+    if (!confidence) return {};
+    result.confidence.push_back(*confidence);
+  }
+  if (result.confidence.size() != result.units.size()) return {};
+  return result;
+}
+
+}  // namespace
+
+Alternative alternative(const decode::Hypothesis& hypothesis, const text::Units& units) {
+  return {.text = units.detokenise(hypothesis.units),
+          .score = hypothesis.score,
+          .parts = hypothesis.parts,
+          .units = hypothesis.units,
+          .confidence = decode::confidence(hypothesis)};
+}
+
+Json to_json(const std::vector<Alternative>& alternatives) {
+  auto list = Json::array();
+  for (const auto& one : alternatives) {
+    Json json = {{"text", as_utf8(one.text)}, {"score", number(one.score)}};
+    json["parts"] = Json::object();
+    for (const auto& [name, value] : one.parts) json["parts"][name] = number(value);
+    json["units"] = one.units;
+    json["confidence"] = Json::array();
+    for (const auto value : one.confidence) json["confidence"].push_back(number(value));
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+std::optional<std::vector<Alternative>> alternatives_of(const Json& json) {
+  if (!json.is_array()) return {};
+  std::vector<Alternative> alternatives;
+  for (const auto& one : json) {
+    auto alternative = alternative_of(one);
+    if (!alternative) return {};
+    alternatives.push_back(std::move(*alternative));
+  }
+  return alternatives;
+}
+
+void write_nbest(const std::filesystem::path& file, const std::vector<NbestList>& lists) {
+  std::string lines;
+  for (const auto& list : lists) {
+    const Json json = {{"id", list.id}, {"nbest", to_json(list.alternatives)}};
+    lines += json.dump() + "\n";
+  }
+  write_file_atomically(file, lines);
+}
+
+std::vector<NbestList> read_nbest(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file))
+    throw ConfigError(fmt::format("there is no file {}", file.string()));
+  std::vector<NbestList> lists;
+  std::set<std::string> ids;
+  const auto content = read_file(file, kMaxFileBytesByDefault, FileKind::kAny);
+  Lines lines(content);
+  while (const auto line = lines.next()) {
+    const auto place = fmt::format("{}:{}", file.string(), lines.number());
+    const auto json = parse_json<Json>(*line);
+    std::optional<std::vector<Alternative>> alternatives;
+    if (json.is_object() && has(json, "id", Json::value_t::string) && json.contains("nbest"))
+      alternatives = alternatives_of(json["nbest"]);
+    if (!alternatives) {
+      throw DataError(
+          fmt::format("{}: is no list of hypotheses as `raven evaluate` writes with decode.nbest: "
+                      "expected an object with id and nbest",
+                      place),
+          "nbest");
+    }
+    NbestList list{.id = json["id"].get<std::string>(), .alternatives = std::move(*alternatives)};
+    if (!ids.insert(list.id).second) {
+      throw DataError(fmt::format("{}: the id '{}' comes twice", place, printable(list.id)),
+                      "nbest");
+    }
+    lists.push_back(std::move(list));
+  }
+  return lists;
+}
+
+}  // namespace raven::evaluation
