@@ -54,7 +54,10 @@ std::string dump(const Json& json) { return json.dump(2) + "\n"; }
 
 }  // namespace
 
-std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& here) {
+std::vector<std::string> differences(const FlatConfig& written, const FlatConfig& here,
+                                     const FlatConfig& defaults) {
+  auto there = written;
+  there.insert(defaults.begin(), defaults.end());
   std::vector<std::string> lines;
   const auto compare = [&](const std::string& key) {
     const auto value = [&](const FlatConfig& config) {
@@ -105,7 +108,7 @@ bool RunFolder::has_checkpoints() const {
 }
 
 void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
-                      const std::vector<std::string>& overrides) {
+                      const std::vector<std::string>& overrides, const FlatConfig& defaults) {
   const auto file = path_ / "config.json";
   if (has_checkpoints() && fs::exists(file)) {
     const auto there = parse_json<Json>(read_file(file));
@@ -114,7 +117,7 @@ void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
       for (const auto& [key, value] : there.items()) {
         if (value.is_string()) before[key] = value.get<std::string>();
       }
-      if (const auto lines = differences(before, config); !lines.empty()) {
+      if (const auto lines = differences(before, config, defaults); !lines.empty()) {
         throw ConfigError(fmt::format(
             "{} holds a run with another configuration; choose another run.dir, or give that run's "
             "values to go on with it:\n  {}",

@@ -156,9 +156,10 @@ std::vector<TermOutput> RavenImpl::terms(Modality modality, const PretrainInput&
   return outputs;
 }
 
-std::vector<torch::Tensor> RavenImpl::parameters_of(Modality student) const {
+std::vector<torch::Tensor> RavenImpl::parameters_of(Modality student, bool with_probe) const {
   const auto modality = config::modality_name(student);
-  std::set<std::string> trained = {"student_" + modality, "probe_" + modality};
+  std::set<std::string> trained = {"student_" + modality};
+  if (with_probe) trained.insert("probe_" + modality);
   for (const auto& term : config::kLossTerms) {
     if (term.student == student) trained.insert("predictor_" + std::string(term.name));
   }

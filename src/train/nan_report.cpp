@@ -73,12 +73,13 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
   look_at("parameter", weights, lines);
 
   forget_gradients(task);
-  const StepInputs inputs(device, step.numbers);
+  StepInputs inputs(device, step.numbers);
   for (std::size_t i = 0; i < step.batches.size(); ++i) {
+    inputs.begin_batch(i);
     std::optional<nn::DropoutSeed> dropout;
     if (!step.numbers.seeds.empty()) {
       torch::manual_seed(step.numbers.seeds[i]);
-      if (device.is_cuda()) dropout.emplace(inputs.seed(static_cast<std::int64_t>(i)));
+      if (device.is_cuda()) dropout.emplace(inputs.seed());
     }
     const auto part = task.add_gradients(step.batches[i], device, inputs, /*measure=*/false);
     look_at("loss", part.losses, lines);

@@ -122,8 +122,15 @@ std::vector<ParameterSet> PretrainTask::parameter_sets() {
                                 .parameters = named(parameters),
                                 .lr = lr.value_or(config_.optimizer.lr)}}});
   };
-  add("video", model_->parameters_of(config::Modality::kVideo), config_.optimizer.video_lr);
-  add("audio", model_->parameters_of(config::Modality::kAudio), config_.optimizer.audio_lr);
+  const bool apart = config_.optimizer.clip == config::ClippedNorm::kStudent;
+  for (const auto modality : config::kModalities) {
+    const auto& lr = modality == config::Modality::kVideo ? config_.optimizer.video_lr
+                                                          : config_.optimizer.audio_lr;
+    add(modality_name(modality), model_->parameters_of(modality, /*with_probe=*/!apart), lr);
+    auto& probe = model_->probe(modality);
+    if (apart && !probe.is_empty())
+      add("probe_" + modality_name(modality), probe->parameters(), lr);
+  }
   return sets;
 }
 

@@ -62,6 +62,7 @@ TrainerSettings trainer_settings(const StageSettings& settings, const Training& 
           .length = training.length,
           .device = device,
           .config = settings.all,
+          .defaults = settings.defaults,
           .data_hash = training.data_hash,
           .manifest = training.data,
           .run_files = training.run_files};
@@ -85,7 +86,7 @@ Outcome run_session(Stage& stage, const SessionOptions& options) {
   stage.read_data(device);
 
   artifacts::RunFolder folder(settings.run.dir);
-  folder.claim(settings.all, options.yaml, options.overrides);
+  folder.claim(settings.all, options.yaml, options.overrides, settings.defaults);
   log::also_to(folder.path() / "log.txt");
   auto training = stage.prepare(folder, device, options.stop);
   if (!training) {

@@ -11,7 +11,9 @@ namespace {
 std::vector<double> in_order(const StepNumbers& numbers) {
   std::vector<double> values;
   for (const auto& rates : numbers.rates) values.insert(values.end(), rates.begin(), rates.end());
-  for (const auto& [loss, count] : numbers.counts) values.push_back(std::max(count, 1.0));
+  for (const auto& counts : numbers.counts) {
+    for (const auto& [loss, count] : counts) values.push_back(std::max(count, 1.0));
+  }
   for (const auto& [name, setting] : numbers.settings) values.push_back(setting);
   return values;
 }
@@ -35,19 +37,20 @@ void StepInputs::set(const StepNumbers& numbers) {
   for (const auto seed : numbers.seeds) seeds.push_back(static_cast<std::int64_t>(seed));
   const auto exact = torch::tensor(values, torch::kFloat64);
   const auto seed_bits = torch::tensor(seeds, torch::kInt64);
-  if (rates_.empty() && counts_.empty() && settings_.empty()) {
+  batch_ = 0;
+  const bool same_batches = float64_.defined() && counts_.size() == numbers.counts.size() &&
+                            seeds_.numel() == seed_bits.numel();
+  if (!same_batches) {
     float64_ = exact.to(device_);
     float32_ = float64_.to(torch::kFloat32);
-    make_scalars(numbers);
-  } else {
-    check_names(numbers);
-    float64_.copy_(exact, /*non_blocking=*/true);
-    float32_.copy_(float64_);
-  }
-  if (seeds_.defined() && seeds_.sizes() == seed_bits.sizes())
-    seeds_.copy_(seed_bits, /*non_blocking=*/true);
-  else
     seeds_ = seed_bits.to(device_);
+    make_scalars(numbers);
+    return;
+  }
+  check_names(numbers);
+  float64_.copy_(exact, /*non_blocking=*/true);
+  float32_.copy_(float64_);
+  seeds_.copy_(seed_bits, /*non_blocking=*/true);
 }
 
 void StepInputs::check_names(const StepNumbers& numbers) const {
@@ -57,19 +60,24 @@ void StepInputs::check_names(const StepNumbers& numbers) const {
         [](const auto& one) { return one.first; });
   };
   const auto same_size = [](const auto& a, const auto& b) { return a.size() == b.size(); };
-  RAVEN_CHECK(same(counts_, numbers.counts) && same(settings_, numbers.settings) &&
+  RAVEN_CHECK(std::ranges::equal(counts_, numbers.counts, same) &&
+                  same(settings_, numbers.settings) &&
                   std::ranges::equal(rates_, numbers.rates, same_size),
               "a step was told other names or rates than the first one");
 }
 
 void StepInputs::make_scalars(const StepNumbers& numbers) {
+  rates_.clear(), counts_.clear(), settings_.clear();
   std::int64_t next = 0;
   for (const auto& groups : numbers.rates) {
     auto& rates = rates_.emplace_back();
     for (std::size_t i = 0; i < groups.size(); ++i)
       rates.push_back((device_.is_cpu() ? float64_ : float32_)[next++]);
   }
-  for (const auto& [loss, count] : numbers.counts) counts_[loss] = float32_[next++];
+  for (const auto& of_batch : numbers.counts) {
+    auto& counts = counts_.emplace_back();
+    for (const auto& [loss, count] : of_batch) counts[loss] = float32_[next++];
+  }
   for (const auto& [name, setting] : numbers.settings) settings_[name] = float64_[next++];
 }
 
@@ -78,7 +86,10 @@ const std::vector<torch::Tensor>& StepInputs::rates(std::size_t parameter_set) c
   return rates_[parameter_set];
 }
 
-const torch::Tensor& StepInputs::count(const std::string& loss) const { return of(counts_, loss); }
+const torch::Tensor& StepInputs::count(const std::string& loss) const {
+  RAVEN_CHECK(batch_ < counts_.size(), "a step was not told of batch {}", batch_);
+  return of(counts_[batch_], loss);
+}
 
 const torch::Tensor& StepInputs::setting(const std::string& name) const {
   return of(settings_, name);

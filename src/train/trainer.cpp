@@ -93,7 +93,7 @@ std::optional<artifacts::Checkpoint> Trainer::newest_checkpoint() {
 void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
   const auto where = checkpoint.folder.string();
   const auto& state = checkpoint.state;
-  const auto changed = artifacts::differences(state.config, settings_.config);
+  const auto changed = artifacts::differences(state.config, settings_.config, settings_.defaults);
   if (!changed.empty()) {
     throw ConfigError(fmt::format("{} belongs to a run with another configuration:\n  {}", where,
                                   fmt::join(changed, "\n  ")));

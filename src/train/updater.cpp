@@ -1,5 +1,6 @@
 #include "raven/train/updater.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "raven/nn/dropout_seed.h"
@@ -63,10 +64,25 @@ void Updater::add_up_gradients() const {
   ranks_.sum(gradients);
 }
 
+/// What each batch divides its sums by, so that all batches' shares add up to the mean of the step.
+std::vector<Counts> Updater::counts_of(const std::vector<Batch>& batches) const {
+  if (task_.loss_mean() == config::LossMean::kStep) {
+    auto counts = task_.count(batches);
+    add_up(counts);
+    return std::vector<Counts>(batches.size(), counts);
+  }
+  const auto of_step = static_cast<double>(std::ssize(batches) * ranks_.size());
+  std::vector<Counts> counts;
+  for (const auto& batch : batches) {
+    for (auto& [loss, count] : counts.emplace_back(task_.count({batch})))
+      count = std::max(count, 1.0) * of_step;
+  }
+  return counts;
+}
+
 StepNumbers Updater::numbers_of(const std::vector<Batch>& batches,
                                 const StepOptions& options) const {
-  StepNumbers numbers{.counts = task_.count(batches), .settings = task_.settings_at(options.step)};
-  add_up(numbers.counts);
+  StepNumbers numbers{.counts = counts_of(batches), .settings = task_.settings_at(options.step)};
   for (const auto& groups : rates_) {
     auto& rates = numbers.rates.emplace_back();
     for (const auto& group : groups) rates.push_back(group.rate.at(options.step));
@@ -93,9 +109,9 @@ StepValues Updater::gradients(const std::vector<Batch>& batches, const StepOptio
   const auto own_batches = static_cast<double>(std::ssize(batches));
   for (std::size_t i = 0; i < batches.size(); ++i) {
     if (options.seed) torch::manual_seed(result.numbers.seeds[i]);
+    inputs_.begin_batch(i);
     std::optional<nn::DropoutSeed> dropout;
-    if (options.seed && device_.is_cuda())
-      dropout.emplace(inputs_.seed(static_cast<std::int64_t>(i)));
+    if (options.seed && device_.is_cuda()) dropout.emplace(inputs_.seed());
     auto part = task_.add_gradients(batches[i], device_, inputs_, options.measure);
     part.losses.emplace_back(metric("loss"), part.loss);
     add_to(result.values, part.losses);

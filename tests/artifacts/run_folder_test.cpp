@@ -155,6 +155,17 @@ TEST(RunFolder, ListsASkippedUtteranceOnce) {
   EXPECT_EQ(read_file(folder.path() / "skipped.tsv"), "a\tcorrupt\tx\nb\tshort\ty\n");
 }
 
+TEST(RunFolder, AKeyThatCameLaterHadItsDefaultBefore) {
+  const config::FlatConfig there = {{"optimizer.lr", "0.003"}}, defaults = {{"loss.mean", "step"}};
+  const config::FlatConfig same = {{"optimizer.lr", "0.003"}, {"loss.mean", "step"}};
+  EXPECT_TRUE(differences(there, same, defaults).empty());
+  auto other = same;
+  other["loss.mean"] = "batch";
+  EXPECT_EQ(differences(there, other, defaults),
+            std::vector<std::string>{"loss.mean: step there, batch here"});
+  EXPECT_FALSE(differences(there, same).empty());
+}
+
 TEST(RunFolder, OfAnotherProcessIsOnlyRead) {
   const TemporaryFolder folder;
   const auto run = folder.path() / "run";

@@ -177,6 +177,36 @@ TEST_F(RecognitionProbes, LeaveWeightsAndGradientsOfTheOthersAsTheyAre) {
   }
 }
 
+TEST_F(RecognitionProbes, AreClippedByThemselvesWhereAskedFor) {
+  auto config = config_with(true);
+  const auto sets = [&](config::ClippedNorm clip) {
+    config.optimizer.clip = clip;
+    PretrainTask task(config, torch::kCPU, kLength, {}, /*num_units=*/7);
+    std::map<std::string, std::size_t> sizes;
+    for (const auto& set : task.parameter_sets()) sizes[set.name] = set.parameters().size();
+    return sizes;
+  };
+  const auto all = sets(config::ClippedNorm::kAll), apart = sets(config::ClippedNorm::kStudent);
+  ASSERT_EQ(all.size(), 2U);
+  ASSERT_EQ(apart.size(), 4U);
+  for (const std::string modality : {"video", "audio"})
+    EXPECT_EQ(apart.at(modality) + apart.at("probe_" + modality), all.at(modality));
+  // A student's norm is then what it is without probes.
+  const auto norm = [&](bool enabled, config::ClippedNorm clip) {
+    auto given = config_with(enabled);
+    given.optimizer.clip = clip;
+    PretrainTask task(given, torch::kCPU, kLength, {}, enabled ? 7 : 0);
+    Updater updater(task, given.optimizer, kLength, torch::kCPU);
+    for (const auto& [name, value] : updater.gradients({labelled_batch()}, {}).values) {
+      if (name == "grad_norm_video") return value.item<double>();
+    }
+    return -1.0;
+  };
+  const auto without = norm(false, config::ClippedNorm::kAll);
+  EXPECT_NEAR(norm(true, config::ClippedNorm::kStudent), without, 1e-6 * without);
+  EXPECT_GT(norm(true, config::ClippedNorm::kAll), 1.5 * without);
+}
+
 TEST_F(RecognitionProbes, AreTrainedAndReportedForEachModality) {
   auto task = task_with(true);
   const auto example = labelled_batch();

@@ -56,7 +56,7 @@ class Ranks : public testing::Test {
   }
 
   /// Steps of `accumulate` batches of its own each.
-  Result train(distributed::Communicator& ranks, std::int64_t accumulate) const {
+  [[nodiscard]] Result train(distributed::Communicator& ranks, std::int64_t accumulate) const {
     auto options = loading();
     options.rank = ranks.rank();
     options.ranks = ranks.size();
@@ -112,6 +112,17 @@ TEST_F(Ranks, OfOneBatchEachEqualOneOfTwoBatches) {
   expect_same(alone, both[1]);
 }
 
+TEST_F(Ranks, OfOneBatchEachHaveTheMeanOfTheirMeans) {
+  config_.loss.mean = config::LossMean::kBatch;
+  const auto alone = train(distributed::one_rank(), /*accumulate=*/2);
+  RanksInThreads(2).run([&](distributed::Communicator& ranks) {
+    expect_same(alone, train(ranks, /*accumulate=*/1));
+  });
+  config_.loss.mean = config::LossMean::kStep;
+  const auto of_step = train(distributed::one_rank(), /*accumulate=*/2);
+  EXPECT_NE(of_step.values.at("loss 0"), alone.values.at("loss 0"));
+}
+
 // Four batches are added in another order then. AdamW makes of the rounding of a gradient near 0 a
 // whole step, so that weights are compared through the gradients that they are moved by.
 TEST_F(Ranks, OfTwoBatchesEachHaveTheGradientsOfOneOfFour) {
@@ -127,6 +138,15 @@ TEST_F(Ranks, OfTwoBatchesEachHaveTheGradientsOfOneOfFour) {
     EXPECT_GE(compared, 7) << "three losses, their sum and norms";
   });
 }
+
+/// What goes wrong in a run.
+struct Options {
+  std::int64_t accumulate = 1;
+  std::int64_t stopping = -1, stop_at = 0;  // the rank that asks for a stop, in which step
+  std::int64_t failing = -1;                // the rank that cannot read its third batch
+  std::int64_t poisoned = -1;               // the rank that hears NaN in its second batch
+  bool share_statistics = false;            // and evaluate
+};
 
 /// Runs of the trainer: one process, or two that share a folder.
 class TrainerOfRanks : public Ranks {
@@ -147,20 +167,12 @@ class TrainerOfRanks : public Ranks {
     return settings;
   }
 
-  struct Options {
-    std::int64_t accumulate = 1;
-    std::int64_t stopping = -1, stop_at = 0;  // the rank that asks for a stop, in which step
-    std::int64_t failing = -1;                // the rank that cannot read its third batch
-    std::int64_t poisoned = -1;               // the rank that hears NaN in its second batch
-    bool share_statistics = false;            // and evaluate
-  };
-
   class TestedTask : public PretrainTask {
    public:
     using PretrainTask::PretrainTask;
     StepPart backward(const data::Batch& batch, const StepInputs& inputs, bool measure) override {
       auto heard = batch;
-      if (++batches == poisoned_batch)
+      if (++batches >= poisoned_batch && poisoned_batch > 0)
         heard.audio = batch.audio * std::numeric_limits<double>::quiet_NaN();
       return PretrainTask::backward(heard, inputs, measure);
     }

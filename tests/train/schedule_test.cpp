@@ -70,5 +70,15 @@ TEST(RunLength, RefusesAWarmUpLongerThanTheRun) {
   EXPECT_THROW(RunLength::of(train, optimizer, 10), ConfigError);
 }
 
+TEST(Momentum, OfTheReleasedScheduleIsBackAtTheEnd) {
+  const Momentum momentum{
+      .start = 0.999, .schedule = config::MomentumSchedule::kReleased, .steps = 100};
+  EXPECT_DOUBLE_EQ(momentum.at(0), 0.999);
+  EXPECT_NEAR(momentum.at(25), 0.9995, 1e-12);
+  EXPECT_NEAR(momentum.at(50), 1, 1e-12);
+  EXPECT_NEAR(momentum.at(75), 0.9995, 1e-12);
+  EXPECT_NEAR(momentum.at(100), 0.999, 1e-12);
+}
+
 }  // namespace
 }  // namespace raven::train

@@ -6,7 +6,7 @@
 namespace raven::train {
 
 inline StepInputs inputs_of(const Counts& counts) {
-  return StepInputs(torch::kCPU, {.counts = counts});
+  return StepInputs(torch::kCPU, {.counts = {counts}});
 }
 
 }  // namespace raven::train

@@ -10,30 +10,34 @@ namespace {
 
 StepNumbers numbers(double scale) {
   return {.rates = {{scale * 0.1}, {scale * 0.2, scale * 0.3}},
-          .counts = {{"a2v", scale * 7}, {"v2a", 0}},
+          .counts = {{{"a2v", scale * 7}, {"v2a", 0}}, {{"a2v", scale * 9}, {"v2a", 2}}},
           .settings = {{"momentum", 1 - 1e-9 * scale}},
           .seeds = {static_cast<std::uint64_t>(-1), 5}};
 }
 
 TEST(StepInputs, AreWhatTheHostKnows) {
-  const StepInputs inputs(torch::kCPU, numbers(1));
+  StepInputs inputs(torch::kCPU, numbers(1));
   EXPECT_EQ(inputs.rates(0)[0].item<double>(), 0.1);
   EXPECT_EQ(inputs.rates(1)[1].item<double>(), 0.3);
   EXPECT_EQ(inputs.count("a2v").item<float>(), 7.0F);
   EXPECT_EQ(inputs.count("v2a").item<float>(), 1.0F) << "a loss without targets is divided by 1";
   EXPECT_EQ(inputs.setting("momentum").item<double>(), 1 - 1e-9);
-  EXPECT_EQ(inputs.seed(0).item<std::int64_t>(), -1);
-  EXPECT_EQ(inputs.seed(1).item<std::int64_t>(), 5);
+  EXPECT_EQ(inputs.seed().item<std::int64_t>(), -1);
   EXPECT_EQ(inputs.count("a2v").dim(), 0);
   EXPECT_EQ(inputs.count("a2v").scalar_type(), torch::kFloat32);
+  inputs.begin_batch(1);
+  EXPECT_EQ(inputs.count("a2v").item<float>(), 9.0F);
+  EXPECT_EQ(inputs.seed().item<std::int64_t>(), 5);
+  inputs.begin_batch(2);
+  EXPECT_THROW((void)inputs.count("a2v"), InternalError);
 }
 
 TEST(StepInputs, StayInTheirPlaceFromStepToStep) {
   StepInputs inputs(torch::kCPU, numbers(1));
   const auto rate = inputs.rates(1)[0], count = inputs.count("a2v"),
-             momentum = inputs.setting("momentum"), seed = inputs.seed(1);
+             momentum = inputs.setting("momentum"), seed = inputs.seed();
   auto next = numbers(2);
-  next.seeds[1] = 6;
+  next.seeds[0] = 6;
   inputs.set(next);
   EXPECT_EQ(rate.item<double>(), 0.4);
   EXPECT_EQ(count.item<float>(), 14.0F);
@@ -47,8 +51,16 @@ TEST(StepInputs, HaveTheSameNamesInEveryStep) {
   EXPECT_THROW((void)inputs.setting("rate"), InternalError);
   EXPECT_THROW((void)inputs.rates(2), InternalError);
   auto other = numbers(1);
-  other.counts["a2a"] = 1;
+  other.counts[1]["a2a"] = 1;
   EXPECT_THROW(inputs.set(other), InternalError);
+  auto renamed = numbers(1);
+  renamed.settings = {{"rate", 1}};
+  EXPECT_THROW(inputs.set(renamed), InternalError);
+  auto fewer = numbers(1);
+  fewer.counts.pop_back();
+  fewer.seeds.pop_back();
+  inputs.set(fewer);
+  EXPECT_EQ(inputs.count("a2v").item<float>(), 7.0F);
 }
 
 /// Reads in every step what the first one was told, as a recorded step does.
@@ -66,7 +78,7 @@ class RecordedTask : public TaskOf<double> {
       count_ = inputs.count("error");
       setting_ = inputs.setting("share");
       rate_ = inputs.rates(0)[0];
-      seed_ = inputs.seed(0);
+      seed_ = inputs.seed();
     }
     const auto loss = weight_ / count_;
     loss.backward();
@@ -104,6 +116,48 @@ TEST(StepInputs, FreezeNothingOfTheFirstStep) {
   ASSERT_EQ(task.told.size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i) {
     for (std::size_t k = 0; k < 4; ++k) EXPECT_DOUBLE_EQ(task.told[i][k], expected[i][k]) << k;
+  }
+}
+
+/// Its batches are numbers of utterances, each with a loss of 1.
+class WeighingTask : public RecordedTask {
+ public:
+  explicit WeighingTask(config::LossMean mean) : mean_(mean) {}
+  [[nodiscard]] config::LossMean loss_mean() const override { return mean_; }
+  [[nodiscard]] Counts count_targets(const std::vector<double>& batches) const override {
+    double utterances = 0;
+    for (const auto batch : batches) utterances += batch;
+    return {{"utterances", utterances}};
+  }
+  StepPart backward(const double& batch, const StepInputs& inputs, bool /*measure*/) override {
+    weights.push_back(1 / inputs.count("utterances").item<double>());
+    return {.loss = torch::tensor(batch * weights.back()), .losses = {}, .measures = {}};
+  }
+  void after_update(const StepInputs& /*inputs*/, const torch::Tensor& /*bad*/) override {}
+
+  std::vector<double> weights;  // of one utterance of each batch
+
+ private:
+  config::LossMean mean_;
+};
+
+TEST(LossMean, OfAStepOrOfItsBatches) {
+  const std::vector<Batch> batches = {Batch(2.0, 2), Batch(3.0, 3), Batch(5.0, 5)};
+  const auto weights = [&](config::LossMean mean) {
+    WeighingTask task(mean);
+    Updater updater(task, {}, {.steps = 10, .warmup_steps = 0}, torch::kCPU);
+    const auto loss = updater.gradients(batches, {}).values.front().second.item<double>();
+    EXPECT_NEAR(loss, 1, 1e-6) << "a mean of losses that are all 1";
+    return task.weights;
+  };
+  const std::vector<std::vector<double>> expected = {{0.1, 0.1, 0.1}, {1 / 6.0, 1 / 9.0, 1 / 15.0}};
+  const auto of_step = weights(config::LossMean::kStep),
+             of_batch = weights(config::LossMean::kBatch);
+  ASSERT_EQ(of_step.size(), 3U);
+  ASSERT_EQ(of_batch.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(of_step[i], expected[0][i], 1e-7);
+    EXPECT_NEAR(of_batch[i], expected[1][i], 1e-7);
   }
 }
 

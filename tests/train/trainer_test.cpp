@@ -392,7 +392,7 @@ TEST_F(TrainerTest, RefusesACheckpointWhoseStepsDrewOtherwise) {
     FAIL() << "went on";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), HasSubstr("an earlier raven"));
-    EXPECT_THAT(error.what(), HasSubstr("train.accumulate is 2"));
+    EXPECT_THAT(error.what(), HasSubstr("run of 2 batches a step"));
   }
   auto one_batch = settings();  // of which each step has drawn the same all along
   one_batch.train.accumulate = 1;

@@ -21,7 +21,9 @@ using config::FlatConfig;
 /// machine's settings (device, threads, data.workers, data.prefetch), reports and checkpoints, and
 /// where the data's lists lie (their content is compared by data_hash). One line each:
 /// "optimizer.lr: 0.003 there, 0.001 here".
-std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& here);
+/// `defaults`: of keys that an earlier raven did not write `there`.
+std::vector<std::string> differences(const FlatConfig& there, const FlatConfig& here,
+                                     const FlatConfig& defaults = {});
 
 class RunFolder {
  public:
@@ -45,8 +47,9 @@ class RunFolder {
   /// throws ConfigError that lists the differing keys when the folder belongs to another run. Then
   /// records config.yaml, config.json (keys and values, for the next comparison) and, where there
   /// are any, overrides.txt.
+  /// `defaults` as for differences().
   void claim(const FlatConfig& config, const std::string& yaml,
-             const std::vector<std::string>& overrides);
+             const std::vector<std::string>& overrides, const FlatConfig& defaults = {});
 
   /// Records environment.json: versions, build, host, and `facts` (device, threads, parameters,
   /// ...).

@@ -71,6 +71,7 @@ struct RecognizerConfig {
 struct RecognitionLossConfig {
   double ctc_weight = 0.1;
   double label_smoothing = 0.1;
+  LossMean mean = LossMean::kStep;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -79,6 +80,7 @@ struct RecognitionLossConfig {
             "CTC head");
     v.field("label_smoothing", &RecognitionLossConfig::label_smoothing, below_one(),
             "probability spread over the wrong units in the decoder's targets");
+    v.field("mean", &RecognitionLossConfig::mean, kLossMeanMeaning);
   }
 };
 

@@ -37,11 +37,13 @@ struct EnumNames<BatchNormMode> {
       {BatchNormMode::kTrain, "train"}, {BatchNormMode::kEval, "eval"}};
 };
 
-enum class MomentumSchedule { kCosine, kConstant };
+enum class MomentumSchedule { kCosine, kConstant, kReleased };
 template <>
 struct EnumNames<MomentumSchedule> {
   static constexpr std::pair<MomentumSchedule, std::string_view> kNames[] = {
-      {MomentumSchedule::kCosine, "cosine"}, {MomentumSchedule::kConstant, "constant"}};
+      {MomentumSchedule::kCosine, "cosine"},
+      {MomentumSchedule::kConstant, "constant"},
+      {MomentumSchedule::kReleased, "released"}};
 };
 
 /// Video frames of an hour, the longest clip.
@@ -76,6 +78,7 @@ struct LossConfig {
   PerLoss<double> weight = published_weights();
   bool cross_masked_only = false;
   bool within_masked_only = true;
+  LossMean mean = LossMean::kStep;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -89,6 +92,7 @@ struct LossConfig {
         losses_text(/*within=*/false) + " over masked frames only; false: over all real frames");
     v.field("within_masked_only", &LossConfig::within_masked_only,
             losses_text(/*within=*/true) + " over masked frames only; false: over all real frames");
+    v.field("mean", &LossConfig::mean, kLossMeanMeaning);
   }
 
   /// Whether a term averages over masked frames only.
@@ -132,7 +136,8 @@ struct TeacherConfig {
         "momentum", &TeacherConfig::momentum, between(0, 1),
         "share of its old weights that a teacher keeps at the first step; 0: it is the student");
     v.field("momentum_schedule", &TeacherConfig::momentum_schedule,
-            "cosine: rises to 1 at the last step; constant");
+            "cosine: rises to 1 at the last step; constant; released: to 1 at half time and back, "
+            "as the released code runs, whose counter advances twice a step");
     v.field("dropout", &TeacherConfig::dropout, "dropout stays on in the teacher");
     v.field("drop_path", &TeacherConfig::drop_path,
             "drop-path stays on in the teacher (the released code's behaviour for Large)");
@@ -162,7 +167,7 @@ struct RecognitionMonitorConfig {
             "trains a CTC head and an attention decoder on the students' features, which get no "
             "gradient of them, and reports their losses and accuracy (published); utterances "
             "without a transcript are left out of it. Their gradients count in the norm that is "
-            "clipped");
+            "clipped unless optimizer.clip is student");
     v.group("text", &RecognitionMonitorConfig::text, "how transcripts become units");
     v.group("decoder", &RecognitionMonitorConfig::decoder, "attention decoder");
   }
@@ -188,8 +193,17 @@ struct MonitorConfig {
   }
 };
 
+/// Whose gradients make the norm that a student's are clipped by.
+enum class ClippedNorm { kAll, kStudent };
+template <>
+struct EnumNames<ClippedNorm> {
+  static constexpr std::pair<ClippedNorm, std::string_view> kNames[] = {
+      {ClippedNorm::kAll, "all"}, {ClippedNorm::kStudent, "student"}};
+};
+
 struct PretrainOptimizerConfig : OptimizerConfig {
   std::optional<double> video_lr, audio_lr;
+  ClippedNorm clip = ClippedNorm::kAll;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -198,6 +212,10 @@ struct PretrainOptimizerConfig : OptimizerConfig {
             "peak rate of the video student; null: lr");
     v.field("audio_lr", &PretrainOptimizerConfig::audio_lr, at_least(0),
             "peak rate of the audio student; null: lr");
+    v.field("clip", &PretrainOptimizerConfig::clip,
+            "all: a student, its predictors and its recognition probe are clipped together "
+            "(published; the probe's gradients are hundreds of times as large); student: the probe "
+            "by itself");
   }
 };
 

@@ -35,6 +35,17 @@ struct EnumNames<Waveform> {
                                                                      {Waveform::kClip, "clip"}};
 };
 
+/// Over what a loss is averaged before its gradient is taken.
+enum class LossMean { kStep, kBatch };
+template <>
+struct EnumNames<LossMean> {
+  static constexpr std::pair<LossMean, std::string_view> kNames[] = {{LossMean::kStep, "step"},
+                                                                     {LossMean::kBatch, "batch"}};
+};
+inline constexpr const char* kLossMeanMeaning =
+    "step: over all targets of a step's batches, which weigh the same; batch: over each batch's "
+    "targets, then over the batches (published, where a GPU has a batch)";
+
 struct RunConfig {
   std::string dir = kRequired;
   std::int64_t seed = 42;

@@ -72,8 +72,9 @@ class RavenImpl : public torch::nn::Module {
   /// Frames that a loss averages over: where.sum(), from masks that may live on the CPU.
   [[nodiscard]] torch::Tensor frames_of(std::string_view loss, const PretrainInput& input) const;
 
-  /// What each modality's optimiser trains: student, predictors, probe.
-  [[nodiscard]] std::vector<torch::Tensor> parameters_of(Modality student) const;
+  /// What is trained of a modality: student, predictors and, if asked for, probe.
+  [[nodiscard]] std::vector<torch::Tensor> parameters_of(Modality student,
+                                                         bool with_probe = true) const;
   /// teacher <- momentum * teacher + (1 - momentum) * student for learnable parameters; with
   /// TeacherConfig::batch_norm eval also the student's running statistics. `momentum`: () float64
   /// on the device; nothing changes where `bad`, () float32 there, is 1. A teacher with weights of

@@ -56,6 +56,7 @@ class FinetuneTask : public ClipTask {
   torch::nn::Module& module() override { return *recognizer_; }
   std::vector<ParameterSet> parameter_sets() override;
   [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
+  [[nodiscard]] config::LossMean loss_mean() const override { return config_.loss.mean; }
   StepPart backward(const data::Batch& batch, const StepInputs& inputs, bool measure) override;
   void after_update(const StepInputs& inputs, const torch::Tensor& bad) override {}
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override { return {}; }

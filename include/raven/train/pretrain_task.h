@@ -32,6 +32,7 @@ class PretrainTask : public ClipTask {
   torch::nn::Module& module() override { return *model_; }
   std::vector<ParameterSet> parameter_sets() override;
   [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
+  [[nodiscard]] config::LossMean loss_mean() const override { return config_.loss.mean; }
   /// The losses of the recognition probes are reported, but are no part of `loss`.
   StepPart backward(const data::Batch& batch, const StepInputs& inputs, bool measure) override;
   void after_update(const StepInputs& inputs, const torch::Tensor& bad) override;

@@ -38,7 +38,7 @@ struct Momentum {
   config::MomentumSchedule schedule = config::MomentumSchedule::kCosine;
   std::int64_t steps = 1;  // N
 
-  /// 1 - (1 - start) (1 + cos(pi i / N)) / 2, or `start` when constant.
+  /// 1 - (1 - start) (1 + cos(pi i / N)) / 2, with 2 i for `released`, or `start` when constant.
   [[nodiscard]] double at(std::int64_t step) const;
 };
 

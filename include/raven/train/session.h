@@ -32,7 +32,8 @@ struct StageSettings {
   config::OptimizerConfig optimizer;
   config::CheckpointConfig checkpoint;
   config::LogConfig log;
-  config::FlatConfig all;  // every key and value
+  config::FlatConfig all;       // every key and value
+  config::FlatConfig defaults;  // of the same keys
 
   template <class Config>
   static StageSettings of(const Config& config) {
@@ -44,7 +45,8 @@ struct StageSettings {
             .optimizer = config.optimizer,
             .checkpoint = config.checkpoint,
             .log = config.log,
-            .all = config::flatten(config)};
+            .all = config::flatten(config),
+            .defaults = config::flatten(Config())};
   }
 };
 

@@ -20,29 +20,31 @@ using Counts = std::map<std::string, double>;
 /// On the host.
 struct StepNumbers {
   std::vector<std::vector<double>> rates = {};  // [parameter set][group]
-  Counts counts = {};                           // over all batches of all ranks
+  std::vector<Counts> counts = {};              // of this rank's batches: what each divides by
   Numbers settings = {};                        // the task's own: "momentum"
   std::vector<std::uint64_t> seeds = {};        // of this rank's batches
 };
 
-/// On the device, 0-dimensional. From the first step on rates, counts and settings stay where they
-/// are, and so do seeds while steps have the same number of batches; set() changes what they hold.
+/// On the device, 0-dimensional. While steps have the same number of batches, everything stays
+/// where it is; set() changes what it holds.
 class StepInputs {
  public:
   explicit StepInputs(const torch::Device& device, const StepNumbers& numbers = {});
 
-  /// Copies them to the device; only the first time does it wait for it. Every step has the same
-  /// names and as many rates.
+  /// Copies them to the device; it waits for it only where a step has another number of batches
+  /// than the one before. Every step has the same names and as many rates.
   void set(const StepNumbers& numbers);
+  /// Which of the step's batches is computed from here on.
+  void begin_batch(std::size_t batch) { batch_ = batch; }
 
   /// As AdamW takes them: float64 on a CPU, float32 on a GPU.
   [[nodiscard]] const std::vector<torch::Tensor>& rates(std::size_t parameter_set) const;
-  /// float32, 1 at least: a loss without targets is divided by 1.
+  /// What the batch divides a loss' sum by: float32, 1 at least.
   [[nodiscard]] const torch::Tensor& count(const std::string& loss) const;
   /// float64: a momentum is near 1.
   [[nodiscard]] const torch::Tensor& setting(const std::string& name) const;
-  /// int64, the bits of the seed; of this rank's batches.
-  [[nodiscard]] torch::Tensor seed(std::int64_t batch) const { return seeds_[batch]; }
+  /// Of the batch: int64, the bits of its seed.
+  [[nodiscard]] torch::Tensor seed() const { return seeds_[static_cast<std::int64_t>(batch_)]; }
 
  private:
   void make_scalars(const StepNumbers& numbers);
@@ -52,7 +54,9 @@ class StepInputs {
   torch::Tensor float64_, float32_;  // (numbers), the same in both
   torch::Tensor seeds_;              // (batches)
   std::vector<std::vector<torch::Tensor>> rates_;
-  std::map<std::string, torch::Tensor> counts_, settings_;
+  std::vector<std::map<std::string, torch::Tensor>> counts_;  // of each batch
+  std::map<std::string, torch::Tensor> settings_;
+  std::size_t batch_ = 0;
 };
 
 }  // namespace raven::train

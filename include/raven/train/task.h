@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "raven/config/run_config.h"
 #include "raven/data/sample.h"
 #include "raven/train/batch.h"
 #include "raven/train/metrics.h"
@@ -50,9 +51,10 @@ class Task {
   virtual torch::nn::Module& module() = 0;
   /// One optimiser each; disjoint.
   virtual std::vector<ParameterSet> parameter_sets() = 0;
-  /// How many targets each loss has in all batches of a step, which are on the CPU; add_gradients()
-  /// divides by their sums over the ranks, inputs.count(name). The same names in every step.
+  /// How many targets each loss has in these batches, which are on the CPU; from them comes what
+  /// add_gradients() divides by, inputs.count(name). The same names in every step.
   [[nodiscard]] virtual Counts count(const std::vector<Batch>& batches) const = 0;
+  [[nodiscard]] virtual config::LossMean loss_mean() const { return config::LossMean::kStep; }
   /// Forward and backward of one batch, which goes to the device first: adds its share of the
   /// gradients. With `measure` it also looks at the features, which waits for the device.
   virtual StepPart add_gradients(const Batch& batch, const torch::Device& device,

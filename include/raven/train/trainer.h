@@ -34,9 +34,10 @@ struct TrainerSettings {
   std::uint64_t seed = 42;
   RunLength length;
   torch::Device device = torch::kCPU;
-  config::FlatConfig config;  // stored in checkpoints
-  std::string data_hash;      // of the training manifest (data_hash()); stored and compared, too
-  std::string manifest;       // its name, for messages
+  config::FlatConfig config;         // stored in checkpoints
+  config::FlatConfig defaults = {};  // of keys that an earlier raven did not store
+  std::string data_hash;  // of the training manifest (data_hash()); stored and compared, too
+  std::string manifest;   // its name, for messages
   std::map<std::string, std::string> run_files;  // TrainState::run_files
 };
 

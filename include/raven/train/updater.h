@@ -42,7 +42,7 @@ class Updater {
   Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
           const torch::Device& device, distributed::Communicator& ranks = distributed::one_rank());
 
-  /// Gradients of a step's batches (on the CPU), of all ranks, all targets weighted the same. The
+  /// Gradients of a step's batches (on the CPU), of all ranks, averaged as Task::loss_mean(). The
   /// numbers are those of one rank with the batches of all, but for BatchNorm (nn/batch_norm.h):
   /// batch i of rank r counts as batch i * ranks + r. apply() comes next.
   StepValues gradients(const std::vector<Batch>& batches, const StepOptions& options);
@@ -63,6 +63,7 @@ class Updater {
  private:
   [[nodiscard]] StepNumbers numbers_of(const std::vector<Batch>& batches,
                                        const StepOptions& options) const;
+  [[nodiscard]] std::vector<Counts> counts_of(const std::vector<Batch>& batches) const;
   void add_up(Counts& counts) const;
   void add_up_gradients() const;
 
