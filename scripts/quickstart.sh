@@ -14,6 +14,10 @@ folder=${1:-runs/quickstart}
 utterances=${RAVEN_QUICKSTART_UTTERANCES:-2200}
 steps=${RAVEN_QUICKSTART_STEPS:-}
 finetune_steps=${RAVEN_QUICKSTART_FINETUNE_STEPS:-}
+lengths=() finetune_lengths=()  # of shrunk runs, whose warm-up must be shorter, too
+[ -z "$steps" ] || lengths=("train.steps=$steps" "optimizer.warmup_steps=$((steps / 5 < 80 ? steps / 5 : 80))")
+[ -z "$finetune_steps" ] ||
+  finetune_lengths=("train.steps=$finetune_steps" "optimizer.warmup_steps=$((finetune_steps / 5 < 50 ? finetune_steps / 5 : 50))")
 seed=${RAVEN_QUICKSTART_SEED:+run.seed=$RAVEN_QUICKSTART_SEED}
 start=$SECONDS
 stage() { printf '\n== %s (minute %d)\n' "$*" $(((SECONDS - start) / 60)); }
@@ -35,7 +39,7 @@ $raven data show "$folder/data/manifest.tsv" --config quickstart.yaml --out "$fo
 stage "Pre-training, in $folder/run"
 $raven pretrain --config quickstart.yaml run.dir="$folder/run" \
   "data.manifest=[$folder/data/pretrain.tsv, $folder/data/trainval.tsv]" "data.valid_manifest=$folder/data/test.tsv" \
-  ${steps:+train.steps="$steps"} $seed
+  "${lengths[@]}" $seed
 
 stage "Vocabulary: the words of the training clips, in $folder/words.model"
 $raven tokenizer train "$folder/data/pretrain.tsv" "$folder/data/trainval.tsv" --kind word --out "$folder/words"
@@ -47,7 +51,7 @@ finetune() {  # finetune NAME MODALITY WEIGHTS [key=value ...]: one core each
   shift 3
   $raven finetune --config "finetune/quickstart_$modality.yaml" run.dir="$folder/$name" threads=1 model.init="$weights" \
     "data.manifest=[$folder/data/pretrain.tsv, $folder/data/trainval.tsv]" "data.valid_manifest=$folder/data/test.tsv" \
-    text.model="$folder/words.model" "${labels[@]}" ${finetune_steps:+train.steps="$finetune_steps"} $seed "$@"
+    text.model="$folder/words.model" "${labels[@]}" "${finetune_lengths[@]}" $seed "$@"
 }
 both() {  # both A B: two of the runs below side by side, each with a log of its own
   local jobs=() failed=0 name job

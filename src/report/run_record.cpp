@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <set>
 
@@ -169,6 +170,15 @@ RunRecord read_run(const fs::path& folder) {
         fmt::format("{}: there is no such folder, expected a run's (run.dir of "
                     "`raven pretrain`, `finetune`, ...)",
                     folder.string()));
+  }
+  constexpr std::array kOfARun = {"config.json", "environment.json", "metrics.jsonl", "config.yaml",
+                                  "log.txt",     "checkpoints",      "evaluate"};
+  const auto is_there = [&](const char* name) { return fs::exists(folder / name); };
+  if (!fs::is_empty(folder) && std::ranges::none_of(kOfARun, is_there)) {
+    throw ConfigError(
+        fmt::format("{}: is not a run's folder (run.dir of `raven pretrain` or `finetune`): it has "
+                    "none of {}",
+                    folder.string(), fmt::join(kOfARun, ", ")));
   }
   RunRecord run;
   run.folder = folder;

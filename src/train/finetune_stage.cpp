@@ -46,14 +46,13 @@ data::LabelledManifest training_labels(const config::FinetuneConfig& run,
   return labelled(std::move(manifest), tokenizer, config.max_skipped);
 }
 
-data::Manifest validation_labels(const config::FinetuneConfig& config,
-                                 const text::Tokenizer& tokenizer) {
+data::LabelledManifest validation_labels(const config::FinetuneConfig& config,
+                                         const text::Tokenizer& tokenizer) {
   auto manifest = held_out_data(config.data);
-  if (manifest.utterances.empty()) return manifest;
+  if (manifest.utterances.empty()) return {.manifest = std::move(manifest), .skipped = {}};
   require_input(config, manifest);
   return labelled(data::spread(manifest, config.validation.utterances), tokenizer,
-                  config.data.max_skipped)
-      .manifest;
+                  config.data.max_skipped);
 }
 
 /// Labels that a CTC path cannot hold: more units, or repetitions, than frames.
@@ -125,8 +124,9 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
   const auto& units = tokenizer_->units();
   folder.add_skipped(training_.skipped);
   write_vocabulary(folder, units);
-  auto task = std::make_unique<FinetuneTask>(config_, device, units, held_out_,
+  auto task = std::make_unique<FinetuneTask>(config_, device, units, held_out_.manifest,
                                              newest_weights(folder, config_));
+  task->count_held_out_skips(held_out_.skipped);
   auto data = task->prepare(std::move(training_.manifest), doctor::usable_memory(), stop);
   folder.add_skipped(data.skipped);
   if (!data.ready) return std::nullopt;

@@ -250,6 +250,15 @@ FinetuneTask::TrainingData FinetuneTask::prepare(data::Manifest training, std::u
   return result;
 }
 
+void FinetuneTask::count_held_out_skips(const std::vector<std::string>& lines) {
+  for (const auto& line : lines) {
+    const auto id_end = line.find('\t'), reason_end = line.find('\t', id_end + 1);
+    if (!held_out_skips_->ids.insert(line.substr(0, id_end)).second) continue;
+    ++held_out_skips_->by_reason[line.substr(id_end + 1, reason_end - id_end - 1)];
+    held_out_skips_->lines.push_back(line);
+  }
+}
+
 std::vector<ParameterSet> FinetuneTask::parameter_sets() {
   return {{.name = "recognizer", .groups = layerwise_groups(*recognizer_, config_)}};
 }

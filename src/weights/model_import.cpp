@@ -360,7 +360,13 @@ class Importer {
   /// What shapes do not tell and `raven export` left beside the file, instead of what published
   /// models have.
   void add_settings() {
-    if (beside_.settings.empty()) return;
+    if (beside_.settings.empty()) {
+      result_.notes.push_back(fmt::format(
+          "input settings as published, since there is no {}{} beside it: crops of 88 in 96 x 96 "
+          "pixels, sound as it is",
+          path_.stem().string(), kSettingsBeside));
+      return;
+    }
     auto& metadata = result_.file.metadata;
     for (const auto& [key, value] : beside_.settings) metadata[key] = value;
     const auto modality =
@@ -489,6 +495,12 @@ ImportedModel import_model(const fs::path& file, const ImportOptions& options) {
 }
 
 ImportedModel import_model(const fs::path& file, WeightsFile opened, const ImportOptions& options) {
+  if (const auto format = opened.content.said("format"); format.starts_with("raven-")) {
+    throw CheckpointError(fmt::format(
+        "{}: is raven's own file already ({}), with settings that an import would lose; commands "
+        "take it as it is, and `raven export` writes it in another format",
+        file.string(), printable(format)));
+  }
   return Importer(file, std::move(opened), options).run();
 }
 

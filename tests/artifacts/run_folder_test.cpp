@@ -166,6 +166,13 @@ TEST(RunFolder, AKeyThatCameLaterHadItsDefaultBefore) {
   EXPECT_FALSE(differences(there, same).empty());
 }
 
+TEST(RunFolder, IsNotThatOfPreparedData) {
+  const TemporaryFolder folder;
+  fs::create_directory(folder.path() / "shards");
+  EXPECT_THAT(message_of([&] { RunFolder run(folder.path()); }), HasSubstr("holds prepared data"));
+  EXPECT_FALSE(fs::exists(folder.path() / ".lock"));
+}
+
 TEST(RunFolder, OfAnotherProcessIsOnlyRead) {
   const TemporaryFolder folder;
   const auto run = folder.path() / "run";

@@ -62,6 +62,13 @@ TEST_F(Records, AnEmptyFolderIsARunWithProblems) {
   EXPECT_THROW(read_run(folder() / "nowhere"), ConfigError);
 }
 
+TEST_F(Records, AFolderOfSomethingElseIsNoRun) {
+  std::filesystem::create_directories(folder() / "shards");
+  EXPECT_THROW(read_run(folder()), ConfigError);
+  write(folder() / "log.txt", "");
+  EXPECT_NO_THROW(read_run(folder()));
+}
+
 TEST_F(Records, DamagedFilesAreNamedAndTheRestIsRead) {
   make_run(folder());
   write(folder() / "config.json", "{\"a\": ");

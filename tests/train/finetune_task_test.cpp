@@ -227,6 +227,17 @@ TEST_F(FinetuneTaskTest, StatisticsOfAFrozenPartComeFromTheLabelledClips) {
   EXPECT_TRUE(torch::equal(mean(), first));
 }
 
+TEST_F(FinetuneTaskTest, HeldOutClipsThatHaveNoLabelsAreCounted) {
+  auto held_out = manifest();
+  held_out.utterances.resize(3);
+  FinetuneTask task(tiny_config(), torch::kCPU, units(), held_out);
+  task.count_held_out_skips(
+      {"a\tcharacters\tno units for 'O'", "b\tno-text\t", "a\tcharacters\tno units for 'O'"});
+  const auto numbers = task.evaluate({});
+  EXPECT_EQ(numbers.at("valid_skipped"), 2);
+  EXPECT_EQ(numbers.at("valid_skipped_characters"), 1);
+}
+
 TEST_F(FinetuneTaskTest, AloneCtcTrainsNoDecoder) {
   auto config = tiny_config();
   config.loss.ctc_weight = 1;

@@ -93,7 +93,7 @@ TEST(ModelImport, TakesEncodersUnderEachPublishedName) {
       write_archive(path, named);
       const auto model = import_model(path);
       EXPECT_EQ(model.kind, ModelKind::kEncoder) << prefix;
-      EXPECT_EQ(model.notes.size(), prefix.size() > 8 ? 1U : 0U) << prefix;
+      EXPECT_EQ(model.notes.size(), prefix.size() > 8 ? 2U : 1U) << prefix;
       expect_same_bits(model.file, prefixed(state, "encoder."));
       EXPECT_EQ(model.file.metadata.at("model.encoder.blocks"), "2");
       EXPECT_EQ(model.file.metadata.at("model.encoder.ffn_norm"), "batch");
@@ -129,6 +129,20 @@ TEST(ModelImport, TakesALanguageModel) {
   EXPECT_EQ(imported.kind, ModelKind::kLanguageModel);
   expect_same_bits(imported.file, nn::state_dict(*model));
   EXPECT_EQ(imported.file.metadata.at("model.blocks"), "3");
+}
+
+TEST(ModelImport, LeavesRavensOwnFilesAsTheyAre) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "own.safetensors";
+  TensorFile own{.tensors = nn::state_dict(*small_encoder(models::Modality::kAudio))};
+  own.metadata = {{"format", "raven-encoder"}, {"data.waveform", "clip"}};
+  write_safetensors(path, own);
+  try {
+    import_model(path);
+    FAIL() << "its settings would be lost";
+  } catch (const CheckpointError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is raven's own file already"));
+  }
 }
 
 TEST(ModelImport, WritesTheHashesOfSourceAndTensors) {

@@ -33,7 +33,7 @@ class RunFolder {
 
   /// Creates and locks `dir`, and recovers its checkpoints (recover_checkpoints): whoever asks for
   /// them sees what the run goes on from. Throws ConfigError naming the owner when another process
-  /// has it.
+  /// has it, and when `dir` holds prepared data.
   explicit RunFolder(std::filesystem::path dir, Access access = Access::kOwner);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }

@@ -26,8 +26,7 @@ class FinetuneStage : public Stage {
  private:
   config::FinetuneConfig config_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
-  data::LabelledManifest training_;
-  data::Manifest held_out_;
+  data::LabelledManifest training_, held_out_;
 };
 
 }  // namespace raven::train

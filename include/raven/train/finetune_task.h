@@ -53,6 +53,9 @@ class FinetuneTask : public ClipTask {
   };
   TrainingData prepare(data::Manifest training, std::uint64_t memory, const std::stop_token& stop);
 
+  /// Held-out utterances that evaluate() does not see, for its counts: "id<TAB>reason<TAB>message".
+  void count_held_out_skips(const std::vector<std::string>& lines);
+
   torch::nn::Module& module() override { return *recognizer_; }
   std::vector<ParameterSet> parameter_sets() override;
   [[nodiscard]] Counts count_targets(const std::vector<data::Batch>& batches) const override;
