@@ -77,7 +77,8 @@ std::vector<std::string> differences(const FlatConfig& written, const FlatConfig
 
 RunFolder::RunFolder(fs::path dir, Access access) : path_(std::move(dir)) {
   if (access == Access::kReader) return;
-  if (fs::exists(path_ / "shards") || fs::exists(path_ / "manifest.tsv")) {
+  const bool prepared = fs::exists(path_ / "shards") || fs::exists(path_ / "manifest.tsv");
+  if (prepared && !has_checkpoints()) {
     throw ConfigError(fmt::format(
         "run.dir {} holds prepared data (manifest.tsv, shards); a run needs a folder of its own",
         path_.string()));

@@ -252,6 +252,8 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
   const nn::PackedWeights packed(*recognizer->decoder);  // as `raven evaluate` does
   models::LanguageModel language_model(nullptr);
   std::optional<nn::PackedWeights> packed_language_model;
+  if (arguments.given("--lm-weight") && !arguments.given("--lm"))
+    throw ConfigError("--lm-weight is given without --lm, the language model that it weighs");
   if (arguments.given("--lm")) {
     language_model = evaluation::load_language_model(arguments.path("--lm")).model;
     language_model->to(device);

@@ -136,8 +136,8 @@ Command make_import_command() {
                   {.name = "--heads",
                    .value = "N",
                    .meaning = "attention heads of decoder or language model, which shapes do not "
-                              "tell; 0: 64 channels each, as published, or as many "
-                              "as an encoder whose heads are of another width",
+                              "tell; 0: 64 channels each, as published; of a decoder as many "
+                              "as the encoder's, where these are not 64 wide",
                    .kind = ValueKind::kInteger,
                    .default_value = "0",
                    .range = config::between(0, 1024)},

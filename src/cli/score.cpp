@@ -95,7 +95,8 @@ Command make_score_command() {
                       {.name = "HYP", .meaning = "hypotheses, or the second folder"}},
       .options = {{.name = "--out",
                    .value = "DIR",
-                   .meaning = "also write hyp.trn, ref.trn, alignments.txt, utterances.jsonl, "
+                   .meaning = "also write hyp.trn, ref.trn (and hyp_scored.trn where not all "
+                              "are scored), alignments.txt, utterances.jsonl, "
                               "wer.json and worst.json here",
                    .kind = ValueKind::kFolder},
                   {.name = "--as-is",

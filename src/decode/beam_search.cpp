@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 
 #include "raven/core/error.h"
 
@@ -107,20 +108,33 @@ class Utterance {
     return going_on;
   }
 
-  SearchResult result() {
-    std::stable_sort(finished_.begin(), finished_.end(),
-                     [](const auto& a, const auto& b) { return a.score > b.score; });
-    return {.hypotheses = std::move(finished_), .steps = steps_};
+  SearchResult result(std::int64_t detailed) {
+    std::vector<std::size_t> order(finished_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return finished_[a].score > finished_[b].score;
+    });
+    SearchResult result{.hypotheses = {}, .steps = steps_};
+    for (const auto i : order) {
+      if (std::ssize(result.hypotheses) < detailed) tell_unit_parts(i);
+      result.hypotheses.push_back(std::move(finished_[i]));
+    }
+    return result;
   }
 
  private:
   void finish(const Units& units, const Step& step) {
     Hypothesis hypothesis{.units = {}, .score = step.score, .parts = {}, .unit_parts = {}};
-    const auto nodes = oldest_first(units);
-    for (const auto* node : nodes) hypothesis.units.push_back(node->unit);
+    for (const auto* node : oldest_first(units)) hypothesis.units.push_back(node->unit);
+    for (std::size_t i = 0; i < names_.size(); ++i) hypothesis.parts[names_[i]] = step.parts[i];
+    finished_.push_back(std::move(hypothesis));
+    nodes_.push_back(units);
+  }
+
+  void tell_unit_parts(std::size_t finished) {
+    const auto nodes = oldest_first(nodes_[finished]);
     for (std::size_t i = 0; i < names_.size(); ++i) {
-      hypothesis.parts[names_[i]] = step.parts[i];
-      auto& of_units = hypothesis.unit_parts[names_[i]];
+      auto& of_units = finished_[finished].unit_parts[names_[i]];
       double before = 0;
       for (const auto* node : nodes) {
         const bool scored = !node->parts.empty();
@@ -129,7 +143,6 @@ class Utterance {
         if (scored) before = node->parts[i];
       }
     }
-    finished_.push_back(std::move(hypothesis));
   }
 
   std::int64_t limit_, steps_ = 0;
@@ -138,6 +151,7 @@ class Utterance {
   std::vector<std::string> names_;
   std::vector<Units> running_;
   std::vector<Hypothesis> finished_;
+  std::vector<Units> nodes_;  // of the finished
 };
 
 /// The arithmetic of a search: what stands on the device. Shapes: B utterances that are not done,
@@ -331,7 +345,7 @@ std::vector<SearchResult> beam_search(SearchScorers& scorers, const SearchOption
     if (!active.empty()) scores.select(rows, going_on);
   }
   std::vector<SearchResult> results;
-  for (auto& utterance : utterances) results.push_back(utterance.result());
+  for (auto& utterance : utterances) results.push_back(utterance.result(options.detailed));
   return results;
 }
 

@@ -144,7 +144,8 @@ std::vector<std::vector<Hypothesis>> decode(models::Recognizer recognizer, const
                               {.beam_size = config.beam_size,
                                .max_length_ratio = config.max_length_ratio,
                                .end_unit = recognizer->end_unit(),
-                               .device = frames.device()},
+                               .device = frames.device(),
+                               .detailed = config.nbest},
                               counts, encoded.ids);
   for (std::size_t b = 0; b < results.size(); ++b) results[b] = std::move(searched[b].hypotheses);
   return results;

@@ -34,7 +34,7 @@ std::map<std::string, Row> read_rows(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(file)) {
     throw ConfigError(
         fmt::format("{} has no utterances.jsonl: name a folder written by `raven evaluate` or "
-                    "`raven score --out`",
+                    "`raven score --out`, of utterances that have transcripts",
                     folder.string()));
   }
   const auto content = read_file(file);

@@ -118,8 +118,8 @@ void DecodedFile::read(const Identity& identity) {
   }
 }
 
-/// Scores are made anew of the same hypotheses: the set is finished once, not twice.
-void DecodedFile::drop_finish() {
+void DecodedFile::reopen() {
+  if (!finished_) return;
   out_.close();
   std::istringstream lines(read_file(path_));
   std::string kept;
@@ -150,7 +150,7 @@ void DecodedFile::add(const std::string& id, Decoded decoded) {
 }
 
 void DecodedFile::finish(Finish finish) {
-  if (finished_) drop_finish();
+  reopen();  // the set is finished once, not twice
   const Json line = {{"finished", finish.scoring}, {"skipped", finish.skipped}};
   append(line_of(line));
   flush_to_disk(path_);

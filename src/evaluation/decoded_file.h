@@ -47,11 +47,12 @@ class DecodedFile {
   /// file cannot hold, and SystemError when the disk refuses.
   void add(const std::string& id, Decoded decoded);
   void finish(Finish finish);
+  /// Forgets that it is finished: its results are about to be written anew.
+  void reopen();
 
  private:
   void read(const Identity& identity);
   void append(const std::string& line);
-  void drop_finish();
 
   std::filesystem::path path_;
   std::map<std::string, Decoded> done_;

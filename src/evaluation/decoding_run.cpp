@@ -28,6 +28,7 @@ using config::EvaluateConfig;
 
 constexpr const char* kDecoded = "decoded.jsonl";
 constexpr const char* kAttention = "attention.json";
+constexpr const char* kWorstPictures = "worst";
 constexpr const char* kRecognised = "recognised.tsv";
 constexpr const char* kNbest = "nbest.jsonl";
 constexpr std::int64_t kPicturedFrames = 12;
@@ -46,8 +47,8 @@ std::string settings(const EvaluateConfig& config) {
   std::string text;
   for (const auto& [key, value] : config::flatten(config)) {
     // A language model counts by its content; what an earlier raven decoded has no such list.
-    const bool of_content = key == "decode.lm" || (key == "decode.nbest" && value == "0");
-    if ((key.starts_with("decode.") && !of_content) || key == "data.max_frames")
+    const bool left_out = key == "decode.lm" || (key == "decode.nbest" && value == "0");
+    if ((key.starts_with("decode.") && !left_out) || key == "data.max_frames")
       text += key + "=" + value + "\n";
   }
   return text;
@@ -205,13 +206,15 @@ std::vector<UtteranceResult> references_of(const EvaluationSet& set, const text:
 
 /// With the hypotheses of those that were decoded, without the others.
 std::vector<UtteranceResult> with_hypotheses(std::vector<UtteranceResult> results,
-                                             const DecodedFile& decoded) {
+                                             const DecodedFile& decoded, std::int64_t nbest) {
   std::erase_if(results, [&](const auto& one) { return !decoded.done().contains(one.id); });
   for (auto& one : results) {
     const auto& found = decoded.done().at(one.id);
     one.hypothesis = found.hypothesis;
     one.score = found.score;
     for (const auto& alternative : found.nbest) one.alternatives.push_back(alternative.text);
+    if (nbest > 0 && one.alternatives.empty())
+      one.alternatives.emplace_back();  // nothing was found
   }
   return results;
 }
@@ -253,7 +256,7 @@ void write_crops(const EvaluationSet& set, const Scores& scores,
   const data::SampleReader reader({.video = {.window = 96, .shrink = 1, .crop = 96}},
                                   std::make_shared<data::ShardCache>(), set.manifest.file);
   std::vector<std::string> crops;
-  make_folders(folder / "worst");
+  make_folders(folder / kWorstPictures);
   for (std::size_t k = 0; k < worst.size(); ++k) {
     const auto png = mouth_row(reader, utterances[k]);
     crops.push_back(png.empty() ? "" : fmt::format("worst/{}.png", k));
@@ -292,6 +295,7 @@ void write_recognised(const EvaluationSet& set, const DecodedFile& decoded, cons
   try {
     data::write_manifest(list);
   } catch (const DataError& error) {  // ids and paths of a published list may have tabs
+    fs::remove(file);                 // of other results
     log::warn("the list of what was recognised is not written: {}", error.what());
   }
 }
@@ -310,10 +314,17 @@ void write_results(LoadedRecognizer& loaded, const EvaluationSet& set, const Eva
                    UtteranceEncoder& encoder, const DecodedFile& decoded, const Scores& scores,
                    const fs::path& folder) {
   write_recognised(set, decoded, folder / kRecognised);
-  if (config.decode.nbest > 0) write_lists(set, decoded, folder / kNbest);
-  if (config.decode.nbest == 0) fs::remove(folder / kNbest);
+  if (config.decode.nbest > 0) {
+    write_lists(set, decoded, folder / kNbest);
+  } else {
+    fs::remove(folder / kNbest);
+  }
   write_scores(folder, scores);
-  if (scores.utterances.empty()) return;
+  if (scores.utterances.empty()) {
+    fs::remove(folder / kAttention);
+    fs::remove_all(folder / kWorstPictures);
+    return;
+  }
   const auto worst = worst_utterances(scores, kWorst);
   std::vector<std::string> ids;
   for (const auto k : worst) ids.push_back(scores.utterances[k].result.id);
@@ -364,13 +375,15 @@ std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet
   } else if (!decode_missing(loaded, set, config, encoder, stop, progress, decoded, skipped)) {
     return std::nullopt;
   }
-  auto results = with_hypotheses(std::move(references), decoded);
+  auto results = with_hypotheses(std::move(references), decoded, config.decode.nbest);
   const auto scoring = scoring_identity(results, config.scoring);
   auto scores = score_all(std::move(results), set, config.scoring, skipped);
   const bool is_written = finished && finished->scoring == scoring &&
-                          fs::exists(folder / "hyp.trn") &&
-                          fs::exists(folder / "wer.json") == !scores.utterances.empty();
+                          fs::exists(folder / "hyp.trn") && fs::exists(folder / kRecognised) &&
+                          fs::exists(folder / "wer.json") == !scores.utterances.empty() &&
+                          fs::exists(folder / kNbest) == (config.decode.nbest > 0);
   if (!is_written) {
+    decoded.reopen();  // from here on until the end the results are in parts
     write_results(loaded, set, config, encoder, decoded, scores, folder);
     decoded.finish({.skipped = skipped, .scoring = scoring});
   }

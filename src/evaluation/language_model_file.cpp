@@ -41,13 +41,19 @@ LoadedLanguageModel load_language_model(const fs::path& path) {
   const auto& metadata = found.file.metadata;
   const auto settings = weights::with_settings<FileSettings>(
       found.source, weights::settings_in<FileSettings>(metadata, "model."));
+  if (settings.model.dim % settings.model.heads != 0) {
+    throw CheckpointError(fmt::format("{}: says model.heads {}, which does not divide model.dim {}",
+                                      found.source.string(), settings.model.heads,
+                                      settings.model.dim));
+  }
   const auto num_units = check_language_model_sizes(found.source, found.file, settings.model);
   LoadedLanguageModel loaded;
   loaded.model = models::LanguageModel(settings.model, num_units);
   artifacts::load_strictly(found.file, nn::state_dict(*loaded.model), found.source.string());
   loaded.model->eval();
   loaded.units = found.file.said("units");
-  if (const auto beside = artifacts::units_beside(found.source); loaded.units.empty() && beside)
+  if (const auto beside = artifacts::units_beside(found.source);
+      loaded.units.empty() && beside && beside->size() == num_units)
     loaded.units = beside->text();
   loaded.file = found.source;
   loaded.checksum = checksum_text(found.file.mapping->checksum());
@@ -66,8 +72,9 @@ void check_same_units(const LoadedLanguageModel& model, const text::Units& units
   const auto known = text::Units::parse(model.units, model.file.string() + ", units");
   if (known.text() != units.text()) {
     throw ConfigError(fmt::format(
-        "the units of {} are others than those of {}, though as many; a language model and a "
-        "recognizer that are searched together are trained with the same units",
+        "the units of {} (its own, or those of the units file beside it) are others than those of "
+        "{}, though as many; a language model and a recognizer that are searched together are "
+        "trained with the same units",
         model.file.string(), recognizer));
   }
 }

@@ -15,19 +15,23 @@ class Sizes {
 
   /// 0 where there is no such tensor or dimension.
   [[nodiscard]] std::int64_t size(const std::string& name, std::int64_t dimension) const {
-    const auto found =
-        std::ranges::find(content_.tensors, name, [](const auto& one) { return one.first; });
+    const auto found = find(name);
     const bool is_there = found != content_.tensors.end() && found->second.dim() > dimension;
     return is_there ? found->second.size(dimension) : 0;
   }
 
+  /// Of a transformer block.
+  void expect_block(const std::string& block, std::int64_t dim, std::int64_t ffn_dim) const {
+    for (std::size_t dimension = 0; dimension < 2; ++dimension)
+      expect(block + "self_attn.linear_q.weight", dimension, dim);
+    expect(block + "feed_forward.w_1.weight", 0, ffn_dim);
+    expect(block + "feed_forward.w_1.weight", 1, dim);
+  }
+
   void expect(const std::string& name, std::size_t dimension, std::int64_t size) const {
+    if (this->size(name, static_cast<std::int64_t>(dimension)) == size) return;
     const auto& tensors = content_.tensors;
-    const auto found = std::ranges::find(tensors, name, [](const auto& one) { return one.first; });
-    const auto at = static_cast<std::int64_t>(dimension);
-    if (found != tensors.end() && found->second.dim() > at && found->second.size(at) == size) {
-      return;
-    }
+    const auto found = find(name);
     throw CheckpointError(fmt::format(
         "{}: by its own settings '{}' has {} in dimension {}, but it {}", file_.string(), name,
         size, dimension,
@@ -36,6 +40,11 @@ class Sizes {
   }
 
  private:
+  [[nodiscard]] std::vector<std::pair<std::string, torch::Tensor>>::const_iterator find(
+      const std::string& name) const {
+    return std::ranges::find(content_.tensors, name, [](const auto& one) { return one.first; });
+  }
+
   const std::filesystem::path& file_;
   const weights::TensorFile& content_;
 };
@@ -47,10 +56,7 @@ void check_encoder_sizes(const std::filesystem::path& file, const weights::Tenso
   const Sizes sizes(file, content);
   const auto& options = settings.encoder;
   for (std::int64_t i = 0; i < options.blocks; ++i) {
-    const auto block = fmt::format("{}encoders.{}.", prefix, i);
-    sizes.expect(block + "self_attn.linear_q.weight", 0, options.dim);
-    sizes.expect(block + "feed_forward.w_1.weight", 0, options.ffn_dim);
-    sizes.expect(block + "feed_forward.w_1.weight", 1, options.dim);
+    sizes.expect_block(fmt::format("{}encoders.{}.", prefix, i), options.dim, options.ffn_dim);
   }
   const auto& widths = settings.frontend.widths;
   for (std::size_t stage = 0; stage < widths.size(); ++stage) {
@@ -67,9 +73,7 @@ void check_decoder_sizes(const std::filesystem::path& file, const weights::Tenso
   sizes.expect("decoder.embed.0.weight", 0, num_units);
   sizes.expect("decoder.embed.0.weight", 1, options.dim);
   for (std::int64_t i = 0; i < options.blocks; ++i) {
-    const auto block = fmt::format("decoder.decoders.{}.", i);
-    sizes.expect(block + "self_attn.linear_q.weight", 0, options.dim);
-    sizes.expect(block + "feed_forward.w_1.weight", 0, options.ffn_dim);
+    sizes.expect_block(fmt::format("decoder.decoders.{}.", i), options.dim, options.ffn_dim);
   }
 }
 
@@ -85,11 +89,11 @@ std::int64_t check_language_model_sizes(const std::filesystem::path& file,
   sizes.expect("embed.weight", 0, num_units);
   sizes.expect("embed.weight", 1, settings.embed_dim);
   sizes.expect("encoder.embed.0.weight", 0, settings.dim);
-  for (std::int64_t i = 0; i < settings.blocks; ++i) {
-    const auto block = fmt::format("encoder.encoders.{}.", i);
-    sizes.expect(block + "self_attn.linear_q.weight", 0, settings.dim);
-    sizes.expect(block + "feed_forward.w_1.weight", 0, settings.ffn_dim);
-  }
+  sizes.expect("encoder.embed.0.weight", 1, settings.embed_dim);
+  sizes.expect("decoder.weight", 0, num_units);
+  sizes.expect("decoder.weight", 1, settings.dim);
+  for (std::int64_t i = 0; i < settings.blocks; ++i)
+    sizes.expect_block(fmt::format("encoder.encoders.{}.", i), settings.dim, settings.ffn_dim);
   return num_units;
 }
 

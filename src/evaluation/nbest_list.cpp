@@ -28,9 +28,7 @@ std::optional<double> number_in(const Json& json) {
 
 bool has(const Json& json, const char* key, Json::value_t type) {
   const auto found = json.find(key);
-  if (found == json.end()) return false;
-  const bool both_integers = type == Json::value_t::number_integer && found->is_number_integer();
-  return found->type() == type || both_integers;
+  return found != json.end() && found->type() == type;
 }
 
 std::optional<Alternative> alternative_of(const Json& json) {
@@ -113,6 +111,7 @@ std::vector<NbestList> read_nbest(const std::filesystem::path& file) {
   const auto content = read_file(file, kMaxFileBytesByDefault, FileKind::kAny);
   Lines lines(content);
   while (const auto line = lines.next()) {
+    if (line->empty()) continue;
     const auto place = fmt::format("{}:{}", file.string(), lines.number());
     const auto json = parse_json<Json>(*line);
     std::optional<std::vector<Alternative>> alternatives;

@@ -54,8 +54,8 @@ std::string required(const Source& source, const std::string& key) {
   if (auto value = source.content.said(key); !value.empty()) return value;
   if (key == "units" && !source.content.said("vocabulary").empty()) {
     throw CheckpointError(fmt::format(
-        "{}: does not hold its {} units; import it with --units, or put its units file beside it "
-        "as {}{}",
+        "{}: does not hold its {} units; import the published file again with --units, or put its "
+        "units file beside it as {}{}",
         source.file.string(), source.content.said("vocabulary"), source.file.stem().string(),
         text::Units::kBeside));
   }
@@ -66,7 +66,9 @@ std::string required(const Source& source, const std::string& key) {
 }
 
 std::vector<std::string> decoding_of(const Source& source) {
-  auto overrides = weights::settings_in<config::EvaluateConfig>(source.content.metadata, "decode.");
+  auto metadata = source.content.metadata;
+  for (const auto& key : weights::kDecodingOfACall) metadata.erase(key);
+  auto overrides = weights::settings_in<config::EvaluateConfig>(metadata, "decode.");
   weights::with_settings<config::EvaluateConfig>(source.file,
                                                  overrides);  // refuses by the file's name
   return overrides;

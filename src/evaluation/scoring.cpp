@@ -43,18 +43,14 @@ text::UtteranceErrors errors_of(const ScoredUtterance& utterance) {
 
 /// Of the alternative with the least word errors, the first of several.
 std::optional<text::UtteranceErrors> oracle_of(const UtteranceResult& result) {
-  const std::string* best = nullptr;
-  std::int64_t fewest = 0;
+  std::optional<text::UtteranceErrors> best;
   for (const auto& text : result.alternatives) {
-    const auto errors = text::word_distance(result.reference, text);
-    if (best != nullptr && errors >= fewest) continue;
-    best = &text;
-    fewest = errors;
+    auto errors = text::compare(result.reference, text);
+    if (best && errors.words.errors() >= best->words.errors()) continue;
+    best = std::move(errors);
   }
-  if (best == nullptr) return std::nullopt;
-  auto errors = text::compare(result.reference, *best);
-  errors.alignment.clear();  // views into texts that move
-  return errors;
+  if (best) best->alignment.clear();  // views into texts that move
+  return best;
 }
 
 ScoredUtterance scored(UtteranceResult result, const ScoringOptions& options) {

@@ -253,9 +253,7 @@ FinetuneTask::TrainingData FinetuneTask::prepare(data::Manifest training, std::u
 void FinetuneTask::count_held_out_skips(const std::vector<std::string>& lines) {
   for (const auto& line : lines) {
     const auto id_end = line.find('\t'), reason_end = line.find('\t', id_end + 1);
-    if (!held_out_skips_->ids.insert(line.substr(0, id_end)).second) continue;
-    ++held_out_skips_->by_reason[line.substr(id_end + 1, reason_end - id_end - 1)];
-    held_out_skips_->lines.push_back(line);
+    ++unlabelled_[line.substr(id_end + 1, reason_end - id_end - 1)];
   }
 }
 
@@ -344,7 +342,9 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
   set_training_modes();
   if (stopped) return {};
   auto numbers = sums.numbers();
-  count_skipped(held_out_skips_->by_reason, "valid_", numbers);
+  auto skipped = unlabelled_;
+  for (const auto& [reason, count] : held_out_skips_->by_reason) skipped[reason] += count;
+  count_skipped(skipped, "valid_", numbers);
   return numbers;
 }
 

@@ -86,9 +86,12 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
   }
   look_at_gradients(task, lines);
 
-  const auto first = lines.empty()
-                         ? std::string("nothing of this process when the step was run again")
-                         : lines.front();
+  const auto first =
+      lines.empty()
+          ? std::string(
+                "nothing when the step was run again; of several processes another one's report "
+                "may name it")
+          : lines.front();
   std::string report = fmt::format("step {}: NaN or Inf, first found in: {}\n\nutterances:\n  {}\n",
                                    step.number, first, indented(ids));
   report +=

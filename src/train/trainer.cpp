@@ -31,7 +31,8 @@ Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
       settings_(settings),
       ranks_(ranks),
       updater_(task, settings.optimizer, settings.length, settings.device, ranks) {
-  RAVEN_CHECK(folder.is_owner() == writes(), "rank {} and the folder's owner", ranks.rank());
+  RAVEN_CHECK(folder.is_owner() == writes(),
+              "rank {} has the folder of a rank that writes, or the other way round", ranks.rank());
   if (writes()) {
     checkpoints_.emplace(folder.checkpoints(), settings.checkpoint.keep,
                          settings.checkpoint.keep_every);

@@ -361,10 +361,11 @@ class Importer {
   /// models have.
   void add_settings() {
     if (beside_.settings.empty()) {
-      result_.notes.push_back(fmt::format(
-          "input settings as published, since there is no {}{} beside it: crops of 88 in 96 x 96 "
-          "pixels, sound as it is",
-          path_.stem().string(), kSettingsBeside));
+      const bool video = result_.file.metadata.at("modality") == "video";
+      result_.notes.push_back(
+          fmt::format("input settings as published, since there is no {}{} beside it: {}",
+                      path_.stem().string(), kSettingsBeside,
+                      video ? "crops of 88 in 96 x 96 pixels" : "sound as it is"));
       return;
     }
     auto& metadata = result_.file.metadata;

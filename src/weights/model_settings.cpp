@@ -30,7 +30,7 @@ Metadata decoding(double ctc_weight) {
   if (ctc_weight >= 1) decode.kind = config::DecodeKind::kGreedyCtc;
   if (ctc_weight <= 0) decode.kind = config::DecodeKind::kAttention;
   auto keys = config::flatten(decode, kDecodingKeys);
-  for (const char* of_a_call : {"lm", "nbest"}) keys.erase(kDecodingKeys + std::string(of_a_call));
+  for (const auto* key : kDecodingOfACall) keys.erase(key);
   return keys;
 }
 

@@ -27,5 +27,17 @@ TEST(DecodeConfig, RefusesScoresThatGreedyCtcDoesNotUse) {
   EXPECT_EQ(broken_key({.kind = DecodeKind::kGreedyCtc}), "");
 }
 
+TEST(DecodeConfig, RefusesListsThatNoSearchMakes) {
+  EXPECT_EQ(broken_key({.beam_size = 4, .nbest = 5}), "decode.nbest");
+  EXPECT_EQ(broken_key({.beam_size = 4, .nbest = 4}), "");
+  EXPECT_EQ(broken_key({.kind = DecodeKind::kGreedyCtc, .nbest = 2}), "decode.nbest");
+  EXPECT_EQ(broken_key({.kind = DecodeKind::kGreedyCtc, .beam_size = 1, .nbest = 1}), "");
+}
+
+TEST(DecodeConfig, RefusesALanguageModelThatWouldNotBeUsed) {
+  EXPECT_EQ(broken_key({.lm = "lm.safetensors"}), "decode.lm_weight");
+  EXPECT_EQ(broken_key({.lm_weight = 0.2, .lm = "lm.safetensors"}), "");
+}
+
 }  // namespace
 }  // namespace raven::config

@@ -89,10 +89,15 @@ TEST(Decode, UsesTheScoresOfItsKind) {
 
 TEST(Decode, TellsWhatEachUnitAddsToAScore) {
   const auto clips = two_clips();
-  for (const auto& of_clip :
-       decode(small_recognizer(), clips, {.lm_weight = 0.3}, small_language_model(kUnits))) {
+  for (const auto& of_clip : decode(small_recognizer(), clips, {.lm_weight = 0.3, .nbest = 40},
+                                    small_language_model(kUnits))) {
     ASSERT_FALSE(of_clip.empty());
-    for (const auto& one : of_clip) {
+    for (std::size_t k = 0; k < of_clip.size(); ++k) {
+      const auto& one = of_clip[k];
+      if (k >= 40) {
+        EXPECT_TRUE(one.unit_parts.empty()) << "nobody asked";
+        continue;
+      }
       for (const auto& [name, total] : one.parts) {
         const auto& of_units = one.unit_parts.at(name);
         ASSERT_EQ(of_units.size(), one.units.size()) << name;
@@ -109,10 +114,10 @@ TEST(Decode, IsAsSureOfAUnitAsItsDecoder) {
   const auto clips = two_clips();
   const torch::NoGradGuard no_grad;
   const auto first = clips.frames.narrow(0, 0, 1);
-  const auto best =
-      decode(recognizer, {.frames = first, .valid = {}, .ids = {"first"}}, {.max_length_ratio = -3})
-          .at(0)
-          .at(0);
+  const auto best = decode(recognizer, {.frames = first, .valid = {}, .ids = {"first"}},
+                           {.max_length_ratio = -3, .nbest = 1})
+                        .at(0)
+                        .at(0);
   const auto found = confidence(best);
   ASSERT_EQ(found.size(), best.units.size());
   std::vector<std::int64_t> read = {recognizer->end_unit()};
@@ -126,6 +131,25 @@ TEST(Decode, IsAsSureOfAUnitAsItsDecoder) {
     }
     EXPECT_NEAR(found[u], next[best.units[u]].item<double>(), 1e-5) << u;
   }
+}
+
+TEST(Decode, IsAsSureOfAUnitAsCtcWithoutADecoder) {
+  const torch::NoGradGuard no_grad;
+  auto recognizer = small_recognizer();
+  const auto first = two_clips().frames.narrow(0, 0, 1);
+  const auto best = decode(recognizer, {.frames = first, .valid = {}, .ids = {"first"}},
+                           {.ctc_weight = 1, .nbest = 1})
+                        .at(0)
+                        .at(0);
+  const auto found = confidence(best);
+  double sum = 0;
+  for (const auto share : found) {
+    if (std::isnan(share)) continue;
+    EXPECT_GT(share, 0);
+    EXPECT_LE(share, 1);
+    sum += std::log(share);
+  }
+  EXPECT_NEAR(sum, best.parts.at("ctc"), 1e-5);
 }
 
 TEST(Decode, GivesNothingWithoutFrames) {

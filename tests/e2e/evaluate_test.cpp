@@ -128,7 +128,6 @@ TEST_F(Evaluate, SeveralRecognizersAreReadOnceEach) {
   EXPECT_EQ(of_b.take(), 1);
 }
 
-/// A copy of the test list in which `keep` says which utterances keep their transcripts.
 /// A recognizer of few steps says nothing at all otherwise.
 const std::string kWordy = "decode.length_bonus=2";
 
@@ -149,6 +148,10 @@ TEST_F(Evaluate, UtterancesWithoutATranscriptAreDecodedAndNotScored) {
     return file.string();
   };
   ASSERT_EQ(evaluate("all", "audio", {kWordy}), 0);
+  // Nothing of a result with rates stays beside one without.
+  ASSERT_EQ(evaluate("partly", "audio", {kWordy, "data.manifest=" + list("none", 12)}), 0);
+  EXPECT_TRUE(fs::exists(folder("partly") / "none" / "attention.json"));
+  EXPECT_TRUE(fs::exists(folder("partly") / "none" / "worst"));
   const auto some = list("some", 5), none = list("none", 0);
   ASSERT_EQ(evaluate("partly", "audio", {kWordy, "data.manifest=[" + some + "," + none + "]"}), 0)
       << read_file(log("partly"));
@@ -162,7 +165,8 @@ TEST_F(Evaluate, UtterancesWithoutATranscriptAreDecodedAndNotScored) {
     EXPECT_EQ(lines_of(read_file(folder("partly") / set / "recognised.tsv")), 13) << set;
   }
   EXPECT_EQ(utterances("partly/some").size(), 5U);
-  EXPECT_FALSE(fs::exists(folder("partly") / "none" / "wer.json"));
+  for (const std::string file : {"wer.json", "attention.json", "worst", "utterances.jsonl"})
+    EXPECT_FALSE(fs::exists(folder("partly") / "none" / file)) << file;
   EXPECT_THAT(read_file(log("partly")), HasSubstr("12 utterances; none has a transcript"));
   std::istringstream recognised(read_file(folder("partly") / "none" / "recognised.tsv"));
   std::string line;

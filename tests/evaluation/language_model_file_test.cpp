@@ -99,6 +99,21 @@ TEST_F(LanguageModelFile, ANetworkIsMadeOnlyOfSizesThatTheTensorsHave) {
     write(wrong);
     EXPECT_THAT(problem(), HasSubstr("by its own settings")) << key;
   }
+  // Nor of sizes that a thin tensor has in one direction alone.
+  for (const std::string name :
+       {"decoder.weight", "encoder.embed.0.weight", "encoder.encoders.1.self_attn.linear_q.weight",
+        "encoder.encoders.0.feed_forward.w_1.weight"}) {
+    auto thin = content();
+    for (auto& [other, tensor] : thin.tensors) {
+      if (other == name) tensor = tensor.narrow(1, 0, 1).contiguous();
+    }
+    write(thin);
+    EXPECT_THAT(problem(), HasSubstr("by its own settings '" + name + "'"));
+  }
+  auto uneven = content();
+  uneven.metadata["model.heads"] = "3";
+  write(uneven);
+  EXPECT_THAT(problem(), HasSubstr("does not divide"));
   auto none = content();
   std::erase_if(none.tensors, [](const auto& one) { return one.first == "decoder.bias"; });
   write(none);

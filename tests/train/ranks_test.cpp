@@ -306,7 +306,7 @@ TEST_F(TrainerOfRanks, SavesWhenOneCannotReadItsBatches) {
 
 TEST_F(TrainerOfRanks, TellsWhoseBatchHasNaN) {
   EXPECT_THAT(what_of([&] { train_two(run_, {.poisoned = 1}); }),
-              testing::HasSubstr("nothing of this process"));
+              testing::HasSubstr("nothing when the step was run again"));
   const auto folder = run_ / "nan" / "step_00000002";
   EXPECT_THAT(read_file(folder / "rank_1" / "report.txt"), testing::HasSubstr("loss v2a"));
   EXPECT_TRUE(std::filesystem::exists(folder / "rank_1" / "batch_0.safetensors"));

@@ -137,7 +137,7 @@ struct TeacherConfig {
         "share of its old weights that a teacher keeps at the first step; 0: it is the student");
     v.field("momentum_schedule", &TeacherConfig::momentum_schedule,
             "cosine: rises to 1 at the last step; constant; released: to 1 at half time and back, "
-            "as the released code runs, whose counter advances twice a step");
+            "as the released code runs where its trainer counts the steps of both optimisers");
     v.field("dropout", &TeacherConfig::dropout, "dropout stays on in the teacher");
     v.field("drop_path", &TeacherConfig::drop_path,
             "drop-path stays on in the teacher (the released code's behaviour for Large)");

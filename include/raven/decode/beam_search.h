@@ -21,7 +21,8 @@ struct Hypothesis {
   double score = 0;                     // weighted sum of the parts
   std::map<std::string, double> parts;  // unweighted sums: "decoder", "ctc", "lm", "length_bonus"
   /// What each unit added to each part; an end that was appended without being scored added nothing
-  /// (NaN).
+  /// (NaN). Of greedy CTC: the log-posterior of each unit's best frame. Only where it was asked for
+  /// (SearchOptions::detailed).
   std::map<std::string, std::vector<double>> unit_parts;
 };
 
@@ -30,6 +31,7 @@ struct SearchOptions {
   double max_length_ratio = 0;  // as DecodeConfig::max_length_ratio
   std::int64_t end_unit = 1048;
   torch::Device device = torch::kCPU;  // where the scorers are
+  std::int64_t detailed = 0;           // how many of the best hypotheses get unit_parts
 };
 
 /// What ranks the hypotheses. The order of `full` is the order of their summation.

@@ -53,7 +53,8 @@ class FinetuneTask : public ClipTask {
   };
   TrainingData prepare(data::Manifest training, std::uint64_t memory, const std::stop_token& stop);
 
-  /// Held-out utterances that evaluate() does not see, for its counts: "id<TAB>reason<TAB>message".
+  /// Held-out utterances that evaluate() does not see, each once, for its counts:
+  /// "id<TAB>reason<TAB>message". They have a budget of their own (data.max_skipped).
   void count_held_out_skips(const std::vector<std::string>& lines);
 
   torch::nn::Module& module() override { return *recognizer_; }
@@ -84,6 +85,7 @@ class FinetuneTask : public ClipTask {
   text::Units units_;
   models::Recognizer recognizer_;
   data::Manifest held_out_;
+  std::map<std::string, std::int64_t> unlabelled_;  // held-out utterances by reason
   std::shared_ptr<data::SkipRecord> held_out_skips_ = std::make_shared<data::SkipRecord>();
   bool resumed_;
   std::optional<FrozenFeatures> frozen_;

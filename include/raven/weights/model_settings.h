@@ -2,6 +2,7 @@
 // the file alone suffices to use it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -50,6 +51,9 @@ struct ModelSettings {
   /// with one loss alone.
   [[nodiscard]] Metadata to_metadata(ModelKind kind) const;
 };
+
+/// Keys of decoding that belong to a call, not to a model: no file says them, none is heard.
+inline constexpr std::array kDecodingOfACall = {"decode.lm", "decode.nbest"};
 
 /// "video" or "audio", as a file's metadata or a run's configuration say. Throws CheckpointError
 /// naming `file` for anything else.

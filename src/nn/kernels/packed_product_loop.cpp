@@ -38,12 +38,12 @@ static inline __attribute__((always_inline)) void store(Lanes lanes, float* to) 
   __builtin_memcpy(to, &lanes, sizeof lanes);
 }
 
-/// One rounding everywhere, so that a row has the same bits whatever the strip that it is in: the
-/// compiler fuses as it sees fit.
+/// One rounding, so that a row has the same bits whatever the strip that it is in: left to itself
+/// the compiler fuses in some strips and not in others.
 static inline __attribute__((always_inline)) Lanes multiply_add(float x, Lanes weights, Lanes sum) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(_mm512_set1_ps(x), weights, sum);
-#elif defined(__FMA__)
+#elif defined(__AVX2__) && defined(__FMA__)
   return _mm256_fmadd_ps(_mm256_set1_ps(x), weights, sum);
 #else
   return sum + x * weights;
