@@ -31,8 +31,7 @@ constexpr const char* kDescription =
     "sclite, recognised.tsv (the list with what was recognised), alignments.txt, utterances.jsonl, "
     "wer.json, and the worst utterances with pictures, with decode.nbest= also nbest.jsonl. "
     "Utterances without a transcript are decoded and not scored. noise.kind= repeats it with noise "
-    "in the sound, each "
-    "level as a set of its own.\n"
+    "in the sound, each level as a set of its own.\n"
     "The same command goes on after a stop, with the same result, and decodes nothing once it is "
     "done; decoded.jsonl keeps the hypotheses.";
 

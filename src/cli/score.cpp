@@ -88,9 +88,9 @@ Command make_score_command() {
           ".tsv tables with columns id and text (and speaker, frames, snr_db), files with one 'id "
           "text' a line, and as HYP an nbest.jsonl of `raven evaluate`: its first hypotheses are "
           "scored, and the best of each list tells the oracle error rate. Two folders written by "
-          "`raven evaluate` or `raven score --out`: tells "
-          "whether the second system is better than the first on the utterances both have, with "
-          "paired tests. docs/scoring.md says what is counted.",
+          "`raven evaluate` or `raven score --out`: tells whether the second system is better than "
+          "the first on the utterances both have, with paired tests. docs/scoring.md says what is "
+          "counted.",
       .positionals = {{.name = "REF", .meaning = "references, or the first folder"},
                       {.name = "HYP", .meaning = "hypotheses, or the second folder"}},
       .options = {{.name = "--out",

@@ -259,7 +259,7 @@ void write_crops(const EvaluationSet& set, const Scores& scores,
   make_folders(folder / kWorstPictures);
   for (std::size_t k = 0; k < worst.size(); ++k) {
     const auto png = mouth_row(reader, utterances[k]);
-    crops.push_back(png.empty() ? "" : fmt::format("worst/{}.png", k));
+    crops.push_back(png.empty() ? "" : fmt::format("{}/{}.png", kWorstPictures, k));
     if (!png.empty()) write_file_atomically(folder / crops.back(), png);
   }
   write_worst(folder, scores, worst, crops);

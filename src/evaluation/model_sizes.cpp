@@ -22,21 +22,21 @@ class Sizes {
 
   /// Of a transformer block.
   void expect_block(const std::string& block, std::int64_t dim, std::int64_t ffn_dim) const {
-    for (std::size_t dimension = 0; dimension < 2; ++dimension)
-      expect(block + "self_attn.linear_q.weight", dimension, dim);
+    expect(block + "self_attn.linear_q.weight", 0, dim);
+    expect(block + "self_attn.linear_q.weight", 1, dim);
     expect(block + "feed_forward.w_1.weight", 0, ffn_dim);
     expect(block + "feed_forward.w_1.weight", 1, dim);
   }
 
-  void expect(const std::string& name, std::size_t dimension, std::int64_t size) const {
-    if (this->size(name, static_cast<std::int64_t>(dimension)) == size) return;
-    const auto& tensors = content_.tensors;
+  void expect(const std::string& name, std::int64_t dimension, std::int64_t size) const {
+    if (this->size(name, dimension) == size) return;
     const auto found = find(name);
-    throw CheckpointError(fmt::format(
-        "{}: by its own settings '{}' has {} in dimension {}, but it {}", file_.string(), name,
-        size, dimension,
-        found == tensors.end() ? "is missing"
-                               : fmt::format("is [{}]", fmt::join(found->second.sizes(), ", "))));
+    throw CheckpointError(
+        fmt::format("{}: by its own settings '{}' has {} in dimension {}, but it {}",
+                    file_.string(), name, size, dimension,
+                    found == content_.tensors.end()
+                        ? "is missing"
+                        : fmt::format("is [{}]", fmt::join(found->second.sizes(), ", "))));
   }
 
  private:

@@ -45,9 +45,8 @@ double LearningRate::at(std::int64_t step) const {
 double Momentum::at(std::int64_t step) const {
   if (schedule == config::MomentumSchedule::kConstant) return start;
   const double done = std::min(static_cast<double>(step) / static_cast<double>(steps), 1.0);
-  if (schedule == config::MomentumSchedule::kReleased)
-    return 1.0 - (1.0 - start) * half_cosine(2 * done);
-  return 1.0 - (1.0 - start) * half_cosine(done);
+  const double counted = schedule == config::MomentumSchedule::kReleased ? 2 * done : done;
+  return 1.0 - (1.0 - start) * half_cosine(counted);
 }
 
 }  // namespace raven::train

@@ -32,10 +32,9 @@ StepInputs::StepInputs(const torch::Device& device, const StepNumbers& numbers) 
 }
 
 void StepInputs::set(const StepNumbers& numbers) {
-  auto values = in_order(numbers);
   std::vector<std::int64_t> seeds;
   for (const auto seed : numbers.seeds) seeds.push_back(static_cast<std::int64_t>(seed));
-  const auto exact = torch::tensor(values, torch::kFloat64);
+  const auto exact = torch::tensor(in_order(numbers), torch::kFloat64);
   const auto seed_bits = torch::tensor(seeds, torch::kInt64);
   batch_ = 0;
   const bool same_batches = float64_.defined() && counts_.size() == numbers.counts.size() &&

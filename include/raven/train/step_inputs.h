@@ -1,5 +1,5 @@
-// What the host tells a step, as scalars on the step's device: a step that was recorded once (a
-// CUDA graph) reads them anew each time it is played.
+// What the host tells a step, as scalars on the step's device: kernels read them when they run, so
+// that a step can be recorded once (as a CUDA graph) and played with other numbers.
 #pragma once
 
 #include <torch/torch.h>
