@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "raven/config/evaluate_config.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
@@ -25,7 +26,7 @@ bool is_fragment(const fs::path& file) {
 }
 
 /// The recipes below configs/`folder`; so many at least, or the loops over them would show nothing.
-std::vector<fs::path> files(std::size_t at_least = 60, const std::string& folder = "") {
+std::vector<fs::path> files(std::size_t at_least = 90, const std::string& folder = "") {
   std::vector<fs::path> found;
   for (const auto& entry : fs::recursive_directory_iterator(kConfigs / folder)) {
     if (entry.path().extension() == ".yaml") found.push_back(entry.path());
@@ -47,12 +48,21 @@ std::string differing(const std::string& name) {
 
 // The command that a file is for: those in finetune/ are for `raven finetune`.
 const Stage& stage_of_recipe(const fs::path& file) {
-  return stage_named(file.parent_path().filename() == "finetune" ? "finetune" : "pretrain");
+  const auto folder = file.parent_path().filename();
+  return stage_named(folder == "finetune" || folder == "evaluate" ? folder : "pretrain");
 }
 
+// The folder that it writes to; empty: beside the model that it is given.
 std::string run_folder(const fs::path& file) {
-  const AnyConfig config = stage_of_recipe(file).load(file, {}, {});
-  return std::get<std::string>(config.schema.find("run.dir")->get().items.front());
+  const AnyConfig config = stage_of_recipe(file).load(file, {}, {.allow_missing = true});
+  const auto* key = stage_of_recipe(file).name == EvaluateConfig::kStage ? "out" : "run.dir";
+  return std::get<std::string>(config.schema.find(key)->get().items.front());
+}
+
+/// What the user has to give: which model is evaluated.
+std::vector<std::string> given(const fs::path& file) {
+  if (stage_of_recipe(file).name != EvaluateConfig::kStage) return {};
+  return {"model=runs/a"};
 }
 
 TEST(Recipes, TellTheirStage) {
@@ -68,11 +78,11 @@ TEST(Recipes, AllCanBeRun) {
     if (is_fragment(file)) {
       load<PretrainConfig>(file, {"run.dir=runs/a", "data.manifest=a.tsv"});
     } else {
-      stage_of_recipe(file).load(file, {}, {});
+      stage_of_recipe(file).load(file, given(file), {});
       ++runnable;
     }
   }
-  EXPECT_GE(runnable, 40);
+  EXPECT_GE(runnable, 80);
 }
 
 TEST(Recipes, ResolvedFilesReadBackToTheSameBytes) {
@@ -80,8 +90,11 @@ TEST(Recipes, ResolvedFilesReadBackToTheSameBytes) {
     SCOPED_TRACE(file.string());
     const LoadOptions with_gaps = {.allow_missing = true};
     const std::string yaml = stage_of_recipe(file).load(file, {}, with_gaps).yaml;
-    if (&stage_of_recipe(file) == &stage_named("finetune")) {
+    const auto& stage = stage_of_recipe(file).name;
+    if (stage == FinetuneConfig::kStage) {
       EXPECT_EQ(load_text<FinetuneConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
+    } else if (stage == EvaluateConfig::kStage) {
+      EXPECT_EQ(load_text<EvaluateConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
     } else {
       EXPECT_EQ(load_text<PretrainConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
     }
@@ -93,6 +106,7 @@ TEST(Recipes, HaveFoldersOfTheirOwn) {
   for (const fs::path& file : files()) {
     if (!is_fragment(file)) folders.push_back(run_folder(file));
   }
+  std::erase(folders, "");
   std::sort(folders.begin(), folders.end());
   EXPECT_EQ(std::adjacent_find(folders.begin(), folders.end()), folders.end());
 }
