@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds raven and runs its tests, from a bare machine: calls scripts/setup.sh first.
 #
-#   scripts/test.sh                 everything but slow runs (labels soak, fuzz, bench, gpu)
+#   scripts/test.sh                 everything but slow runs (labels slow, soak, fuzz, bench, gpu)
 #   scripts/test.sh -L parity       one label: unit, parity, e2e, gpu, ...
 #   scripts/test.sh -R core_test    one test
 #
@@ -40,6 +40,6 @@ tell_missing
 trap tell_missing EXIT
 
 selection=("$@")
-[ ${#selection[@]} -gt 0 ] || selection=(-LE 'soak|fuzz|bench|gpu')
+[ ${#selection[@]} -gt 0 ] || selection=(-LE 'slow|soak|fuzz|bench|gpu')
 ctest --test-dir "build/$preset" --output-on-failure --no-tests=error "${selection[@]}"
 printf 'test: all passed, %d s in total\n' $((SECONDS - start))
