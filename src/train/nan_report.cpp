@@ -1,10 +1,7 @@
 #include "raven/train/nan_report.h"
 
-#include <optional>
-
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/nn/dropout_seed.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
@@ -75,12 +72,7 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
   forget_gradients(task);
   StepInputs inputs(device, step.numbers);
   for (std::size_t i = 0; i < step.batches.size(); ++i) {
-    inputs.begin_batch(i);
-    std::optional<nn::DropoutSeed> dropout;
-    if (!step.numbers.seeds.empty()) {
-      torch::manual_seed(step.numbers.seeds[i]);
-      if (device.is_cuda()) dropout.emplace(inputs.seed());
-    }
+    const auto of_batch = inputs.begin_batch(i);
     const auto part = task.add_gradients(step.batches[i], device, inputs, /*measure=*/false);
     look_at("loss", part.losses, lines);
   }

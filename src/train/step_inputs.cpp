@@ -32,24 +32,34 @@ StepInputs::StepInputs(const torch::Device& device, const StepNumbers& numbers) 
 }
 
 void StepInputs::set(const StepNumbers& numbers) {
-  std::vector<std::int64_t> seeds;
-  for (const auto seed : numbers.seeds) seeds.push_back(static_cast<std::int64_t>(seed));
+  seeds_ = numbers.seeds;
+  std::vector<std::int64_t> bits;
+  for (const auto seed : seeds_) bits.push_back(static_cast<std::int64_t>(seed));
   const auto exact = torch::tensor(in_order(numbers), torch::kFloat64);
-  const auto seed_bits = torch::tensor(seeds, torch::kInt64);
+  const auto seed_bits = torch::tensor(bits, torch::kInt64);
   batch_ = 0;
   const bool same_batches = float64_.defined() && counts_.size() == numbers.counts.size() &&
-                            seeds_.numel() == seed_bits.numel();
+                            device_seeds_.numel() == seed_bits.numel();
   if (!same_batches) {
     float64_ = exact.to(device_);
     float32_ = float64_.to(torch::kFloat32);
-    seeds_ = seed_bits.to(device_);
+    device_seeds_ = seed_bits.to(device_);
     make_scalars(numbers);
     return;
   }
   check_names(numbers);
   float64_.copy_(exact, /*non_blocking=*/true);
   float32_.copy_(float64_);
-  seeds_.copy_(seed_bits, /*non_blocking=*/true);
+  device_seeds_.copy_(seed_bits, /*non_blocking=*/true);
+}
+
+StepInputs::OfBatch StepInputs::begin_batch(std::size_t batch) {
+  RAVEN_CHECK(batch < counts_.size(), "a step was not told of batch {}", batch);
+  batch_ = batch;
+  if (seeds_.empty()) return OfBatch();
+  torch::manual_seed(seeds_.at(batch));
+  if (!device_.is_cuda()) return OfBatch();
+  return OfBatch(seed_of(batch));
 }
 
 void StepInputs::check_names(const StepNumbers& numbers) const {

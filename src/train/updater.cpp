@@ -1,9 +1,7 @@
 #include "raven/train/updater.h"
 
 #include <algorithm>
-#include <optional>
 
-#include "raven/nn/dropout_seed.h"
 #include "raven/report/metric_names.h"
 #include "raven/train/finite_watch.h"
 
@@ -108,10 +106,7 @@ StepValues Updater::gradients(const std::vector<Batch>& batches, const StepOptio
   for (auto& optimizer : optimizers_) optimizer.zero_grad();
   const auto own_batches = static_cast<double>(std::ssize(batches));
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    if (options.seed) torch::manual_seed(result.numbers.seeds[i]);
-    inputs_.begin_batch(i);
-    std::optional<nn::DropoutSeed> dropout;
-    if (options.seed && device_.is_cuda()) dropout.emplace(inputs_.seed());
+    const auto of_batch = inputs_.begin_batch(i);
     auto part = task_.add_gradients(batches[i], device_, inputs_, options.measure);
     part.losses.emplace_back(metric("loss"), part.loss);
     add_to(result.values, part.losses);

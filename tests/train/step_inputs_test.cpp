@@ -22,20 +22,22 @@ TEST(StepInputs, AreWhatTheHostKnows) {
   EXPECT_EQ(inputs.count("a2v").item<float>(), 7.0F);
   EXPECT_EQ(inputs.count("v2a").item<float>(), 1.0F) << "a loss without targets is divided by 1";
   EXPECT_EQ(inputs.setting("momentum").item<double>(), 1 - 1e-9);
-  EXPECT_EQ(inputs.seed().item<std::int64_t>(), -1);
+  EXPECT_EQ(inputs.seed_of(0).item<std::int64_t>(), -1);
   EXPECT_EQ(inputs.count("a2v").dim(), 0);
   EXPECT_EQ(inputs.count("a2v").scalar_type(), torch::kFloat32);
-  inputs.begin_batch(1);
+  EXPECT_EQ(inputs.seed_of(1).item<std::int64_t>(), 5);
+  const auto of_batch = inputs.begin_batch(1);
   EXPECT_EQ(inputs.count("a2v").item<float>(), 9.0F);
-  EXPECT_EQ(inputs.seed().item<std::int64_t>(), 5);
-  inputs.begin_batch(2);
-  EXPECT_THROW((void)inputs.count("a2v"), InternalError);
+  const auto drawn = torch::rand({3});
+  torch::manual_seed(5);
+  EXPECT_TRUE(torch::equal(drawn, torch::rand({3})));
+  EXPECT_THROW((void)inputs.begin_batch(2), InternalError);
 }
 
 TEST(StepInputs, StayInTheirPlaceFromStepToStep) {
   StepInputs inputs(torch::kCPU, numbers(1));
   const auto rate = inputs.rates(1)[0], count = inputs.count("a2v"),
-             momentum = inputs.setting("momentum"), seed = inputs.seed();
+             momentum = inputs.setting("momentum"), seed = inputs.seed_of(0);
   auto next = numbers(2);
   next.seeds[0] = 6;
   inputs.set(next);
@@ -78,7 +80,7 @@ class RecordedTask : public TaskOf<double> {
       count_ = inputs.count("error");
       setting_ = inputs.setting("share");
       rate_ = inputs.rates(0)[0];
-      seed_ = inputs.seed();
+      seed_ = inputs.seed_of(0);
     }
     const auto loss = weight_ / count_;
     loss.backward();

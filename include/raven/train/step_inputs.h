@@ -6,9 +6,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "raven/nn/dropout_seed.h"
 #include "raven/train/metrics.h"
 
 namespace raven::train {
@@ -34,8 +37,16 @@ class StepInputs {
   /// Copies them to the device; it waits for it only where a step has another number of batches
   /// than the one before. Every step has the same names and as many rates.
   void set(const StepNumbers& numbers);
-  /// Which of the step's batches is computed from here on.
-  void begin_batch(std::size_t batch) { batch_ = batch; }
+
+  /// While it lives, one batch of the step is computed, and on a GPU dropout draws from its seed.
+  struct OfBatch {
+    OfBatch() = default;
+    explicit OfBatch(const torch::Tensor& seed) : dropout(std::in_place, seed) {}
+    std::optional<nn::DropoutSeed> dropout;
+  };
+  /// Which of the step's batches is computed from here on: count() is that batch's, and all that is
+  /// random follows from its seed, if it has one.
+  [[nodiscard]] OfBatch begin_batch(std::size_t batch);
 
   /// As AdamW takes them: float64 on a CPU, float32 on a GPU.
   [[nodiscard]] const std::vector<torch::Tensor>& rates(std::size_t parameter_set) const;
@@ -43,16 +54,19 @@ class StepInputs {
   [[nodiscard]] const torch::Tensor& count(const std::string& loss) const;
   /// float64: a momentum is near 1.
   [[nodiscard]] const torch::Tensor& setting(const std::string& name) const;
-  /// Of the batch: int64, the bits of its seed.
-  [[nodiscard]] torch::Tensor seed() const { return seeds_[static_cast<std::int64_t>(batch_)]; }
+  /// int64, the bits of a batch's seed.
+  [[nodiscard]] torch::Tensor seed_of(std::size_t batch) const {
+    return device_seeds_[static_cast<std::int64_t>(batch)];
+  }
 
  private:
   void make_scalars(const StepNumbers& numbers);
   void check_names(const StepNumbers& numbers) const;
 
   torch::Device device_;
-  torch::Tensor float64_, float32_;  // (numbers), the same in both
-  torch::Tensor seeds_;              // (batches)
+  torch::Tensor float64_, float32_;   // (numbers), the same in both
+  std::vector<std::uint64_t> seeds_;  // of the batches; empty: not seeded
+  torch::Tensor device_seeds_;        // (batches) the same
   std::vector<std::vector<torch::Tensor>> rates_;
   std::vector<std::map<std::string, torch::Tensor>> counts_;  // of each batch
   std::map<std::string, torch::Tensor> settings_;
