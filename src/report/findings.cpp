@@ -4,17 +4,13 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <sstream>
 
 #include "raven/config/loss_terms.h"
-#include "raven/media/media.h"
 #include "raven/report/collapse_limits.h"
 #include "report/html.h"
 
 namespace raven::report {
 namespace {
-
-constexpr auto kFramesPerSecond = static_cast<double>(media::kFrameRateHz);
 
 std::string text_or(const std::map<std::string, std::string>& map, const std::string& key) {
   const auto found = map.find(key);
@@ -43,6 +39,7 @@ Stage stage_of(const RunRecord& run) {
     const auto known = find_metric(key);
     if (!known) continue;
     const auto& writers = known->metric->writers;
+    if (!writers.pretraining && !writers.fine_tuning) return Stage::kLanguageModel;
     if (!writers.fine_tuning) return Stage::kPretraining;
     if (!writers.pretraining) return Stage::kFineTuning;
   }
@@ -77,6 +74,9 @@ std::string what_it_is(const RunRecord& run, Stage stage) {
     const auto init = run.value("model.init");
     parts.push_back(fmt::format("fine-tuning{}{}", modality.empty() ? "" : " for " + modality,
                                 init.empty() ? ", from random weights" : ", from " + init));
+  } else if (stage == Stage::kLanguageModel) {
+    parts.push_back(fmt::format("language model, {} blocks of width {}", run.value("model.blocks"),
+                                run.value("model.dim")));
   } else {
     parts.emplace_back("a run of unknown kind");
   }
@@ -187,6 +187,21 @@ void judge_error_rate(const RunRecord& run, Assessment& result) {
     result.mood = wer < 0.6 ? Mood::kGood : Mood::kUnclear;
     result.verdict = (wer < 0.6 ? "It learnt: " : "It recognises some words: ") + text;
   }
+}
+
+void judge_language_model(const RunRecord& run, Assessment& result) {
+  const auto* own = run.metrics.find("valid_perplexity");
+  const auto* bigram = run.metrics.find("valid_perplexity_bigram");
+  if (own == nullptr || bigram == nullptr) {
+    result.verdict = "Cannot be told: no perplexity was measured.";
+    return;
+  }
+  const double reached = own->last().value, yardstick = bigram->last().value;
+  const bool better = reached < yardstick;
+  result.mood = better ? Mood::kGood : Mood::kBad;
+  result.verdict =
+      fmt::format("It {} a bigram of the same text: perplexity {:.1f}, the bigram's {:.1f}",
+                  better ? "beats" : "does not beat", reached, yardstick);
 }
 
 /// Gains and probes need frames to look at; without them they are undefined, not wrong.
@@ -322,123 +337,6 @@ void look_at_files(const RunRecord& run, std::vector<Finding>& found) {
   for (const auto& problem : run.problems) found.push_back({Mood::kUnclear, problem, ""});
 }
 
-std::vector<std::string> words_of(const std::string& text) {
-  std::istringstream stream(text);
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
-
-template <class Number>
-std::optional<double> quantile(std::vector<Number> values, double share) {
-  if (values.empty()) return std::nullopt;
-  const auto at = static_cast<std::ptrdiff_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + at, values.end());
-  return values[static_cast<std::size_t>(at)];
-}
-
-/// The longest run of one word in a hypothesis: {word, how often}.
-std::pair<std::string, int> longest_repeat(const std::vector<std::string>& words) {
-  std::pair<std::string, int> longest;
-  int times = 0;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    times = i > 0 && words[i] == words[i - 1] ? times + 1 : 1;
-    if (times > longest.second) longest = {words[i], times};
-  }
-  return longest;
-}
-
-std::string what_happened(const WorstUtterance& worst) {
-  const auto heard = words_of(worst.hypothesis);
-  const auto said = words_of(worst.reference);
-  if (heard.empty()) return fmt::format("Nothing was recognised of {} words.", said.size());
-  int substituted = 0, missing = 0, added = 0;
-  for (const auto& word : worst.words) {
-    substituted += word.kind == 'S' ? 1 : 0;
-    missing += word.kind == 'D' ? 1 : 0;
-    added += word.kind == 'I' ? 1 : 0;
-  }
-  if (worst.words.empty()) {
-    return fmt::format("{} words were recognised where {} were said.", heard.size(), said.size());
-  }
-  std::vector<std::string> parts;
-  if (substituted > 0) parts.push_back(fmt::format("{} substituted", substituted));
-  if (missing > 0) parts.push_back(fmt::format("{} missing", missing));
-  if (added > 0) parts.push_back(fmt::format("{} added", added));
-  return fmt::format("{} of {} words: {}.", substituted + missing + added, said.size(),
-                     fmt::join(parts, ", "));
-}
-
-const UtteranceResult* result_of(const std::string& id, const EvaluationRecord& evaluation) {
-  const auto found = std::find_if(evaluation.utterances.begin(), evaluation.utterances.end(),
-                                  [&](const auto& u) { return u.id == id; });
-  return found == evaluation.utterances.end() ? nullptr : &*found;
-}
-
-void explain_length(const WorstUtterance& worst, const EvaluationRecord& evaluation,
-                    std::vector<std::string>& reasons) {
-  std::vector<double> frames, rates;
-  for (const auto& u : evaluation.utterances) {
-    if (!u.frames || *u.frames <= 0) continue;
-    frames.push_back(*u.frames);
-    rates.push_back(u.words / (*u.frames / kFramesPerSecond));
-  }
-  if (!worst.frames || *worst.frames <= 0 || frames.size() < 10) return;
-  const double seconds = *worst.frames / kFramesPerSecond;
-  const double shortest = *quantile(frames, 0.1), longest = *quantile(frames, 0.9);
-  if (*worst.frames < shortest) {
-    reasons.push_back(fmt::format("Short: {:.1f} s; nine of ten clips have more than {:.1f} s.",
-                                  seconds, shortest / kFramesPerSecond));
-  } else if (*worst.frames > longest) {
-    reasons.push_back(fmt::format("Long: {:.1f} s; nine of ten clips have less than {:.1f} s.",
-                                  seconds, longest / kFramesPerSecond));
-  }
-  const double rate = static_cast<double>(words_of(worst.reference).size()) / seconds;
-  const double usual = *quantile(rates, 0.5);
-  if (rate > 1.35 * usual) {
-    reasons.push_back(fmt::format("Fast: {:.1f} words a second; usual are {:.1f}.", rate, usual));
-  }
-}
-
-void explain_speaker(const UtteranceResult& own, const EvaluationRecord& evaluation,
-                     std::vector<std::string>& reasons) {
-  if (own.speaker.empty()) return;
-  double words = 0, errors = 0, all_words = 0, all_errors = 0, clips = 0;
-  for (const auto& u : evaluation.utterances) {
-    all_words += u.words;
-    all_errors += u.errors;
-    if (u.speaker != own.speaker) continue;
-    clips += 1;
-    words += u.words;
-    errors += u.errors;
-  }
-  if (clips < 3 || words == 0 || all_words == 0) return;
-  const double rate = errors / words, usual = all_errors / all_words;
-  if (rate > usual + 0.1) {
-    reasons.push_back(fmt::format("Its speaker, {}, is hard: WER {} over {:.0f} clips; all: {}.",
-                                  own.speaker, percent_text(rate), clips, percent_text(usual)));
-  }
-}
-
-void explain_score(const UtteranceResult& own, const EvaluationRecord& evaluation,
-                   std::vector<std::string>& reasons) {
-  const auto per_word = [](const UtteranceResult& u) {
-    return *u.score / std::max<double>(static_cast<double>(words_of(u.hypothesis).size()), 1);
-  };
-  std::vector<double> scores;
-  for (const auto& u : evaluation.utterances) {
-    if (u.score) scores.push_back(per_word(u));
-  }
-  if (!own.score || scores.size() < 10) return;
-  const double score = per_word(own), usual = *quantile(scores, 0.5);
-  const auto numbers = fmt::format("score {:.2f} a word, usual {:.2f}", score, usual);
-  if (score >= usual) {
-    reasons.push_back("The search was sure of it all the same: " + numbers + ".");
-  } else if (score < *quantile(scores, 0.1)) {
-    reasons.push_back("The search itself was unsure: " + numbers + ".");
-  }
-}
-
 /// Noisy versions of a set would only say the same again.
 void look_at_results(const RunRecord& run, std::vector<Finding>& found) {
   for (const auto& evaluation : run.evaluations) {
@@ -460,6 +358,8 @@ Assessment assess(const RunRecord& run) {
   result.best = best_rate(run);
   if (result.stage == Stage::kPretraining) {
     judge_pretraining(run, result);
+  } else if (result.stage == Stage::kLanguageModel) {
+    judge_language_model(run, result);
   } else {
     judge_error_rate(run, result);
   }
@@ -474,66 +374,6 @@ Assessment assess(const RunRecord& run) {
     return (a.mood == Mood::kBad) > (b.mood == Mood::kBad);
   });
   return result;
-}
-
-std::vector<Finding> result_findings(const EvaluationRecord& evaluation) {
-  std::vector<Finding> found;
-  if (!evaluation.rates) return found;
-  const auto& rates = *evaluation.rates;
-  const double deleted = rates.deletions.value_or(0), inserted = rates.insertions.value_or(0);
-  const double errors = deleted + inserted + rates.substitutions.value_or(0);
-  if (errors >= 10 && deleted > 0.7 * errors) {
-    found.push_back(
-        {Mood::kUnclear,
-         fmt::format("{:.0f} % of the errors are missing words: hypotheses end early; a larger "
-                     "length bonus or a lower CTC weight may help.",
-                     100 * deleted / errors),
-         "rates"});
-  }
-  if (errors >= 10 && inserted > 0.4 * errors) {
-    found.push_back(
-        {Mood::kUnclear,
-         fmt::format("{:.0f} % of the errors are added words: hypotheses run on; a higher CTC "
-                     "weight or a smaller length bonus may help.",
-                     100 * inserted / errors),
-         "rates"});
-  }
-  std::int64_t empty = 0;
-  for (const auto& u : evaluation.utterances) empty += u.hypothesis.empty() && u.words > 0 ? 1 : 0;
-  if (empty > 0) {
-    found.push_back({Mood::kUnclear,
-                     fmt::format("{} of {} hypotheses are empty.", count_text(empty),
-                                 count_text(std::ssize(evaluation.utterances))),
-                     "worst"});
-  }
-  double skipped = 0;
-  for (const auto& [reason, count] : rates.skipped) skipped += count;
-  if (skipped > 0) {
-    found.push_back({Mood::kUnclear,
-                     counted(skipped, "utterance") + " skipped, not counted in the rates.",
-                     "rates"});
-  }
-  return found;
-}
-
-std::vector<std::string> reasons(const WorstUtterance& worst, const EvaluationRecord& evaluation) {
-  std::vector<std::string> reasons = {what_happened(worst)};
-  const auto heard = words_of(worst.hypothesis), said = words_of(worst.reference);
-  if (const auto [word, times] = longest_repeat(heard); times >= 3) {
-    reasons.push_back(fmt::format("It repeats '{}' {} times.", word, times));
-  } else if (heard.size() > 1.5 * static_cast<double>(said.size()) + 1) {
-    reasons.push_back(fmt::format("It runs on: {} words for {}.", heard.size(), said.size()));
-  }
-  explain_length(worst, evaluation, reasons);
-  const auto* own = result_of(worst.id, evaluation);
-  if (own == nullptr) return reasons;
-  if (own->chars && own->char_errors && *own->chars > 0 && *own->char_errors <= 0.3 * *own->chars) {
-    reasons.push_back(fmt::format("Close: {:.0f} of {:.0f} characters are wrong.",
-                                  *own->char_errors, *own->chars));
-  }
-  explain_speaker(*own, evaluation, reasons);
-  explain_score(*own, evaluation, reasons);
-  return reasons;
 }
 
 }  // namespace raven::report

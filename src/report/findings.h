@@ -6,17 +6,10 @@
 #include <vector>
 
 #include "raven/report/metric_names.h"
+#include "report/result_findings.h"
 #include "report/run_record.h"
 
 namespace raven::report {
-
-enum class Mood { kGood, kUnclear, kBad };
-
-struct Finding {
-  Mood mood = Mood::kUnclear;
-  std::string text;    // plain text
-  std::string anchor;  // of the section that shows it: "curves"; may be empty
-};
 
 struct BestRate {
   std::string set;
@@ -36,12 +29,5 @@ struct Assessment {
 };
 
 Assessment assess(const RunRecord& run);
-
-/// What stands out in a set's results: "deletions are 80 % of the errors: ...". Empty: nothing.
-std::vector<Finding> result_findings(const EvaluationRecord& evaluation);
-
-/// Why an utterance went wrong, as far as its own numbers and those of its set can tell; the first
-/// is what happened, the others what may explain it.
-std::vector<std::string> reasons(const WorstUtterance& worst, const EvaluationRecord& evaluation);
 
 }  // namespace raven::report
