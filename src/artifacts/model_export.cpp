@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 using config::modality_name;
 
 constexpr const char* kEncoder = "encoder.";
+constexpr const char* kLanguageModel = "language_model";
 
 /// Tensors whose names begin with `from`, which becomes `to`.
 weights::TensorFile renamed(const weights::TensorFile& file, const std::string& from,
@@ -36,7 +37,7 @@ ExportedModel model_of_file(ModelSource source, const std::string& modality) {
   std::string name;
   if (format == weights::format_of(weights::ModelKind::kEncoder)) name = file.said("modality");
   if (format == weights::format_of(weights::ModelKind::kRecognizer)) name = "recognizer";
-  if (format == weights::format_of(weights::ModelKind::kLanguageModel)) name = "language_model";
+  if (format == weights::format_of(weights::ModelKind::kLanguageModel)) name = kLanguageModel;
   if (name.empty()) {
     throw CheckpointError(
         fmt::format("{}: is a '{}', expected an encoder, a recognizer or a language model",
@@ -61,13 +62,17 @@ std::vector<ExportedModel> models_of_checkpoint(ModelSource source) {
   const auto units = units_of(source.path, state);
   if (!units) {
     throw CheckpointError(
-        fmt::format("{}: has no students of pre-training, and no vocabulary of fine-tuning in {}",
+        fmt::format("{}: has no students of pre-training, and no vocabulary of another stage in {}",
                     source.path.string(), (source.folder / kUnitsFile).string()));
   }
   auto file = std::move(source.weights.content);
-  file.metadata = recognizer_metadata(state.config, *units, source.path);
+  const bool is_recognizer = state.config.contains("model.modality");
+  file.metadata = is_recognizer ? recognizer_metadata(state.config, *units, source.path)
+                                : language_model_metadata(state.config, *units, source.path);
   file.metadata["step"] = fmt::format("{}", state.step);
-  models.push_back({.name = "recognizer", .file = std::move(file), .source = source.file});
+  models.push_back({.name = is_recognizer ? "recognizer" : kLanguageModel,
+                    .file = std::move(file),
+                    .source = source.file});
   return models;
 }
 

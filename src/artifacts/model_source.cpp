@@ -49,7 +49,7 @@ std::vector<std::vector<std::string>> results(Wanted wanted) {
   const auto video = encoder_file(Modality::kVideo), audio = encoder_file(Modality::kAudio);
   switch (wanted) {
     case Wanted::kModels:
-      return {{video, audio}, {kRecognizerFile}};
+      return {{video, audio}, {kRecognizerFile}, {kLanguageModelFile}};
     case Wanted::kRecognizer:
       return {{kRecognizerFile}};
     case Wanted::kVideoEncoder:

@@ -56,4 +56,10 @@ weights::Metadata recognizer_metadata(const config::FlatConfig& config, const te
   return settings.to_metadata(weights::ModelKind::kRecognizer);
 }
 
+weights::Metadata language_model_metadata(const config::FlatConfig& config,
+                                          const text::Units& units, const fs::path& where) {
+  return weights::language_model_metadata(weights::language_model_of(config, where), units.size(),
+                                          units.text());
+}
+
 }  // namespace raven::artifacts

@@ -250,14 +250,23 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
       .valid = {},
       .ids = std::vector<std::string>(static_cast<std::size_t>(utterances), "random")};
   const nn::PackedWeights packed(*recognizer->decoder);  // as `raven evaluate` does
-  models::LanguageModel language_model(nullptr);
+  decode::SearchLanguageModel language_model;
+  evaluation::LoadedLanguageModel loaded;
   std::optional<nn::PackedWeights> packed_language_model;
   if (arguments.given("--lm-weight") && !arguments.given("--lm"))
     throw ConfigError("--lm-weight is given without --lm, the language model that it weighs");
   if (arguments.given("--lm")) {
-    language_model = evaluation::load_language_model(arguments.path("--lm")).model;
-    language_model->to(device);
-    packed_language_model.emplace(*language_model);
+    loaded = evaluation::load_language_model(arguments.path("--lm"));
+    if (loaded.ngram && !arguments.given("--units")) {
+      throw ConfigError(
+          "--lm is an n-gram model, which scores pieces by their text: give their file, --units");
+    }
+    if (!loaded.model.is_empty()) {
+      loaded.model->to(device);
+      packed_language_model.emplace(*loaded.model);
+    }
+    language_model = loaded.ngram ? loaded.for_search(text::Units::read(arguments.path("--units")))
+                                  : decode::SearchLanguageModel(loaded.model);
     decoding.lm_weight = arguments.number("--lm-weight");
   }
   double units = 0;
@@ -370,7 +379,12 @@ Command make_bench_command() {
                    .range = config::between(0, 1)},
                   {.name = "--lm",
                    .value = "FILE",
-                   .meaning = "for decode: with this language model of 1,049 units",
+                   .meaning =
+                       "for decode: with this language model of 1,049 units, or n-gram model",
+                   .kind = ValueKind::kFile},
+                  {.name = "--units",
+                   .value = "FILE",
+                   .meaning = "for decode, with an n-gram model: the units file of 1,049 units",
                    .kind = ValueKind::kFile},
                   {.name = "--lm-weight",
                    .value = "W",

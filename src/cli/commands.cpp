@@ -13,6 +13,8 @@ std::vector<Command> all_commands() {
       make_score_command(),
       make_pretrain_command(),
       make_finetune_command(),
+      make_lm_command(),
+      make_selftrain_command(),
       make_average_command(),
       make_evaluate_command(),
       make_features_command(),

@@ -14,6 +14,8 @@ Command make_pretrain_command();
 Command make_tokenizer_command();
 Command make_score_command();
 Command make_finetune_command();
+Command make_lm_command();
+Command make_selftrain_command();
 Command make_average_command();
 Command make_evaluate_command();
 Command make_features_command();

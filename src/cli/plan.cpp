@@ -10,6 +10,7 @@
 #include "cli/plan_text.h"
 #include "cli/print.h"
 #include "cli/random_steps.h"
+#include "raven/config/lm_config.h"
 #include "raven/config/load.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"
@@ -284,6 +285,11 @@ ExitCode plan_command(const Arguments& arguments) {
   auto stage = arguments.text("--stage");
   if (stage == "auto")
     stage = config::stage_of(arguments.config_file(), arguments.overrides()).name;
+  if (stage == config::LmConfig::kStage) {
+    throw ConfigError(
+        "this is a configuration of `raven lm`, whose size needs no plan yet; give one of pretrain "
+        "or finetune, or --stage where its keys mislead");
+  }
   if (stage == FinetuneConfig::kStage) return run<FinetuneConfig>(arguments, stage);
   return run<PretrainConfig>(arguments, PretrainConfig::kStage);
 }

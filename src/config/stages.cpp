@@ -7,7 +7,9 @@
 #include "raven/config/evaluate_config.h"
 #include "raven/config/features_config.h"
 #include "raven/config/finetune_config.h"
+#include "raven/config/lm_config.h"
 #include "raven/config/pretrain_config.h"
+#include "raven/config/selftrain_config.h"
 #include "raven/core/error.h"
 
 namespace raven::config {
@@ -32,6 +34,8 @@ const std::vector<Stage>& stages() {
   static const std::vector<Stage> all = {
       stage<PretrainConfig>("pre-training on unlabelled clips"),
       stage<FinetuneConfig>("fine-tuning for recognition"),
+      stage<LmConfig>("training of a language model"),
+      stage<SelftrainConfig>("rounds of self-training"),
       stage<EvaluateConfig>("decoding and scoring"),
       stage<FeaturesConfig>("encoder features"),
   };

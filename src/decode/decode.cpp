@@ -13,24 +13,24 @@ using config::DecodeConfig;
 using config::DecodeKind;
 
 void check_language_model(const DecodeConfig& config, const models::Recognizer& recognizer,
-                          const models::LanguageModel& language_model) {
+                          const SearchLanguageModel& language_model) {
   if (config.lm_weight == 0) return;
-  if (language_model.is_empty()) {
+  if (language_model.empty()) {
     throw ConfigError(fmt::format(
         "decode.lm_weight is {}, but there is no language model; give one, or a weight of 0",
         config.lm_weight));
   }
-  if (language_model->num_units() != recognizer->options().units) {
+  if (language_model.num_units() != recognizer->options().units) {
     throw ConfigError(fmt::format(
         "the language model knows {} units, the recognizer {}; both must be trained with the same "
         "vocabulary",
-        language_model->num_units(), recognizer->options().units));
+        language_model.num_units(), recognizer->options().units));
   }
 }
 
 SearchScorers make_scorers(models::Recognizer& recognizer, const torch::Tensor& frames,
                            const torch::Tensor& valid, const DecodeConfig& config,
-                           const models::LanguageModel& language_model) {
+                           const SearchLanguageModel& language_model) {
   const double ctc_weight = config.kind == DecodeKind::kAttention ? 0 : config.ctc_weight;
   SearchScorers scorers;
   if (uses_decoder(config)) {
@@ -43,7 +43,7 @@ SearchScorers make_scorers(models::Recognizer& recognizer, const torch::Tensor& 
   if (config.lm_weight != 0) {
     scorers.full.push_back({.name = "lm",
                             .weight = config.lm_weight,
-                            .scorer = std::make_shared<LanguageModelScorer>(language_model)});
+                            .scorer = language_model.scorer()});
   }
   if (config.length_bonus != 0) {
     scorers.full.push_back({.name = "length_bonus",
@@ -123,7 +123,7 @@ std::vector<Hypothesis> greedy_ctc(const torch::Tensor& log_probs, const torch::
 
 std::vector<std::vector<Hypothesis>> decode(models::Recognizer recognizer, const Encoded& encoded,
                                             const DecodeConfig& config,
-                                            models::LanguageModel language_model) {
+                                            const SearchLanguageModel& language_model) {
   config.check();
   check_language_model(config, recognizer, language_model);
   RAVEN_CHECK(!recognizer->is_training(), "decoding in train mode");

@@ -36,10 +36,9 @@ Json line_of_utterance(const std::string& id, const Decoded& decoded) {
                {"score", decoded.score},
                {"units", decoded.units}};
   if (!decoded.nbest.empty()) json["nbest"] = to_json(decoded.nbest);
+  if (decoded.ctc) json["ctc"] = *decoded.ctc;
   return json;
 }
-
-bool is_whole_number(const Json& json) { return json.is_number_integer(); }
 
 const Json* member(const Json& json, const char* key) {
   if (!json.is_object()) return nullptr;
@@ -52,14 +51,18 @@ std::optional<std::pair<std::string, Decoded>> utterance_of(const Json& json) {
              *score = member(json, "score"), *units = member(json, "units");
   if (id == nullptr || hypothesis == nullptr || score == nullptr || units == nullptr) return {};
   if (!id->is_string() || !hypothesis->is_string() || !score->is_number()) return {};
-  if (!units->is_array() || !std::ranges::all_of(*units, is_whole_number)) return {};
-  Decoded decoded{.hypothesis = hypothesis->get<std::string>(),
-                  .score = score->get<double>(),
-                  .units = units->get<std::vector<std::int64_t>>()};
+  const auto best = units_of(*units);
+  if (!best) return {};
+  Decoded decoded{
+      .hypothesis = hypothesis->get<std::string>(), .score = score->get<double>(), .units = *best};
   if (const auto* list = member(json, "nbest")) {
     auto alternatives = alternatives_of(*list);
     if (!alternatives) return {};
     decoded.nbest = std::move(*alternatives);
+  }
+  if (const auto* ctc = member(json, "ctc")) {
+    decoded.ctc = units_of(*ctc);
+    if (!decoded.ctc) return {};
   }
   return std::pair(id->get<std::string>(), std::move(decoded));
 }
@@ -67,7 +70,7 @@ std::optional<std::pair<std::string, Decoded>> utterance_of(const Json& json) {
 std::optional<Finish> finish_of(const Json& json) {
   const auto *scoring = member(json, "finished"), *skipped = member(json, "skipped");
   if (scoring == nullptr || !scoring->is_string() || skipped == nullptr || !skipped->is_object() ||
-      !std::ranges::all_of(*skipped, is_whole_number))
+      !std::ranges::all_of(*skipped, [](const Json& count) { return count.is_number_integer(); }))
     return {};
   return Finish{.skipped = skipped->get<std::map<std::string, std::int64_t>>(),
                 .scoring = scoring->get<std::string>()};

@@ -16,9 +16,10 @@ namespace raven::evaluation {
 
 struct Decoded {
   std::string hypothesis;
-  double score = 0;                     // as the search gave it
-  std::vector<std::int64_t> units;      // as Hypothesis::units
-  std::vector<Alternative> nbest = {};  // where a list was asked for
+  double score = 0;                                   // as the search gave it
+  std::vector<std::int64_t> units;                    // as Hypothesis::units
+  std::vector<Alternative> nbest = {};                // where a list was asked for
+  std::optional<std::vector<std::int64_t>> ctc = {};  // as NbestList::ctc
 };
 
 /// How a set ended.

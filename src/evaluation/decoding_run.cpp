@@ -120,18 +120,26 @@ struct SearchGroup {
   std::vector<torch::Tensor> frames;  // (1, T, D) each
 
   /// The best hypothesis of each; the group is empty afterwards.
-  std::vector<std::pair<std::string, Decoded>> search(LoadedRecognizer& loaded,
-                                                      const config::DecodeConfig& config);
+  std::vector<std::pair<std::string, Decoded>> search(
+      LoadedRecognizer& loaded, const decode::SearchLanguageModel& language_model,
+      const config::DecodeConfig& config);
 };
 
 std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
-    LoadedRecognizer& loaded, const config::DecodeConfig& config) {
+    LoadedRecognizer& loaded, const decode::SearchLanguageModel& language_model,
+    const config::DecodeConfig& config) {
   std::vector<std::pair<std::string, Decoded>> found;
   if (ids.empty()) return found;
   const auto padded = pad_frames(frames);
   const auto hypotheses = decode::decode(
       loaded.recognizer, {.frames = padded.frames, .valid = padded.valid, .ids = ids}, config,
-      loaded.language_model.model);
+      language_model);
+  const bool both = decode::uses_decoder(config) && decode::uses_ctc(config);
+  std::vector<decode::Hypothesis> paths;
+  if (config.nbest > 0 && both) {
+    paths = decode::greedy_ctc(loaded.recognizer->ctc(padded.frames.to(torch::kFloat32)),
+                               padded.valid, ids);
+  }
   for (std::size_t b = 0; b < ids.size(); ++b) {
     Decoded decoded;
     if (!hypotheses[b].empty()) {
@@ -144,6 +152,7 @@ std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
         decoded.nbest.push_back(alternative(one, loaded.units));
       }
     }
+    if (!paths.empty()) decoded.ctc = paths[b].units;
     found.emplace_back(ids[b], std::move(decoded));
   }
   ids.clear(), frames.clear();
@@ -169,10 +178,12 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
   }
   std::optional<nn::PackedWeights> packed, packed_language_model;
   if (decode::uses_decoder(config.decode)) packed.emplace(*loaded.recognizer->decoder);
-  if (!loaded.language_model.empty()) packed_language_model.emplace(*loaded.language_model.model);
+  auto& transformer = loaded.language_model.model;
+  if (!transformer.is_empty()) packed_language_model.emplace(*transformer);
+  const auto language_model = loaded.language_model.for_search(loaded.units);
   SearchGroup group;
   const auto search = [&] {
-    for (auto& [id, one] : group.search(loaded, config.decode)) {
+    for (auto& [id, one] : group.search(loaded, language_model, config.decode)) {
       decoded.add(id, std::move(one));
       progress(frames_done += frames_of.at(id), set.manifest.total_frames());
     }
@@ -305,7 +316,8 @@ void write_lists(const EvaluationSet& set, const DecodedFile& decoded, const fs:
   for (const auto& utterance : set.manifest.utterances) {
     const auto found = decoded.done().find(utterance.id);
     if (found == decoded.done().end()) continue;
-    lists.push_back({.id = utterance.id, .alternatives = found->second.nbest});
+    lists.push_back(
+        {.id = utterance.id, .alternatives = found->second.nbest, .ctc = found->second.ctc});
   }
   write_nbest(file, lists);
 }
@@ -361,7 +373,7 @@ std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet
   auto references = references_of(set, loaded.units);
   loaded.recognizer->to(device);
   loaded.recognizer->eval();
-  if (!loaded.language_model.empty()) loaded.language_model.model->to(device);
+  if (!loaded.language_model.model.is_empty()) loaded.language_model.model->to(device);
   make_folders(folder);
   const FolderLock lock(folder);
   DecodedFile decoded(folder / kDecoded, identity(loaded, set, config, device));

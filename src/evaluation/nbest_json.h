@@ -13,5 +13,7 @@ namespace raven::evaluation {
 nlohmann::ordered_json to_json(const std::vector<Alternative>& alternatives);
 /// Empty when it is no such array.
 std::optional<std::vector<Alternative>> alternatives_of(const nlohmann::ordered_json& json);
+/// Unit ids; empty when it is no array of whole numbers.
+std::optional<std::vector<std::int64_t>> units_of(const nlohmann::ordered_json& json);
 
 }  // namespace raven::evaluation

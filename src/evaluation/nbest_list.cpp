@@ -34,8 +34,7 @@ bool has(const Json& json, const char* key, Json::value_t type) {
 std::optional<Alternative> alternative_of(const Json& json) {
   using Type = Json::value_t;
   if (!json.is_object() || !has(json, "text", Type::string) || !has(json, "parts", Type::object) ||
-      !has(json, "units", Type::array) || !has(json, "confidence", Type::array) ||
-      !json.contains("score"))
+      !json.contains("units") || !has(json, "confidence", Type::array) || !json.contains("score"))
     return {};
   Alternative result{.text = json["text"].get<std::string>()};
   const auto score = number_in(json["score"]);
@@ -46,10 +45,9 @@ std::optional<Alternative> alternative_of(const Json& json) {
     if (!part) return {};
     result.parts[name] = *part;
   }
-  for (const auto& unit : json["units"]) {
-    if (!unit.is_number_integer()) return {};
-    result.units.push_back(unit.get<std::int64_t>());
-  }
+  auto units = units_of(json["units"]);
+  if (!units) return {};
+  result.units = std::move(*units);
   for (const auto& value : json["confidence"]) {
     const auto confidence = number_in(value);
     if (!confidence) return {};
@@ -94,10 +92,21 @@ std::optional<std::vector<Alternative>> alternatives_of(const Json& json) {
   return alternatives;
 }
 
+std::optional<std::vector<std::int64_t>> units_of(const Json& json) {
+  if (!json.is_array()) return {};
+  std::vector<std::int64_t> units;
+  for (const auto& unit : json) {
+    if (!unit.is_number_integer()) return {};
+    units.push_back(unit.get<std::int64_t>());
+  }
+  return units;
+}
+
 void write_nbest(const std::filesystem::path& file, const std::vector<NbestList>& lists) {
   std::string lines;
   for (const auto& list : lists) {
-    const Json json = {{"id", list.id}, {"nbest", to_json(list.alternatives)}};
+    Json json = {{"id", list.id}, {"nbest", to_json(list.alternatives)}};
+    if (list.ctc) json["ctc"] = *list.ctc;
     lines += json.dump() + "\n";
   }
   write_file_atomically(file, lines);
@@ -115,16 +124,20 @@ std::vector<NbestList> read_nbest(const std::filesystem::path& file) {
     const auto place = fmt::format("{}:{}", file.string(), lines.number());
     const auto json = parse_json<Json>(*line);
     std::optional<std::vector<Alternative>> alternatives;
+    std::optional<std::vector<std::int64_t>> ctc;
     if (json.is_object() && has(json, "id", Json::value_t::string) && json.contains("nbest"))
       alternatives = alternatives_of(json["nbest"]);
-    if (!alternatives) {
+    if (json.is_object() && json.contains("ctc")) ctc = units_of(json["ctc"]);
+    if (!alternatives || ctc.has_value() != json.contains("ctc")) {
       throw DataError(
           fmt::format("{}: is no list of hypotheses as `raven evaluate` writes with decode.nbest: "
                       "expected an object with id and nbest",
                       place),
           "nbest");
     }
-    NbestList list{.id = json["id"].get<std::string>(), .alternatives = std::move(*alternatives)};
+    NbestList list{.id = json["id"].get<std::string>(),
+                   .alternatives = std::move(*alternatives),
+                   .ctc = std::move(ctc)};
     if (!ids.insert(list.id).second) {
       throw DataError(fmt::format("{}: the id '{}' comes twice", place, printable(list.id)),
                       "nbest");

@@ -47,9 +47,17 @@ std::string label_of(const std::string& name) {
 }
 
 const char* stage_text(Stage stage) {
-  return stage == Stage::kPretraining  ? "pre-training"
-         : stage == Stage::kFineTuning ? "fine-tuning"
-                                       : "unknown stage";
+  switch (stage) {
+    case Stage::kPretraining:
+      return "pre-training";
+    case Stage::kFineTuning:
+      return "fine-tuning";
+    case Stage::kLanguageModel:
+      return "language model";
+    case Stage::kUnknown:
+      break;
+  }
+  return "unknown stage";
 }
 
 ChartOptions options_of(const Panel& panel, const Epochs& epochs) {

@@ -68,7 +68,8 @@ bool is_before(const std::string& a, const std::string& b) {
 
 Stage stage_named(std::string_view name) {
   if (name == "pretrain") return Stage::kPretraining;
-  return name == "finetune" ? Stage::kFineTuning : Stage::kUnknown;
+  if (name == "finetune") return Stage::kFineTuning;
+  return name == "lm" ? Stage::kLanguageModel : Stage::kUnknown;
 }
 
 std::string metric(MetricFamily family, std::string_view member) {
@@ -110,10 +111,15 @@ const std::vector<Panel>& panels() {
        .title = "word error rate on held-out clips",
        .meaning = "lower is better",
        .over_epochs = true},
+      {.id = PanelId::kPerplexity,
+       .group = kLearning,
+       .title = "perplexity on held-out sentences",
+       .meaning = "by word; lower is better",
+       .over_epochs = true},
       {.id = PanelId::kLoss,
        .group = kLearning,
        .title = "loss",
-       .meaning = "mean since the last report, and on held-out clips",
+       .meaning = "mean since the last report, and on held-out data",
        .by_stage = true},
       {.id = PanelId::kLosses,
        .group = kLearning,
@@ -225,10 +231,12 @@ std::string metrics_markdown(Moment moment) {
   for (const auto& metric : kMetrics) {
     if (metric.moment != moment) continue;
     const auto& writers = metric.writers;
-    const char* stage = writers.pretraining && writers.fine_tuning ? "both"
-                        : writers.pretraining                      ? "pretrain"
-                                                                   : "finetune";
-    text += fmt::format("| `{}` | {} | {} |\n", metric.name, stage, metric.meaning);
+    std::vector<const char*> stages;
+    if (writers.pretraining) stages.push_back("pretrain");
+    if (writers.fine_tuning) stages.push_back("finetune");
+    if (writers.language_model) stages.push_back("lm");
+    const auto names = stages.size() == 3 ? "every" : fmt::format("{}", fmt::join(stages, ", "));
+    text += fmt::format("| `{}` | {} | {} |\n", metric.name, names, metric.meaning);
   }
   return text;
 }

@@ -78,19 +78,6 @@ void check_init(const config::FinetuneConfig& config) {
                   init));
 }
 
-/// Checkpoints and results of a run are of one vocabulary.
-void write_vocabulary(const artifacts::RunFolder& folder, const text::Units& units) {
-  const auto file = folder.path() / artifacts::kUnitsFile;
-  if (folder.has_checkpoints() && fs::exists(file) && read_file(file) != units.text()) {
-    throw ConfigError(fmt::format(
-        "{}: the run was started with another vocabulary than text.units or text.model "
-        "now give, or this file was damaged since; put the vocabulary of the start back "
-        "to go on, or choose another run.dir",
-        file.string()));
-  }
-  write_file_atomically(file, units.text());
-}
-
 /// Weights of the checkpoint that the run goes on from; nothing when it starts.
 std::optional<weights::TensorFile> newest_weights(const artifacts::RunFolder& folder,
                                                   const config::FinetuneConfig& config) {

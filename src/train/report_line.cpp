@@ -81,6 +81,8 @@ std::string report_line(std::int64_t step, std::int64_t steps, const Numbers& nu
 std::string held_out_line(std::int64_t step, const Numbers& numbers) {
   auto line = fmt::format("step {}  held out", step);
   line += labelled("loss", find(numbers, "valid_loss"), 4);
+  line += labelled("perplexity", find(numbers, "valid_perplexity"), 1);
+  line += labelled("bigram", find(numbers, "valid_perplexity_bigram"), 1);
   line += losses(numbers, "valid_<loss>", "valid_gain_<loss>");
   line += labelled("accuracy", find(numbers, "valid_accuracy"), 3);
   line += percent("WER ctc", find(numbers, "valid_wer_ctc"));

@@ -1,6 +1,8 @@
 #include "raven/train/stage_data.h"
 
+#include "raven/artifacts/run_files.h"
 #include "raven/core/error.h"
+#include "raven/core/files.h"
 #include "raven/data/modality.h"
 #include "raven/media/media.h"
 
@@ -47,6 +49,18 @@ void require_input(const config::FinetuneConfig& config, const data::Manifest& m
   data::require_modalities(manifest, {.video = is_video, .audio = !is_video},
                            fmt::format("raven finetune with model.modality={}",
                                        config::enum_name(config.model.modality)));
+}
+
+void write_vocabulary(const artifacts::RunFolder& folder, const text::Units& units) {
+  const auto file = folder.path() / artifacts::kUnitsFile;
+  if (folder.has_checkpoints() && fs::exists(file) && read_file(file) != units.text()) {
+    throw ConfigError(fmt::format(
+        "{}: the run was started with another vocabulary than text.units or text.model "
+        "now give, or this file was damaged since; put the vocabulary of the start back "
+        "to go on, or choose another run.dir",
+        file.string()));
+  }
+  write_file_atomically(file, units.text());
 }
 
 std::string names_of(const config::DataConfig& config) {

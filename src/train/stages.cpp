@@ -1,6 +1,7 @@
 #include "raven/train/stages.h"
 
 #include "raven/train/finetune_stage.h"
+#include "raven/train/lm_stage.h"
 #include "raven/train/pretrain_stage.h"
 
 namespace raven::train {
@@ -9,6 +10,7 @@ const std::vector<StageKind>& stages() {
   static const std::vector<StageKind> all = {
       stage_kind<config::PretrainConfig, PretrainStage>(),
       stage_kind<config::FinetuneConfig, FinetuneStage>(),
+      stage_kind<config::LmConfig, LmStage>(),
   };
   return all;
 }

@@ -1,10 +1,7 @@
 #include "raven/weights/model_import.h"
 
-#include <algorithm>
-#include <array>
 #include <charconv>
 #include <future>
-#include <map>
 #include <set>
 
 #include "raven/config/schema.h"
@@ -13,268 +10,16 @@
 #include "raven/core/utf8.h"
 #include "raven/models/language_model.h"
 #include "raven/models/recognizer.h"
-#include "raven/nn/state_dict.h"
 #include "raven/weights/model_card.h"
 #include "raven/weights/verify.h"
 #include "raven/weights/weights_file.h"
+#include "weights/published_names.h"
+#include "weights/stand_in.h"
 
 namespace raven::weights {
 namespace {
 
 namespace fs = std::filesystem;
-using Shape = std::vector<std::int64_t>;
-
-constexpr std::int64_t kPublishedHeadWidth = 64;
-constexpr std::size_t kMaxListed = 8;
-constexpr const char* kFirstBlock = "encoders.0.feed_forward.w_1.weight";
-constexpr const char* kUsrPrefix = "model._orig_mod.model.backbone.encoder.";
-
-bool starts_with(const std::string& text, const std::string& start) {
-  return text.rfind(start, 0) == 0;
-}
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
-/// The tensors of a model by name, with the questions that recognition asks.
-class Tensors {
- public:
-  Tensors(std::vector<std::pair<std::string, torch::Tensor>> all, std::string source)
-      : all_(std::move(all)), source_(std::move(source)) {
-    for (const auto& [name, tensor] : all_) shapes_.emplace(name, tensor.sizes().vec());
-  }
-
-  [[nodiscard]] const auto& all() const { return all_; }
-  [[nodiscard]] const auto& shapes() const { return shapes_; }
-  [[nodiscard]] bool has(const std::string& name) const { return shapes_.count(name) != 0; }
-
-  /// Throws when the name is not there or has fewer dimensions.
-  [[nodiscard]] std::int64_t size(const std::string& name, std::size_t dimension) const {
-    const auto found = shapes_.find(name);
-    if (found == shapes_.end() || found->second.size() <= dimension) {
-      refuse(fmt::format("lacks '{}' of at least {} dimensions", name, dimension + 1));
-    }
-    return found->second[dimension];
-  }
-  [[nodiscard]] std::int64_t blocks(const std::string& prefix, const std::string& inside) const {
-    std::int64_t count = 0;
-    while (has(fmt::format("{}{}.{}", prefix, count, inside))) ++count;
-    return count;
-  }
-  [[noreturn]] void refuse(const std::string& problem) const {
-    throw CheckpointError(source_ + ": " + problem);
-  }
-
- private:
-  std::vector<std::pair<std::string, torch::Tensor>> all_;
-  std::map<std::string, Shape> shapes_;
-  std::string source_;
-};
-
-/// Where the models of a file begin: what stands before `encoders.0...`.
-std::vector<std::string> encoder_prefixes(const TensorFile& file) {
-  std::vector<std::string> prefixes;
-  for (const auto& [name, tensor] : file.tensors) {
-    if (ends_with(name, kFirstBlock)) {
-      prefixes.push_back(name.substr(0, name.size() - std::string(kFirstBlock).size()));
-    }
-  }
-  return prefixes;
-}
-
-std::string choose_prefix(const TensorFile& file, const std::string& source) {
-  const auto prefixes = encoder_prefixes(file);
-  if (prefixes.empty()) {
-    throw CheckpointError(fmt::format(
-        "{}: holds {} tensors, but no '...{}': neither a recognizer nor an encoder nor a language "
-        "model of the published names",
-        source, file.tensors.size(), kFirstBlock));
-  }
-  for (const auto& known : {std::string(kUsrPrefix), std::string("encoder."), std::string()}) {
-    if (std::find(prefixes.begin(), prefixes.end(), known) != prefixes.end()) return known;
-  }
-  if (prefixes.size() == 1) return prefixes.front();
-  std::vector<std::string> shown;
-  for (const auto& prefix : prefixes) shown.push_back("'" + printable(prefix) + "'");
-  throw CheckpointError(fmt::format("{}: holds several encoders ({}); keep one of them", source,
-                                    fmt::join(shown, ", ")));
-}
-
-std::vector<std::pair<std::string, torch::Tensor>> below(const TensorFile& file,
-                                                         const std::string& prefix) {
-  std::vector<std::pair<std::string, torch::Tensor>> inner;
-  for (const auto& [name, tensor] : file.tensors) {
-    if (starts_with(name, prefix)) inner.emplace_back(name.substr(prefix.size()), tensor);
-  }
-  return inner;
-}
-
-/// Names of a shared encoder (USR) as those of one modality; nothing changes for other files.
-void keep_modality(std::vector<std::pair<std::string, torch::Tensor>>& tensors,
-                   const std::string& modality, const std::string& source) {
-  const bool shared = std::any_of(tensors.begin(), tensors.end(), [](const auto& one) {
-    return starts_with(one.first, "frontend_");
-  });
-  if (!shared) return;
-  if (modality.empty()) {
-    throw CheckpointError(source +
-                          ": is an encoder for sight and sound; choose a half, with --modality or, "
-                          "in `raven export`, with --part video or --part audio");
-  }
-  const std::string letter = modality == "video" ? "v" : "a";
-  std::vector<std::pair<std::string, torch::Tensor>> kept;
-  for (const auto& [name, tensor] : tensors) {
-    const std::string frontend = "frontend_" + letter + ".", linear = "linear_" + letter + ".";
-    if (starts_with(name, frontend)) {
-      kept.emplace_back("frontend." + name.substr(frontend.size()), tensor);
-    } else if (starts_with(name, linear)) {
-      kept.emplace_back("embed.0." + name.substr(linear.size()), tensor);
-    } else if (!starts_with(name, "frontend_") && !starts_with(name, "linear_")) {
-      kept.emplace_back(name, tensor);
-    }
-  }
-  tensors = std::move(kept);
-}
-
-std::int64_t heads_of(std::int64_t asked, std::int64_t dim, std::int64_t small, const Tensors& in) {
-  const auto heads =
-      asked > 0 ? asked
-                : (small > 0 ? small : std::max<std::int64_t>(dim / kPublishedHeadWidth, 1));
-  if (dim % heads != 0) {
-    in.refuse(
-        fmt::format("a width of {} cannot have {} heads; say how many with --heads", dim, heads));
-  }
-  return heads;
-}
-
-/// Of an encoder whose names begin with `prefix`.
-void infer_encoder(const Tensors& in, const std::string& prefix, models::RecognizerOptions& out) {
-  const bool token = in.has(prefix + "embed.mask_emb");
-  const auto block = prefix + "encoders.0.";
-  const bool video = in.has(prefix + "frontend.frontend3D.0.weight");
-  out.modality = video ? models::Modality::kVideo : models::Modality::kAudio;
-  out.encoder.mask_token = token;
-  out.encoder.dim = in.size(prefix + (token ? "embed.linear.weight" : "embed.0.weight"), 0);
-  out.encoder.heads = in.size(block + "self_attn.pos_bias_u", 0);
-  out.encoder.ffn_dim = in.size(block + "feed_forward.w_1.weight", 0);
-  out.encoder.blocks = in.blocks(prefix + "encoders.", "feed_forward.w_1.weight");
-  out.encoder.ffn_norm =
-      in.has(block + "norm_ff.running_mean") ? config::FfnNorm::kBatch : config::FfnNorm::kLayer;
-  if (!in.has(block + "gamma_ff")) out.encoder.layer_scale = 0;
-  out.frontend.widths.clear();
-  for (int stage = 1; stage <= 4; ++stage) {
-    out.frontend.widths.push_back(
-        in.size(fmt::format("{}frontend.trunk.layer{}.0.conv1.weight", prefix, stage), 0));
-  }
-  if (out.encoder.heads < 1 || out.encoder.dim < 2 || out.encoder.dim % 2 != 0 ||
-      out.encoder.dim % out.encoder.heads != 0) {
-    in.refuse(
-        fmt::format("an encoder of width {} and {} heads", out.encoder.dim, out.encoder.heads));
-  }
-}
-
-void infer_decoder(const Tensors& in, std::int64_t heads, models::RecognizerOptions& out) {
-  out.units = in.size("ctc.ctc_lo.weight", 0);
-  out.decoder.dim = in.size("decoder.embed.0.weight", 1);
-  out.decoder.ffn_dim = in.size("decoder.decoders.0.feed_forward.w_1.weight", 0);
-  out.decoder.blocks = in.blocks("decoder.decoders.", "feed_forward.w_1.weight");
-  const bool published = out.encoder.dim / out.encoder.heads == kPublishedHeadWidth;
-  out.decoder.heads = heads_of(heads, out.decoder.dim, published ? 0 : out.encoder.heads, in);
-}
-
-/// A small model that stands for one of the sizes that a file claims: each size has its own small
-/// number, found again in the shapes of the small model. So a file of a few bytes cannot ask for
-/// the memory of a large network, and a large one takes no time to fill with random weights.
-class StandIn {
- public:
-  /// One block of the encoder and, where there is one, the decoder, which are as wide as each other
-  /// where they were (no projection lies between them then).
-  models::RecognizerOptions of(const models::RecognizerOptions& model) {
-    auto small = model;
-    put(small.encoder, model.encoder, /*dim=*/286, /*heads=*/11, /*ffn=*/23);
-    put(286 / 11, model.encoder.dim / model.encoder.heads);
-    const bool equal = model.decoder.dim == model.encoder.dim;
-    put(small.decoder, model.decoder, /*dim=*/equal ? 286 : 52, /*heads=*/13, /*ffn=*/53);
-    constexpr std::array<std::int64_t, 4> kWidths = {31, 37, 41, 43};
-    for (std::size_t stage = 0; stage < kWidths.size(); ++stage) {
-      small.frontend.widths[stage] = put(kWidths[stage], model.frontend.widths[stage]);
-    }
-    small.units = of_units(model.units);
-    return small;
-  }
-  config::LanguageModelConfig of(const config::LanguageModelConfig& model) {
-    auto small = model;
-    put(small, model, /*dim=*/102, /*heads=*/17, /*ffn=*/61);
-    small.embed_dim = put(59, model.embed_dim);
-    return small;
-  }
-  std::int64_t of_units(std::int64_t units) { return put(47, units); }
-
-  /// A shape of the small model as the large one has it.
-  [[nodiscard]] Shape original(Shape shape) const {
-    for (auto& size : shape) {
-      if (const auto known = original_.find(size); known != original_.end()) size = known->second;
-    }
-    return shape;
-  }
-
- private:
-  std::int64_t put(std::int64_t small, std::int64_t original) {
-    original_[small] = original;
-    return small;
-  }
-  template <class Network>
-  void put(Network& small, const Network& model, std::int64_t dim, std::int64_t heads,
-           std::int64_t ffn) {
-    small.blocks = 1;
-    small.dim = put(dim, model.dim);
-    small.heads = put(heads, model.heads);
-    small.ffn_dim = put(ffn, model.ffn_dim);
-  }
-
-  std::map<std::int64_t, std::int64_t> original_;  // by the number that stands for it
-};
-
-/// Names and shapes must be those of the model that `model` stands for, which has one block where
-/// the file has many.
-void check_names(const Tensors& in, const torch::nn::Module& model, const StandIn& stand_in,
-                 const std::map<std::string, std::int64_t>& blocks,
-                 const std::set<std::string>& may_lack) {
-  std::map<std::string, Shape> wanted;
-  for (const auto& [name, tensor] : nn::state_dict(model)) {
-    const auto shape = stand_in.original(tensor.sizes().vec());
-    const auto first = name.find("coders.0.");  // encoders and decoders
-    if (first == std::string::npos) {
-      wanted.emplace(name, shape);
-      continue;
-    }
-    const auto list = name.substr(0, first + 7);
-    for (std::int64_t i = 0; i < blocks.at(list); ++i) {
-      wanted.emplace(fmt::format("{}{}{}", list, i, name.substr(first + 8)), shape);
-    }
-  }
-  std::vector<std::string> problems;
-  for (const auto& [name, shape] : wanted) {
-    const auto found = in.shapes().find(name);
-    if (found == in.shapes().end()) {
-      if (may_lack.count(name) == 0) problems.push_back("missing " + name);
-    } else if (found->second != shape) {
-      problems.push_back(fmt::format("{} is [{}] instead of [{}]", name,
-                                     fmt::join(found->second, ", "), fmt::join(shape, ", ")));
-    }
-  }
-  for (const auto& [name, shape] : in.shapes()) {
-    if (wanted.count(name) == 0) problems.push_back("unexpected " + printable(name));
-  }
-  if (problems.empty()) return;
-  const auto count = problems.size();
-  if (count > kMaxListed) {
-    problems.resize(kMaxListed);
-    problems.push_back(fmt::format("and {} more", count - kMaxListed));
-  }
-  in.refuse(
-      fmt::format("does not fit the model that its shapes tell: {}", fmt::join(problems, "; ")));
-}
 
 std::string size_name(std::int64_t dim, std::int64_t blocks) {
   if (dim == 512 && blocks == 12) return "Base, ";
@@ -294,7 +39,7 @@ class Importer {
 
   ImportedModel run() {
     const auto prefix = choose_prefix(weights_.content, path_.string());
-    const bool in_encoder = ends_with(prefix, "encoder.");
+    const bool in_encoder = prefix.ends_with("encoder.");
     const auto base = in_encoder ? prefix.substr(0, prefix.size() - 8) : prefix;
     const auto of_base = names(base);
     if (in_encoder && of_base.count("ctc.ctc_lo.weight") != 0) {
@@ -318,7 +63,7 @@ class Importer {
   }
 
   /// Tensors below a prefix, without leftovers of older classes and tables that can be computed.
-  Tensors take(const std::string& prefix) {
+  NamedTensors take(const std::string& prefix) {
     auto inner = below(weights_.content, prefix);
     const auto outside = weights_.content.tensors.size() - inner.size();
     if (outside > 0) {
@@ -328,8 +73,8 @@ class Importer {
     keep_modality(inner, options_.modality, path_.string());
     std::vector<std::pair<std::string, torch::Tensor>> kept;
     for (auto& one : inner) {
-      if (ends_with(one.first, ".gamma_ff_macaron") || ends_with(one.first, ".gamma_conv") ||
-          ends_with(one.first, ".pe")) {
+      if (one.first.ends_with(".gamma_ff_macaron") || one.first.ends_with(".gamma_conv") ||
+          one.first.ends_with(".pe")) {
         result_.notes.push_back(
             fmt::format("'{}' was left out: no layer uses it", printable(one.first)));
       } else {
@@ -458,11 +203,7 @@ class Importer {
     check_names(in, *network, stand_in, {{"encoder.encoders.", model.blocks}}, {});
     result_.kind = ModelKind::kLanguageModel;
     result_.file.tensors = in.all();
-    auto& metadata = result_.file.metadata;
-    metadata = config::flatten(model, "model.");
-    metadata["format"] = format_of(result_.kind);
-    metadata["vocabulary"] = fmt::format("{}", units);
-    if (!options_.units.empty()) metadata["units"] = options_.units;
+    result_.file.metadata = language_model_metadata(model, units, options_.units);
     result_.summary = fmt::format("language model, {} wide, {} heads, {} blocks, {} units",
                                   model.dim, model.heads, model.blocks, units);
   }

@@ -34,6 +34,19 @@ Metadata decoding(double ctc_weight) {
   return keys;
 }
 
+constexpr const char* kModelKeys = "model.";
+
+/// The settings of a language model among those of its run.
+struct LanguageModelSettings {
+  config::LanguageModelConfig model;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.group("model", &LanguageModelSettings::model, "network");
+  }
+  void check() const {}
+};
+
 }  // namespace
 
 std::string_view format_of(ModelKind kind) {
@@ -100,6 +113,28 @@ ModelSettings ModelSettings::from_metadata(const Metadata& metadata, models::Mod
     if (key.starts_with("model.") && !typed.contains(key)) settings.others[key] = value;
   }
   return settings;
+}
+
+config::LanguageModelConfig language_model_of(const Metadata& metadata,
+                                              const std::filesystem::path& file) {
+  const auto model = with_settings<LanguageModelSettings>(
+                         file, settings_in<LanguageModelSettings>(metadata, kModelKeys))
+                         .model;
+  if (model.dim % model.heads != 0) {
+    throw CheckpointError(fmt::format("{}: says model.heads {}, which does not divide model.dim {}",
+                                      file.string(), model.heads, model.dim));
+  }
+  return model;
+}
+
+Metadata language_model_metadata(const config::LanguageModelConfig& model, std::int64_t num_units,
+                                 const std::string& units) {
+  Metadata metadata = config::flatten(model, kModelKeys);
+  metadata["format"] = format_of(ModelKind::kLanguageModel);
+  metadata["format_version"] = "1";
+  metadata["vocabulary"] = fmt::format("{}", num_units);
+  if (!units.empty()) metadata["units"] = units;
+  return metadata;
 }
 
 Metadata ModelSettings::to_metadata(ModelKind kind) const {

@@ -20,6 +20,7 @@ struct ExportedModel {
 /// - a run of pre-training, or one of its checkpoints: its students,
 /// - a run of fine-tuning, or one of its checkpoints: the recognizer; of a finished run the mean of
 ///   its last checkpoints,
+/// - a run of language model training, or one of its checkpoints: the language model,
 /// - a file: its model, if raven wrote it or `raven import` would take it.
 /// `modality`: "video" or "audio", the half of an encoder for sight and sound that is taken; else
 /// empty. Throws CheckpointError when it is none of these.

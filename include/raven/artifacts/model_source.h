@@ -16,7 +16,7 @@ namespace raven::artifacts {
 /// Which results of a finished run stand for it. A run that is not finished, or that has gone on
 /// since, is its newest checkpoint; and so is every run where that is what is wanted.
 enum class Wanted {
-  kModels,        // both encoders, or else the recognizer
+  kModels,        // both encoders, or else the recognizer or language model
   kRecognizer,    // the recognizer
   kVideoEncoder,  // that encoder, or else the recognizer
   kAudioEncoder,

@@ -17,5 +17,9 @@ inline constexpr const char* kUnitsFile = "units.txt";
 
 /// What a run of fine-tuning writes at its end, in its folder.
 inline constexpr const char* kRecognizerFile = "recognizer.safetensors";
+/// What a run of language model training writes: the model at its end, at its start the bigram that
+/// it is compared with.
+inline constexpr const char* kLanguageModelFile = "language_model.safetensors";
+inline constexpr const char* kBigramFile = "bigram.arpa";
 
 }  // namespace raven::artifacts

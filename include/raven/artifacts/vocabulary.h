@@ -1,4 +1,5 @@
-// The units of a recognizer: beside its weights, and in what its file says of itself.
+// The units of a recognizer or language model: beside its weights, and in what its file says of
+// itself.
 #pragma once
 
 #include <filesystem>
@@ -30,5 +31,10 @@ std::optional<text::Units> units_beside(const std::filesystem::path& model);
 /// that made it; `where` names it. Throws CheckpointError when a value cannot be used.
 weights::Metadata recognizer_metadata(const config::FlatConfig& config, const text::Units& units,
                                       const std::filesystem::path& where);
+
+/// The same of a language model.
+weights::Metadata language_model_metadata(const config::FlatConfig& config,
+                                          const text::Units& units,
+                                          const std::filesystem::path& where);
 
 }  // namespace raven::artifacts

@@ -47,9 +47,11 @@ struct DecodeConfig {
             "of published recipes; forbids no unit: it only had an empty search repeated");
     v.field("lm_weight", &DecodeConfig::lm_weight, at_least(0),
             "weight of the language model's log-probabilities; 0: none is used");
-    v.field("lm", &DecodeConfig::lm,
-            "language model over the recognizer's units: .safetensors, or a .pth that `raven "
-            "import` would take; empty: none");
+    v.field(
+        "lm", &DecodeConfig::lm,
+        "language model over the recognizer's units: a run of `raven lm`, its .safetensors, or a "
+        ".pth that `raven import` would take; or an n-gram model of units or words (.arpa); "
+        "empty: none");
     v.field("nbest", &DecodeConfig::nbest, between(0, 10000),
             "hypotheses of each utterance that nbest.jsonl lists, with scores and confidences; 0: "
             "no list");

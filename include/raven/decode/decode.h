@@ -9,7 +9,7 @@
 
 #include "raven/config/decode_config.h"
 #include "raven/decode/beam_search.h"
-#include "raven/models/language_model.h"
+#include "raven/decode/search_language_model.h"
 #include "raven/models/recognizer.h"
 
 namespace raven::decode {
@@ -32,7 +32,7 @@ bool uses_ctc(const config::DecodeConfig& config);
 /// utterance whose posteriors are not numbers.
 std::vector<std::vector<Hypothesis>> decode(models::Recognizer recognizer, const Encoded& encoded,
                                             const config::DecodeConfig& config,
-                                            models::LanguageModel language_model = nullptr);
+                                            const SearchLanguageModel& language_model = {});
 
 /// How sure a hypothesis is of each of its units, from 0 to 1: the decoder's probability of the
 /// unit given those before it; without a decoder the share of CTC's probability of the units before

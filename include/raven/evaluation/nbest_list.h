@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ Alternative alternative(const decode::Hypothesis& hypothesis, const text::Units&
 struct NbestList {
   std::string id;
   std::vector<Alternative> alternatives;
+  /// The CTC head's best path, beside a search that asks the decoder as well.
+  std::optional<std::vector<std::int64_t>> ctc = {};
 };
 
 /// One utterance a line, {"id": ..., "nbest": [...]}, in one step.

@@ -12,9 +12,9 @@
 
 namespace raven::report {
 
-enum class Stage { kPretraining, kFineTuning, kUnknown };
+enum class Stage { kPretraining, kFineTuning, kLanguageModel, kUnknown };
 
-/// "pretrain" and "finetune", as environment.json has them; anything else is unknown.
+/// "pretrain", "finetune" and "lm", as environment.json has them; anything else is unknown.
 Stage stage_named(std::string_view name);
 
 /// What a number counts; those of one panel count the same.
@@ -25,16 +25,21 @@ enum class Moment { kReport, kEvaluation };
 
 /// Which stages write a number.
 struct Writers {
-  bool pretraining = false, fine_tuning = false;
+  bool pretraining = false, fine_tuning = false, language_model = false;
 };
 inline constexpr Writers kPretraining = {.pretraining = true};
 inline constexpr Writers kFineTuning = {.fine_tuning = true};
-inline constexpr Writers kEveryStage = {.pretraining = true, .fine_tuning = true};
+inline constexpr Writers kLanguageModel = {.language_model = true};
+/// That read clips.
+inline constexpr Writers kClipStages = {.pretraining = true, .fine_tuning = true};
+inline constexpr Writers kEveryStage = {
+    .pretraining = true, .fine_tuning = true, .language_model = true};
 
 /// One diagram of the curves. kNone: the number is not drawn.
 enum class PanelId {
   kNone,
   kErrorRate,
+  kPerplexity,
   kLoss,
   kLosses,
   kHeldOutLosses,
@@ -130,7 +135,8 @@ inline constexpr auto kMetrics = std::to_array<Metric>({
     {"epoch", PanelId::kNone, "", Unit::kNone, kEveryStage, Moment::kReport,
      "passes over the training data so far (an axis, not a curve)"},
     {"frames_per_s", PanelId::kSpeed, "training", Unit::kFramesPerSecond, kEveryStage,
-     Moment::kReport, "video frames a second (25 are a second of speech)"},
+     Moment::kReport,
+     "video frames a second (25 are a second of speech); of a language model, units"},
     {"step_s", PanelId::kStepTime, "a step", Unit::kSeconds, kEveryStage, Moment::kReport,
      "seconds a step"},
     {"wait_share", PanelId::kWaiting, "waiting", Unit::kShare, kEveryStage, Moment::kReport,
@@ -142,13 +148,20 @@ inline constexpr auto kMetrics = std::to_array<Metric>({
     {"skipped", PanelId::kSkipped, "all", Unit::kUtterances, kEveryStage, Moment::kReport,
      "utterances that could not be used, each once, since the run was first started: those of "
      "`skipped.tsv`"},
-    {"skipped_<reason>", PanelId::kSkipped, "<reason>", Unit::kUtterances, kEveryStage,
+    {"skipped_<reason>", PanelId::kSkipped, "<reason>", Unit::kUtterances, kClipStages,
      Moment::kReport, "of these, by reason"},
 
     {"valid_wer_ctc", PanelId::kErrorRate, "CTC, best path", Unit::kShare, kFineTuning,
      Moment::kEvaluation, "word error rate of the CTC head's best path, without a search"},
     {"valid_wer_attention", PanelId::kErrorRate, "decoder, greedy", Unit::kShare, kFineTuning,
      Moment::kEvaluation, "word error rate of the decoder's likeliest units, without a search"},
+    {"valid_perplexity", PanelId::kPerplexity, "language model", Unit::kNone, kLanguageModel,
+     Moment::kEvaluation,
+     "exp(loss by word) on held-out sentences, where the end of a sentence counts as a word"},
+    {"valid_perplexity_bigram", PanelId::kPerplexity, "bigram of the same text", Unit::kNone,
+     kLanguageModel, Moment::kEvaluation,
+     "the same of a Kneser-Ney bigram of the training text over the same units: what a language "
+     "model has to beat"},
     {"valid_loss", PanelId::kLoss, "held out", Unit::kNone, kEveryStage, Moment::kEvaluation,
      "the loss on held-out clips; in pre-training with the same masks in every evaluation"},
     {"valid_<loss>", PanelId::kHeldOutLosses, "<loss>", Unit::kNone, kPretraining,
@@ -176,10 +189,10 @@ inline constexpr auto kMetrics = std::to_array<Metric>({
      Moment::kEvaluation, "the decoder's loss per utterance on held-out clips"},
     {"valid_accuracy", PanelId::kAccuracy, "held out", Unit::kShare, kFineTuning,
      Moment::kEvaluation, "the decoder's share of right units on held-out clips"},
-    {"valid_skipped", PanelId::kSkipped, "held out", Unit::kUtterances, kEveryStage,
+    {"valid_skipped", PanelId::kSkipped, "held out", Unit::kUtterances, kClipStages,
      Moment::kEvaluation, "held-out clips that could not be used, each once"},
     {"valid_skipped_<reason>", PanelId::kSkipped, "held out, <reason>", Unit::kUtterances,
-     kEveryStage, Moment::kEvaluation, "of these, by reason"},
+     kClipStages, Moment::kEvaluation, "of these, by reason"},
 });
 
 namespace detail {

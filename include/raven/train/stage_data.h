@@ -1,12 +1,14 @@
-// The lists of clips that a stage's configuration names.
+// The data that a stage's configuration names: lists of clips, a vocabulary.
 #pragma once
 
 #include <map>
 #include <string>
 
+#include "raven/artifacts/run_folder.h"
 #include "raven/config/finetune_config.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/data/manifest.h"
+#include "raven/text/units.h"
 
 namespace raven::train {
 
@@ -20,6 +22,10 @@ data::Manifest held_out_data(const config::DataConfig& config);
 /// Throws ConfigError naming file and line of an utterance that lacks what the stage learns from.
 void require_input(const config::PretrainConfig& config, const data::Manifest& manifest);
 void require_input(const config::FinetuneConfig& config, const data::Manifest& manifest);
+
+/// Writes the vocabulary into a run's folder, whose checkpoints and results are of that one alone.
+/// Throws ConfigError when the run was started with another.
+void write_vocabulary(const artifacts::RunFolder& folder, const text::Units& units);
 
 /// data.manifest for messages: "a.tsv, b.tsv".
 std::string names_of(const config::DataConfig& config);

@@ -66,6 +66,14 @@ void describe_input(models::Modality modality, const std::string& waveform, Meta
 /// Of a recognizer's metadata those of its encoder.
 void keep_encoder(Metadata& metadata);
 
+/// The network of a language model, from its file's metadata or the configuration of a run. Throws
+/// CheckpointError naming `file` when a value cannot be used.
+config::LanguageModelConfig language_model_of(const Metadata& metadata,
+                                              const std::filesystem::path& file);
+/// What its file says of itself. `units`: content of a units file; empty: not known.
+Metadata language_model_metadata(const config::LanguageModelConfig& model, std::int64_t num_units,
+                                 const std::string& units);
+
 /// Settings of `Config` that metadata hold under their keys, as overrides; those whose key begins
 /// with `prefix`.
 template <class Config>

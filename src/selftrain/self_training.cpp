@@ -1,0 +1,257 @@
+#include "raven/selftrain/self_training.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/parse_json.h"
+#include "raven/artifacts/run_folder.h"
+#include "raven/config/load.h"
+#include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/core/folder_lock.h"
+#include "raven/core/log.h"
+#include "raven/data/modality.h"
+#include "raven/evaluation/decoding_run.h"
+#include "raven/nn/device.h"
+#include "raven/selftrain/pseudo_labels.h"
+#include "raven/text/normalise.h"
+#include "raven/train/finetune_stage.h"
+
+namespace raven::selftrain {
+namespace {
+
+namespace fs = std::filesystem;
+using config::FinetuneConfig;
+using config::SelftrainConfig;
+using train::Outcome;
+
+constexpr const char* kSettings = "selftrain.json";
+
+/// Refuses a folder of other settings; all but the number of rounds.
+void claim(const SelftrainConfig& config, const std::string& yaml) {
+  const auto file = fs::path(config.run.dir) / kSettings;
+  auto here = config::flatten(config);
+  here.erase("rounds");
+  if (fs::exists(file)) {
+    const auto json = parse_json<nlohmann::json>(read_file(file));
+    config::FlatConfig there;
+    if (json.is_object()) {
+      for (const auto& [key, value] : json.items()) {
+        if (value.is_string()) there[key] = value.get<std::string>();
+      }
+    }
+    const auto differing = artifacts::differences(there, here);
+    if (!differing.empty()) {
+      throw ConfigError(fmt::format(
+          "{}: its rounds were begun with other settings:\n  {}\nchoose another run.dir, or the "
+          "same settings; only rounds may grow",
+          config.run.dir, fmt::join(differing, "\n  ")));
+    }
+  }
+  write_file_atomically(file, nlohmann::json(here).dump(1) + "\n");
+  write_file_atomically(fs::path(config.run.dir) / "config.yaml", yaml);
+}
+
+/// The student's configuration for a round, with the list of kept labels or, before there is one,
+/// without. `given`: data.manifest of the configuration, for which `manifest` stands in.
+config::Resolved<FinetuneConfig> student_of(const SelftrainConfig& config, std::int64_t round,
+                                            const std::vector<std::string>& more) {
+  auto overrides =
+      std::vector<std::string>{fmt::format("run.seed={}", config.run.seed),
+                               fmt::format("device={}", config::enum_name(config.device)),
+                               fmt::format("threads={}", config.threads)};
+  overrides.insert(overrides.end(), config.student.set.begin(), config.student.set.end());
+  overrides.push_back(
+      fmt::format("run.dir={}", (round_folder(config, round) / kStudentFolder).string()));
+  overrides.insert(overrides.end(), more.begin(), more.end());
+  try {
+    return config::load<FinetuneConfig>(config.student.config, overrides);
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("the student's configuration: {}", error.what()));
+  }
+}
+
+/// A YAML list whose items may hold anything.
+std::string yaml_list(const std::vector<std::string>& items) {
+  std::vector<std::string> quoted;
+  for (const auto& item : items) quoted.push_back(nlohmann::json(item).dump());
+  return fmt::format("[{}]", fmt::join(quoted, ", "));
+}
+
+struct Labeller {
+  SelftrainConfig config;  // with the search that its file asks for
+  evaluation::LoadedRecognizer recognizer;
+};
+
+Labeller load_labeller(const std::string& path, const Options& options) {
+  Labeller labeller{.config = {}, .recognizer = evaluation::load_recognizer(path)};
+  labeller.config = options.load(labeller.recognizer.decoding);
+  const auto& decode = labeller.config.decode;
+  if (!decode.lm.empty()) {
+    auto& model = labeller.recognizer.language_model;
+    model = evaluation::load_language_model(decode.lm);
+    evaluation::check_same_units(model, labeller.recognizer.units, path);
+  }
+  return labeller;
+}
+
+config::EvaluateConfig evaluation_of(const Labeller& labeller) {
+  config::EvaluateConfig config;
+  config.device = labeller.config.device;
+  config.threads = labeller.config.threads;
+  config.data = labeller.config.unlabelled;
+  config.decode = labeller.config.decode;
+  config.decode.nbest = std::max<std::int64_t>(config.decode.nbest, 1);
+  config.scoring.bootstrap = 0;
+  return config;
+}
+
+class Rounds {
+ public:
+  Rounds(const SelftrainConfig& config, const Options& options)
+      : config_(config), options_(options) {}
+
+  Outcome run() {
+    const auto problem = options_.load_device ? options_.load_device(config_.device) : "";
+    nn::set_threads(config_.threads);
+    nn::set_precision(config::Precision::kFp32);
+    device_ = nn::choose_device(config_.device, problem);
+    const auto student = student_of(config_, 1, {});  // or what is wrong is told before any label
+    labelled_ = student.config.data.manifest;
+    read_unlabelled();
+    make_folders(config_.run.dir);
+    const FolderLock lock(config_.run.dir);
+    claim(config_, options_.yaml);
+    auto labeller = config_.labeller;
+    for (std::int64_t round = 1; round <= config_.rounds; ++round) {
+      const auto folder = round_folder(config_, round);
+      if (!fs::exists(folder / kPseudoFile) && !label(labeller, folder)) return Outcome::kStopped;
+      if (train_student(round) == Outcome::kStopped) return Outcome::kStopped;
+      labeller = (folder / kStudentFolder).string();
+    }
+    log::info("done: {} round{}; the last student is {}", config_.rounds,
+              config_.rounds == 1 ? "" : "s", labeller);
+    return Outcome::kDone;
+  }
+
+ private:
+  /// Without clips that have their place in a labelled list.
+  void read_unlabelled() {
+    std::vector<fs::path> lists(config_.unlabelled.manifest.begin(),
+                                config_.unlabelled.manifest.end());
+    unlabelled_ = data::read_manifests(lists);
+    std::set<std::string> labelled;
+    for (const auto& list : labelled_) {
+      for (const auto& utterance : data::read_manifest(list).utterances)
+        labelled.insert(utterance.id);
+    }
+    const auto passed_over = std::erase_if(unlabelled_.utterances, [&](const auto& utterance) {
+      return labelled.contains(utterance.id);
+    });
+    if (passed_over > 0)
+      log::info("{} clips of unlabelled.manifest are labelled and passed over", passed_over);
+    if (unlabelled_.utterances.empty()) {
+      throw ConfigError(fmt::format("unlabelled.manifest: nothing is left to label in {}",
+                                    fmt::join(config_.unlabelled.manifest, ", ")));
+    }
+  }
+
+  /// What a recognizer says of every clip, in `folder`; empty when a stop was asked for.
+  std::optional<evaluation::Scores> decode(Labeller& labeller, const fs::path& folder) {
+    const bool hears = labeller.recognizer.settings.modality == config::Modality::kAudio;
+    const auto& name = labeller.recognizer.file.string();
+    data::require_modalities(
+        unlabelled_, {.video = !hears, .audio = hears},
+        fmt::format("the {} recognizer {}", hears ? "speech" : "lip-reading", name));
+    const evaluation::EvaluationSet set{.manifest = unlabelled_, .name = "unlabelled"};
+    return evaluation::evaluate_set(labeller.recognizer, set, evaluation_of(labeller), device_,
+                                    folder, options_.stop,
+                                    [&](std::int64_t done, std::int64_t total) {
+                                      if (options_.progress) options_.progress(name, done, total);
+                                    });
+  }
+
+  /// False when a stop was asked for. The list of kept labels is written last: where it is, all is.
+  bool label(const std::string& path, const fs::path& folder) {
+    make_folders(folder);
+    std::map<std::string, std::string> others;
+    if (!config_.filter.other.empty()) {
+      auto other = load_labeller(config_.filter.other, options_);
+      const auto said = decode(other, folder / "other");
+      if (!said) return false;
+      for (const auto& list : evaluation::read_nbest(folder / "other" / "nbest.jsonl")) {
+        others[list.id] = list.alternatives.empty() ? "" : list.alternatives.front().text;
+      }
+    }
+    log::info("{} labels {} clips", path, unlabelled_.utterances.size());
+    auto labeller = load_labeller(path, options_);
+    const auto scores = decode(labeller, folder / kLabelsFolder);
+    if (!scores) return false;
+    auto labels =
+        labels_of(unlabelled_, evaluation::read_nbest(folder / kLabelsFolder / "nbest.jsonl"),
+                  labeller.recognizer.units, others);
+    judge(labels, config_.filter);
+    write(labels, *scores, folder);
+    return true;
+  }
+
+  void write(const std::vector<PseudoLabel>& labels, const evaluation::Scores& scores,
+             const fs::path& folder) const {
+    std::vector<std::string> parts;
+    for (const auto& [reason, count] : count_by_reason(labels))
+      parts.push_back(fmt::format("{} {}", reason, count));
+    log::info("{} labels: {}", labels.size(), fmt::join(parts, ", "));
+    std::map<std::string, std::string> truth;
+    for (const auto& one : scores.utterances) truth[one.result.id] = one.result.reference;
+    const auto errors = errors_by_share(labels, truth);
+    if (!errors.empty()) write_errors(folder / kErrorsFile, errors);
+    if (!errors.empty() && errors.back().labels > 0) {
+      log::info(
+          "{} of them have a transcript: word error of the kept labels {:.1f} %, of all {:.1f} %",
+          truth.size(), 100 * errors.back().rate(), 100 * scores.totals.wer());
+    }
+    write_labels(folder / kLabelsFile, labels);
+    auto kept = kept_utterances(unlabelled_, labels);
+    if (kept.utterances.empty()) {
+      throw ConfigError(fmt::format(
+          "{}: not one of {} labels is kept ({}); loosen filter.*, or take a better "
+          "labeller; {} tells why for each",
+          folder.string(), labels.size(), fmt::join(parts, ", "), (folder / kLabelsFile).string()));
+    }
+    kept.file = folder / kPseudoFile;
+    data::write_manifest(kept);
+  }
+
+  Outcome train_student(std::int64_t round) {
+    auto lists = labelled_;
+    lists.push_back((round_folder(config_, round) / kPseudoFile).string());
+    auto resolved = student_of(config_, round, {"data.manifest=" + yaml_list(lists)});
+    const auto& dir = resolved.config.run.dir;
+    log::info("round {}: the student learns in {}", round, dir);
+    train::FinetuneStage stage(resolved.config);
+    return train::run_session(stage, {.yaml = resolved.yaml,
+                                      .overrides = config_.student.set,
+                                      .stop = options_.stop,
+                                      .load_device = options_.load_device});
+  }
+
+  const SelftrainConfig& config_;
+  const Options& options_;
+  torch::Device device_ = torch::kCPU;
+  std::vector<std::string> labelled_;  // lists
+  data::Manifest unlabelled_;
+};
+
+}  // namespace
+
+fs::path round_folder(const SelftrainConfig& config, std::int64_t round) {
+  return fs::path(config.run.dir) / fmt::format("round_{}", round);
+}
+
+Outcome self_train(const SelftrainConfig& config, const Options& options) {
+  return Rounds(config, options).run();
+}
+
+}  // namespace raven::selftrain
