@@ -6,6 +6,7 @@
 
 #include "raven/config/evaluate_config.h"
 #include "raven/config/finetune_config.h"
+#include "raven/config/lm_config.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/config/reference.h"
@@ -49,7 +50,8 @@ std::string differing(const std::string& name) {
 // The command that a file is for: those in finetune/ are for `raven finetune`.
 const Stage& stage_of_recipe(const fs::path& file) {
   const auto folder = file.parent_path().filename();
-  return stage_named(folder == "finetune" || folder == "evaluate" ? folder : "pretrain");
+  const bool is_named = folder == "finetune" || folder == "evaluate" || folder == "lm";
+  return stage_named(is_named ? folder : "pretrain");
 }
 
 // The folder that it writes to; empty: beside the model that it is given.
@@ -93,6 +95,8 @@ TEST(Recipes, ResolvedFilesReadBackToTheSameBytes) {
     const auto& stage = stage_of_recipe(file).name;
     if (stage == FinetuneConfig::kStage) {
       EXPECT_EQ(load_text<FinetuneConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
+    } else if (stage == LmConfig::kStage) {
+      EXPECT_EQ(load_text<LmConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
     } else if (stage == EvaluateConfig::kStage) {
       EXPECT_EQ(load_text<EvaluateConfig>(yaml, "resolved", {}, with_gaps).yaml, yaml);
     } else {

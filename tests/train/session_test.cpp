@@ -172,7 +172,7 @@ TEST_F(Session, RefusesTheFolderOfAnotherConfiguration) {
 TEST(Stages, HaveTheNamesOfTheirCommands) {
   std::vector<std::string> names;
   for (const auto& kind : stages()) names.push_back(kind.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"pretrain", "finetune"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"pretrain", "finetune", "lm"}));
 }
 
 }  // namespace
