@@ -11,10 +11,12 @@
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
+#include "raven/data/grey_kinds.h"
 #include "raven/data/modality.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/evaluation/evaluation_set.h"
 #include "raven/nn/device.h"
+#include "raven/weights/model_card.h"
 
 namespace raven::cli {
 namespace {
@@ -63,6 +65,17 @@ void check_modality(const EvaluateConfig& config, const std::string& model,
   }
 }
 
+/// Once a list, however many sets with noise are made of it.
+void tell_grey(const std::string& model, config::Modality modality,
+               const std::vector<evaluation::EvaluationSet>& sets) {
+  if (modality != config::Modality::kVideo || !weights::saw_published_grey(model)) return;
+  std::set<std::string> lines;
+  for (const auto& set : sets) lines.insert(data::tell_luma(set.manifest, model));
+  for (const auto& line : lines) {
+    if (!line.empty()) log::warn("{}", line);
+  }
+}
+
 /// Every model, before the first of them decodes anything. Each is read once, and the network of
 /// one alone is in memory at a time.
 std::vector<evaluation::RecognizerFile> open_all(
@@ -71,6 +84,7 @@ std::vector<evaluation::RecognizerFile> open_all(
   for (const auto& model : config.model) {
     all.push_back(evaluation::open_recognizer(model));
     check_modality(config, model, all.back().settings.modality, sets);
+    tell_grey(model, all.back().settings.modality, sets);
     if (config.model.size() > 1) evaluation::load_recognizer(all.back());  // or says what is wrong
   }
   return all;

@@ -15,6 +15,7 @@
 #include "raven/config/stages.h"
 #include "raven/core/error.h"
 #include "raven/data/labels.h"
+#include "raven/data/loader.h"
 #include "raven/data/subset.h"
 #include "raven/media/media.h"
 #include "raven/nn/device.h"
@@ -126,6 +127,7 @@ void read_data(const Arguments& arguments, Request<Config>& request) {
     std::vector<std::int64_t> sizes;
     for (const auto& utterance : manifest.utterances) sizes.push_back(utterance.frames);
     auto known = plan::Data::of_sizes(std::move(sizes));
+    known.pixel_bytes = static_cast<double>(torch::elementSize(data::pixel_type(manifest)));
     known.num_units = data.num_units;
     known.labels_per_frame = data.labels_per_frame;
     data = std::move(known);

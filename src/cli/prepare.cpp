@@ -66,6 +66,7 @@ data::PreparationOptions options_of(const Arguments& arguments) {
   options.subsets = split_at_commas(arguments.text("--subset"));
   const bool raw = arguments.text("--format") == "raw";
   options.clip.format = raw ? corpus::StorageFormat::kRaw : corpus::StorageFormat::kH264;
+  options.clip.grey = corpus::grey_of(arguments.text("--grey")).value();
   options.clip.h264.crf = static_cast<int>(arguments.integer("--crf"));
   options.clip.landmark_picture = corpus::landmark_picture_of(arguments.text("--rotation")).value();
   options.clip.segments = {.min_frames = arguments.integer("--min-frames"),
@@ -185,6 +186,12 @@ std::vector<Option> options_table() {
            "h264: mp4, a tenth of the size; raw: .npy, 9 kB a frame, faster to make and read",
        .default_value = "h264",
        .choices = {"h264", "raw"}},
+      {.name = "--grey",
+       .value = "KIND",
+       .meaning = "luma: the video's own; published: colour as OpenCV reads it, cropped, then "
+                  "weighed, some 1.4 levels darker: what published weights learned from",
+       .default_value = "luma",
+       .choices = {"luma", "published"}},
       {.name = "--crf",
        .value = "N",
        .meaning = "H.264 quality, 0 is lossless",

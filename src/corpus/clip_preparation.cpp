@@ -1,6 +1,7 @@
 #include "raven/corpus/clip_preparation.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <optional>
@@ -143,6 +144,14 @@ double motion_of(const std::vector<std::uint8_t>& crops) {
   return count > 0 ? sum / count : 0;
 }
 
+/// Of a colour picture the crop is grey as published.
+void crop_grey(const ImageView& image, const MouthCrop& how, std::span<std::uint8_t> crop) {
+  if (image.channels == 1) return crop_mouth(image, how, crop);
+  std::array<std::uint8_t, 3 * kCropBytes> colour;
+  crop_mouth(image, how, colour);
+  published_grey(colour, crop);
+}
+
 /// As many crops as are planned; further frames are counted. Pictures are turned before they are
 /// cropped.
 Crops crop_pictures(media::VideoReader& reader, const std::vector<MouthCrop>& plan,
@@ -156,8 +165,8 @@ Crops crop_pictures(media::VideoReader& reader, const std::vector<MouthCrop>& pl
     const ImageView stored{frame->pixels, frame->height, frame->width, frame->channels,
                            frame->stride};
     crops.pixels.resize(crops.pixels.size() + kCropBytes);
-    crop_mouth(turn.is_none() ? stored : shown(stored, turn), plan[k],
-               std::span(crops.pixels).last(kCropBytes));
+    crop_grey(turn.is_none() ? stored : shown(stored, turn), plan[k],
+              std::span(crops.pixels).last(kCropBytes));
   }
   crops.times.starts_s = reader.picture_starts_s();
   crops.times.start_s = reader.start_s();
@@ -270,7 +279,10 @@ void remark_on_pictures(const Crops& crops, const FittedFaces& fitted, const med
 
 Crops crop_frames(const SourceClip& clip, const ClipOptions& options, Remarks& remarks) {
   const auto faces = read_clip_landmarks(clip);
-  const media::VideoOptions how{.format = media::PixelFormat::kGrey, .limits = options.limits};
+  const bool in_colour = options.grey == Grey::kPublished;
+  const media::VideoOptions how{
+      .format = in_colour ? media::PixelFormat::kPlainRgb : media::PixelFormat::kGrey,
+      .limits = options.limits};
   media::VideoReader reader(clip.video, how);
   if (reader.picture_starts_s().empty()) {
     throw MediaError(fmt::format("{}: the video stream holds no frame", clip.video.string()),

@@ -51,11 +51,15 @@ Random BatchAssembly::noise_stream(std::int64_t item) const {
   return {options_.seed, 0, checksum(id), Draw::kNoise};
 }
 
+std::int64_t BatchAssembly::frame_bytes() const {
+  return options_.video.crop * options_.video.crop * memory_->video.element_size();
+}
+
 // Null for a modality that is not read.
-std::uint8_t* BatchAssembly::video_row(std::size_t row, std::int64_t num_frames) const {
+std::byte* BatchAssembly::video_row(std::size_t row, std::int64_t num_frames) const {
   if (!options_.read_video) return nullptr;
-  const auto row_bytes = num_frames * options_.video.crop * options_.video.crop;
-  return memory_->video.data_ptr<std::uint8_t>() + static_cast<std::int64_t>(row) * row_bytes;
+  return static_cast<std::byte*>(memory_->video.data_ptr()) +
+         static_cast<std::int64_t>(row) * num_frames * frame_bytes();
 }
 
 float* BatchAssembly::audio_row(std::size_t row, std::int64_t num_frames) const {
@@ -64,26 +68,36 @@ float* BatchAssembly::audio_row(std::size_t row, std::int64_t num_frames) const 
          static_cast<std::int64_t>(row) * num_frames * media::kSamplesPerFrame;
 }
 
+void BatchAssembly::read_row(std::size_t row, const Placement& placement,
+                             const SampleReader& reader) const {
+  const auto& utterance = manifest_.utterances[static_cast<std::size_t>(items_[row])];
+  auto noise = noise_stream(items_[row]);
+  auto* const video = video_row(row, num_frames_);
+  auto* const audio = audio_row(row, num_frames_);
+  if (memory_->video.scalar_type() == torch::kFloat32) {
+    reader.read_levels(utterance, placement, reinterpret_cast<float*>(video), audio, &noise);
+  } else {
+    reader.read(utterance, placement, reinterpret_cast<std::uint8_t*>(video), audio, &noise);
+  }
+  const auto missing = num_frames_ - utterance.frames;
+  if (video != nullptr) {
+    std::memset(video + utterance.frames * frame_bytes(), 0,
+                static_cast<std::size_t>(missing * frame_bytes()));
+  }
+  if (audio != nullptr) {
+    std::fill_n(audio + utterance.frames * media::kSamplesPerFrame,
+                missing * media::kSamplesPerFrame, 0.0F);
+  }
+}
+
 void BatchAssembly::fill(std::size_t row, const SampleReader& reader) {
   const auto item = items_[row];
   const auto& utterance = manifest_.utterances[static_cast<std::size_t>(item)];
   auto random = stream(item, Draw::kCrop);
   const auto placement =
       options_.training ? draw_placement(options_.video, random) : centre_placement(options_.video);
-  auto noise = noise_stream(item);
   try {
-    reader.read(utterance, placement, video_row(row, num_frames_), audio_row(row, num_frames_),
-                &noise);
-    const auto missing = num_frames_ - utterance.frames;
-    const auto frame_bytes = options_.video.crop * options_.video.crop;
-    if (auto* video = video_row(row, num_frames_)) {
-      std::memset(video + utterance.frames * frame_bytes, 0,
-                  static_cast<std::size_t>(missing * frame_bytes));
-    }
-    if (auto* audio = audio_row(row, num_frames_)) {
-      std::fill_n(audio + utterance.frames * media::kSamplesPerFrame,
-                  missing * media::kSamplesPerFrame, 0.0F);
-    }
+    read_row(row, placement, reader);
     if (options_.training) mask_times(row);
   } catch (const DataError& error) {
     rows_[row].outcome = Outcome::kSkipped;
@@ -160,7 +174,7 @@ void BatchAssembly::keep_good_rows() {
   if (good.size() == rows_.size()) return;
   const auto old_frames = std::exchange(num_frames_, longest(manifest_, items));
   items_ = std::move(items);
-  const auto video_bytes = num_frames_ * options_.video.crop * options_.video.crop;
+  const auto video_bytes = num_frames_ * frame_bytes();
   const auto audio_bytes =
       num_frames_ * media::kSamplesPerFrame * static_cast<std::int64_t>(sizeof(float));
   for (std::size_t row = 0; row < good.size();

@@ -1,6 +1,7 @@
 // A batch while it is made: rows are filled by any threads, then good rows move together.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -50,8 +51,11 @@ class BatchAssembly {
     std::vector<Run> masked_frames;  // by adaptive time masking
   };
 
-  [[nodiscard]] std::uint8_t* video_row(std::size_t row, std::int64_t num_frames) const;
+  /// Bytes of one frame of Batch::video.
+  [[nodiscard]] std::int64_t frame_bytes() const;
+  [[nodiscard]] std::byte* video_row(std::size_t row, std::int64_t num_frames) const;
   [[nodiscard]] float* audio_row(std::size_t row, std::int64_t num_frames) const;
+  void read_row(std::size_t row, const Placement& placement, const SampleReader& reader) const;
   void keep_good_rows();
   void mask_times(std::size_t row);
   [[nodiscard]] torch::Tensor draw_masks(Draw draw) const;

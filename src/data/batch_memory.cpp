@@ -10,9 +10,11 @@ struct BatchMemoryPool::State {
   std::vector<std::unique_ptr<BatchMemory>> free;
 };
 
-BatchMemoryPool::BatchMemoryPool(std::int64_t video_bytes, std::int64_t audio_samples, bool pinned)
-    : video_bytes_(video_bytes),
+BatchMemoryPool::BatchMemoryPool(std::int64_t video_pixels, torch::ScalarType pixel,
+                                 std::int64_t audio_samples, bool pinned)
+    : video_pixels_(video_pixels),
       audio_samples_(audio_samples),
+      pixel_(pixel),
       pinned_(pinned),
       state_(std::make_unique<State>()) {}
 
@@ -30,7 +32,7 @@ std::shared_ptr<BatchMemory> BatchMemoryPool::take() {
   if (!memory) {
     const auto options = torch::TensorOptions().pinned_memory(pinned_);
     memory = std::make_unique<BatchMemory>();
-    memory->video = torch::empty({video_bytes_}, options.dtype(torch::kUInt8));
+    memory->video = torch::empty({video_pixels_}, options.dtype(pixel_));
     memory->audio = torch::empty({audio_samples_}, options.dtype(torch::kFloat32));
   }
   if (pinned_) return memory;

@@ -11,7 +11,7 @@ namespace raven::data {
 /// Room for the largest batch of a loader, owned by its pointer; released, it goes back to its
 /// pool, or is freed when the pool is gone.
 struct BatchMemory {
-  torch::Tensor video;  // uint8, one-dimensional
+  torch::Tensor video;  // uint8 or float32, one-dimensional
   torch::Tensor audio;  // float32, one-dimensional
 };
 
@@ -20,14 +20,16 @@ class BatchMemoryPool : public std::enable_shared_from_this<BatchMemoryPool> {
  public:
   /// pinned: page-locked memory, from which CUDA copies without waiting. Torch recycles that
   /// itself, and only after such copies have ended.
-  BatchMemoryPool(std::int64_t video_bytes, std::int64_t audio_samples, bool pinned);
+  BatchMemoryPool(std::int64_t video_pixels, torch::ScalarType pixel, std::int64_t audio_samples,
+                  bool pinned);
   ~BatchMemoryPool();
 
   std::shared_ptr<BatchMemory> take();
 
  private:
   struct State;
-  const std::int64_t video_bytes_, audio_samples_;
+  const std::int64_t video_pixels_, audio_samples_;
+  const torch::ScalarType pixel_;
   const bool pinned_;
   std::unique_ptr<State> state_;
 };

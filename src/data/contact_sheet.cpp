@@ -68,7 +68,7 @@ struct Clip {
         index(batch.index),
         frames(batch.lengths[row].item<std::int64_t>()),
         side(batch.video.size(-1)),
-        video(batch.video[row].contiguous()),
+        video(batch.video[row].round().to(torch::kUInt8).contiguous()),
         audio(batch.audio[row].contiguous()) {
     if (batch.masked_video.defined()) {
       masked_video = batch.masked_video[row].contiguous();

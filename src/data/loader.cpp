@@ -121,6 +121,7 @@ struct Loader::State {
         plan(checked_sizes(manifest, options), options),
         memory(std::make_shared<BatchMemoryPool>(
             options.read_video ? plan.most_frames() * options.video.crop * options.video.crop : 0,
+            pixel_type(manifest),
             options.read_audio ? plan.most_frames() * media::kSamplesPerFrame : 0,
             options.pin_memory)),
         shards(std::make_shared<ShardCache>()),
@@ -261,6 +262,12 @@ void Loader::State::count(const std::vector<SkippedItem>& skipped) {
         fmt::format("{}: {} utterances are unusable, data.max_skipped allows {}; the last one: {}",
                     manifest.names(), skips->ids.size(), options.max_skipped, skips->lines.back()));
   }
+}
+
+torch::ScalarType pixel_type(const Manifest& manifest) {
+  const bool in_colour = std::ranges::any_of(
+      manifest.utterances, [](const auto& u) { return u.grey == corpus::Grey::kColour; });
+  return in_colour ? torch::kFloat32 : torch::kUInt8;
 }
 
 LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed) {

@@ -110,6 +110,16 @@ std::int64_t parse_frames(std::string_view text, const Place& place) {
   return value;
 }
 
+corpus::Grey parse_grey(std::string_view text, const Place& place) {
+  const auto grey = text.empty() ? corpus::Grey::kLuma : corpus::grey_of(text);
+  if (!grey) {
+    refuse(place,
+           fmt::format("grey is {}, expected luma, published, colour or nothing", in_quotes(text)),
+           "columns");
+  }
+  return *grey;
+}
+
 /// What paths of a list mean.
 class Paths {
  public:
@@ -171,9 +181,9 @@ class Ids {
   std::unordered_set<std::string_view> seen_;
 };
 
-enum Column { kId, kVideo, kAudio, kFrames, kText, kSpeaker, kSubset, kSource, kNumColumns };
+enum Column { kId, kVideo, kAudio, kFrames, kText, kSpeaker, kSubset, kSource, kGrey, kNumColumns };
 constexpr std::array<std::string_view, kNumColumns> kColumnNames = {
-    "id", "video", "audio", "frames", "text", "speaker", "subset", "source"};
+    "id", "video", "audio", "frames", "text", "speaker", "subset", "source", "grey"};
 
 /// Which field of a line holds which column.
 struct Header {
@@ -251,6 +261,7 @@ Manifest parse_tsv(std::string_view content, const fs::path& file) {
                                    .speaker = text(kSpeaker),
                                    .subset = text(kSubset),
                                    .source = text(kSource),
+                                   .grey = parse_grey(header.get(fields, kGrey), place),
                                    .text_is_units = false,
                                    .labels = {},
                                    .origin = {.list = list, .line = place.line}});
@@ -314,6 +325,7 @@ Manifest parse_published(std::string_view content, const fs::path& file) {
                                    .speaker = {},
                                    .subset = {},
                                    .source = text_of(fields[0], "tag", place),
+                                   .grey = corpus::Grey::kColour,
                                    .text_is_units = true,
                                    .labels = {},
                                    .origin = {.list = list, .line = place.line}});
@@ -420,12 +432,17 @@ Manifest read_manifests(const std::vector<fs::path>& files) {
 void write_manifest(const Manifest& manifest) {
   const auto file = fs::absolute(manifest.file).lexically_normal();
   const auto folder = file.parent_path();
-  std::string content = "id\tvideo\taudio\tframes\ttext\tspeaker\tsubset\tsource\n";
+  const bool tells_grey = std::ranges::any_of(
+      manifest.utterances, [](const auto& u) { return u.grey != corpus::Grey::kLuma; });
+  std::string content = "id\tvideo\taudio\tframes\ttext\tspeaker\tsubset\tsource";
+  content += tells_grey ? "\tgrey\n" : "\n";
   for (const auto& u : manifest.utterances) {
-    content += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", exact(u.id, file),
+    content += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", exact(u.id, file),
                            exact(relative_text(u.video, folder), file),
                            exact(relative_text(u.audio, folder), file), u.frames, one_line(u.text),
                            one_line(u.speaker), one_line(u.subset), one_line(u.source));
+    if (tells_grey) content += fmt::format("\t{}", corpus::name_of(u.grey));
+    content += "\n";
   }
   write_file_atomically(file, content);
 }

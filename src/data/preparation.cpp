@@ -119,11 +119,10 @@ std::vector<ClipVerdict> take_out_duplicates(std::vector<corpus::SourceClip>& cl
 /// The shard being filled. Nothing of it is in the record before finish().
 class OpenShard {
  public:
-  OpenShard(ShardFiles files, std::string subset)
-      : files_(std::move(files)), subset_(std::move(subset)) {}
+  OpenShard(ShardFiles files, std::string subset, const corpus::ClipOptions& how)
+      : files_(std::move(files)), subset_(std::move(subset)), how_(how) {}
 
-  void add(const corpus::SourceClip& clip, const corpus::PreparedClip& prepared,
-           std::string_view video_ending) {
+  void add(const corpus::SourceClip& clip, const corpus::PreparedClip& prepared) {
     verdicts_.push_back(verdict_of(clip, prepared.verdict, prepared.message));
     for (const auto& utterance : prepared.utterances) {
       if (!writer_) writer_ = std::make_unique<ShardWriter>(files_.tar);
@@ -132,7 +131,8 @@ class OpenShard {
         writer_->add(name, bytes);
         return {.file = files_.tar, .member = name};
       };
-      const auto video = add(utterance.id + std::string(video_ending), utterance.video);
+      const auto video =
+          add(utterance.id + std::string(corpus::ending_of(how_.format)), utterance.video);
       const auto audio = add(utterance.id + ".wav", utterance.audio);
       writer_->add(utterance.id + ".txt", utterance.text.empty() ? "" : utterance.text + "\n");
       utterances_.push_back({.id = utterance.id,
@@ -142,7 +142,8 @@ class OpenShard {
                              .text = utterance.text,
                              .speaker = clip.speaker,
                              .subset = clip.subset,
-                             .source = std::string(corpus::name_of(clip.layout))});
+                             .source = std::string(corpus::name_of(clip.layout)),
+                             .grey = video.empty() ? corpus::Grey::kLuma : how_.grey});
     }
   }
 
@@ -164,6 +165,7 @@ class OpenShard {
  private:
   ShardFiles files_;
   std::string subset_;
+  const corpus::ClipOptions& how_;
   std::unique_ptr<ShardWriter> writer_;
   std::vector<ClipVerdict> verdicts_;
   std::vector<Utterance> utterances_;
@@ -181,9 +183,9 @@ class ShardFiller {
 
   void take(const corpus::SourceClip& clip, corpus::PreparedClip prepared) {
     if (shard_ && shard_->subset() != clip.subset) finish();
-    if (!shard_) shard_.emplace(record_.begin(clip.subset), clip.subset);
+    if (!shard_) shard_.emplace(record_.begin(clip.subset), clip.subset, options_.clip);
     refuse_known_ids(clip, prepared);
-    shard_->add(clip, prepared, corpus::ending_of(options_.clip.format));
+    shard_->add(clip, prepared);
     if (shard_->is_full(options_.shard_bytes)) finish();
   }
 

@@ -78,6 +78,7 @@ std::vector<std::string_view> split_at_tabs(std::string_view line) {
 }
 
 constexpr const char* kMaxDamaged = "max-damaged";
+constexpr const char* kGrey = "grey";
 
 Json described(const PreparationOptions& options) {
   const auto& clip = options.clip;
@@ -88,6 +89,7 @@ Json described(const PreparationOptions& options) {
     json["crf"] = clip.h264.crf;
     json["preset"] = clip.h264.preset;
   }
+  json[kGrey] = corpus::name_of(clip.grey);
   json["min-frames"] = clip.segments.min_frames;
   json["max-frames"] = clip.segments.max_frames;
   json["shard-size"] = options.shard_bytes;
@@ -101,7 +103,8 @@ Json described(const PreparationOptions& options) {
 /// What a folder was prepared with that does not say so: it is older than the option.
 Json before_options() {
   const PreparationOptions defaults;
-  return {{"rotation", corpus::name_of(defaults.clip.landmark_picture)},
+  return {{kGrey, corpus::name_of(defaults.clip.grey)},
+          {"rotation", corpus::name_of(defaults.clip.landmark_picture)},
           {"speaker", defaults.speaker_rule},
           {kMaxDamaged, defaults.clip.limits.max_damaged},
           {"min-sound", defaults.clip.min_sound}};

@@ -175,11 +175,15 @@ SampleReader::SampleReader(const SampleOptions& options, std::shared_ptr<ShardCa
   check_video_input(options.video);
 }
 
+Modalities SampleReader::wanted(const Utterance& utterance) const {
+  return options_.absent_is_blank ? modalities(utterance)
+                                  : Modalities{.video = true, .audio = true};
+}
+
 void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
                         float* audio, Random* noise_draws) const {
   const auto frame_bytes = options_.video.crop * options_.video.crop;
-  auto found = Modalities{.video = true, .audio = true};
-  if (options_.absent_is_blank) found = modalities(utterance);
+  const auto found = wanted(utterance);
   std::optional<double> start_s;
   if (video != nullptr && !found.video) {
     std::memset(video, 0, static_cast<std::size_t>(utterance.frames * frame_bytes));
@@ -190,10 +194,40 @@ void SampleReader::read(const Utterance& utterance, const Placement& placement, 
           cutter.cut(pixels, stride, video + t * frame_bytes);
         });
   }
+  read_waveform(utterance, found.audio, start_s, audio, noise_draws);
+}
+
+void SampleReader::read_levels(const Utterance& utterance, const Placement& placement,
+                               float* levels, float* audio, Random* noise_draws) const {
+  const auto frame_pixels = options_.video.crop * options_.video.crop;
+  const auto found = wanted(utterance);
+  std::optional<double> start_s;
+  if (levels != nullptr && !found.video) {
+    std::fill_n(levels, utterance.frames * frame_pixels, 0.0F);
+  } else if (levels != nullptr) {
+    const FrameCutter cutter(options_.video, placement);
+    const bool in_colour =
+        utterance.grey == corpus::Grey::kColour && !ends_in(utterance.video, ".npy");
+    std::vector<std::uint8_t> grey(static_cast<std::size_t>(frame_pixels));
+    const auto cut = [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
+      auto* const out = levels + t * frame_pixels;
+      if (in_colour) return cutter.cut_colour(pixels, stride, out);
+      cutter.cut(pixels, stride, grey.data());
+      std::ranges::copy(grey, out);
+    };
+    start_s = read_video(utterance, cut,
+                         in_colour ? media::PixelFormat::kPlainRgb : media::PixelFormat::kGrey);
+  }
+  read_waveform(utterance, found.audio, start_s, audio, noise_draws);
+}
+
+void SampleReader::read_waveform(const Utterance& utterance, bool is_there,
+                                 std::optional<double> start_s, float* audio,
+                                 Random* noise_draws) const {
   if (audio == nullptr) return;
   const std::span samples(audio,
                           static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame));
-  if (!found.audio) {
+  if (!is_there) {
     std::ranges::fill(samples, 0.0F);
     return;
   }
@@ -246,8 +280,8 @@ Sample SampleReader::read(const Utterance& utterance, const Placement& placement
   return sample;
 }
 
-std::optional<double> SampleReader::read_video(const Utterance& utterance,
-                                               const FrameSink& sink) const {
+std::optional<double> SampleReader::read_video(const Utterance& utterance, const FrameSink& sink,
+                                               media::PixelFormat format) const {
   if (utterance.video.empty()) {
     throw DataError(fmt::format("{}: '{}' has no video", place_of(utterance), utterance.id),
                     "no-video");
@@ -258,7 +292,7 @@ std::optional<double> SampleReader::read_video(const Utterance& utterance,
     return std::nullopt;
   }
   const MediaSource source(utterance.video, *shards_);
-  media::VideoReader reader(source.get());
+  media::VideoReader reader(source.get(), {.format = format});
   if (reader.height() != kStoredSide || reader.width() != kStoredSide) {
     wrong_shape(utterance.video,
                 fmt::format("frames are {} x {}", reader.width(), reader.height()));

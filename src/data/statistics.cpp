@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "raven/core/error.h"
+#include "raven/data/grey_kinds.h"
 #include "raven/data/modality.h"
 #include "raven/media/media.h"
 
@@ -83,6 +84,7 @@ ManifestStatistics statistics_of(const Manifest& manifest) {
     if (!utterance.text.empty()) ++statistics.with_text;
     statistics.words += count_words(utterance.text);
   }
+  statistics.published_grey = grey_kinds(manifest).published;
   statistics.speakers = std::ssize(speakers);
   statistics.shards = std::ssize(shards);
   if (frames.empty()) return statistics;
@@ -106,6 +108,7 @@ std::string to_json(const ManifestStatistics& s) {
                                          {"longest_s", media::seconds(s.longest)},
                                          {"with_video", s.with_video},
                                          {"with_audio", s.with_audio},
+                                         {"published_grey", s.published_grey},
                                          {"speakers", s.speakers},
                                          {"with_text", s.with_text},
                                          {"words", s.words},
@@ -127,6 +130,7 @@ std::string to_text(const ManifestStatistics& s) {
       s.all.utterances, s.hours(), s.all.frames, media::seconds(s.shortest),
       media::seconds(s.median), media::seconds(s.longest), s.with_video, s.with_audio, s.speakers,
       s.with_text, s.words, s.shards);
+  if (s.published_grey > 0) out += fmt::format("grey        {} published\n", s.published_grey);
   out += shares_text("subset", s.subsets) + shares_text("source", s.sources);
   for (const auto& bin : s.lengths) {
     const auto bar = static_cast<std::size_t>((bin.utterances * kWidestBar + most - 1) / most);

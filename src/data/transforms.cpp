@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "raven/core/error.h"
+#include "raven/corpus/grey.h"
 
 namespace raven::data {
 namespace {
@@ -97,6 +98,22 @@ void FrameCutter::cut(const std::uint8_t* frame, std::int64_t stride, std::uint8
   }
 }
 
+void FrameCutter::cut_colour(const std::uint8_t* frame, std::int64_t stride, float* out) const {
+  constexpr std::int64_t kChannels = 3;
+  const auto area = static_cast<float>(shrink_ * shrink_);
+  const auto* from = frame + top_ * stride + left_ * kChannels;
+  for (std::int64_t y = 0; y < crop_; ++y, from += shrink_ * stride, out += crop_) {
+    for (std::int64_t x = 0; x < crop_; ++x) {
+      float sum = 0;
+      for (std::int64_t dy = 0; dy < shrink_; ++dy) {
+        for (std::int64_t dx = 0; dx < shrink_; ++dx)
+          sum += corpus::grey_level(from + dy * stride + (x * shrink_ + dx) * kChannels);
+      }
+      out[flip_ ? crop_ - 1 - x : x] = sum / area;
+    }
+  }
+}
+
 torch::Tensor published_video(const torch::Tensor& clip, const Placement& placement,
                               std::int64_t crop) {
   RAVEN_CHECK(clip.dim() == 4 && (clip.size(0) == 3 || clip.size(0) == 1),
@@ -104,8 +121,9 @@ torch::Tensor published_video(const torch::Tensor& clip, const Placement& placem
   auto x = clip.to(torch::kFloat32).div_(255);                           // (C, T, H, W)
   x = x.narrow(2, placement.top, crop).narrow(3, placement.left, crop);  // (C, T, h, w)
   if (placement.flip) x = x.flip({3});
-  x = 0.2989 * x[0] + 0.587 * x[x.size(0) == 3 ? 1 : 0] +
-      0.114 * x[x.size(0) == 3 ? 2 : 0];  // (T, h, w)
+  using Weights = corpus::GreyWeights;
+  x = Weights::kRed * x[0] + Weights::kGreen * x[x.size(0) == 3 ? 1 : 0] +
+      Weights::kBlue * x[x.size(0) == 3 ? 2 : 0];  // (T, h, w)
   return (x - 0.421) / 0.165;
 }
 

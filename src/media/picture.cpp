@@ -45,7 +45,7 @@ FrameView PictureConverter::convert(const AVFrame& frame) {
   if (format == nullptr || frame.data[0] == nullptr) {
     throw MediaError(fmt::format("{}: pictures of an unknown format", name_), "unsupported");
   }
-  if (format_ == PixelFormat::kRgb) return rgb(frame);
+  if (format_ != PixelFormat::kGrey) return rgb(frame);
   const int depth = format->comp[0].depth;
   if ((format->flags & kNotLuma) != 0 || depth < 8 || depth > 16) return grey_from_rgb(frame);
   return grey_from_luma(frame, *format);
@@ -101,39 +101,51 @@ void PictureConverter::build_table(int depth, bool full_range) {
 FrameView PictureConverter::grey_from_rgb(const AVFrame& frame) {
   const FrameView colour = rgb(frame);
   pixels_.resize(static_cast<std::size_t>(frame.height) * static_cast<std::size_t>(frame.width));
-  const std::uint8_t* in = colour.pixels;
-  for (auto& grey : pixels_) {
-    // 0.299, 0.587 and 0.114 in thousandths: exact, so that rounding is too.
-    grey = static_cast<std::uint8_t>((299 * in[0] + 587 * in[1] + 114 * in[2] + 500) / 1000);
-    in += 3;
+  auto* grey = pixels_.data();
+  for (int y = 0; y < frame.height; ++y) {
+    const auto* in = colour.pixels + y * colour.stride;
+    for (int x = 0; x < frame.width; ++x, in += 3) {
+      // 0.299, 0.587 and 0.114 in thousandths: exact, so that rounding is too.
+      *grey++ = static_cast<std::uint8_t>((299 * in[0] + 587 * in[1] + 114 * in[2] + 500) / 1000);
+    }
   }
   return view_of(pixels_, frame, 1);
 }
 
-FrameView PictureConverter::rgb(const AVFrame& frame) {
+void PictureConverter::prepare_scaler(const AVFrame& frame) {
   const auto format = static_cast<AVPixelFormat>(frame.format);
+  const bool plain = format_ == PixelFormat::kPlainRgb;
+  const int flags = plain ? SWS_BICUBIC : SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT;
   scaler_.reset(sws_getCachedContext(scaler_.release(), frame.width, frame.height, format,
-                                     frame.width, frame.height, AV_PIX_FMT_RGB24,
-                                     SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, nullptr,
+                                     frame.width, frame.height, AV_PIX_FMT_RGB24, flags, nullptr,
                                      nullptr, nullptr));
   if (!scaler_) {
     throw MediaError(
         fmt::format("{}: cannot convert pictures of format {}", name_, av_get_pix_fmt_name(format)),
         "unsupported");
   }
+  if (plain) return;
   const int* coefficients =
       sws_getCoefficients(frame.colorspace == AVCOL_SPC_BT709 ? SWS_CS_ITU709 : SWS_CS_DEFAULT);
   const bool full_range = is_full_range(frame, *av_pix_fmt_desc_get(format));
   sws_setColorspaceDetails(scaler_.get(), coefficients, full_range ? 1 : 0,
                            sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
-  const int stride = 3 * frame.width;
-  // libswscale's vector code may write past the end of a row.
-  rgb_.resize(static_cast<std::size_t>(frame.height) * static_cast<std::size_t>(stride) + 64);
+}
+
+FrameView PictureConverter::rgb(const AVFrame& frame) {
+  prepare_scaler(frame);
+  // libswscale's vector code converts whole groups of pixels, and may write past the end of a row;
+  // rows without room for the last group would lack it.
+  constexpr int kGroup = 64;
+  const int stride = 3 * ((frame.width + kGroup - 1) / kGroup * kGroup);
+  rgb_.resize(static_cast<std::size_t>(frame.height) * static_cast<std::size_t>(stride) + kGroup);
   std::uint8_t* const out[4] = {rgb_.data(), nullptr, nullptr, nullptr};
   const int strides[4] = {stride, 0, 0, 0};
   av_check(sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, out, strides),
            "convert a picture", name_);
-  return view_of(rgb_, frame, 3);
+  auto view = view_of(rgb_, frame, 3);
+  view.stride = stride;
+  return view;
 }
 
 }  // namespace raven::media

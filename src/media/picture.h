@@ -25,6 +25,7 @@ class PictureConverter {
   FrameView grey_from_luma(const AVFrame& frame, const AVPixFmtDescriptor& format);
   FrameView grey_from_rgb(const AVFrame& frame);
   FrameView rgb(const AVFrame& frame);
+  void prepare_scaler(const AVFrame& frame);
   void build_table(int depth, bool full_range);
 
   PixelFormat format_;

@@ -215,7 +215,7 @@ VideoFrames read_video(const Source& source, const VideoOptions& options) {
   VideoFrames frames;
   frames.height = reader.height();
   frames.width = reader.width();
-  frames.channels = options.format == PixelFormat::kRgb ? 3 : 1;
+  frames.channels = options.format == PixelFormat::kGrey ? 1 : 3;
   frames.source_frame_rate_hz = reader.source_frame_rate_hz();
   const auto frame_bytes =
       static_cast<std::uint64_t>(frames.height * frames.width * frames.channels);

@@ -52,14 +52,15 @@ bool evaluates_held_out(const FinetuneConfig& config) {
 }
 
 /// Bytes of a batch's pixels and samples for each frame.
-double frame_bytes(const PretrainConfig& config) {
+double frame_bytes(const PretrainConfig& config, const Data& data) {
   const double pixels = static_cast<double>(config.data.video.crop * config.data.video.crop);
-  return pixels + kFloat * static_cast<double>(media::kSamplesPerFrame);
+  return data.pixel_bytes * pixels + kFloat * static_cast<double>(media::kSamplesPerFrame);
 }
-double frame_bytes(const FinetuneConfig& config) {
+double frame_bytes(const FinetuneConfig& config, const Data& data) {
   if (config.model.frozen != config::FrozenPart::kNone && config.model.cached_views > 0) return 0;
   return config.model.modality == config::Modality::kVideo
-             ? static_cast<double>(config.data.video.crop * config.data.video.crop)
+             ? data.pixel_bytes *
+                   static_cast<double>(config.data.video.crop * config.data.video.crop)
              : kFloat * static_cast<double>(media::kSamplesPerFrame);
 }
 
@@ -99,7 +100,7 @@ WorstBatch worst_batch(const Config& config, const Data& data, const Hardware& h
   WorstBatch worst;
   for (const auto& batch : batch_shapes(data, config.data.max_frames)) {
     const auto ready = loads ? (config.data.workers == 0 ? 1 : config.data.prefetch) : 0;
-    run.batches = batch.rows() * frame_bytes(config) *
+    run.batches = batch.rows() * frame_bytes(config, data) *
                   static_cast<double>(ready + (loads ? config.train.accumulate : 1));
     const auto memory = memory_of(networks_of(config, data.num_units, batch, arithmetic),
                                   held_out.empty() ? nullptr : &held_out.front(), arithmetic, run);

@@ -9,10 +9,12 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/data/grey_kinds.h"
 #include "raven/data/subset.h"
 #include "raven/doctor/memory.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/stage_data.h"
+#include "raven/weights/model_card.h"
 
 namespace raven::train {
 namespace {
@@ -66,16 +68,28 @@ std::int64_t num_impossible(const data::Manifest& manifest) {
                        });
 }
 
-/// Before the lists are read; a run that goes on does not read it.
+/// A run that goes on does not read model.init.
+bool goes_on(const config::FinetuneConfig& config) {
+  return fs::exists(fs::path(config.run.dir) / artifacts::kCheckpoints);
+}
+
+/// Before the lists are read.
 void check_init(const config::FinetuneConfig& config) {
   const auto& init = config.model.init;
-  if (init.empty() || fs::exists(init) ||
-      fs::exists(fs::path(config.run.dir) / artifacts::kCheckpoints))
-    return;
+  if (init.empty() || fs::exists(init) || goes_on(config)) return;
   throw ConfigError(
       fmt::format("model.init: there is no {}; it names a run of raven pretrain, a checkpoint or a "
                   "file of weights; model.init= starts from random ones",
                   init));
+}
+
+/// Published weights may start on pictures of another grey than they learned from.
+void tell_grey(const config::FinetuneConfig& config, const data::Manifest& training) {
+  const auto& init = config.model.init;
+  if (config.model.modality != config::Modality::kVideo || goes_on(config) ||
+      !weights::saw_published_grey(init))
+    return;
+  if (const auto line = data::tell_luma(training, init); !line.empty()) log::warn("{}", line);
 }
 
 /// Weights of the checkpoint that the run goes on from; nothing when it starts.
@@ -101,6 +115,7 @@ void FinetuneStage::read_data(const torch::Device& /*device*/) {
         "learns from them all the same",
         impossible, training_.manifest.utterances.size());
   }
+  tell_grey(config_, training_.manifest);
   held_out_ = validation_labels(config_, *tokenizer_);
 }
 

@@ -3,6 +3,8 @@
 #include "raven/artifacts/run_files.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/log.h"
+#include "raven/data/grey_kinds.h"
 #include "raven/data/modality.h"
 #include "raven/media/media.h"
 
@@ -29,6 +31,7 @@ data::Manifest training_data(const config::DataConfig& config) {
     files.emplace_back(file);
   }
   auto manifest = data::read_manifests(files);
+  if (const auto line = data::tell_mixed_grey(manifest); !line.empty()) log::warn("{}", line);
   const auto limit = static_cast<std::size_t>(config.max_utterances.value_or(0));
   if (limit > 0 && manifest.utterances.size() > limit) manifest.utterances.resize(limit);
   return manifest;

@@ -8,6 +8,7 @@
 #include "raven/core/log.h"
 #include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
+#include "raven/corpus/grey.h"
 #include "raven/weights/inspection.h"
 
 namespace raven::weights {
@@ -21,7 +22,8 @@ constexpr const char* kWeightsHash = "weights_sha256";
 
 bool is_setting(const std::string& key) {
   return key.rfind("data.video.", 0) == 0 || key.rfind("decode.", 0) == 0 ||
-         key == "data.waveform" || key == "loss.ctc_weight" || key == "model.decoder.heads";
+         key == "data.waveform" || key == kGreyKey || key == "loss.ctc_weight" ||
+         key == "model.decoder.heads";
 }
 
 std::string hash_of(const Metadata& settings) {
@@ -89,6 +91,15 @@ std::string settings_text(const Metadata& metadata, const std::string& hash_of_w
   if (!hash_of_weights.empty()) settings[kWeightsHash] = hash_of_weights;
   settings[kSettingsHash] = hash_of(settings);
   return nlohmann::json(settings).dump(2) + "\n";
+}
+
+bool saw_published_grey(const std::filesystem::path& weights) {
+  if (!std::filesystem::is_regular_file(weights)) return false;
+  const bool is_own = weights.extension() == ".safetensors";
+  const auto said = is_own ? read_safetensors_metadata(weights) : settings_beside(weights).settings;
+  const auto grey = said.find(kGreyKey);
+  return grey == said.end() ? !is_own && said.empty()
+                            : grey->second == corpus::name_of(corpus::Grey::kPublished);
 }
 
 SettingsBeside settings_beside(const std::filesystem::path& model) {

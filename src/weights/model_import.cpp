@@ -8,6 +8,7 @@
 #include "raven/core/error.h"
 #include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
+#include "raven/corpus/grey.h"
 #include "raven/models/language_model.h"
 #include "raven/models/recognizer.h"
 #include "raven/weights/model_card.h"
@@ -107,6 +108,7 @@ class Importer {
   void add_settings() {
     if (beside_.settings.empty()) {
       const bool video = result_.file.metadata.at("modality") == "video";
+      if (video) result_.file.metadata[kGreyKey] = corpus::name_of(corpus::Grey::kPublished);
       result_.notes.push_back(
           fmt::format("input settings as published, since there is no {}{} beside it: {}",
                       path_.stem().string(), kSettingsBeside,

@@ -88,6 +88,32 @@ TEST_F(ClipPreparation, MakesH264ThatShowsTheSame) {
   }
 }
 
+TEST_F(ClipPreparation, MakesThePublishedGreyOfColours) {
+  const auto write = [&](AVPixelFormat format, const std::vector<int>& colour) {
+    media::VideoStreamSpec video{.format = format,
+                                 .width = 128,
+                                 .height = 128,
+                                 .times = media::regular_times(12),
+                                 .colour = [&](int) { return colour; }};
+    write_bytes(folder() / "a.mkv",
+                media::make_media("matroska", {.video = video, .audio = media::AudioStreamSpec{}}));
+    write_bytes(landmarks(), landmark_file(12));
+  };
+  const auto grey = [&](Grey kind) {
+    options.grey = kind;
+    const auto prepared = prepare_written();
+    EXPECT_EQ(prepared.verdict, "ok") << prepared.message;
+    return shades(prepared.utterances.at(0)).at(5);
+  };
+  write(AV_PIX_FMT_BGR0, {255, 0, 20});
+  EXPECT_EQ(grey(Grey::kLuma), 79);       // 0.299 R + 0.587 G + 0.114 B = 78.525
+  EXPECT_EQ(grey(Grey::kPublished), 78);  // 0.2989 R + ... = 78.4995
+  // Luma 128; but its red is above white, so that R, G, B are 255, 37, 128: 112.5.
+  write(AV_PIX_FMT_YUV420P, {126, 128, 240});
+  EXPECT_EQ(grey(Grey::kLuma), 128);
+  EXPECT_NEAR(grey(Grey::kPublished), 112.5, 1.5);
+}
+
 TEST_F(ClipPreparation, GivesTheSameBytesAgain) {
   for (const auto format : {StorageFormat::kH264, StorageFormat::kRaw}) {
     options.format = format;

@@ -53,6 +53,13 @@ TEST(ContactSheet, ShowsFramesMasksAndSound) {
   EXPECT_GT(unheard[0], unheard[1]);
 }
 
+TEST(ContactSheet, ShowsGreyThatIsNotRounded) {
+  auto batch = two_clips();
+  const auto of_bytes = pixels_of(contact_sheet(std::vector<Batch>{batch}, kOne));
+  batch.video = torch::full({2, 6, kSide, kSide}, 89.6F);
+  EXPECT_TRUE(torch::equal(pixels_of(contact_sheet(std::vector<Batch>{batch}, kOne)), of_bytes));
+}
+
 TEST(ContactSheet, LeavesOutWhatIsBeyondTheEndAndBeyondTheRows) {
   const std::vector<Batch> batches = {two_clips(), two_clips()};
   const auto three =

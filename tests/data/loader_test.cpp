@@ -93,6 +93,24 @@ TEST_F(LoaderTest, ShowsEveryUtteranceOnceAnEpoch) {
   }
 }
 
+TEST_F(LoaderTest, BatchesWithCropsInColourHaveTheSameGreyAsFloats) {
+  auto manifest = corpus();
+  auto options = small_options();
+  manifest.utterances[2].video = {folder_.path() / "none.npy", ""};  // is skipped: rows move
+  Loader bytes(manifest, options);
+  manifest.utterances[5].grey = corpus::Grey::kColour;  // of a .npy, which has none
+  Loader levels(manifest, options);
+  for (std::int64_t k = 0; k < bytes.batches_per_epoch(); ++k) {
+    const auto wanted = bytes.next().value(), found = levels.next().value();
+    EXPECT_EQ(wanted.video.scalar_type(), torch::kUInt8);
+    EXPECT_EQ(found.video.scalar_type(), torch::kFloat32);
+    EXPECT_EQ(found.ids, wanted.ids);
+    EXPECT_TRUE(torch::equal(found.video, wanted.video.to(torch::kFloat32)));
+    EXPECT_TRUE(torch::equal(normalise_video(found.video), normalise_video(wanted.video)));
+  }
+  EXPECT_EQ(levels.skipped().at("missing"), 1);
+}
+
 TEST_F(LoaderTest, CutsEveryClipAtOnePlace) {
   const auto manifest = corpus();
   Loader loader(manifest, small_options());

@@ -250,6 +250,27 @@ TEST(Manifest, ReadsPublishedLists) {
   EXPECT_EQ(u.frames, 41);
   EXPECT_EQ(u.text, "1005 811 442");
   EXPECT_EQ(u.source, "lrs3");
+  EXPECT_EQ(u.grey, corpus::Grey::kColour);
+}
+
+TEST(Manifest, TellsTheGreyOfPictures) {
+  const TemporaryFolder folder;
+  auto manifest = parse_manifest(
+      "id\tgrey\tvideo\tframes\na\tpublished\ta.mp4\t5\nb\t\tb.mp4\t5\nc\tcolour\tc.avi\t5\n",
+      folder.path() / "m.tsv");
+  const auto kinds = [&] {
+    std::vector<corpus::Grey> found;
+    for (const auto& utterance : manifest.utterances) found.push_back(utterance.grey);
+    return found;
+  };
+  const std::vector<corpus::Grey> expected = {corpus::Grey::kPublished, corpus::Grey::kLuma,
+                                              corpus::Grey::kColour};
+  EXPECT_EQ(kinds(), expected);
+  write_manifest(manifest);
+  manifest = read_manifest(manifest.file);
+  EXPECT_EQ(kinds(), expected);
+  EXPECT_THAT(refusal("id\tvideo\tframes\tgrey\na\ta.mp4\t5\tGREY\n").first,
+              HasSubstr("m.tsv:2: grey is 'GREY', expected luma, published, colour or nothing"));
 }
 
 TEST(Manifest, LooksForPublishedClipsBelowTheirTag) {

@@ -313,6 +313,32 @@ TEST_F(Preparation, TakesAFolderThatIsOlderThanAnOptionForOneOfItsDefault) {
               HasSubstr("was prepared with rotation \"auto\", now it is \"stored\""));
 }
 
+TEST_F(Preparation, ListsTheGreyAndKeepsToIt) {
+  make_corpus(4);
+  options.clip.grey = corpus::Grey::kPublished;
+  prepare(options);
+  EXPECT_THAT(read_file(options.output / "trainval.tsv"),
+              testing::AllOf(HasSubstr("\tsource\tgrey\n"), HasSubstr("\tlrs3\tpublished\n")));
+  EXPECT_EQ(prepare(options).newly_prepared, 0);
+  for (const auto& utterance : read_manifest(options.output / "manifest.tsv").utterances)
+    EXPECT_EQ(utterance.grey, corpus::Grey::kPublished);
+  options.clip.grey = corpus::Grey::kLuma;
+  EXPECT_THAT(config_error(),
+              HasSubstr("was prepared with grey \"published\", now it is \"luma\""));
+  // A folder of before the option has luma.
+  options.output = output("older");
+  prepare(options);
+  auto said = read_file(options.output / "prepare.json");
+  const std::string line = "\n  \"grey\": \"luma\",";
+  ASSERT_NE(said.find(line), std::string::npos);
+  corpus::write_bytes(options.output / "prepare.json",
+                      said.replace(said.find(line), line.size(), ""));
+  EXPECT_EQ(prepare(options).newly_prepared, 0);
+  options.clip.grey = corpus::Grey::kPublished;
+  EXPECT_THAT(config_error(),
+              HasSubstr("was prepared with grey \"luma\", now it is \"published\""));
+}
+
 TEST_F(Preparation, CountsWhatWasConvertedInsteadOfSayingItOfEachClip) {
   corpus::write_clip(input(), "a.avi", {.frames = 50, .rate_hz = 50});
   corpus::write_clip(input(), "b.avi", {.frames = 20, .rate_hz = 10});

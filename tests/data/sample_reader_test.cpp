@@ -101,6 +101,46 @@ TEST_F(SampleReaderTest, ReadsH264) {
       3);
 }
 
+TEST_F(SampleReaderTest, KeepsTheLevelsOfCropsInColour) {
+  const auto write_avi = [&](AVPixelFormat format, const std::vector<int>& colour) {
+    write("v.avi", media::make_media("avi", {.video = media::VideoStreamSpec{
+                                                 .format = format,
+                                                 .width = 96,
+                                                 .height = 96,
+                                                 .times = media::regular_times(kFrames),
+                                                 .colour = [&](int) { return colour; }}}));
+  };
+  utterance_.video.file = path("v.avi");
+  const SampleReader reader({}, std::make_shared<ShardCache>(), "/d/m.tsv");
+  const auto levels = [&] {
+    auto video = torch::empty({kFrames, 88, 88});
+    reader.read_levels(utterance_, centre_placement({}), video.data_ptr<float>(), nullptr);
+    EXPECT_TRUE(torch::equal(video, torch::full_like(video, video[0][0][0].item<float>())));
+    return video[0][0][0].item<float>();
+  };
+  write_avi(AV_PIX_FMT_BGR0, {255, 0, 20});
+  EXPECT_EQ(levels(), 79);  // the luma of colours, as everywhere else
+  utterance_.grey = corpus::Grey::kColour;
+  EXPECT_NEAR(levels(), 78.4995 / 0.9999, 1e-4);  // 0.2989 R + 0.587 G + 0.114 B
+  EXPECT_EQ(read().video[0][0][0].item<int>(), 79);
+  write_avi(AV_PIX_FMT_GRAY8, {123});
+  EXPECT_EQ(levels(), 123);
+}
+
+TEST_F(SampleReaderTest, GivesTheSameLevelsOfGreyCrops) {
+  const SampleReader reader({.video = {.window = 64, .shrink = 2, .crop = 30}},
+                            std::make_shared<ShardCache>(), "/d/m.tsv");
+  const Placement placement{.top = 1, .left = 2, .flip = true};
+  auto bytes = torch::empty({kFrames, 30, 30}, torch::kUInt8),
+       levels = torch::empty({kFrames, 30, 30});
+  for (const auto grey : {corpus::Grey::kLuma, corpus::Grey::kColour}) {  // a .npy has no colours
+    utterance_.grey = grey;
+    reader.read(utterance_, placement, bytes.data_ptr<std::uint8_t>(), nullptr);
+    reader.read_levels(utterance_, placement, levels.data_ptr<float>(), nullptr);
+    EXPECT_TRUE(torch::equal(bytes.to(torch::kFloat32), levels));
+  }
+}
+
 TEST_F(SampleReaderTest, CutsAndPadsAudio) {
   write("a.wav", media::encode_wav(clip_samples(kFrames + 5, 1)));
   const auto expected = torch::tensor(clip_samples(kFrames + 5, 1));

@@ -50,7 +50,11 @@ TEST(Statistics, CountWhatHasPicturesAndSound) {
   EXPECT_EQ(s.with_video, 2);
   EXPECT_EQ(s.with_audio, 2);
   EXPECT_EQ(s.shards, 2);
-  EXPECT_THAT(to_json(s), testing::HasSubstr("\"with_video\":2,\"with_audio\":2,"));
+  EXPECT_THAT(to_json(s),
+              testing::HasSubstr("\"with_video\":2,\"with_audio\":2,\"published_grey\":0,"));
+  EXPECT_EQ(to_text(s).find("grey"), std::string::npos);
+  manifest.utterances[2].grey = corpus::Grey::kPublished;
+  EXPECT_THAT(to_text(statistics_of(manifest)), testing::HasSubstr("grey        1 published\n"));
 }
 
 TEST(Statistics, BinsLengthsBySecondsThatDouble) {

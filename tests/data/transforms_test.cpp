@@ -52,6 +52,36 @@ TEST(FrameCutter, ShrinksByAveragingSquares) {
       torch::equal(cut(frame, config, {.top = 1, .left = 2, .flip = true}), expected.flip({1})));
 }
 
+/// A colour frame whose pixel (y, x) is R, G, B = 2 y, x, 100.
+std::vector<std::uint8_t> colour_frame() {
+  std::vector<std::uint8_t> frame;
+  for (int y = 0; y < kStoredSide; ++y) {
+    for (int x = 0; x < kStoredSide; ++x)
+      frame.insert(frame.end(),
+                   {static_cast<std::uint8_t>(2 * y), static_cast<std::uint8_t>(x), 100});
+  }
+  return frame;
+}
+
+TEST(FrameCutter, WeighsColoursWithoutRounding) {
+  const auto frame = colour_frame();
+  // What the published transform has at (y, x), scaled as a grey pixel is: 0.9999 x.
+  const auto level = [](double y, double x) {
+    return (0.2989 * 2 * y + 0.587 * x + 0.114 * 100) / 0.9999;
+  };
+  const FrameCutter plain({.crop = 88}, {.top = 3, .left = 5, .flip = false}),
+      mirrored({.crop = 88}, {.top = 3, .left = 5, .flip = true}),
+      shrunk({.window = 64, .shrink = 2, .crop = 30}, {.top = 1, .left = 2, .flip = false});
+  std::vector<float> out(88 * 88);
+  plain.cut_colour(frame.data(), 3 * kStoredSide, out.data());
+  EXPECT_NEAR(out[0], level(3, 5), 1e-4);
+  EXPECT_NEAR(out[10 * 88 + 87], level(13, 92), 1e-4);
+  mirrored.cut_colour(frame.data(), 3 * kStoredSide, out.data());
+  EXPECT_NEAR(out[10 * 88], level(13, 92), 1e-4);
+  shrunk.cut_colour(frame.data(), 3 * kStoredSide, out.data());
+  EXPECT_NEAR(out[0], level(18.5, 20.5), 1e-4);  // rows 16 + 2 and on, columns 16 + 4 and on
+}
+
 TEST(FrameCutter, RefusesWhatDoesNotFit) {
   EXPECT_THROW(check_video_input({.window = 96, .shrink = 5}), ConfigError);
   EXPECT_THROW(check_video_input({.window = 64, .shrink = 2, .crop = 33}), ConfigError);
@@ -105,6 +135,16 @@ TEST(NormaliseVideo, ScalesGreyAsPublishedWeightsDo) {
   EXPECT_NEAR(video[0].item<double>(), -0.421 / 0.165, 1e-6);
   EXPECT_NEAR(video[1].item<double>(), (0.9999 * 100 / 255 - 0.421) / 0.165, 1e-6);
   EXPECT_NEAR(video[2].item<double>(), (0.9999 - 0.421) / 0.165, 1e-6);
+}
+
+TEST(NormaliseVideo, TakesFloatsAndLeavesThemAsTheyAre) {
+  const auto levels = torch::tensor({0.0F, 100.0F, 100.5F, 255.0F});
+  const auto before = levels.clone();
+  const auto video = normalise_video(levels);
+  EXPECT_TRUE(torch::equal(levels, before));
+  const auto bytes = normalise_video(torch::tensor({0, 100, 255}, torch::kUInt8));
+  EXPECT_EQ(video[1].item<float>(), bytes[1].item<float>());
+  EXPECT_NEAR(video[2].item<double>(), (0.9999 * 100.5 / 255 - 0.421) / 0.165, 1e-6);
 }
 
 TEST(Batch, CountsRealFrames) {

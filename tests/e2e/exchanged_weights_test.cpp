@@ -51,6 +51,7 @@ TEST_F(ExchangedWeights, ARecognizerDecodesTheSameAfterEachWayOut) {
     ASSERT_EQ(raven({"export", file("run"), file(name)}), 0) << read_file(log("export"));
   }
   const auto expected = evaluated(file("run"), "of_run", {"decode.beam_size=4"});
+  EXPECT_EQ(read_file(log("evaluate")).find("luma"), std::string::npos);
   EXPECT_EQ(evaluated(file("a.safetensors"), "of_safetensors", {"decode.beam_size=4"}), expected);
   EXPECT_EQ(evaluated(file("a.pth"), "of_pth", {"decode.beam_size=4"}), expected);
   ASSERT_EQ(raven({"import", file("a.pth"), file("back.safetensors")}), 0)
@@ -110,6 +111,7 @@ TEST_F(ExchangedWeights, APublishedRecognizerIsImportedEvaluatedAndFineTuned) {
                    file("published.units")}),
             0);
   const auto results = evaluated(imported, "evaluated");
+  EXPECT_THAT(read_file(log("evaluate")), HasSubstr("12 of 12 clips are luma"));
   const auto wer = nlohmann::json::parse(read_file(folder("evaluated") / "manifest/wer.json"));
   EXPECT_EQ(wer.at("utterances"), 12);
   // The settings of the file hold unless others are given.
@@ -121,6 +123,7 @@ TEST_F(ExchangedWeights, APublishedRecognizerIsImportedEvaluatedAndFineTuned) {
                          "model.encoder.blocks=2", "model.video_frontend.widths=[64,128,256,512]"}),
       0)
       << read_file(log("tuned"));
+  EXPECT_THAT(read_file(log("tuned")), HasSubstr("12 of 12 clips are luma"));
   EXPECT_NE(finetune("other_size", {"model.init=" + imported}), 0);
   EXPECT_THAT(read_file(log("other_size")), HasSubstr("does not fit this model"));
 }

@@ -190,6 +190,37 @@ TEST(VideoReader, GivesColours) {
   EXPECT_EQ(frames.pixels, expected);
 }
 
+/// Pixels of one picture, R, G and B one after another.
+std::vector<std::uint8_t> plain_rgb(AVPixelFormat format, const std::vector<int>& colour,
+                                    int width) {
+  const auto file = make_media(
+      "matroska",
+      {.video = VideoStreamSpec{
+           .format = format, .width = width, .height = 18, .times = {0}, .colour = [&](int) {
+             return colour;
+           }}});
+  return read_video(in_memory(file), {.format = PixelFormat::kPlainRgb}).pixels;
+}
+
+TEST(VideoReader, GivesPlainColoursOfEveryPixelAtAnyWidth) {
+  for (const int width : {16, 18, 30, 66}) {
+    EXPECT_EQ(plain_rgb(AV_PIX_FMT_GRAY8, {77}, width),
+              std::vector<std::uint8_t>(static_cast<std::size_t>(width * 18 * 3), 77));
+    const auto stored = plain_rgb(AV_PIX_FMT_BGR0, {10, 20, 30}, width);
+    // BT.601: R = 128 + 1.596 x 112 is above white, G = 128 - 0.813 x 112 = 37, B = 128.
+    const auto clipped = plain_rgb(AV_PIX_FMT_YUV420P, {126, 128, 240}, width);
+    ASSERT_EQ(clipped.size(), stored.size());
+    for (std::size_t i = 0; i < stored.size(); i += 3) {
+      EXPECT_EQ(stored[i], 10);
+      EXPECT_EQ(stored[i + 1], 20);
+      EXPECT_EQ(stored[i + 2], 30);
+      EXPECT_EQ(clipped[i], 255) << width << ", pixel " << i / 3;
+      EXPECT_NEAR(clipped[i + 1], 37, 1);
+      EXPECT_NEAR(clipped[i + 2], 128, 1);
+    }
+  }
+}
+
 TEST(VideoReader, GivesTheSameFramesOneByOne) {
   const auto clip = drifting_clip(40, 24, 20);
   const auto file = encode_mp4(clip.view());

@@ -94,6 +94,25 @@ TEST(TransformsParity, WhatTheLoaderCutsAndTheDeviceNormalisesIsTheSame) {
   EXPECT_GT(compared, 0U);
 }
 
+TEST(TransformsParity, CropsInColourBecomeTheSameOnTheirWayThroughTheLoader) {
+  const auto golden = parity::json("transforms.json");
+  const auto tensors = parity::tensors("transforms.safetensors");
+  const auto colour = golden_clip(golden.at("clip")).permute({1, 2, 3, 0}).contiguous();
+  std::size_t compared = 0;  // (T, 96, 96, 3)
+  for (const auto& example : golden.at("clips")) {
+    if (!example.at("colour").get<bool>()) continue;
+    const FrameCutter cutter({.crop = example.at("shape").at(1).get<std::int64_t>()},
+                             placement_of(example));
+    auto cut = torch::empty({colour.size(0), cutter.side(), cutter.side()}, torch::kFloat32);
+    for (std::int64_t t = 0; t < colour.size(0); ++t) {
+      cutter.cut_colour(colour[t].data_ptr<std::uint8_t>(), 3 * colour.size(2),
+                        cut[t].data_ptr<float>());
+    }
+    expect_golden(normalise_video(cut), example, tensors, compared);
+  }
+  EXPECT_GT(compared, 0U);
+}
+
 TEST(TransformsParity, AdaptiveTimeMasksAreThePublishedOnes) {
   const auto golden = parity::json("transforms.json");
   ASSERT_FALSE(golden.at("masks").empty());

@@ -18,14 +18,29 @@ inline std::filesystem::path folder() {
   return given != nullptr && *given != '\0' ? given : RAVEN_SOURCE_DIR "/tests/parity/data";
 }
 
-/// Path of a golden file; throws when it is absent, so that a test without its data fails.
-inline std::filesystem::path path(const std::string& name) {
-  auto file = folder() / name;
+/// `file`; throws when it is absent, so that a test without its data fails.
+inline std::filesystem::path existing(std::filesystem::path file, const std::string& variable) {
   if (!std::filesystem::exists(file)) {
-    throw std::runtime_error("golden file " + file.string() +
-                             " is missing; set RAVEN_PARITY_DIR to a folder that has it");
+    throw std::runtime_error("golden file " + file.string() + " is missing; set " + variable +
+                             " to a folder that has it");
   }
   return file;
+}
+
+/// Path of a golden file; throws when it is absent.
+inline std::filesystem::path path(const std::string& name) {
+  return existing(folder() / name, "RAVEN_PARITY_DIR");
+}
+
+/// RAVEN_REAL_DIR: real recordings, which the project has no copy of.
+inline std::filesystem::path real_folder() {
+  const char* given = std::getenv("RAVEN_REAL_DIR");
+  return given != nullptr && *given != '\0' ? given : RAVEN_SOURCE_DIR "/tests/parity/data/real";
+}
+
+/// Path of a file of them, golden or recorded; throws when it is absent.
+inline std::filesystem::path real_path(const std::string& name) {
+  return existing(real_folder() / name, "RAVEN_REAL_DIR");
 }
 
 inline nlohmann::json json(const std::string& name) {

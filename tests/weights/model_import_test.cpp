@@ -215,6 +215,27 @@ TEST(ModelImport, SettingsBesideAFileStandForWhatShapesDoNotTell) {
   }
 }
 
+TEST(ModelImport, PublishedPicturesHadPublishedGrey) {
+  const TemporaryFolder folder;
+  const auto pth = folder.path() / "encoder.pth", own = folder.path() / "own.safetensors";
+  write_archive(pth, nn::state_dict(*small_encoder(models::Modality::kVideo)));
+  const auto model = import_model(pth);
+  EXPECT_EQ(model.file.metadata.at("data.grey"), "published");
+  write_imported(own, pth, model);
+  EXPECT_TRUE(saw_published_grey(pth));
+  EXPECT_TRUE(saw_published_grey(own));
+  EXPECT_FALSE(saw_published_grey(folder.path()));
+  // What raven trained says nothing of grey, nor does what it exported of that.
+  write_safetensors(own, {.tensors = {}, .metadata = {{"format", "raven-encoder"}}});
+  EXPECT_FALSE(saw_published_grey(own));
+  const auto beside = folder.path() / "encoder.settings.json";
+  write_file_atomically(beside, settings_text({{"data.waveform", "none"}}));
+  EXPECT_FALSE(saw_published_grey(pth));
+  write_file_atomically(beside, settings_text(model.file.metadata));  // exported again
+  EXPECT_TRUE(saw_published_grey(pth));
+  EXPECT_EQ(import_model(pth).file.metadata.at("data.grey"), "published");
+}
+
 TEST(ModelImport, EveryBitOfTheSettingsBesideIsRefusedOrHarmless) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "encoder.pth", beside = folder.path() / "encoder.settings.json";

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "raven/corpus/grey.h"
 #include "raven/corpus/landmarks.h"
 #include "raven/corpus/segments.h"
 #include "raven/corpus/source_clip.h"
@@ -22,6 +23,7 @@ std::string_view ending_of(StorageFormat format);
 
 struct ClipOptions {
   StorageFormat format = StorageFormat::kH264;
+  Grey grey = Grey::kLuma;  // or kPublished
   media::H264Options h264{.crf = 18,
                           .preset = "superfast"};  // half the time of veryfast, a tenth more bytes
   SegmentLimits segments;

@@ -52,6 +52,9 @@ struct LoaderOptions {
   std::int64_t rank = 0, ranks = 1;
 };
 
+/// Of Batch::video: float32 where one of the lists has crops in colour.
+torch::ScalarType pixel_type(const Manifest& manifest);
+
 /// What `data` asks of a loader for training.
 LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed);
 /// The same for one pass over held-out utterances: listed order, centre crops; a batch holds

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "raven/corpus/grey.h"
 #include "raven/media/media.h"
 
 namespace raven::data {
@@ -38,8 +39,9 @@ struct Utterance {
   std::int64_t frames = 0;              // at 25 per second, as listed
   std::string text;                     // transcript, or unit ids of a published list; may be empty
   std::string speaker, subset, source;  // as far as known
-  bool text_is_units = false;           // of a published list
-  std::vector<std::int64_t> labels;     // unit ids of the text, after data::label()
+  corpus::Grey grey = corpus::Grey::kLuma;
+  bool text_is_units = false;        // of a published list
+  std::vector<std::int64_t> labels;  // unit ids of the text, after data::label()
   Origin origin = {};
 };
 
@@ -58,17 +60,18 @@ struct Manifest {
 inline constexpr std::int64_t kMaxListedFrames = media::kFrameRateHz * 3600;
 
 /// Reads a manifest. TSV: the first line names the columns (id, frames, video or audio or both and,
-/// where known, text, speaker, subset, source; order free, others ignored); paths are relative to
-/// the manifest's folder, or to the home folder after `~/`; `shards/00000.tar/<member>` is a member
-/// of a tar, unless a folder is called so. An empty video means sound without pictures; an empty
-/// audio means the sound track of the video, whose lack shows when it is read: a .npy has none, nor
-/// has the .mp4 of a film that was silent when `raven prepare` took it. A file whose name ends in
-/// .csv is a published list: `tag,relative path,frames,label ids` without header, .wav beside each
-/// .avi, below the folder `tag` beside the list if there is one, else beside the list itself. Lines
-/// end in LF, CRLF or CR; a UTF-8 byte-order mark is accepted. Throws ConfigError when the file is
-/// missing, and DataError with file:line for duplicate ids, missing columns, an utterance without
-/// video and audio, text that is not UTF-8 (such as UTF-16), counts that are not positive numbers,
-/// and an empty list.
+/// where known, text, speaker, subset, source, and grey where it is not luma; order free, others
+/// ignored); paths are relative to the manifest's folder, or to the home folder after `~/`;
+/// `shards/00000.tar/<member>` is a member of a tar, unless a folder is called so. An empty video
+/// means sound without pictures; an empty audio means the sound track of the video, whose lack
+/// shows when it is read: a .npy has none, nor has the .mp4 of a film that was silent when `raven
+/// prepare` took it. A file whose name ends in .csv is a published list: `tag,relative
+/// path,frames,label ids` without header, .wav beside each .avi (crops in colour, or grey stored as
+/// such), below the folder `tag` beside the list if there is one, else beside the list itself.
+/// Lines end in LF, CRLF or CR; a UTF-8 byte-order mark is accepted. Throws ConfigError when the
+/// file is missing, and DataError with file:line for duplicate ids, missing columns, an utterance
+/// without video and audio, text that is not UTF-8 (such as UTF-16), counts that are not positive
+/// numbers, and an empty list.
 Manifest read_manifest(const std::filesystem::path& file);
 
 /// Several manifests as one, in the order given; `file` is the first one's, each utterance's origin
@@ -79,7 +82,8 @@ Manifest read_manifests(const std::vector<std::filesystem::path>& files);
 /// read_manifest does after reading.
 Manifest parse_manifest(std::string_view content, const std::filesystem::path& file);
 
-/// Writes a TSV atomically; paths relative to its folder. Tabs and line ends in texts become
+/// Writes a TSV atomically; paths relative to its folder; a column `grey` only where one is not
+/// luma. Tabs and line ends in texts become
 /// spaces; in ids and paths they are refused (DataError).
 void write_manifest(const Manifest& manifest);
 

@@ -23,7 +23,9 @@ struct Batch {
   std::vector<std::string> ids;  // B
   // Of each utterance, for the host, which then need not wait for the device to know them:
   std::vector<std::int64_t> num_frames_of, num_labels_of;  // the latter with labels only
-  torch::Tensor video;         // (B, T, H, W) uint8, 0 beyond an utterance's end
+  // (B, T, H, W) grey from 0 to 255, 0 beyond an utterance's end; uint8, or float32 where one of
+  // the loader's lists has crops in colour, whose grey is not rounded
+  torch::Tensor video;
   torch::Tensor audio;         // (B, N) float32, 0 beyond the end
   torch::Tensor lengths;       // (B) int64, frames
   torch::Tensor masked_video;  // (B, T) bool, true = the video network does not see it
@@ -38,8 +40,8 @@ struct Batch {
   [[nodiscard]] std::int64_t num_frames() const;  // real frames, without padding; from CPU lengths
 };
 
-/// uint8 grey (...) -> float32, (0.9999 x / 255 - 0.421) / 0.165: published grey weights sum to
-/// 0.9999. Pixel 0 becomes -2.55, so what should be 0 beyond an utterance's end is set
+/// uint8 or float32 grey (...) -> float32, (0.9999 x / 255 - 0.421) / 0.165: published grey weights
+/// sum to 0.9999. Pixel 0 becomes -2.55, so what should be 0 beyond an utterance's end is set
 /// afterwards.
 torch::Tensor normalise_video(const torch::Tensor& video);
 

@@ -15,6 +15,7 @@
 #include "raven/data/sample.h"
 #include "raven/data/shard.h"
 #include "raven/data/transforms.h"
+#include "raven/media/video_reader.h"
 
 namespace raven::data {
 
@@ -45,11 +46,11 @@ struct SampleOptions {
 
 /// Reads utterances. One for each thread; any number may share a ShardCache.
 ///
-/// Video: a media file, or a .npy of uint8 (T, 96, 96). Audio: a media file, or the video's sound
-/// track; cut or padded with zeros to 640 samples a frame. A sound track stays with its pictures by
-/// the file's clock, a file of sound starts with its first sample. Throws DataError: "missing",
-/// "corrupt", "shape" (not 96 x 96), "frame-count" (not as many frames as listed), "no-audio",
-/// "no-video", ...
+/// Video: a media file, or a .npy of uint8 (T, 96, 96); grey is rounded but by read_levels().
+/// Audio: a media file, or the video's sound track; cut or padded with zeros to 640 samples a
+/// frame. A sound track stays with its pictures by the file's clock, a file of sound starts with
+/// its first sample. Throws DataError: "missing", "corrupt", "shape" (not 96 x 96), "frame-count"
+/// (not as many frames as listed), "no-audio", "no-video", ...
 class SampleReader {
  public:
   /// `manifest`: named in messages about utterances that no list names.
@@ -61,6 +62,10 @@ class SampleReader {
   /// clean.
   void read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
             float* audio, Random* noise_draws = nullptr) const;
+
+  /// The same with pixels as floats; the grey of crops in colour (Utterance::grey) is not rounded.
+  void read_levels(const Utterance& utterance, const Placement& placement, float* levels,
+                   float* audio, Random* noise_draws = nullptr) const;
 
   /// Reads all that the utterance has and keeps nothing: throws what read() would, and DataError
   /// ("short-sound") where less than half of what is listed has sound. Memory follows what the
@@ -77,14 +82,20 @@ class SampleReader {
   using FrameSink =
       std::function<void(std::int64_t t, const std::uint8_t* pixels, std::int64_t stride)>;
 
+  /// What is to be read of it: all, or what there is where the rest is blank.
+  [[nodiscard]] Modalities wanted(const Utterance& utterance) const;
   /// Returns when the first frame is shown in the clock of the file, if it has one.
-  std::optional<double> read_video(const Utterance& utterance, const FrameSink& sink) const;
+  std::optional<double> read_video(const Utterance& utterance, const FrameSink& sink,
+                                   media::PixelFormat format = media::PixelFormat::kGrey) const;
   void read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
                       const FrameSink& sink) const;
   /// `start_s`: what read_video() returned, where it was called. Returns how many samples there
   /// are, before they are cut or padded.
   std::size_t read_audio(const Utterance& utterance, std::optional<double> start_s,
                          std::span<float> samples) const;
+  /// With noise and as the waveform is wanted; `audio` null: nothing.
+  void read_waveform(const Utterance& utterance, bool is_there, std::optional<double> start_s,
+                     float* audio, Random* noise_draws) const;
   void mix_noise(const Utterance& utterance, std::span<float> samples, Random& draws) const;
   [[nodiscard]] std::string place_of(const Utterance& utterance) const;
   [[noreturn]] void wrong_frame_count(const Utterance& utterance, std::int64_t found) const;

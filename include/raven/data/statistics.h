@@ -24,6 +24,7 @@ struct ManifestStatistics {
   std::int64_t shortest = 0, median = 0, longest = 0;  // frames
   // A film's own sound track is not looked for: it counts as one.
   std::int64_t with_video = 0, with_audio = 0;
+  std::int64_t published_grey = 0;  // of those with video
   std::int64_t speakers = 0, with_text = 0, words = 0, shards = 0;
   std::map<std::string, Share> subsets, sources;  // "" where a line does not say
   std::vector<LengthBin> lengths;                 // up to the longest

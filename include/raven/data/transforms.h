@@ -39,6 +39,9 @@ class FrameCutter {
   /// dense.
   void cut(const std::uint8_t* frame, std::int64_t stride, std::uint8_t* out) const;
 
+  /// The same of pixels of R, G, B, as grey without rounding (corpus::grey_level).
+  void cut_colour(const std::uint8_t* frame, std::int64_t stride, float* out) const;
+
  private:
   std::int64_t shrink_, crop_, top_, left_;  // top_, left_: in stored pixels
   bool flip_;

@@ -11,7 +11,10 @@
 
 namespace raven::media {
 
-enum class PixelFormat { kGrey, kRgb };
+/// kRgb:      the colours that the file means, rounded
+/// kPlainRgb: what OpenCV's VideoCapture and PyAV give: libswscale's own quick conversion, which
+///            takes any colours for BT.601's and repeats chroma
+enum class PixelFormat { kGrey, kRgb, kPlainRgb };
 
 struct VideoOptions {
   PixelFormat format = PixelFormat::kGrey;

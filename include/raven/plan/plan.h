@@ -21,6 +21,7 @@ struct Data {
   std::vector<std::int64_t> sizes;  // frames of each utterance; empty: not known
   double frames = 0;                // of all; 0: not known
   std::int64_t longest = 150;       // frames of the longest utterance, else of a typical long one
+  double pixel_bytes = 1;           // in a batch: 4 for crops in colour (data::pixel_type)
   double labels_per_frame = 0.2;    // fine-tuning
   std::int64_t num_units = 1049;    // V, fine-tuning
 

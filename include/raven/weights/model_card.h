@@ -18,9 +18,13 @@ inline constexpr const char* kSettingsBeside = ".settings.json";
 /// with their `encoder.`.
 std::string weights_hash(const TensorFile& model);
 
-/// What of a model's metadata goes there: data.video.*, data.waveform, decode.*, loss.ctc_weight
-/// and model.decoder.heads; with the SHA-256 of these, of the units that go beside them, and of the
-/// weights that they belong to (weights_hash; empty: not known).
+/// The key under which a model says that its weights learned from "published" grey
+/// (corpus::Grey); missing: not known.
+inline constexpr const char* kGreyKey = "data.grey";
+
+/// What of a model's metadata goes there: data.video.*, data.grey, data.waveform, decode.*,
+/// loss.ctc_weight and model.decoder.heads; with the SHA-256 of these, of the units that go beside
+/// them, and of the weights that they belong to (weights_hash; empty: not known).
 std::string settings_text(const Metadata& metadata, const std::string& hash_of_weights = "");
 
 struct SettingsBeside {
@@ -32,5 +36,9 @@ struct SettingsBeside {
 /// anything else in it, and when it is damaged. One without hashes is an older one, and the log
 /// says so.
 SettingsBeside settings_beside(const std::filesystem::path& model);
+
+/// A file of published weights, as it was published or as `raven import` wrote it: their pictures
+/// were of corpus::Grey::kPublished. False for what raven made, and for folders.
+bool saw_published_grey(const std::filesystem::path& weights);
 
 }  // namespace raven::weights
