@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "cli/commands.h"
@@ -20,8 +21,9 @@ namespace {
 constexpr const char* kDescription =
     "Reads LRS3's, LRS2's and VoxCeleb2's layouts and any folder of media files, with 68 facial "
     "landmarks a frame as .npy files (frames, 68, 2), and writes grey 96 x 96 mouth crops at 25 "
-    "frames a second and 16 kHz sound: DIR/manifest.tsv and one list for each subset, DIR/shards "
-    "(tar files with an index) and DIR/verdicts.tsv, which says of every clip what became of it. A "
+    "frames a second and 16 kHz sound: DIR/manifest.tsv, one list for each subset and valid.tsv "
+    "(of LRS3, or with --hold-out), DIR/shards (tar files with an index) and DIR/verdicts.tsv, "
+    "which says of every clip what became of it. A "
     "film without sound is listed with an empty audio column, for lip reading; the sound files of "
     "a plain folder without any video need no landmarks and are listed with an empty video "
     "column, for speech recognition.\n"
@@ -46,6 +48,19 @@ std::uint64_t parse_size(const std::string& text) {
   return value << shift;
 }
 
+/// "auto" -> 0, "1200" -> 1200; empty where nothing is said.
+std::optional<std::int64_t> parse_hold_out(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  if (text == "auto") return 0;
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 1) {
+    throw ConfigError(fmt::format(
+        "--hold-out is '{}', expected a number of utterances, 1 or more, or auto", text));
+  }
+  return count;
+}
+
 std::vector<std::string> split_at_commas(const std::string& text) {
   std::vector<std::string> parts;
   for (std::size_t begin = 0; begin < text.size();) {
@@ -64,6 +79,7 @@ data::PreparationOptions options_of(const Arguments& arguments) {
   options.layout = corpus::layout_of(arguments.text("--layout")).value();
   options.speaker_rule = arguments.text("--speaker");
   options.subsets = split_at_commas(arguments.text("--subset"));
+  options.hold_out = parse_hold_out(arguments.text("--hold-out"));
   const bool raw = arguments.text("--format") == "raw";
   options.clip.format = raw ? corpus::StorageFormat::kRaw : corpus::StorageFormat::kH264;
   options.clip.grey = corpus::grey_of(arguments.text("--grey")).value();
@@ -95,6 +111,26 @@ void print_summary(const data::PreparationSummary& summary,
     print(fmt::format(
         "{} says what is wrong with the others; once mended, they are tried again with --retry\n",
         (options.output / "verdicts.tsv").string()));
+  }
+}
+
+void print_validation(const data::PreparationSummary& summary,
+                      const data::PreparationOptions& options) {
+  const auto& valid = summary.valid;
+  if (valid.utterances == 0 && options.hold_out) {
+    log::warn("nothing is held out: there are no two utterances to take one from");
+  }
+  if (valid.utterances == 0) return;
+  const auto file = (options.output / "valid.tsv").string();
+  print(valid.held_out
+            ? fmt::format("{}: {} utterances, held out of {}\n", file, valid.utterances, valid.from)
+            : fmt::format("{}: {} utterances that {} lists as well, as published; --hold-out auto "
+                          "keeps them out of it\n",
+                          file, valid.utterances, valid.from));
+  if (valid.held_out && valid.by_clips) {
+    log::info(
+        "{} and {} share speakers: no whole speaker is few enough for a tenth, or none is known",
+        file, valid.from);
   }
 }
 
@@ -138,6 +174,7 @@ ExitCode run(const Arguments& arguments) {
   }
   tell_conversions(summary.converted);
   print_summary(summary, options);
+  print_validation(summary, options);
   explain_missing_landmarks(summary, options);
   if (summary.failed_share() > arguments.number("--max-failed")) {
     log::error("{:.1f} % of the clips cannot be used, --max-failed allows {:.1f} %; {} says why",
@@ -180,6 +217,13 @@ std::vector<Option> options_table() {
            "expression whose first group is found in the path, e.g. '^([^_]+)_'",
        .default_value = "parent"},
       {.name = "--subset", .value = "NAME,...", .meaning = "only these, e.g. trainval,test"},
+      {.name = "--hold-out",
+       .value = "N",
+       .meaning =
+           "keep N utterances for validation, at most a tenth, or auto (LRS3: 1200; elsewhere a "
+           "tenth): valid.tsv has them, trainval.tsv or dev.tsv does not; of a plain folder "
+           "train.tsv has the others. Without it LRS3's valid.tsv lies inside trainval.tsv, as "
+           "published"},
       {.name = "--format",
        .value = "FORMAT",
        .meaning =
@@ -260,6 +304,8 @@ Command make_prepare_command() {
       .options = options_table(),
       .examples = {{"prepare /data/lrs3 --landmarks /data/lrs3_landmarks --out data/lrs3",
                     "LRS3 as it is downloaded, landmarks beside it, on all cores"},
+                   {"prepare clips --out data/mine --layout folder --hold-out auto",
+                    "a plain folder: a tenth in valid.tsv, the others in train.tsv"},
                    {"prepare clips --out data/clips --layout folder --format raw --max-failed 0.2",
                     "any videos, landmarks in clips/landmarks, stored without compression"},
                    {"prepare recordings --out data/speech --layout folder",

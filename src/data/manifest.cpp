@@ -12,6 +12,7 @@
 #include "raven/core/files.h"
 #include "raven/core/home.h"
 #include "raven/core/lines.h"
+#include "raven/core/new_file.h"
 #include "raven/core/utf8.h"
 
 namespace raven::data {
@@ -357,6 +358,24 @@ const std::string& exact(const std::string& text, const fs::path& file) {
   return text;
 }
 
+/// As it lies in `file`, an absolute path.
+std::string content_of(const Manifest& manifest, const fs::path& file) {
+  const auto folder = file.parent_path();
+  const bool tells_grey = std::ranges::any_of(
+      manifest.utterances, [](const auto& u) { return u.grey != corpus::Grey::kLuma; });
+  std::string content = "id\tvideo\taudio\tframes\ttext\tspeaker\tsubset\tsource";
+  content += tells_grey ? "\tgrey\n" : "\n";
+  for (const auto& u : manifest.utterances) {
+    content += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", exact(u.id, file),
+                           exact(relative_text(u.video, folder), file),
+                           exact(relative_text(u.audio, folder), file), u.frames, one_line(u.text),
+                           one_line(u.speaker), one_line(u.subset), one_line(u.source));
+    if (tells_grey) content += fmt::format("\t{}", corpus::name_of(u.grey));
+    content += "\n";
+  }
+  return content;
+}
+
 }  // namespace
 
 std::string Location::text() const {
@@ -429,22 +448,17 @@ Manifest read_manifests(const std::vector<fs::path>& files) {
   return all;
 }
 
-void write_manifest(const Manifest& manifest) {
-  const auto file = fs::absolute(manifest.file).lexically_normal();
-  const auto folder = file.parent_path();
-  const bool tells_grey = std::ranges::any_of(
-      manifest.utterances, [](const auto& u) { return u.grey != corpus::Grey::kLuma; });
-  std::string content = "id\tvideo\taudio\tframes\ttext\tspeaker\tsubset\tsource";
-  content += tells_grey ? "\tgrey\n" : "\n";
-  for (const auto& u : manifest.utterances) {
-    content += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}", exact(u.id, file),
-                           exact(relative_text(u.video, folder), file),
-                           exact(relative_text(u.audio, folder), file), u.frames, one_line(u.text),
-                           one_line(u.speaker), one_line(u.subset), one_line(u.source));
-    if (tells_grey) content += fmt::format("\t{}", corpus::name_of(u.grey));
-    content += "\n";
+void write_manifest(const Manifest& manifest) { write_manifests({manifest}); }
+
+void write_manifests(const std::vector<Manifest>& manifests) {
+  std::vector<std::unique_ptr<NewFile>> files;
+  for (const auto& manifest : manifests) {
+    const auto file = fs::absolute(manifest.file).lexically_normal();
+    files.push_back(std::make_unique<NewFile>(file));
+    files.back()->write(content_of(manifest, file));
+    files.back()->flush();
   }
-  write_file_atomically(file, content);
+  for (const auto& file : files) file->commit();
 }
 
 }  // namespace raven::data

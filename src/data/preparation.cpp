@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "data/ordered_work.h"
+#include "data/preparation_lists.h"
 #include "data/preparation_record.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -43,6 +44,7 @@ void check(const PreparationOptions& options) {
           fmt::format("max-damaged is {}, expected 0 to 1", clip.limits.max_damaged));
   require(clip.min_sound >= 0 && clip.min_sound <= 1,
           fmt::format("min-sound is {}, expected 0 to 1", clip.min_sound));
+  require(!options.hold_out || *options.hold_out >= 0, "hold-out must not be negative");
   require(options.shard_bytes >= 1, "shard-size must be at least 1 byte");
   require(options.workers >= 0 && options.workers <= 4096,
           fmt::format("workers is {}, expected 0 to 4096", options.workers));
@@ -225,25 +227,6 @@ std::vector<corpus::SourceClip> clips_to_do(const std::vector<corpus::SourceClip
   return to_do;
 }
 
-void write_manifests(const fs::path& output, const PreparationRecord& record) {
-  auto utterances = record.utterances();
-  std::stable_sort(utterances.begin(), utterances.end(), [](const auto& a, const auto& b) {
-    const auto shard_of = [](const auto& u) {
-      return u.video.empty() ? u.audio.file : u.video.file;
-    };
-    return shard_of(a) < shard_of(b);  // in the order of the shards' names, whenever they came
-  });
-  std::map<std::string, Manifest> by_subset;
-  for (const auto& utterance : utterances) {
-    if (!utterance.subset.empty()) by_subset[utterance.subset].utterances.push_back(utterance);
-  }
-  for (auto& [subset, manifest] : by_subset) {
-    manifest.file = output / (subset + ".tsv");
-    write_manifest(manifest);
-  }
-  write_manifest({.file = output / "manifest.tsv", .utterances = std::move(utterances)});
-}
-
 PreparationSummary summary_of(const PreparationRecord& record,
                               const std::vector<ClipVerdict>& verdicts) {
   PreparationSummary summary;
@@ -296,21 +279,22 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
   std::set<std::string> subsets;
   for (const auto& clip : clips) subsets.insert(clip.subset);
   PreparationRecord record(options, subsets);
+  auto fold = wanted_fold(options, clips, record);
 
   const auto to_do = clips_to_do(clips, record, options.retry_failed);
   ShardFiller filler(options, clips, record);
   ConvertedClips converted;
   PreparationProgress progress{.clips_to_do = static_cast<std::int64_t>(to_do.size())};
-  const auto clip_of = [&](std::int64_t i) -> const auto& {
+  const auto source = [&](std::int64_t i) -> const auto& {
     return to_do[static_cast<std::size_t>(i)];
   };
   const bool is_complete = for_each_in_order(
       progress.clips_to_do, num_workers(options), std::move(stop),
-      [&](std::int64_t i) { return corpus::prepare_clip(clip_of(i), options.clip); },
+      [&](std::int64_t i) { return corpus::prepare_clip(source(i), options.clip); },
       [&](std::int64_t i, corpus::PreparedClip prepared) {
         for (const auto& utterance : prepared.utterances) progress.frames_done += utterance.frames;
         count_conversions(prepared, converted);
-        filler.take(clip_of(i), std::move(prepared));
+        filler.take(source(i), std::move(prepared));
         progress.clips_done = i + 1;
         if (report) report(progress);
       });
@@ -318,11 +302,11 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
 
   auto verdicts = record.verdicts();
   verdicts.insert(verdicts.end(), duplicates.begin(), duplicates.end());
+  auto summary = summary_of(record, verdicts);
   if (is_complete) {
-    write_manifests(options.output, record);
+    summary.valid = write_lists(options.output, record, kept_fold(std::move(fold), record));
     write_verdicts(options.output / "verdicts.tsv", verdicts);
   }
-  auto summary = summary_of(record, verdicts);
   summary.newly_prepared = progress.clips_done;
   summary.converted = std::move(converted);
   summary.stopped = !is_complete;

@@ -23,6 +23,7 @@ constexpr std::string_view kVerdictHeader = "id\tverdict\tmessage\tfile";
 constexpr std::string_view kVerdictEnding = ".verdicts.tsv";
 constexpr std::string_view kNoSubset = "clips";
 constexpr const char* kBegun = "begun";  // all shards that were ever begun here
+constexpr const char* kValidation = "validation";
 constexpr std::uint64_t kMaxVerdictBytes = 4ULL << 30;
 constexpr std::uint64_t kMaxOptionsBytes = 64ULL << 20;
 
@@ -201,6 +202,10 @@ PreparationRecord::PreparationRecord(const PreparationOptions& options,
   const bool is_old = !is_new && !there.contains(kBegun);
   options_ = there.dump();
   if (!is_new && !is_old) begun_ = begun_shards(there, file_);
+  if (there.contains(kValidation)) {
+    validation_ = ValidationFold::from_json(there.at(kValidation));
+    if (!validation_) refuse_damaged(file_);
+  }
 
   const auto names = names_in(shards_);
   std::set<std::string> finished;
@@ -249,6 +254,7 @@ void PreparationRecord::read_finished(const ShardName& shard) {
 void PreparationRecord::write() const {
   auto json = parse_json<Json>(options_);
   json[kBegun] = begun_;
+  if (validation_) json[kValidation] = validation_->to_json();
   write_file_atomically(file_, json.dump(2) + "\n");
 }
 
@@ -256,6 +262,11 @@ ShardFiles PreparationRecord::begin(const std::string& subset) {
   auto files = shard_files(shards_, subset, next_number(subset));
   if (begun_.insert(printable(stem_of(files.tar.filename().string()))).second) write();
   return files;
+}
+
+void PreparationRecord::keep(const ValidationFold& fold) {
+  validation_ = fold;
+  write();
 }
 
 const ClipVerdict* PreparationRecord::find(const std::string& id) const {

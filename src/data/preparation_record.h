@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "data/validation_fold.h"
 #include "raven/data/manifest.h"
 #include "raven/data/preparation.h"
 
@@ -38,8 +40,8 @@ struct ShardName {
   std::int64_t number = 0;
 };
 
-/// The finished shards of a folder, and `prepare.json`: the options that it was prepared with, and
-/// which shards were begun.
+/// The finished shards of a folder, and `prepare.json`: the options that it was prepared with,
+/// which shards were begun, and which part is for validation.
 class PreparationRecord {
  public:
   /// Reads what is there and removes what unfinished shards left that were begun here. Throws
@@ -59,6 +61,10 @@ class PreparationRecord {
   /// Where the next shard of a subset goes. From here on it counts as begun, on disk as well.
   ShardFiles begin(const std::string& subset);
 
+  [[nodiscard]] const std::optional<ValidationFold>& validation() const { return validation_; }
+  /// On disk as well, before any list is written by it.
+  void keep(const ValidationFold& fold);
+
   /// A shard that was finished just now; takes the number.
   void add(const std::string& subset, const std::vector<ClipVerdict>& verdicts,
            std::vector<Utterance> utterances);
@@ -72,6 +78,7 @@ class PreparationRecord {
   std::filesystem::path shards_;
   std::string options_;          // prepare.json as it was read
   std::set<std::string> begun_;  // "trainval-00012", printable
+  std::optional<ValidationFold> validation_;
   std::map<std::string, ClipVerdict> verdicts_;
   std::map<std::string, std::int64_t> next_number_;  // by subset
   std::vector<Utterance> utterances_;                // in the order of the shards

@@ -290,6 +290,20 @@ TEST(Manifest, RefusesDamagedPublishedLists) {
   EXPECT_THAT(refusal("lrs3,a.avi,x,1\n", "l.csv").first, HasSubstr("frames is 'x'"));
 }
 
+TEST(Manifest, OfSeveralIsWrittenWithTheOthersOrNotAtAll) {
+  const TemporaryFolder folder;
+  auto list = parse_manifest("id\tvideo\tframes\na\ta.mp4\t5\n", folder.path() / "a.tsv");
+  auto other = list;
+  other.file = folder.path() / "nowhere/b.tsv";
+  write_file_atomically(list.file, "before");
+  EXPECT_THROW(write_manifests({list, other}), SystemError);
+  EXPECT_EQ(read_file(list.file), "before");
+  other.file = folder.path() / "b.tsv";
+  write_manifests({list, other});
+  EXPECT_EQ(read_manifest(list.file).utterances.size(), 1U);
+  EXPECT_EQ(read_file(list.file), read_file(other.file));
+}
+
 TEST(Manifest, ReadsWhatItWrote) {
   const TemporaryFolder folder;
   Manifest manifest;

@@ -87,4 +87,8 @@ Manifest parse_manifest(std::string_view content, const std::filesystem::path& f
 /// spaces; in ids and paths they are refused (DataError).
 void write_manifest(const Manifest& manifest);
 
+/// The same of several, in their order. All are on disk before the first is put in its place: one
+/// that cannot be written leaves all as they were.
+void write_manifests(const std::vector<Manifest>& manifests);
+
 }  // namespace raven::data
