@@ -41,9 +41,8 @@ SearchScorers make_scorers(models::Recognizer& recognizer, const torch::Tensor& 
          .scorer = std::make_shared<AttentionScorer>(recognizer->decoder, frames, valid)});
   }
   if (config.lm_weight != 0) {
-    scorers.full.push_back({.name = "lm",
-                            .weight = config.lm_weight,
-                            .scorer = language_model.scorer()});
+    scorers.full.push_back(
+        {.name = "lm", .weight = config.lm_weight, .scorer = language_model.scorer()});
   }
   if (config.length_bonus != 0) {
     scorers.full.push_back({.name = "length_bonus",
