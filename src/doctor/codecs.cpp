@@ -39,10 +39,11 @@ constexpr std::array<Wanted, 12> kDecoders = {
      {"opus", "the sound of .webm files", false},
      {"mp3", "the sound of older .avi files", false},
      {"pcm_f32le", ".wav files with fractions", false}}};
-constexpr std::array<Wanted, 5> kEncoders = {
+constexpr std::array<Wanted, 6> kEncoders = {
     {{"pcm_s16le", "sound that raven prepare writes"},
      {"png", "pictures of raven data show and raven evaluate"},
      {"libx264", "clips of raven prepare; --format raw does without, raven synth does not", false},
+     {"ffv1", "videos of raven data export", false},
      {"flac", ".flac files", false},
      {"aac", "the sound of raven synth's clips", false}}};
 constexpr std::array<Wanted, 5> kDemuxers = {{{"mov", ".mp4 files"},
@@ -50,8 +51,9 @@ constexpr std::array<Wanted, 5> kDemuxers = {{{"mov", ".mp4 files"},
                                               {"flac", ".flac files"},
                                               {"avi", ".avi files of published lists", false},
                                               {"matroska", ".mkv and .webm files", false}}};
-constexpr std::array<Wanted, 2> kMuxers = {
-    {{"mp4", "clips of raven prepare"}, {"wav", "sound that raven prepare writes"}}};
+constexpr std::array<Wanted, 3> kMuxers = {{{"mp4", "clips of raven prepare"},
+                                            {"wav", "sound that raven prepare writes"},
+                                            {"avi", "videos of raven data export", false}}};
 
 template <class List, class Has>
 std::vector<std::string> lacking(const List& list, const Has& has) {
@@ -139,7 +141,7 @@ Findings check_codecs(const MissingCodecs& missing, const std::filesystem::path&
   add_missing(kDemuxers, missing.demuxers, "reader", containers);
   add_missing(kMuxers, missing.muxers, "writer", containers);
   explain(decoders, libavcodec, "h264, aac, pcm, flac and those of common corpora");
-  explain(encoders, libavcodec, "libx264, aac, pcm, flac, png");
+  explain(encoders, libavcodec, "libx264, ffv1, aac, pcm, flac, png");
   explain(containers, libavcodec, "mp4, avi, matroska, wav, flac");
   return {decoders, encoders, containers};
 }

@@ -19,7 +19,7 @@ MediaInfo probe(const Source& source, const Limits& limits) {
     info.height = video->codecpar->height;
     const auto rate = video->avg_frame_rate.num > 0 ? video->avg_frame_rate : video->r_frame_rate;
     info.frame_rate_hz = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
-    info.duration_s = input.duration_s(*video);
+    info.duration_s = info.video_duration_s = input.duration_s(*video);
   }
   if (const AVStream* audio = input.best(AVMEDIA_TYPE_AUDIO)) {
     check_audio_header(input, *audio, limits);

@@ -87,5 +87,32 @@ TEST(EncodeAudio, RoundsAndClips) {
   EXPECT_EQ(read_audio(in_memory(encode_wav(samples))).samples, expected);
 }
 
+TEST(EncodeAvi, ComesBackExactlyAsGreyFfv1At25FramesASecond) {
+  for (const std::int64_t frames : {1, 2, 150}) {
+    const auto clip = drifting_clip(frames, 96, 96);
+    const auto avi = encode_avi(clip.view());
+    EXPECT_EQ(avi, encode_avi(clip.view()));
+    const auto again = read_video(in_memory(avi));
+    EXPECT_EQ(again.pixels, clip.pixels);
+    EXPECT_EQ(again.num_frames, frames);
+    const auto info = probe(in_memory(avi));
+    EXPECT_EQ(info.container, "avi");
+    EXPECT_EQ(info.video_codec, "ffv1");
+    EXPECT_DOUBLE_EQ(info.frame_rate_hz, 25);
+    EXPECT_DOUBLE_EQ(info.video_duration_s, static_cast<double>(frames) / 25);
+  }
+}
+
+TEST(EncodeExactWav, ComesBackExactlyWhateverTheSamplesAre) {
+  std::vector<float> samples;
+  for (int i = -32768; i < 32768; i += 77) samples.push_back(static_cast<float>(i) / 32768.0F);
+  EXPECT_EQ(encode_exact_wav(samples), encode_wav(samples));
+  EXPECT_EQ(read_audio(in_memory(encode_exact_wav(samples))).samples, samples);
+  samples.insert(samples.end(), {1.0F, -1.25F, 1e-7F, 0.1F});
+  const auto wav = encode_exact_wav(samples);
+  EXPECT_EQ(probe(in_memory(wav)).audio_codec, "pcm_f32le");
+  EXPECT_EQ(read_audio(in_memory(wav)).samples, samples);
+}
+
 }  // namespace
 }  // namespace raven::media

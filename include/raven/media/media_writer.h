@@ -1,4 +1,5 @@
-// Frames and samples -> files: mouth crops as H.264 mp4 that decodes fast, audio as FLAC or WAV.
+// Frames and samples -> files: mouth crops as H.264 mp4 that decodes fast or as FFV1 avi that loses
+// nothing, audio as FLAC or WAV.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +26,15 @@ bool can_encode_h264();
 /// frames), ConfigError for an unknown preset.
 std::string encode_mp4(const GreyFrames& frames, const H264Options& options = {});
 
+/// A whole avi file of one grey FFV1 stream at 25 frames a second, without loss, each frame by
+/// itself; what the published loader reads. Throws MediaError where libavcodec cannot encode it.
+std::string encode_avi(const GreyFrames& frames);
+
 /// A whole WAV file, mono 16 kHz, 16-bit integers (rounded, clipped).
 std::string encode_wav(std::span<const float> samples);
+
+/// The same that loses nothing: 16-bit integers where all samples are such, else 32-bit floats.
+std::string encode_exact_wav(std::span<const float> samples);
 
 /// A whole FLAC file, mono 16 kHz, 16-bit.
 std::string encode_flac(std::span<const float> samples);

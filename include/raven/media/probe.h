@@ -17,7 +17,8 @@ struct MediaInfo {
   bool has_audio = false;
   std::string audio_codec;
   std::int64_t sample_rate_hz = 0, channels = 0;
-  double duration_s = 0;  // 0 when unknown
+  double duration_s = 0;        // 0 when unknown
+  double video_duration_s = 0;  // of the pictures alone
 };
 
 /// Throws MediaError ("corrupt", "missing", "too-large", "empty", "unsupported").
