@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "raven/core/error.h"
+
 namespace raven::data {
 namespace {
 
@@ -55,6 +57,31 @@ TEST(Statistics, CountWhatHasPicturesAndSound) {
   EXPECT_EQ(to_text(s).find("grey"), std::string::npos);
   manifest.utterances[2].grey = corpus::Grey::kPublished;
   EXPECT_THAT(to_text(statistics_of(manifest)), testing::HasSubstr("grey        1 published\n"));
+}
+
+TEST(Statistics, ReadUnitIdsWhereTheVocabularyIsKnown) {
+  const auto units = text::Units::parse("<unk> 1\n'S 2\n\u2581IT 3\n\u2581\u00c9T\u00c9 4\n", "u");
+  Manifest manifest = three();
+  manifest.utterances[0].text = "3 2 3";  // IT'S IT
+  manifest.utterances[2].text = "4";
+  for (auto& u : manifest.utterances) u.text_is_units = true;
+  const auto ids = statistics_of(manifest);
+  EXPECT_EQ(ids.with_text, 2);
+  EXPECT_EQ(ids.unit_ids, 4);
+  EXPECT_EQ(ids.words, 0);  // none are known
+  EXPECT_TRUE(ids.examples.empty());
+  EXPECT_THAT(to_text(ids), testing::HasSubstr("with text   2 (4 unit ids; --units FILE reads"));
+  const auto text = statistics_of(manifest, &units);
+  EXPECT_EQ(text.words, 3);
+  EXPECT_EQ(text.distinct_words, 3);
+  EXPECT_EQ(text.characters, 10);
+  EXPECT_THAT(text.examples, testing::ElementsAre("IT'S IT", "\u00c9T\u00c9"));
+  EXPECT_THAT(to_text(text), testing::HasSubstr("2 (3 words, 3 of them different, 10 characters, "
+                                                "4 unit ids)"));
+  EXPECT_THAT(to_text(text), testing::HasSubstr("example     IT'S IT\n"));
+  EXPECT_THAT(to_json(text), testing::HasSubstr("\"examples\":[\"IT'S IT\","));
+  manifest.utterances[2].text = "9";
+  EXPECT_THROW((void)statistics_of(manifest, &units), DataError);
 }
 
 TEST(Statistics, BinsLengthsBySecondsThatDouble) {
