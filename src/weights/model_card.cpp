@@ -22,8 +22,8 @@ constexpr const char* kWeightsHash = "weights_sha256";
 
 bool is_setting(const std::string& key) {
   return key.rfind("data.video.", 0) == 0 || key.rfind("decode.", 0) == 0 ||
-         key == "data.waveform" || key == kGreyKey || key == "loss.ctc_weight" ||
-         key == "model.decoder.heads";
+         key == "data.waveform" || key == "data.whole_sound" || key == kGreyKey ||
+         key == "loss.ctc_weight" || key == "model.decoder.heads";
 }
 
 std::string hash_of(const Metadata& settings) {

@@ -107,15 +107,20 @@ class Importer {
   /// models have.
   void add_settings() {
     if (beside_.settings.empty()) {
-      const bool video = result_.file.metadata.at("modality") == "video";
-      if (video) result_.file.metadata[kGreyKey] = corpus::name_of(corpus::Grey::kPublished);
+      auto& metadata = result_.file.metadata;
+      const bool video = metadata.at("modality") == "video";
+      if (video) metadata[kGreyKey] = corpus::name_of(corpus::Grey::kPublished);
+      const char* of_sound = metadata.contains("data.whole_sound")
+                                 ? "sound as it is, beyond the last video frame too"
+                                 : "sound as it is";
       result_.notes.push_back(
           fmt::format("input settings as published, since there is no {}{} beside it: {}",
                       path_.stem().string(), kSettingsBeside,
-                      video ? "crops of 88 in 96 x 96 pixels" : "sound as it is"));
+                      video ? "crops of 88 in 96 x 96 pixels" : of_sound));
       return;
     }
     auto& metadata = result_.file.metadata;
+    metadata.erase("data.whole_sound");  // said where it is true alone
     for (const auto& [key, value] : beside_.settings) metadata[key] = value;
     const auto modality =
         metadata.at("modality") == "video" ? models::Modality::kVideo : models::Modality::kAudio;
@@ -160,6 +165,7 @@ class Importer {
     result_.file.tensors = in.all();
     auto settings = settings_of(model);
     settings.decoder = model.decoder;
+    settings.whole_sound = settings.modality == models::Modality::kAudio;
     settings.vocabulary = model.units;
     settings.units = options_.units;
     result_.file.metadata = settings.to_metadata(result_.kind);

@@ -13,6 +13,7 @@ constexpr const char* kEncoderKeys = "model.encoder.";
 constexpr const char* kDecoderKeys = "model.decoder.";
 constexpr const char* kVideoKeys = "data.video.";
 constexpr const char* kWaveformKey = "data.waveform";
+constexpr const char* kWholeSoundKey = "data.whole_sound";
 constexpr const char* kCtcWeightKey = "loss.ctc_weight";
 constexpr const char* kDecodingKeys = "decode.";
 constexpr double kPublishedCtcWeight = 0.1;
@@ -89,7 +90,7 @@ void keep_encoder(Metadata& metadata) {
 ModelSettings ModelSettings::from_metadata(const Metadata& metadata, models::Modality modality,
                                            const std::filesystem::path& file) {
   auto overrides = settings_in<config::FinetuneConfig>(metadata, "model.");
-  for (const char* of_data : {kVideoKeys, kWaveformKey, kCtcWeightKey}) {
+  for (const char* of_data : {kVideoKeys, kWaveformKey, kWholeSoundKey, kCtcWeightKey}) {
     for (auto& one : settings_in<config::FinetuneConfig>(metadata, of_data))
       overrides.push_back(std::move(one));
   }
@@ -103,6 +104,7 @@ ModelSettings ModelSettings::from_metadata(const Metadata& metadata, models::Mod
   settings.decoder = config.model.decoder;
   settings.video = config.data.video;
   settings.waveform = config.data.waveform;
+  settings.whole_sound = config.data.whole_sound;
   if (metadata.contains(kCtcWeightKey)) settings.ctc_weight = config.loss.ctc_weight;
   if (const auto units = metadata.find("units"); units != metadata.end())
     settings.units = units->second;
@@ -141,6 +143,7 @@ Metadata ModelSettings::to_metadata(ModelKind kind) const {
   const bool whole = kind == ModelKind::kRecognizer;
   Metadata metadata = {{"format", std::string(format_of(kind))}, {"format_version", "1"}};
   metadata[kWaveformKey] = config::enum_name(waveform);
+  if (hears_whole_sound()) metadata[kWholeSoundKey] = "true";
   describe_input(modality, metadata.at(kWaveformKey), metadata);
   add(metadata, config::flatten(encoder, kEncoderKeys));
   add(metadata, config::flatten(frontend, frontend_keys(modality)));

@@ -72,8 +72,15 @@ TEST(ModelImport, TakesTheGoldenRecognizers) {
     expect_same_bits(model.file, nn::state_dict(*recognizer));
     const auto& metadata = model.file.metadata;
     EXPECT_EQ(metadata.at("modality"), content.at("modality").get<std::string>());
+    EXPECT_EQ(metadata.contains("data.whole_sound"), metadata.at("modality") == "audio");
     EXPECT_EQ(metadata.at("model.decoder.dim"), std::to_string(sizes.at("dim").get<int>()));
     EXPECT_EQ(metadata.at("vocabulary"), std::to_string(content.at("vocab").get<int>()));
+    if (metadata.at("modality") == "audio") {  // of a recognizer of ours that was trained without
+      const auto beside = folder.path() / (name + ".settings.json");
+      write_file_atomically(beside, settings_text({{"data.waveform", "none"}}));
+      EXPECT_FALSE(import_model(path).file.metadata.contains("data.whole_sound"));
+      std::filesystem::remove(beside);
+    }
     const auto guessed = import_model(path);  // as many heads as the small encoder has
     EXPECT_EQ(guessed.file.metadata.at("model.decoder.heads"),
               std::to_string(sizes.at("heads").get<int>()));

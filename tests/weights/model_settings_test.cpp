@@ -22,6 +22,7 @@ TEST(ModelSettings, AreReadAsTheyWereWritten) {
   settings.modality = models::Modality::kAudio;
   settings.encoder.dim = 24;
   settings.video.crop = 20;
+  settings.whole_sound = true;
   settings.ctc_weight = 0.3;
   settings.units = "A\n";
   settings.vocabulary = 4;
@@ -31,6 +32,10 @@ TEST(ModelSettings, AreReadAsTheyWereWritten) {
   EXPECT_EQ(read.to_metadata(ModelKind::kRecognizer), metadata);
   EXPECT_EQ(read.encoder.dim, 24);
   EXPECT_EQ(read.ctc_weight, 0.3);
+  EXPECT_TRUE(read.hears_whole_sound());
+  settings.modality = models::Modality::kVideo;
+  EXPECT_FALSE(settings.hears_whole_sound());
+  EXPECT_FALSE(settings.to_metadata(ModelKind::kRecognizer).contains("data.whole_sound"));
 }
 
 }  // namespace

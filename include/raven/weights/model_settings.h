@@ -36,10 +36,15 @@ struct ModelSettings {
   config::DecoderConfig decoder;                        // of a recognizer
   config::VideoInputConfig video;                       // data.video
   config::Waveform waveform = config::Waveform::kAsIs;  // data.waveform
+  bool whole_sound = false;                             // data.whole_sound
   std::optional<double> ctc_weight;  // of a recognizer's training; empty: not known
   std::string units;                 // of a recognizer: content of a units file; empty: not known
   std::int64_t vocabulary = 0;       // number of units; 0: not known
   Metadata others;  // further model.* keys of the run that made it, kept as they are
+
+  [[nodiscard]] bool hears_whole_sound() const {
+    return whole_sound && modality == models::Modality::kAudio;
+  }
 
   /// From a file's metadata, or the configuration of a run (FlatConfig); what is not there has its
   /// default. Throws CheckpointError naming `file` when a value cannot be used.
