@@ -20,6 +20,7 @@
 #include "raven/core/files.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
+#include "raven/data/media_roots.h"
 #include "raven/data/modality.h"
 #include "raven/decode/decode.h"
 #include "raven/evaluation/language_model_file.h"
@@ -196,7 +197,7 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
   auto loading = data::training_options(config.data, config.run.seed);
   loading.pin_memory = device.is_cuda();
   loading.mask = config.mask;
-  const auto manifest = data::read_manifest(file);
+  const auto manifest = data::read_manifest(file, data::media_roots(config.data));
   data::require_modalities(manifest, {.video = true, .audio = true}, "raven bench loader");
   data::Loader loader(manifest, loading);
   const auto timing = time_rounds(arguments, device, [&] {

@@ -1,4 +1,4 @@
-// `raven data verify|stats|show`
+// `raven data verify|stats|show|export`
 #include <spdlog/fmt/fmt.h>
 
 #include <map>
@@ -18,21 +18,30 @@
 #include "raven/core/progress.h"
 #include "raven/core/utf8.h"
 #include "raven/data/contact_sheet.h"
+#include "raven/data/list_export.h"
 #include "raven/data/loader.h"
+#include "raven/data/media_roots.h"
 #include "raven/data/sample_reader.h"
 #include "raven/data/statistics.h"
 #include "raven/data/verification.h"
 #include "raven/media/image_writer.h"
 #include "raven/media/media.h"
+#include "raven/text/tokenizer.h"
 
 namespace raven::cli {
 namespace {
+
+constexpr const char* kVideoRoot = "--video-root";
+constexpr const char* kAudioRoot = "--audio-root";
+constexpr const char* kUnits = "--units";
+constexpr const char* kModel = "--model";
 
 std::string verification_json(const data::Verification& result) {
   nlohmann::ordered_json object = {{"utterances", result.utterances},
                                    {"usable", result.usable},
                                    {"usable_hours", media::hours(result.usable_frames)},
                                    {"shards_without_index", result.shards_without_index},
+                                   {"other_lengths", result.other_lengths},
                                    {"by_reason", result.by_reason},
                                    {"problems", nlohmann::ordered_json::array()}};
   for (const auto& [id, reason, message] : result.problems) {
@@ -49,6 +58,11 @@ std::string verification_text(const data::Verification& result) {
                      media::hours(result.usable_frames));
   for (const auto& [reason, count] : result.by_reason)
     out += fmt::format("{:>9}  {}\n", count, reason);
+  if (result.other_lengths > 0) {
+    out += fmt::format(
+        "{} are longer or shorter than the published list says: their own length is used\n",
+        result.other_lengths);
+  }
   if (result.shards_without_index > 0) {
     out += fmt::format("{} shards have no index: their bytes were not compared with checksums\n",
                        result.shards_without_index);
@@ -56,8 +70,15 @@ std::string verification_text(const data::Verification& result) {
   return out;
 }
 
+data::MediaRoots roots_of(const Arguments& arguments) {
+  const auto folder = [&](const std::string& option) {
+    return arguments.given(option) ? arguments.text(option) : std::string();
+  };
+  return data::media_roots(folder(kVideoRoot), folder(kAudioRoot), kVideoRoot, kAudioRoot);
+}
+
 ExitCode verify(const Arguments& arguments) {
-  const auto manifest = data::read_manifest(arguments.path("MANIFEST"));
+  const auto manifest = data::read_manifest(arguments.path("MANIFEST"), roots_of(arguments));
   const auto stop = watch_signals();
   data::Verification result;
   {
@@ -77,8 +98,19 @@ ExitCode verify(const Arguments& arguments) {
              : ExitCode::kDone;
 }
 
+/// Null where no vocabulary is given.
+std::unique_ptr<text::Tokenizer> tokenizer_of(const Arguments& arguments) {
+  const auto file = [&](const std::string& option) {
+    return arguments.given(option) ? arguments.path(option) : std::filesystem::path();
+  };
+  if (!arguments.given(kUnits) && !arguments.given(kModel)) return nullptr;
+  return text::make_tokenizer({.units_file = file(kUnits), .model_file = file(kModel)});
+}
+
 ExitCode stats(const Arguments& arguments) {
-  const auto statistics = data::statistics_of(data::read_manifest(arguments.path("MANIFEST")));
+  const auto tokenizer = tokenizer_of(arguments);
+  const auto statistics = data::statistics_of(data::read_manifest(arguments.path("MANIFEST")),
+                                              tokenizer ? &tokenizer->units() : nullptr);
   print(arguments.flag("--json") ? data::to_json(statistics) + "\n" : data::to_text(statistics));
   return ExitCode::kDone;
 }
@@ -118,7 +150,8 @@ ExitCode show(const Arguments& arguments) {
   loading.training = !evaluate;
   loading.absent_is_blank = true;
   if (!evaluate) loading.mask = config.mask;
-  const auto manifest = data::read_manifest(arguments.path("MANIFEST"));
+  const auto manifest =
+      data::read_manifest(arguments.path("MANIFEST"), data::media_roots(config.data));
   data::Loader loader(manifest, loading);
   loader.seek({.epoch = evaluate ? 0 : arguments.integer("--epoch"),
                .batch = arguments.integer("--batch")});
@@ -145,6 +178,39 @@ ExitCode show(const Arguments& arguments) {
   return ExitCode::kDone;
 }
 
+ExitCode export_to_list(const Arguments& arguments) {
+  const auto manifest = data::read_manifest(arguments.path("MANIFEST"), roots_of(arguments));
+  const auto tokenizer = tokenizer_of(arguments);
+  const data::ExportOptions options{
+      .output = arguments.path("--out"),
+      .tag = arguments.given("--tag") ? arguments.text("--tag") : std::string(),
+      .labels = !arguments.flag("--no-labels"),
+      .workers = arguments.integer("--workers")};
+  const auto stop = watch_signals();
+  data::ExportSummary summary;
+  {
+    Progress progress("export", std::ssize(manifest.utterances), "utterances");
+    summary = data::export_list(manifest, tokenizer.get(), options, stop,
+                                [&](std::int64_t done) { progress.update(done); });
+  }
+  for (const auto& line : summary.skipped) log::warn("skipped {}", printable(line));
+  if (summary.stopped) {
+    log::warn("stopped by signal {}; the same command goes on from there", received_signal());
+    return ExitCode::kStopped;
+  }
+  print(fmt::format("{} utterances written, {} kept, {} skipped, {:.2f} hours\n{}\n",
+                    summary.written, summary.kept, std::ssize(summary.skipped),
+                    media::hours(summary.frames), summary.list.string()));
+  for (const auto& [count, what] : {std::pair(summary.without_video, "pictures: no .avi"),
+                                    {summary.without_sound, "sound: no .wav"},
+                                    {summary.without_labels, "unit ids: an empty last column"}}) {
+    if (count > 0) log::info("{} have no {}", count, what);
+  }
+  return std::ssize(summary.skipped) > arguments.integer("--max-skipped")
+             ? ExitCode::kTooManySkipped
+             : ExitCode::kDone;
+}
+
 Positional manifest_argument() {
   return {.name = "MANIFEST",
           .meaning = "a manifest.tsv of `raven prepare`, or a published .csv list"};
@@ -160,6 +226,39 @@ Option number_option(const std::string& name, const std::string& meaning, const 
           .range = config::between(least, 1e9)};
 }
 
+Option workers_option() {
+  return number_option(
+      "--workers", "threads; 0: one for each processor of which the process has a share", "0", 0);
+}
+
+std::vector<Option> root_options() {
+  return {{.name = kVideoRoot,
+           .value = "DIR",
+           .meaning = "folder of a published list's videos, in its folder <tag>/ where there is "
+                      "one; else the list's own",
+           .kind = ValueKind::kFolder},
+          {.name = kAudioRoot,
+           .value = "DIR",
+           .meaning = "the same for its .wav files",
+           .kind = ValueKind::kFolder}};
+}
+
+std::vector<Option> with(std::vector<Option> options, const std::vector<Option>& more) {
+  options.insert(options.end(), more.begin(), more.end());
+  return options;
+}
+
+std::vector<Option> vocabulary_options(const std::string& use) {
+  return {{.name = kUnits,
+           .value = "FILE",
+           .meaning = "units file (`<piece> <index>` lines, as published): " + use,
+           .kind = ValueKind::kFile},
+          {.name = kModel,
+           .value = "FILE",
+           .meaning = "a .model of `raven tokenizer train`, or counts for --units",
+           .kind = ValueKind::kFile}};
+}
+
 Option json_switch() { return {.name = "--json", .value = "", .meaning = "print one JSON object"}; }
 
 Command verify_command() {
@@ -168,16 +267,16 @@ Command verify_command() {
       .summary = "checks that everything listed is there, whole and readable",
       .description =
           "Compares members of shards with their checksums, decodes every utterance and compares "
-          "its length with the listed one. Prints one line for each utterance that cannot be used: "
+          "its length with the listed one; counts of a published list only make batches, so there "
+          "another length is counted and no fault. Prints one line for each utterance that cannot "
+          "be used: "
           "id, reason, message. An utterance may lack video or audio, not what is listed. Exit "
           "code 3 when there are more of them than --max-skipped.",
       .positionals = {manifest_argument()},
-      .options = {json_switch(),
-                  number_option(
-                      "--workers",
-                      "threads; 0: one for each processor of which the process has a share", "0",
-                      0),
-                  number_option("--max-skipped", "unusable utterances that are accepted", "0", 0)},
+      .options =
+          with({json_switch(), workers_option(),
+                number_option("--max-skipped", "unusable utterances that are accepted", "0", 0)},
+               root_options()),
       .examples = {{"data verify data/lrs3/manifest.tsv", "everything, on all cores"},
                    {"data verify data/lrs3/manifest.tsv --json --workers 2",
                     "the same for scripts"}},
@@ -187,11 +286,15 @@ Command verify_command() {
 Command stats_command() {
   return {.name = "stats",
           .summary = "hours, speakers, lengths and subsets of a manifest",
-          .description = "Counts what the manifest lists; reads no media.",
+          .description =
+              "Counts what the manifest lists; reads no media. A published list has unit ids for "
+              "transcripts: with --units, or --model, words, characters and examples are of the "
+              "text that they stand for.",
           .positionals = {manifest_argument()},
-          .options = {json_switch()},
+          .options = with({json_switch()}, vocabulary_options("unit ids become text")),
           .examples = {{"data stats data/lrs3/manifest.tsv", "as text with a histogram of lengths"},
-                       {"data stats lists/test.csv --json", "a published list, for scripts"}},
+                       {"data stats lists/test.csv --units unigram1000_units.txt --json",
+                        "a published list, for scripts"}},
           .run = stats};
 }
 
@@ -226,16 +329,53 @@ Command show_command() {
           .run = show};
 }
 
+Command export_command() {
+  return {
+      .name = "export",
+      .summary = "writes a published list with its .avi and .wav files",
+      .description =
+          "Writes what the manifest lists as the published code reads it: DIR/<list>.csv (tag, "
+          "path, frames, unit ids; no header) and, for each clip, DIR/<tag>/<id>.avi (grey FFV1) "
+          "and .wav (16 kHz). Pictures and samples come back as they were. Transcripts become unit "
+          "ids by --model, or --units with --model; ids of a published list stay. The list is "
+          "written last; the same command goes on after a stop, and further lists may go into the "
+          "same folder. Exit code 3 when more clips cannot be read than --max-skipped.",
+      .positionals = {manifest_argument()},
+      .options = with(with({{.name = "--out",
+                             .value = "DIR",
+                             .meaning = "folder of the list and its files",
+                             .kind = ValueKind::kFolder,
+                             .required = true},
+                            {.name = "--tag",
+                             .value = "NAME",
+                             .meaning = "first column, and folder of the files; without it the "
+                                        "corpus that a clip is of: lrs3, lrs2 or vox2"},
+                            {.name = "--no-labels",
+                             .value = "",
+                             .meaning = "leave the unit ids empty, for pre-training"},
+                            workers_option(),
+                            number_option("--max-skipped",
+                                          "clips that may be unreadable and left out", "0", 0)},
+                           vocabulary_options("transcripts become unit ids")),
+                      root_options()),
+      .examples = {{"data export data/lrs3/test.tsv --out published --units unigram1000_units.txt "
+                    "--model unigram1000_counts.json",
+                    "published/test.csv with the published vocabulary"},
+                   {"data export data/mine/train.tsv --out published --tag lrs3 --no-labels",
+                    "clips of one's own for published pre-training"}},
+      .run = export_to_list};
+}
+
 }  // namespace
 
 Command make_data_command() {
   return {
       .name = "data",
-      .summary = "checks, counts or shows what a manifest lists",
+      .summary = "checks, counts, shows or exports what a manifest lists",
       .description = "",
       .examples = {{"data verify data/lrs3/manifest.tsv", "is everything there and readable?"},
                    {"data show data/lrs3/manifest.tsv --out sheet.png", "what do the models see?"}},
-      .children = {verify_command(), stats_command(), show_command()}};
+      .children = {verify_command(), stats_command(), show_command(), export_command()}};
 }
 
 }  // namespace raven::cli

@@ -117,6 +117,7 @@ ExitCode evaluate(const Arguments& arguments) {
     auto loaded = evaluation::load_recognizer(files[m]);
     config = load(loaded.decoding);
     loaded.language_model = language_model;
+    loaded.settings.whole_sound = config.data.whole_sound.value_or(loaded.settings.whole_sound);
     std::map<std::string, std::vector<evaluation::Group>> levels;  // by list
     for (const auto& set : sets) {
       const auto folder = results_folder(config, model, loaded, models.size() > 1) / set.name;

@@ -11,6 +11,7 @@
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
 #include "raven/data/media_list.h"
+#include "raven/data/media_roots.h"
 #include "raven/data/modality.h"
 #include "raven/evaluation/feature_run.h"
 #include "raven/nn/device.h"
@@ -60,7 +61,7 @@ data::MediaList list(const Arguments& arguments, const FeaturesConfig& config,
                      models::Modality modality) {
   if (!config.data.manifest.empty()) {
     const std::vector<fs::path> files(config.data.manifest.begin(), config.data.manifest.end());
-    data::MediaList listed{.manifest = data::read_manifests(files)};
+    data::MediaList listed{.manifest = data::read_manifests(files, data::media_roots(config.data))};
     const bool is_video = modality == models::Modality::kVideo;
     data::require_modalities(
         listed.manifest, {.video = is_video, .audio = !is_video},
@@ -91,6 +92,7 @@ ExitCode features(const Arguments& arguments) {
   nn::set_precision(config::Precision::kFp32);
   const auto device = nn::choose_device(config.device, cuda_library_problem());
   auto encoder = evaluation::load_encoder(config.model, config.modality);
+  encoder.settings.whole_sound = config.data.whole_sound.value_or(encoder.settings.whole_sound);
   const auto media = list(arguments, config, encoder.settings.modality);
   std::optional<evaluation::FeatureCounts> counts;
   {

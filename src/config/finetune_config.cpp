@@ -17,6 +17,11 @@ void FinetuneConfig::check() const {
                     "model.encoder.mask_token is true, but a recognizer sees every frame; set it "
                     "to false (the token of pre-training is left behind)");
   }
+  if (data.whole_sound && model.modality != Modality::kAudio) {
+    throw RuleError("data.whole_sound",
+                    "data.whole_sound is true, but the recognizer sees the video alone; set it to "
+                    "false, or model.modality to audio");
+  }
   check_schedule(optimizer, train);
   check_rate("optimizer.other_lr", optimizer.other_lr, optimizer.min_lr);
   check_arithmetic(device, train);

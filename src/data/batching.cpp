@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "raven/core/error.h"
-#include "raven/core/random.h"
 
 namespace raven::data {
 namespace {
@@ -55,6 +54,23 @@ BatchList pack_by_length(std::span<const std::int64_t> sizes, std::int64_t max_f
 
 BatchList pack_in_order(std::span<const std::int64_t> sizes, std::int64_t max_frames) {
   return cut(counting(sizes.size()), sizes, max_frames);
+}
+
+std::vector<std::int64_t> draw_within(std::span<const std::int64_t> sizes, std::int64_t max_frames,
+                                      Random& random) {
+  const auto count = std::ssize(sizes);
+  if (count == 0 || count * *std::ranges::max_element(sizes) <= max_frames)
+    return counting(sizes.size());
+  std::vector<std::int64_t> chosen;
+  std::int64_t longest = 0;
+  for (const auto item : random.permutation(count)) {
+    const auto with_it = std::max(longest, sizes[static_cast<std::size_t>(item)]);
+    if ((std::ssize(chosen) + 1) * with_it > max_frames) continue;
+    chosen.push_back(item);
+    longest = with_it;
+  }
+  std::ranges::sort(chosen);
+  return chosen;
 }
 
 BatchList training_batches(std::span<const std::int64_t> sizes, std::int64_t max_frames,

@@ -4,85 +4,24 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "data/batch_assembly.h"
 #include "data/batch_memory.h"
+#include "data/epoch_plan.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/processors.h"
-#include "raven/data/batching.h"
+#include "raven/core/utf8.h"
 #include "raven/media/media.h"
 
 namespace raven::data {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::vector<std::int64_t> checked_sizes(const Manifest& manifest, const LoaderOptions& options) {
-  if (manifest.utterances.empty()) {
-    throw ConfigError(fmt::format("{}: lists no utterances", manifest.file.string()));
-  }
-  std::vector<std::int64_t> sizes;
-  sizes.reserve(manifest.utterances.size());
-  for (const auto& utterance : manifest.utterances) {
-    if (utterance.frames > options.max_frames) {
-      throw ConfigError(fmt::format(
-          "{}: '{}' has {} frames, more than a batch may hold; raise data.max_frames (now {}) "
-          "or leave it out",
-          utterance.origin.text(manifest.file), utterance.id, utterance.frames,
-          options.max_frames));
-    }
-    sizes.push_back(utterance.frames);
-  }
-  return sizes;
-}
-
-/// Batches of an epoch, in the order in which they are handed out.
-class EpochPlan {
- public:
-  EpochPlan(std::vector<std::int64_t> sizes, const LoaderOptions& options)
-      : sizes_(std::move(sizes)),
-        options_(options),
-        batches_(plan(0)),
-        num_batches_(std::ssize(batches_)) {}
-
-  [[nodiscard]] std::int64_t num_batches() const { return num_batches_; }
-
-  const std::vector<std::int64_t>& batch(const LoaderPosition& position) {
-    if (position.epoch != epoch_) {
-      batches_ = plan(position.epoch);
-      epoch_ = position.epoch;
-    }
-    return batches_[static_cast<std::size_t>(position.batch)];
-  }
-
-  /// Padded frames of the largest batch; the same in every epoch.
-  [[nodiscard]] std::int64_t most_frames() const {
-    std::int64_t most = 0;
-    for (const auto& batch : batches_) {
-      std::int64_t longest = 0;
-      for (const auto item : batch)
-        longest = std::max(longest, sizes_[static_cast<std::size_t>(item)]);
-      most = std::max(most, longest * std::ssize(batch));
-    }
-    return most;
-  }
-
- private:
-  [[nodiscard]] BatchList plan(std::int64_t epoch) const {
-    return options_.training ? training_batches(sizes_, options_.max_frames, options_.seed, epoch)
-                             : pack_in_order(sizes_, options_.max_frames);
-  }
-
-  const std::vector<std::int64_t> sizes_;
-  const LoaderOptions options_;
-  std::int64_t epoch_ = 0;
-  BatchList batches_;
-  std::int64_t num_batches_;
-};
 
 /// Adds to `total` the time for which it lives.
 class AddedTime {
@@ -118,14 +57,15 @@ struct Loader::State {
   State(Manifest listed, const LoaderOptions& given)
       : manifest(std::move(listed)),
         options(given),
-        plan(checked_sizes(manifest, options), options),
+        shards(std::make_shared<ShardCache>()),
+        plan(planned_sizes(manifest, options, reader()), options),
         memory(std::make_shared<BatchMemoryPool>(
             options.read_video ? plan.most_frames() * options.video.crop * options.video.crop : 0,
             pixel_type(manifest),
             options.read_audio ? plan.most_frames() * media::kSamplesPerFrame : 0,
             options.pin_memory)),
-        shards(std::make_shared<ShardCache>()),
-        skips(options.skips ? options.skips : std::make_shared<SkipRecord>()) {}
+        skips(options.skips ? options.skips : std::make_shared<SkipRecord>()),
+        lengths(options.lengths ? options.lengths : std::make_shared<LengthRecord>()) {}
 
   ~State() {
     {
@@ -134,13 +74,16 @@ struct Loader::State {
     }
     work.notify_all();
     workers.clear();  // joins
+    tell_lengths();
   }
 
   [[nodiscard]] SampleReader reader() const {
     return {{.video = options.video,
              .waveform = options.waveform,
              .noise = options.noise,
-             .absent_is_blank = options.absent_is_blank},
+             .absent_is_blank = options.absent_is_blank,
+             .levels = pixel_type(manifest) == torch::kFloat32,
+             .whole_sound = options.whole_sound},
             shards,
             manifest.file};
   }
@@ -169,13 +112,17 @@ struct Loader::State {
   std::shared_ptr<Job> first_filled();
   void drop_first();
   void count(const std::vector<SkippedItem>& skipped);
+  void note_lengths(const BatchAssembly& assembly);
+  void tell_lengths() const;
 
   const Manifest manifest;
   const LoaderOptions options;
+  const std::shared_ptr<ShardCache> shards;
   EpochPlan plan;
   const std::shared_ptr<BatchMemoryPool> memory;
-  const std::shared_ptr<ShardCache> shards;
   const std::shared_ptr<SkipRecord> skips;
+  const std::shared_ptr<LengthRecord> lengths;
+  std::deque<Batch> parts;  // of the last batch, still to be handed out
 
   LoaderPosition next_out, next_in;  // batches to hand out and to start
   LoaderPosition next_of_first;      // that rank 0 hands out beside next_out
@@ -219,7 +166,8 @@ void Loader::State::start_jobs() {
       if (std::ssize(jobs) >= wanted) return;
     }
     auto job = std::make_shared<Job>(
-        next_in, BatchAssembly(manifest, options, next_in, plan.batch(next_in), memory->take()));
+        next_in, BatchAssembly(manifest, options, next_in, plan.batch(next_in), plan.sizes(),
+                               memory->take()));
     next_in = after(next_in, options.ranks);
     {
       const std::lock_guard lock(mutex);
@@ -270,6 +218,35 @@ torch::ScalarType pixel_type(const Manifest& manifest) {
   return in_colour ? torch::kFloat32 : torch::kUInt8;
 }
 
+void Loader::State::note_lengths(const BatchAssembly& assembly) {
+  for (const auto& [item, frames] : assembly.other_lengths()) {
+    const auto& utterance = manifest.utterances[static_cast<std::size_t>(item)];
+    lengths->ids.insert(utterance.id);
+    if (!lengths->example.empty()) continue;
+    lengths->example =
+        fmt::format("{}: '{}' lists {} frames and holds {}", utterance.origin.text(manifest.file),
+                    printable(utterance.id), utterance.frames, frames);
+  }
+  lengths->left_out += assembly.num_left_out();
+}
+
+/// Once for a list, after its first pass.
+void Loader::State::tell_lengths() const {
+  if (lengths->told || (lengths->ids.empty() && lengths->left_out == 0)) return;
+  lengths->told = true;
+  if (!lengths->ids.empty()) {
+    log::warn(
+        "{} of {} utterances are longer or shorter than listed, e.g. {}; their own length is used",
+        lengths->ids.size(), manifest.utterances.size(), lengths->example);
+  }
+  if (lengths->left_out > 0) {
+    log::warn(
+        "{} clips were left out of batches that longer clips than listed fill up to {} frames; "
+        "they are drawn anew in each epoch: correct the list, or raise data.max_frames",
+        lengths->left_out, options.max_frames);
+  }
+}
+
 LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed) {
   LoaderOptions options;
   options.max_frames = data.max_frames;
@@ -287,8 +264,12 @@ LoaderOptions held_out_options(const config::DataConfig& data, std::int64_t seed
   auto options = training_options(data, seed);
   options.training = false;
   options.max_frames = data.valid_max_frames;
-  for (const auto& utterance : manifest.utterances)
-    options.max_frames = std::max(options.max_frames, utterance.frames);
+  for (const auto& utterance : manifest.utterances) {
+    if (!utterance.length_is_approximate)
+      options.max_frames = std::max(options.max_frames, utterance.frames);
+  }
+  options.split_long_batches = true;
+  options.max_clip_frames = kMaxListedFrames;
   return options;
 }
 
@@ -309,6 +290,12 @@ Loader::~Loader() = default;
 std::optional<Batch> Loader::next() {
   auto& state = *state_;
   const AddedTime waits(state.waited);
+  const auto part = [&] {
+    std::optional batch(std::move(state.parts.front()));
+    state.parts.pop_front();
+    return batch;
+  };
+  if (!state.parts.empty()) return part();
   for (std::int64_t empty_batches = 0; !state.at_end(state.next_out); ++empty_batches) {
     if (empty_batches == state.plan.num_batches()) {
       throw SkipBudgetError(
@@ -317,13 +304,18 @@ std::optional<Batch> Loader::next() {
     }
     state.start_jobs();
     const auto job = state.first_filled();
-    auto batch = job->assembly.finish();
+    auto batches = job->assembly.finish(state.reader());
+    state.parts.assign(std::make_move_iterator(batches.begin()),
+                       std::make_move_iterator(batches.end()));
     state.drop_first();
+    const auto epoch = state.next_out.epoch;
     state.next_out = state.after(state.next_out, state.options.ranks);
     state.next_of_first = state.after(state.next_of_first, state.options.ranks);
     state.count(job->assembly.skipped());
+    state.note_lengths(job->assembly);
+    if (state.next_out.epoch > epoch || state.at_end(state.next_out)) state.tell_lengths();
     if (state.options.workers > 0) state.start_jobs();
-    if (batch) return batch;
+    if (!state.parts.empty()) return part();
     if (state.options.ranks > 1) {  // the others would not pass it over
       throw SkipBudgetError(fmt::format(
           "{}: not one utterance of a batch is usable, which several ranks cannot pass over; mend "
@@ -351,6 +343,7 @@ void Loader::seek(const LoaderPosition& position) {
     const std::lock_guard lock(state.mutex);
     dropped.swap(state.jobs);
   }
+  state.parts.clear();
   state.begin_at(position);
   state.start_jobs();
 }

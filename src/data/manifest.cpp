@@ -264,16 +264,18 @@ Manifest parse_tsv(std::string_view content, const fs::path& file) {
                                    .source = text(kSource),
                                    .grey = parse_grey(header.get(fields, kGrey), place),
                                    .text_is_units = false,
+                                   .length_is_approximate = false,
                                    .labels = {},
                                    .origin = {.list = list, .line = place.line}});
   }
   return manifest;
 }
 
-/// The folder that a tag of a published list stands for; looked up once for each tag.
+/// The folder below a root that a tag of a published list stands for; looked up once for each tag.
 class TagFolders {
  public:
-  explicit TagFolders(fs::path folder) : folder_(std::move(folder)) {}
+  TagFolders(const fs::path& root, const fs::path& list)
+      : folder_(root.empty() ? list.parent_path() : fs::absolute(root).lexically_normal()) {}
 
   const fs::path& of(std::string_view tag) {
     auto& known = known_[std::string(tag)];
@@ -290,13 +292,13 @@ class TagFolders {
   std::map<std::string, fs::path> known_;
 };
 
-Manifest parse_published(std::string_view content, const fs::path& file) {
+Manifest parse_published(std::string_view content, const fs::path& file, const MediaRoots& roots) {
   constexpr std::size_t kNumFields = 4;
   Manifest manifest{.file = file, .utterances = {}};
   ManifestLines lines(content, file);
   const auto list = std::make_shared<const fs::path>(file);
   Paths paths;
-  TagFolders folders(file.parent_path());
+  TagFolders videos(roots.video, file), sounds(roots.audio, file);
   Ids ids;
   while (const auto line = lines.next()) {
     if (line->empty()) continue;
@@ -317,10 +319,10 @@ Manifest parse_published(std::string_view content, const fs::path& file) {
     }
     const auto id = path.substr(0, dot);
     ids.add(id, place);
-    const auto& folder = folders.of(fields[0]);
+    const auto sound = std::string(id) + ".wav";
     manifest.utterances.push_back({.id = text_of(id, "path", place),
-                                   .video = paths.find(path, folder, place),
-                                   .audio = paths.find(std::string(id) + ".wav", folder, place),
+                                   .video = paths.find(path, videos.of(fields[0]), place),
+                                   .audio = paths.find(sound, sounds.of(fields[0]), place),
                                    .frames = parse_frames(fields[2], place),
                                    .text = text_of(fields[3], "label ids", place),
                                    .speaker = {},
@@ -328,6 +330,7 @@ Manifest parse_published(std::string_view content, const fs::path& file) {
                                    .source = text_of(fields[0], "tag", place),
                                    .grey = corpus::Grey::kColour,
                                    .text_is_units = true,
+                                   .length_is_approximate = true,
                                    .labels = {},
                                    .origin = {.list = list, .line = place.line}});
   }
@@ -403,11 +406,12 @@ std::int64_t Manifest::total_frames() const {
   return total;
 }
 
-Manifest parse_manifest(std::string_view content, const fs::path& file) {
-  return file.extension() == ".csv" ? parse_published(content, file) : parse_tsv(content, file);
+Manifest parse_manifest(std::string_view content, const fs::path& file, const MediaRoots& roots) {
+  return file.extension() == ".csv" ? parse_published(content, file, roots)
+                                    : parse_tsv(content, file);
 }
 
-Manifest read_manifest(const fs::path& file) {
+Manifest read_manifest(const fs::path& file, const MediaRoots& roots) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) {
     throw ConfigError(
@@ -420,17 +424,17 @@ Manifest read_manifest(const fs::path& file) {
         fmt::format("{}: is a folder, expected a manifest; name the .tsv in it", file.string()));
   }
   auto manifest = parse_manifest(read_file(file, kMaxFileBytes, FileKind::kAny),
-                                 fs::absolute(file).lexically_normal());
+                                 fs::absolute(file).lexically_normal(), roots);
   if (manifest.utterances.empty()) {
     throw DataError(fmt::format("{}: lists no utterances", file.string()), "empty");
   }
   return manifest;
 }
 
-Manifest read_manifests(const std::vector<fs::path>& files) {
+Manifest read_manifests(const std::vector<fs::path>& files, const MediaRoots& roots) {
   Manifest all;
   for (const auto& file : files) {
-    auto next = read_manifest(file);
+    auto next = read_manifest(file, roots);
     if (all.file.empty()) all.file = next.file;
     std::move(next.utterances.begin(), next.utterances.end(), std::back_inserter(all.utterances));
   }

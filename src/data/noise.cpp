@@ -170,7 +170,8 @@ std::vector<float> pink_noise(std::int64_t num_samples, Random& random) {
   return noise;
 }
 
-NoiseSource::NoiseSource(const config::NoiseConfig& config, const Manifest& speech) {
+NoiseSource::NoiseSource(const config::NoiseConfig& config, const Manifest& speech,
+                         const MediaRoots& roots) {
   auto state = std::make_unique<State>();
   state->config = config;
   if (config.kind == NoiseKind::kFile) {
@@ -178,7 +179,8 @@ NoiseSource::NoiseSource(const config::NoiseConfig& config, const Manifest& spee
     state->first_sound = static_cast<std::size_t>(
         std::ranges::find_if(*state->recording, is_sound) - state->recording->begin());
   } else if (config.kind == NoiseKind::kBabble) {
-    auto voices = config.babble_manifest.empty() ? speech : read_manifest(config.babble_manifest);
+    auto voices =
+        config.babble_manifest.empty() ? speech : read_manifest(config.babble_manifest, roots);
     if (!config.babble_manifest.empty())
       require_modalities(voices, {.audio = true}, "noise.babble_manifest");
     state->voices = std::make_shared<const Voices>(std::move(voices));

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <map>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -92,11 +90,15 @@ bool sound_is_in_video(const Utterance& utterance) {
          !utterance.video.empty() && !ends_in(utterance.video, ".npy");
 }
 
+/// Given how many samples there are, where they go.
+using Room = std::function<std::span<float>(std::size_t found)>;
+
 /// These give the number of samples that there are, before they are cut or padded.
 std::size_t read_media_audio(const Location& location, ShardCache& shards,
-                             const media::AudioOptions& options, std::span<float> samples) {
+                             const media::AudioOptions& options, const Room& room) {
   const MediaSource source(location, shards);
   const auto audio = media::read_audio(source.get(), options);
+  const auto samples = room(audio.samples.size());
   fit(audio.samples, samples);
   if (!std::all_of(samples.begin(), samples.end(), [](float x) { return std::isfinite(x); })) {
     throw DataError(fmt::format("{}: holds samples that are not finite", location.text()));
@@ -106,10 +108,11 @@ std::size_t read_media_audio(const Location& location, ShardCache& shards,
 
 /// Empty when the file is not the plain kind of WAV: libav must read it.
 std::optional<std::size_t> read_plain_wave(const Location& location, ShardCache& shards,
-                                           std::span<float> samples) {
+                                           const Room& room) {
   const Bytes bytes(location, shards);
   const auto pcm = view_pcm16_wave(bytes.view(), location.text());
   if (!pcm) return std::nullopt;
+  const auto samples = room(pcm->size() / 2);
   const auto count = std::min(pcm->size() / 2, samples.size());
   pcm16_to_float(pcm->first(2 * count), samples.data());
   std::fill(samples.begin() + static_cast<std::ptrdiff_t>(count), samples.end(), 0.0F);
@@ -124,50 +127,34 @@ std::optional<std::size_t> read_plain_wave(const Location& location, ShardCache&
       "shape");
 }
 
-}  // namespace
+/// Crops in colour are weighed; a .npy has none.
+media::PixelFormat format_of_levels(const Utterance& utterance) {
+  const bool in_colour =
+      utterance.grey == corpus::Grey::kColour && !ends_in(utterance.video, ".npy");
+  return in_colour ? media::PixelFormat::kPlainRgb : media::PixelFormat::kGrey;
+}
 
-struct ShardCache::State {
-  std::mutex mutex;  // guards the maps, not the shards
-  std::map<std::filesystem::path, std::unique_ptr<Shard>> shards;
-  std::map<std::filesystem::path, DataError> corrupt;
-  std::int64_t num_without_index = 0;
+/// Cuts frames of a format as floats.
+class LevelCutter {
+ public:
+  LevelCutter(const FrameCutter& cutter, media::PixelFormat format)
+      : cutter_(cutter),
+        in_colour_(format != media::PixelFormat::kGrey),
+        grey_(static_cast<std::size_t>(cutter.side() * cutter.side())) {}
+
+  void operator()(const std::uint8_t* pixels, std::int64_t stride, float* out) {
+    if (in_colour_) return cutter_.cut_colour(pixels, stride, out);
+    cutter_.cut(pixels, stride, grey_.data());
+    std::ranges::copy(grey_, out);
+  }
+
+ private:
+  const FrameCutter& cutter_;
+  bool in_colour_;
+  std::vector<std::uint8_t> grey_;
 };
 
-ShardCache::ShardCache() : state_(std::make_unique<State>()) {}
-ShardCache::~ShardCache() = default;
-
-const Shard& ShardCache::open(const std::filesystem::path& tar) {
-  {
-    const std::lock_guard lock(state_->mutex);
-    const auto known = state_->shards.find(tar);
-    if (known != state_->shards.end()) return *known->second;
-    const auto corrupt = state_->corrupt.find(tar);
-    if (corrupt != state_->corrupt.end()) throw DataError(corrupt->second);
-  }
-  std::unique_ptr<Shard> shard;
-  try {
-    shard = std::make_unique<Shard>(tar);
-  } catch (const DataError& error) {
-    // Looked through once, not again for each utterance; what is missing may still come.
-    const std::lock_guard lock(state_->mutex);
-    if (error.reason() == "corrupt") state_->corrupt.try_emplace(tar, error);
-    throw;
-  }
-  // Two threads may have opened the same one; the first that comes here wins.
-  const std::lock_guard lock(state_->mutex);
-  const auto [opened, is_new] = state_->shards.try_emplace(tar, std::move(shard));
-  if (is_new && !opened->second->has_index()) {
-    ++state_->num_without_index;
-    log::warn("{} has no index ({}.index): its bytes cannot be compared with checksums",
-              tar.string(), tar.filename().string());
-  }
-  return *opened->second;
-}
-
-std::int64_t ShardCache::num_without_index() const {
-  const std::lock_guard lock(state_->mutex);
-  return state_->num_without_index;
-}
+}  // namespace
 
 SampleReader::SampleReader(const SampleOptions& options, std::shared_ptr<ShardCache> shards,
                            std::filesystem::path manifest)
@@ -189,10 +176,10 @@ void SampleReader::read(const Utterance& utterance, const Placement& placement, 
     std::memset(video, 0, static_cast<std::size_t>(utterance.frames * frame_bytes));
   } else if (video != nullptr) {
     const FrameCutter cutter(options_.video, placement);
-    start_s =
-        read_video(utterance, [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
-          cutter.cut(pixels, stride, video + t * frame_bytes);
-        });
+    const auto cut = [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
+      cutter.cut(pixels, stride, video + t * frame_bytes);
+    };
+    start_s = read_video(utterance, cut, media::PixelFormat::kGrey).start_s;
   }
   read_waveform(utterance, found.audio, start_s, audio, noise_draws);
 }
@@ -206,17 +193,12 @@ void SampleReader::read_levels(const Utterance& utterance, const Placement& plac
     std::fill_n(levels, utterance.frames * frame_pixels, 0.0F);
   } else if (levels != nullptr) {
     const FrameCutter cutter(options_.video, placement);
-    const bool in_colour =
-        utterance.grey == corpus::Grey::kColour && !ends_in(utterance.video, ".npy");
-    std::vector<std::uint8_t> grey(static_cast<std::size_t>(frame_pixels));
+    const auto format = format_of_levels(utterance);
+    LevelCutter cut_level(cutter, format);
     const auto cut = [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
-      auto* const out = levels + t * frame_pixels;
-      if (in_colour) return cutter.cut_colour(pixels, stride, out);
-      cutter.cut(pixels, stride, grey.data());
-      std::ranges::copy(grey, out);
+      cut_level(pixels, stride, levels + t * frame_pixels);
     };
-    start_s = read_video(utterance, cut,
-                         in_colour ? media::PixelFormat::kPlainRgb : media::PixelFormat::kGrey);
+    start_s = read_video(utterance, cut, format).start_s;
   }
   read_waveform(utterance, found.audio, start_s, audio, noise_draws);
 }
@@ -231,31 +213,119 @@ void SampleReader::read_waveform(const Utterance& utterance, bool is_there,
     std::ranges::fill(samples, 0.0F);
     return;
   }
-  read_audio(utterance, start_s, samples);
+  read_audio(utterance, start_s, [&](std::size_t) { return samples; });
+  finish_sound(utterance, samples, noise_draws);
+}
+
+void SampleReader::finish_sound(const Utterance& utterance, std::span<float> samples,
+                                Random* noise_draws) const {
   if (options_.noise != nullptr && noise_draws != nullptr)
     mix_noise(utterance, samples, *noise_draws);
   if (options_.waveform == config::Waveform::kClip) normalise_waveform(samples);
 }
 
-void SampleReader::check(const Utterance& utterance) const {
+bool SampleReader::decides_length(const Utterance& utterance, Modalities wanted) const {
+  if (!wanted.video && !wanted.audio) return false;
+  return utterance.length_is_approximate || (options_.whole_sound && !wanted.video);
+}
+
+WholeClip SampleReader::read_whole(const Utterance& utterance, const Placement& placement,
+                                   Modalities wanted, std::int64_t max_frames,
+                                   Random* noise_draws) const {
+  const auto check_frames = [&](std::int64_t frames) {
+    if (frames <= max_frames) return;
+    throw DataError(
+        fmt::format("{}: '{}' is longer than {} frames, the most that are read at once; raise "
+                    "data.max_frames, cut the clip, or leave it out",
+                    place_of(utterance), utterance.id, max_frames),
+        "too-long");
+  };
+  WholeClip clip;
   std::optional<double> start_s;
-  if (!utterance.video.empty())
-    start_s = read_video(utterance, [](std::int64_t, const std::uint8_t*, std::int64_t) {});
-  if (!modalities(utterance).audio) return;
-  const auto wanted = static_cast<std::size_t>(utterance.frames * media::kSamplesPerFrame);
+  if (wanted.video) {
+    const auto frame_pixels = options_.video.crop * options_.video.crop;
+    const FrameCutter cutter(options_.video, placement);
+    const auto format = options_.levels ? format_of_levels(utterance) : media::PixelFormat::kGrey;
+    LevelCutter cut_level(cutter, format);
+    const auto cut = [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
+      check_frames(t + 1);
+      const auto size = static_cast<std::size_t>((t + 1) * frame_pixels);
+      if (options_.levels) {
+        clip.levels.resize(size);
+        cut_level(pixels, stride, clip.levels.data() + t * frame_pixels);
+      } else {
+        clip.video.resize(size);
+        cutter.cut(pixels, stride, clip.video.data() + t * frame_pixels);
+      }
+    };
+    const auto pictures = decode_video(utterance, cut, format);
+    if (!utterance.length_is_approximate && pictures.frames != utterance.frames)
+      wrong_frame_count(utterance, pictures.frames);
+    clip.frames = pictures.frames;
+    start_s = pictures.start_s;
+  } else if (!options_.whole_sound) {
+    clip.frames = told_frames(utterance).value_or(utterance.frames);
+    check_frames(clip.frames);
+  }
+  if (wanted.audio) {
+    read_audio(utterance, start_s, [&](std::size_t found) -> std::span<float> {
+      if (!wanted.video && options_.whole_sound) {
+        clip.frames = static_cast<std::int64_t>(found) / media::kSamplesPerFrame;
+        check_frames(clip.frames);
+      }
+      clip.audio.resize(static_cast<std::size_t>(clip.frames * media::kSamplesPerFrame));
+      return clip.audio;
+    });
+    finish_sound(utterance, clip.audio, noise_draws);
+  }
+  if (clip.frames > 0) return clip;
+  throw DataError(
+      fmt::format("{}: '{}' holds less than one frame", place_of(utterance), utterance.id),
+      "empty");
+}
+
+std::optional<std::int64_t> SampleReader::told_frames(const Utterance& utterance) const try {
+  if (utterance.video.empty()) return std::nullopt;
+  if (ends_in(utterance.video, ".npy")) {
+    const Bytes bytes(utterance.video, *shards_);
+    const auto array = corpus::parse_npy(bytes.view(), utterance.video.text());
+    if (array.shape.empty()) return std::nullopt;
+    return array.shape.front();
+  }
+  const MediaSource source(utterance.video, *shards_);
+  const double duration_s = media::probe(source.get()).video_duration_s;
+  if (!(duration_s > 0)) return std::nullopt;
+  return std::llround(duration_s * static_cast<double>(media::kFrameRateHz));
+} catch (const DataError&) {  // whoever reads it says what is wrong with it
+  return std::nullopt;
+}
+
+std::int64_t SampleReader::check(const Utterance& utterance) const {
+  Pictures pictures{.frames = utterance.frames, .start_s = {}};
+  constexpr auto kGrey = media::PixelFormat::kGrey;
+  const auto keep_nothing = [](std::int64_t, const std::uint8_t*, std::int64_t) {};
+  if (!utterance.video.empty()) {
+    pictures = utterance.length_is_approximate ? decode_video(utterance, keep_nothing, kGrey)
+                                               : read_video(utterance, keep_nothing, kGrey);
+  }
+  if (!modalities(utterance).audio) return pictures.frames;
+  const auto wanted = static_cast<std::size_t>(pictures.frames * media::kSamplesPerFrame);
   const auto check_length = [&](std::size_t found) {
     if (found >= wanted / 2) return;
-    throw DataError(
-        fmt::format("{}: '{}' lists {} frames, {:.2f} s, but has only {:.2f} s of sound",
-                    place_of(utterance), utterance.id, utterance.frames,
-                    media::seconds(utterance.frames),
-                    static_cast<double>(found) / media::kSampleRateHz),
-        "short-sound");
+    throw DataError(fmt::format("{}: '{}' {} {} frames, {:.2f} s, but has only {:.2f} s of sound",
+                                place_of(utterance), utterance.id,
+                                utterance.length_is_approximate ? "holds" : "lists",
+                                pictures.frames, media::seconds(pictures.frames),
+                                static_cast<double>(found) / media::kSampleRateHz),
+                    "short-sound");
   };
-  // Memory is spent on what is listed only once as much of it is there.
-  if (utterance.video.empty()) check_length(read_audio(utterance, start_s, {}));
-  std::vector<float> samples(wanted);
-  check_length(read_audio(utterance, start_s, samples));
+  std::vector<float> samples;
+  read_audio(utterance, pictures.start_s, [&](std::size_t found) -> std::span<float> {
+    check_length(found);  // memory is spent on what is listed only once as much of it is there
+    samples.resize(wanted);
+    return samples;
+  });
+  return pictures.frames;
 }
 
 Modalities SampleReader::modalities(const Utterance& utterance) const {
@@ -280,16 +350,25 @@ Sample SampleReader::read(const Utterance& utterance, const Placement& placement
   return sample;
 }
 
-std::optional<double> SampleReader::read_video(const Utterance& utterance, const FrameSink& sink,
-                                               media::PixelFormat format) const {
+SampleReader::Pictures SampleReader::read_video(const Utterance& utterance, const FrameSink& sink,
+                                                media::PixelFormat format) const {
+  const auto as_listed = [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
+    if (t < utterance.frames) sink(t, pixels, stride);
+  };
+  const auto pictures = decode_video(utterance, as_listed, format);
+  if (pictures.frames != utterance.frames) wrong_frame_count(utterance, pictures.frames);
+  return pictures;
+}
+
+SampleReader::Pictures SampleReader::decode_video(const Utterance& utterance, const FrameSink& sink,
+                                                  media::PixelFormat format) const {
   if (utterance.video.empty()) {
     throw DataError(fmt::format("{}: '{}' has no video", place_of(utterance), utterance.id),
                     "no-video");
   }
   if (ends_in(utterance.video, ".npy")) {
     const Bytes bytes(utterance.video, *shards_);
-    read_raw_video(utterance, bytes.view(), sink);
-    return std::nullopt;
+    return decode_raw_video(utterance, bytes.view(), sink);
   }
   const MediaSource source(utterance.video, *shards_);
   media::VideoReader reader(source.get(), {.format = format});
@@ -303,14 +382,14 @@ std::optional<double> SampleReader::read_video(const Utterance& utterance, const
       wrong_shape(utterance.video,
                   fmt::format("frame {} is {} x {}", found, frame->width, frame->height));
     }
-    if (found < utterance.frames) sink(found, frame->pixels, frame->stride);
+    sink(found, frame->pixels, frame->stride);
   }
-  if (found != utterance.frames) wrong_frame_count(utterance, found);
-  return reader.start_s();
+  return {.frames = found, .start_s = reader.start_s()};
 }
 
-void SampleReader::read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
-                                  const FrameSink& sink) const {
+SampleReader::Pictures SampleReader::decode_raw_video(const Utterance& utterance,
+                                                      std::span<const std::byte> bytes,
+                                                      const FrameSink& sink) const {
   const auto array = corpus::parse_npy(bytes, utterance.video.text());
   const bool is_byte =
       array.descr == "|u1" || array.descr == "<u1" || array.descr == "u1" || array.descr == ">u1";
@@ -321,16 +400,16 @@ void SampleReader::read_raw_video(const Utterance& utterance, std::span<const st
     wrong_shape(utterance.video, fmt::format("array of type {} and shape ({}){}", array.descr,
                                              shape, array.fortran_order ? " in column order" : ""));
   }
-  if (array.shape[0] != utterance.frames) wrong_frame_count(utterance, array.shape[0]);
   const auto* pixels = reinterpret_cast<const std::uint8_t*>(array.data.data());
-  for (std::int64_t t = 0; t < utterance.frames; ++t) sink(t, pixels + t * kPixels, kStoredSide);
+  for (std::int64_t t = 0; t < array.shape[0]; ++t) sink(t, pixels + t * kPixels, kStoredSide);
+  return {.frames = array.shape[0], .start_s = {}};
 }
 
 std::size_t SampleReader::read_audio(const Utterance& utterance, std::optional<double> start_s,
-                                     std::span<float> samples) const {
+                                     const Room& room) const {
   if (sound_is_in_video(utterance)) {
     return read_media_audio(utterance.video, *shards_,
-                            {.origin_s = start_s, .from_first_picture = true}, samples);
+                            {.origin_s = start_s, .from_first_picture = true}, room);
   }
   if (utterance.audio.empty()) {
     throw DataError(
@@ -338,16 +417,20 @@ std::size_t SampleReader::read_audio(const Utterance& utterance, std::optional<d
         "no-audio");
   }
   if (ends_in(utterance.audio, ".wav")) {
-    if (const auto found = read_plain_wave(utterance.audio, *shards_, samples)) return *found;
+    if (const auto found = read_plain_wave(utterance.audio, *shards_, room)) return *found;
   }
-  return read_media_audio(utterance.audio, *shards_, {}, samples);
+  return read_media_audio(utterance.audio, *shards_, {}, room);
 }
 
 void SampleReader::mix_noise(const Utterance& utterance, std::span<float> samples,
                              Random& draws) const {
   options_.noise->mix(utterance, samples, draws, [this](const Utterance& voice) {
-    std::vector<float> clean(static_cast<std::size_t>(voice.frames * media::kSamplesPerFrame));
-    read_audio(voice, std::nullopt, clean);
+    std::vector<float> clean;
+    read_audio(voice, std::nullopt, [&](std::size_t found) -> std::span<float> {
+      const auto listed = static_cast<std::size_t>(voice.frames * media::kSamplesPerFrame);
+      clean.resize(voice.length_is_approximate ? found : listed);
+      return clean;
+    });
     return clean;
   });
 }

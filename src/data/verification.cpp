@@ -22,13 +22,16 @@ struct Work {
   explicit Work(const Manifest& listed)
       : manifest(listed),
         shards(std::make_shared<ShardCache>()),
-        outcomes(listed.utterances.size()) {}
+        outcomes(listed.utterances.size()),
+        frames(listed.utterances.size()) {}
 
   const Manifest& manifest;
   const std::shared_ptr<ShardCache> shards;
   std::atomic<std::size_t> claimed = 0, done = 0;
   std::atomic<bool> stopped = false;
-  std::vector<std::optional<Problem>> outcomes;  // an element belongs to the thread that claimed it
+  // An element belongs to the thread that claimed it.
+  std::vector<std::optional<Problem>> outcomes;
+  std::vector<std::int64_t> frames;  // of what is usable
 
   std::mutex mutex;  // guards error
   std::exception_ptr error;
@@ -49,7 +52,7 @@ void check_utterances(Work& work) {
     try {
       check_member(utterance.video, *work.shards);
       check_member(utterance.audio, *work.shards);
-      reader.check(utterance);
+      work.frames[number] = reader.check(utterance);
     } catch (const DataError& error) {
       work.outcomes[number] =
           Problem{.id = utterance.id, .reason = error.reason(), .message = full_message(error)};
@@ -102,7 +105,8 @@ Verification verify(const Manifest& manifest, std::int64_t workers,
       result.problems.push_back(std::move(*problem));
     } else {
       ++result.usable;
-      result.usable_frames += manifest.utterances[i].frames;
+      result.usable_frames += work.frames[i];
+      result.other_lengths += work.frames[i] == manifest.utterances[i].frames ? 0 : 1;
     }
   }
   return result;

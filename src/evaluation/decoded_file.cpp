@@ -37,6 +37,7 @@ Json line_of_utterance(const std::string& id, const Decoded& decoded) {
                {"units", decoded.units}};
   if (!decoded.nbest.empty()) json["nbest"] = to_json(decoded.nbest);
   if (decoded.ctc) json["ctc"] = *decoded.ctc;
+  if (decoded.frames > 0) json["frames"] = decoded.frames;
   return json;
 }
 
@@ -63,6 +64,10 @@ std::optional<std::pair<std::string, Decoded>> utterance_of(const Json& json) {
   if (const auto* ctc = member(json, "ctc")) {
     decoded.ctc = units_of(*ctc);
     if (!decoded.ctc) return {};
+  }
+  if (const auto* frames = member(json, "frames")) {
+    if (!is_whole_number(*frames)) return {};
+    decoded.frames = frames->get<std::int64_t>();
   }
   return std::pair(id->get<std::string>(), std::move(decoded));
 }

@@ -20,6 +20,7 @@ struct Decoded {
   std::vector<std::int64_t> units;                    // as Hypothesis::units
   std::vector<Alternative> nbest = {};                // where a list was asked for
   std::optional<std::vector<std::int64_t>> ctc = {};  // as NbestList::ctc
+  std::int64_t frames = 0;  // where they need not be those listed; 0: as listed
 };
 
 /// How a set ended.

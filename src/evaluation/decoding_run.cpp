@@ -13,6 +13,7 @@
 #include "raven/core/folder_lock.h"
 #include "raven/core/log.h"
 #include "raven/core/processors.h"
+#include "raven/data/batching.h"
 #include "raven/data/labels.h"
 #include "raven/data/sample_reader.h"
 #include "raven/decode/decode.h"
@@ -100,6 +101,7 @@ class UtteranceEncoder {
     options.max_skipped = config_.data.max_skipped;
     options.noise = set_.noise;
     options.skips = std::make_shared<data::SkipRecord>();
+    options.lengths = lengths_;
     const auto modality = loaded_.recognizer->options().modality;
     const bool whole = read_each(manifest, options, device_, stop, [&](const data::Batch& one) {
       see(one.ids.front(), loaded_.recognizer->encode(models::encoder_input(one, modality)));
@@ -112,6 +114,7 @@ class UtteranceEncoder {
   const EvaluationSet& set_;
   const EvaluateConfig& config_;
   torch::Device device_;
+  std::shared_ptr<data::LengthRecord> lengths_ = std::make_shared<data::LengthRecord>();
 };
 
 /// Encoded utterances until they are searched.
@@ -119,17 +122,32 @@ struct SearchGroup {
   std::vector<std::string> ids;
   std::vector<torch::Tensor> frames;  // (1, T, D) each
 
-  /// The best hypothesis of each; the group is empty afterwards.
+  /// Where clips are longer than listed, in parts that each keep to `max_frames`.
+  [[nodiscard]] std::vector<SearchGroup> within(std::int64_t max_frames) const;
+  /// The best hypothesis of each.
   std::vector<std::pair<std::string, Decoded>> search(
       LoadedRecognizer& loaded, const decode::SearchLanguageModel& language_model,
-      const config::DecodeConfig& config);
+      const config::DecodeConfig& config) const;
 };
+
+std::vector<SearchGroup> SearchGroup::within(std::int64_t max_frames) const {
+  std::vector<std::int64_t> sizes;
+  for (const auto& one : frames) sizes.push_back(std::min(one.size(1), max_frames));
+  std::vector<SearchGroup> parts;
+  for (const auto& part : data::pack_in_order(sizes, max_frames)) {
+    auto& next = parts.emplace_back();
+    for (const auto i : part) {
+      next.ids.push_back(ids[static_cast<std::size_t>(i)]);
+      next.frames.push_back(frames[static_cast<std::size_t>(i)]);
+    }
+  }
+  return parts;
+}
 
 std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
     LoadedRecognizer& loaded, const decode::SearchLanguageModel& language_model,
-    const config::DecodeConfig& config) {
+    const config::DecodeConfig& config) const {
   std::vector<std::pair<std::string, Decoded>> found;
-  if (ids.empty()) return found;
   const auto padded = pad_frames(frames);
   const auto hypotheses = decode::decode(
       loaded.recognizer, {.frames = padded.frames, .valid = padded.valid, .ids = ids}, config,
@@ -153,9 +171,9 @@ std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
       }
     }
     if (!paths.empty()) decoded.ctc = paths[b].units;
+    decoded.frames = frames[b].size(1);
     found.emplace_back(ids[b], std::move(decoded));
   }
-  ids.clear(), frames.clear();
   return found;
 }
 
@@ -167,9 +185,12 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
   auto groups = unfinished_groups(set.manifest, config.data.max_frames,
                                   [&](const auto& id) { return decoded.done().contains(id); });
   std::map<std::string, std::int64_t> frames_of;
+  std::set<std::string> of_own_length;
   auto frames_done = set.manifest.total_frames();
   for (const auto& utterance : groups.utterances) {
     frames_of[utterance.id] = utterance.frames;
+    if (utterance.length_is_approximate || loaded.settings.hears_whole_sound())
+      of_own_length.insert(utterance.id);
     frames_done -= utterance.frames;
   }
   if (frames_done > 0) {
@@ -183,10 +204,14 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
   const auto language_model = loaded.language_model.for_search(loaded.units);
   SearchGroup group;
   const auto search = [&] {
-    for (auto& [id, one] : group.search(loaded, language_model, config.decode)) {
-      decoded.add(id, std::move(one));
-      progress(frames_done += frames_of.at(id), set.manifest.total_frames());
+    for (const auto& part : group.within(config.data.max_frames)) {
+      for (auto& [id, one] : part.search(loaded, language_model, config.decode)) {
+        if (!of_own_length.contains(id)) one.frames = 0;
+        decoded.add(id, std::move(one));
+        progress(frames_done += frames_of.at(id), set.manifest.total_frames());
+      }
     }
+    group = {};
   };
   const auto unreadable =
       encoder.encode(std::move(groups.utterances), stop, [&](const auto& id, const auto& frames) {
@@ -223,6 +248,7 @@ std::vector<UtteranceResult> with_hypotheses(std::vector<UtteranceResult> result
     const auto& found = decoded.done().at(one.id);
     one.hypothesis = found.hypothesis;
     one.score = found.score;
+    if (found.frames > 0) one.frames = found.frames;
     for (const auto& alternative : found.nbest) one.alternatives.push_back(alternative.text);
     if (nbest > 0 && one.alternatives.empty())
       one.alternatives.emplace_back();  // nothing was found
@@ -234,14 +260,14 @@ std::vector<UtteranceResult> with_hypotheses(std::vector<UtteranceResult> result
 std::string mouth_row(const data::SampleReader& reader, const data::Utterance& utterance) {
   constexpr auto kSide = data::kStoredSide;
   try {
-    std::vector<std::uint8_t> pixels(static_cast<std::size_t>(utterance.frames * kSide * kSide));
-    reader.read(utterance, {}, pixels.data(), nullptr);
-    const auto shown = std::min(kPicturedFrames, utterance.frames);
+    const auto clip =
+        reader.read_whole(utterance, {}, {.video = true, .audio = false}, data::kMaxListedFrames);
+    const auto shown = std::min(kPicturedFrames, clip.frames);
     std::vector<std::uint8_t> row(static_cast<std::size_t>(shown * kSide * kSide));
     for (std::int64_t k = 0; k < shown; ++k) {
-      const auto t = (2 * k + 1) * utterance.frames / (2 * shown);
+      const auto t = (2 * k + 1) * clip.frames / (2 * shown);
       for (std::int64_t y = 0; y < kSide; ++y) {
-        std::copy_n(pixels.begin() + (t * kSide + y) * kSide, kSide,
+        std::copy_n(clip.video.begin() + (t * kSide + y) * kSide, kSide,
                     row.begin() + (y * shown + k) * kSide);
       }
     }
@@ -294,13 +320,16 @@ void write_attention(LoadedRecognizer& loaded, const EvaluateConfig& config,
 }
 
 /// The list with what was recognised as its texts; utterances that could not be read are left out.
-void write_recognised(const EvaluationSet& set, const DecodedFile& decoded, const fs::path& file) {
+/// Its counts are those of the video, which whole sound does not tell.
+void write_recognised(const EvaluationSet& set, const DecodedFile& decoded, bool whole_sound,
+                      const fs::path& file) {
   data::Manifest list{.file = file, .utterances = {}};
   for (auto utterance : set.manifest.utterances) {
     const auto found = decoded.done().find(utterance.id);
     if (found == decoded.done().end()) continue;
     utterance.text = found->second.hypothesis;
     utterance.text_is_units = false;
+    if (found->second.frames > 0 && !whole_sound) utterance.frames = found->second.frames;
     list.utterances.push_back(std::move(utterance));
   }
   try {
@@ -325,7 +354,7 @@ void write_lists(const EvaluationSet& set, const DecodedFile& decoded, const fs:
 void write_results(LoadedRecognizer& loaded, const EvaluationSet& set, const EvaluateConfig& config,
                    UtteranceEncoder& encoder, const DecodedFile& decoded, const Scores& scores,
                    const fs::path& folder) {
-  write_recognised(set, decoded, folder / kRecognised);
+  write_recognised(set, decoded, loaded.settings.hears_whole_sound(), folder / kRecognised);
   if (config.decode.nbest > 0) {
     write_lists(set, decoded, folder / kNbest);
   } else {

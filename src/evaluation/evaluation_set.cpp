@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "raven/core/files.h"
+#include "raven/data/media_roots.h"
 
 namespace raven::evaluation {
 namespace {
@@ -21,12 +22,12 @@ std::string noise_name(const config::NoiseLevelsConfig& noise) {
 }
 
 /// The same at all levels: read once.
-std::string noise_source(const config::NoiseLevelsConfig& noise) {
+std::string noise_source(const config::NoiseLevelsConfig& noise, const data::MediaRoots& roots) {
   if (noise.kind == NoiseKind::kFile) return checksum_text(checksum_file(noise.file));
   if (noise.kind != NoiseKind::kBabble) return "";
   const auto& list = noise.babble_manifest;
   return fmt::format("{} {}", noise.babble_speakers,
-                     list.empty() ? "set" : content_checksum(data::read_manifest(list)));
+                     list.empty() ? "set" : content_checksum(data::read_manifest(list, roots)));
 }
 
 }  // namespace
@@ -43,14 +44,15 @@ std::string content_checksum(const data::Manifest& manifest) {
 std::vector<EvaluationSet> evaluation_sets(const config::EvaluateConfig& config) {
   const auto& noise = config.noise;
   std::string made_from;
+  const auto roots = data::media_roots(config.data);
   std::vector<EvaluationSet> sets;
   for (const auto& file : config.data.manifest) {
-    const auto manifest = data::read_manifest(file);
+    const auto manifest = data::read_manifest(file, roots);
     const auto name = manifest.file.stem().string();
     if (noise.clean) sets.push_back({.manifest = manifest, .name = name, .snr_db = {}});
     if (noise.kind == NoiseKind::kNone) continue;
-    const data::NoiseSource source(noise.at(noise.snr_db.front()), manifest);
-    if (made_from.empty()) made_from = noise_source(noise);
+    const data::NoiseSource source(noise.at(noise.snr_db.front()), manifest, roots);
+    if (made_from.empty()) made_from = noise_source(noise, roots);
     for (const double level : noise.snr_db) {
       const double snr_db = level + 0.0;  // -0 becomes 0
       sets.push_back({.manifest = manifest,

@@ -15,6 +15,8 @@
 #include "raven/core/log.h"
 #include "raven/core/processors.h"
 #include "raven/core/utf8.h"
+#include "raven/data/batching.h"
+#include "raven/data/utterance_files.h"
 #include "raven/media/media.h"
 #include "raven/models/batch_input.h"
 #include "raven/weights/npz_writer.h"
@@ -28,48 +30,7 @@ using config::FeatureFormat;
 using config::FeaturesConfig;
 using config::FeatureType;
 
-constexpr std::size_t kMaxNameBytes = 255;  // of a file, on common file systems
-constexpr const char* kTemporary = ".tmp";  // what a file's name ends in while it is written
-
 std::string ending_of(FeatureFormat format) { return "." + std::string(config::enum_name(format)); }
-
-bool has_control_characters(std::string_view text) {
-  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-}
-
-/// Parts between slashes.
-std::vector<std::string> parts_of(const std::string& id) {
-  std::vector<std::string> parts(1);
-  for (const char c : id) {
-    if (c == '/') {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  return parts;
-}
-
-/// Empty: the id may name a file.
-std::string problem_with(const std::string& id, const std::string& ending) {
-  if (has_control_characters(id)) return "holds control characters";
-  const auto parts = parts_of(id);
-  for (const auto& part : parts) {
-    if (part.empty() || part == "." || part == "..")
-      return "would leave the folder of the features";
-    if (part.size() > kMaxNameBytes) return "is longer than a file's name may be";
-  }
-  if (parts.back().size() + ending.size() + std::string_view(kTemporary).size() > kMaxNameBytes)
-    return "is longer than a file's name may be";
-  return "";
-}
-
-[[noreturn]] void refuse_id(const data::Manifest& manifest, const std::string& id,
-                            const std::string& problem) {
-  throw DataError(
-      fmt::format("{}: id '{}' {}; rename it", manifest.file.string(), printable(id), problem),
-      "id");
-}
 
 std::int64_t final_layer(const LoadedEncoder& encoder) {
   return encoder.settings.encoder.blocks + 1;
@@ -88,12 +49,14 @@ std::string names_of(const std::vector<std::int64_t>& layers, const LoadedEncode
 /// What each file of features says of itself, and a folder of all its files.
 FeatureFolder::Settings settings_of(const LoadedEncoder& loaded, const FeaturesConfig& config,
                                     const std::vector<std::int64_t>& layers) {
-  return {{"model_sha256", loaded.sha256},
-          {"modality", config::modality_name(loaded.settings.modality)},
-          {"layers", names_of(layers, loaded)},
-          {"mean", config.mean ? "true" : "false"},
-          {"type", std::string(config::enum_name(config.type))},
-          {"files", std::string(config::enum_name(config.format))}};
+  FeatureFolder::Settings settings = {{"model_sha256", loaded.sha256},
+                                      {"modality", config::modality_name(loaded.settings.modality)},
+                                      {"layers", names_of(layers, loaded)},
+                                      {"mean", config.mean ? "true" : "false"},
+                                      {"type", std::string(config::enum_name(config.type))},
+                                      {"files", std::string(config::enum_name(config.format))}};
+  if (loaded.settings.hears_whole_sound()) settings["whole_sound"] = "true";
+  return settings;
 }
 
 std::string clip_of(const data::Utterance& utterance, models::Modality modality) {
@@ -149,6 +112,7 @@ class FeatureRun {
   [[nodiscard]] FeatureFolder::Settings notes() const;
   void check_kept(const data::Utterance& utterance) const;
   void write_group(const FeatureProgress& progress);
+  void write_part(std::size_t begin, std::size_t end, const FeatureProgress& progress);
   void write(const data::Utterance& utterance, const torch::Tensor& layers);
 
   LoadedEncoder& loaded_;
@@ -182,7 +146,9 @@ FeatureFolder::Settings FeatureRun::notes() const {
 void FeatureRun::check_kept(const data::Utterance& utterance) const {
   const auto& row = folder_.rows().at(utterance.id);
   const auto clip = clip_of(utterance, loaded_.settings.modality);
-  if (row.source == clip && row.frames == utterance.frames) return;
+  const bool other_length = row.frames != utterance.frames && !utterance.length_is_approximate &&
+                            !loaded_.settings.hears_whole_sound();
+  if (row.source == clip && !other_length) return;
   throw ConfigError(fmt::format(
       "{}: '{}' was made from {} ({} frames), the list now says {} ({} frames); give another "
       "folder, or delete {}",
@@ -215,15 +181,26 @@ bool FeatureRun::encode(const std::shared_ptr<data::SkipRecord>& skips, const st
 }
 
 void FeatureRun::write_group(const FeatureProgress& progress) {
-  if (ids_.empty()) return;
-  const auto layers = encode_together(loaded_.encoder, features_, plan_.layers, config_.mean);
-  for (std::size_t b = 0; b < ids_.size(); ++b) {
-    const auto& utterance = *listed_.at(ids_[b]);
-    if (has(utterance.id)) continue;
-    write(utterance, layers[b]);
-    progress(frames_done_ += utterance.frames, manifest_.total_frames());
+  std::vector<std::int64_t> sizes;
+  for (const auto& one : features_) sizes.push_back(std::min(one.size(1), config_.data.max_frames));
+  // Clips that are longer than listed pass in several parts.
+  for (const auto& part : data::pack_in_order(sizes, config_.data.max_frames)) {
+    write_part(static_cast<std::size_t>(part.front()), static_cast<std::size_t>(part.back()) + 1,
+               progress);
   }
   ids_.clear(), features_.clear();
+}
+
+void FeatureRun::write_part(std::size_t begin, std::size_t end, const FeatureProgress& progress) {
+  const std::vector<torch::Tensor> features(features_.begin() + static_cast<std::ptrdiff_t>(begin),
+                                            features_.begin() + static_cast<std::ptrdiff_t>(end));
+  const auto layers = encode_together(loaded_.encoder, features, plan_.layers, config_.mean);
+  for (std::size_t b = begin; b < end; ++b) {
+    const auto& utterance = *listed_.at(ids_[b]);
+    if (has(utterance.id)) continue;
+    write(utterance, layers[b - begin]);
+    progress(frames_done_ += utterance.frames, manifest_.total_frames());
+  }
 }
 
 void FeatureRun::write(const data::Utterance& utterance, const torch::Tensor& layers) {
@@ -250,7 +227,7 @@ void FeatureRun::write(const data::Utterance& utterance, const torch::Tensor& la
     weights::write_safetensors(path, content);
   }
   folder_.add(utterance.id, {.file = file.string(),
-                             .frames = utterance.frames,
+                             .frames = numbers.size(-2),
                              .width = numbers.size(-1),
                              .checksum = checksum_text(checksum_file(path)),
                              .source = clip_of(utterance, loaded_.settings.modality)});
@@ -335,23 +312,11 @@ std::vector<torch::Tensor> encode_together(models::Encoder& encoder,
 std::map<std::string, fs::path> feature_files(const data::Manifest& manifest,
                                               FeatureFormat format) {
   const auto ending = ending_of(format);
+  data::check_file_names(manifest, {ending},
+                         {FeatureFolder::kOwnFiles.begin(), FeatureFolder::kOwnFiles.end()},
+                         "the folder of the features");
   std::map<std::string, fs::path> files;
-  std::set<std::string> taken;  // by files, also while they are written
-  const auto take = [&](const std::string& name) { taken.insert({name, name + kTemporary}); };
-  for (const auto& name : FeatureFolder::kOwnFiles) take(name);
-  for (const auto& utterance : manifest.utterances) {
-    const auto problem = problem_with(utterance.id, ending);
-    if (!problem.empty()) refuse_id(manifest, utterance.id, problem);
-    files[utterance.id] = utterance.id + ending;
-    take(utterance.id + ending);
-  }
-  for (const auto& [id, file] : files) {
-    for (auto slash = id.find('/'); slash != std::string::npos; slash = id.find('/', slash + 1)) {
-      const auto folder = id.substr(0, slash);
-      if (taken.contains(folder))
-        refuse_id(manifest, id, fmt::format("would make a folder of the file {}", folder));
-    }
-  }
+  for (const auto& utterance : manifest.utterances) files[utterance.id] = utterance.id + ending;
   return files;
 }
 

@@ -34,6 +34,7 @@ data::LoaderOptions input_options(const weights::ModelSettings& model, const dat
   auto options = data::held_out_options(data, static_cast<std::int64_t>(seed), all);
   options.read_video = model.modality == config::Modality::kVideo;
   options.read_audio = !options.read_video;
+  options.whole_sound = model.whole_sound;
   return options;
 }
 

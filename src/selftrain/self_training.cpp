@@ -12,6 +12,7 @@
 #include "raven/core/files.h"
 #include "raven/core/folder_lock.h"
 #include "raven/core/log.h"
+#include "raven/data/media_roots.h"
 #include "raven/data/modality.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/nn/device.h"
@@ -80,6 +81,19 @@ std::string yaml_list(const std::vector<std::string>& items) {
   return fmt::format("[{}]", fmt::join(quoted, ", "));
 }
 
+/// Counts of a published list only make batches, those of a list of ours are promises: they are
+/// taken from what the labeller recognised.
+void take_lengths(const fs::path& recognised, data::Manifest& kept) {
+  const auto is_approximate = [](const auto& one) { return one.length_is_approximate; };
+  if (std::ranges::none_of(kept.utterances, is_approximate) || !fs::exists(recognised)) return;
+  std::map<std::string, std::int64_t> frames;
+  for (const auto& one : data::read_manifest(recognised).utterances) frames[one.id] = one.frames;
+  for (auto& one : kept.utterances) {
+    const auto found = frames.find(one.id);
+    if (found != frames.end()) one.frames = found->second;
+  }
+}
+
 struct Labeller {
   SelftrainConfig config;  // with the search that its file asks for
   evaluation::LoadedRecognizer recognizer;
@@ -88,6 +102,8 @@ struct Labeller {
 Labeller load_labeller(const std::string& path, const Options& options) {
   Labeller labeller{.config = {}, .recognizer = evaluation::load_recognizer(path)};
   labeller.config = options.load(labeller.recognizer.decoding);
+  auto& settings = labeller.recognizer.settings;
+  settings.whole_sound = labeller.config.unlabelled.whole_sound.value_or(settings.whole_sound);
   const auto& decode = labeller.config.decode;
   if (!decode.lm.empty()) {
     auto& model = labeller.recognizer.language_model;
@@ -141,7 +157,10 @@ class Rounds {
   void read_unlabelled() {
     std::vector<fs::path> lists(config_.unlabelled.manifest.begin(),
                                 config_.unlabelled.manifest.end());
-    unlabelled_ = data::read_manifests(lists);
+    const auto& roots = config_.unlabelled;
+    unlabelled_ = data::read_manifests(
+        lists, data::media_roots(roots.video_root, roots.audio_root, "unlabelled.video_root",
+                                 "unlabelled.audio_root"));
     std::set<std::string> labelled;
     for (const auto& list : labelled_) {
       for (const auto& utterance : data::read_manifest(list).utterances)
@@ -220,6 +239,7 @@ class Rounds {
           "labeller; {} tells why for each",
           folder.string(), labels.size(), fmt::join(parts, ", "), (folder / kLabelsFile).string()));
     }
+    take_lengths(folder / kLabelsFolder / "recognised.tsv", kept);
     kept.file = folder / kPseudoFile;
     data::write_manifest(kept);
   }

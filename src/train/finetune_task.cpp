@@ -176,6 +176,7 @@ data::LoaderOptions finetune_options(const FinetuneConfig& config) {
   const bool video = config.model.modality == config::Modality::kVideo;
   options.read_video = video;
   options.read_audio = !video;
+  options.whole_sound = config.data.whole_sound;
   (video ? options.video_time_mask : options.audio_time_mask) = time_mask(config);
   return options;
 }
@@ -232,7 +233,9 @@ FinetuneTask::TrainingData FinetuneTask::prepare(data::Manifest training, std::u
     log::info("estimates the running statistics of the frozen part");
     torch::manual_seed(
         static_cast<std::uint64_t>(config_.run.seed));  // dropout of a frozen encoder
-    data::Loader loader(result.manifest, options);
+    auto some = options;
+    some.lengths = std::make_shared<data::LengthRecord>(data::LengthRecord{.told = true});
+    data::Loader loader(result.manifest, some);
     result.ready = estimate_statistics(*part, loader, kStatisticsBatches, device_, forward, stop);
   }
   if (config_.model.cached_views == 0 || !result.ready) return result;
@@ -244,6 +247,10 @@ FinetuneTask::TrainingData FinetuneTask::prepare(data::Manifest training, std::u
   utterances.erase(std::remove_if(utterances.begin(), utterances.end(),
                                   [&](const auto& u) { return !frozen_->has(u.id); }),
                    utterances.end());
+  for (auto& utterance : utterances) {
+    utterance.frames = frozen_->frames_of(utterance.id);
+    utterance.length_is_approximate = false;
+  }
   result.options.read_video = result.options.read_audio = false;
   result.options.video_time_mask.reset();
   result.options.audio_time_mask.reset();
@@ -325,7 +332,9 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
   options.labels = true;
   options.read_video = modality_ == models::Modality::kVideo;
   options.read_audio = !options.read_video;
+  options.whole_sound = config_.data.whole_sound;
   options.skips = held_out_skips_;
+  options.lengths = held_out_lengths_;
   data::Loader loader(held_out_, options);
   HeldOutSums sums(units_, config_.loss.ctc_weight);
   bool stopped = false;

@@ -45,25 +45,26 @@ FrozenFeatures::FrozenFeatures(const data::Manifest& manifest, const data::Loade
                                const std::stop_token& stop)
     : versions_(versions) {
   torch::NoGradGuard no_grad;
-  data::Loader loader(manifest, options);
+  auto in_parts = options;
+  in_parts.split_long_batches = true;  // none is left out: each is computed alone
+  data::Loader loader(manifest, in_parts);
   Progress progress("frozen part", manifest.total_frames() * versions, "frames");
   std::int64_t done = 0;
-  for (std::int64_t i = 0; i < versions * loader.batches_per_epoch(); ++i) {
+  while (true) {
     if (stop.stop_requested()) return;
     const auto batch = loader.next()->to(device);
-    if (batch.epoch >= versions) break;  // batches without usable clips were passed over
+    if (batch.epoch >= versions) break;
     for (std::int64_t b = 0; b < std::ssize(batch.ids); ++b) {
       const auto one = batch.row(b);
       const auto features = forward(one).squeeze(0).to(torch::kCPU, torch::kFloat32);  // (T, C)
-      if (features_.empty()) {
-        const double bytes = 4.0 * static_cast<double>(features.size(1)) *
-                             static_cast<double>(manifest.total_frames() * versions);
-        if (bytes > static_cast<double>(memory) / 2) {
-          throw ConfigError(fmt::format(
-              "model.cached_views={} would keep {:.1f} GB of features, more than half of the "
-              "{:.1f} GB that there are; ask for fewer, or 0 to compute them at each step",
-              versions, bytes / kGiga, static_cast<double>(memory) / kGiga));
-        }
+      // Of published lists, more frames than are listed may come.
+      const auto frames = std::max(manifest.total_frames() * versions, done + features.size(0));
+      const double bytes = 4.0 * static_cast<double>(features.size(1) * frames);
+      if (bytes > static_cast<double>(memory) / 2) {
+        throw ConfigError(fmt::format(
+            "model.cached_views={} would keep {:.1f} GB of features, more than half of the "
+            "{:.1f} GB that there are; ask for fewer, or 0 to compute them at each step",
+            versions, bytes / kGiga, static_cast<double>(memory) / kGiga));
       }
       auto& of_utterance = features_[one.ids.front()];
       of_utterance.resize(static_cast<std::size_t>(versions));
@@ -80,6 +81,11 @@ bool FrozenFeatures::has(const std::string& id) const {
   return found != features_.end() &&
          std::all_of(found->second.begin(), found->second.end(),
                      [](const torch::Tensor& features) { return features.defined(); });
+}
+
+std::int64_t FrozenFeatures::frames_of(const std::string& id) const {
+  RAVEN_CHECK(has(id), "no features of '{}'", id);
+  return features_.at(id).front().size(0);
 }
 
 torch::Tensor FrozenFeatures::of(const data::Batch& batch) const {

@@ -164,6 +164,7 @@ Numbers HeldOut::evaluate(models::Raven& model, const torch::Device& device,
   options.mask = config_.mask;
   options.labels = config_.monitor.recognition.enabled;
   options.skips = skips_;
+  options.lengths = lengths_;
   data::Loader loader(manifest_, options);
   Losses losses;
   ProbeData video, audio;

@@ -5,6 +5,7 @@
 #include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/data/grey_kinds.h"
+#include "raven/data/media_roots.h"
 #include "raven/data/modality.h"
 #include "raven/media/media.h"
 
@@ -30,7 +31,7 @@ data::Manifest training_data(const config::DataConfig& config) {
     check_exists(file, "data.manifest");
     files.emplace_back(file);
   }
-  auto manifest = data::read_manifests(files);
+  auto manifest = data::read_manifests(files, data::media_roots(config));
   if (const auto line = data::tell_mixed_grey(manifest); !line.empty()) log::warn("{}", line);
   const auto limit = static_cast<std::size_t>(config.max_utterances.value_or(0));
   if (limit > 0 && manifest.utterances.size() > limit) manifest.utterances.resize(limit);
@@ -40,7 +41,7 @@ data::Manifest training_data(const config::DataConfig& config) {
 data::Manifest held_out_data(const config::DataConfig& config) {
   if (config.valid_manifest.empty()) return {};
   check_exists(config.valid_manifest, "data.valid_manifest");
-  return data::read_manifest(config.valid_manifest);
+  return data::read_manifest(config.valid_manifest, data::media_roots(config));
 }
 
 void require_input(const config::PretrainConfig& /*config*/, const data::Manifest& manifest) {

@@ -85,5 +85,25 @@ TEST(Batching, RefusesWhatIsLongerThanTheBudget) {
   EXPECT_THROW(pack_in_order(std::vector<std::int64_t>{5, 31}, 30), ConfigError);
 }
 
+TEST(Batching, DrawsAsManyAsFitWhereABatchIsTooLong) {
+  const std::vector<std::int64_t> sizes = {8, 3, 8, 8, 2, 7};
+  Random random(1);
+  EXPECT_EQ(draw_within(sizes, 48, random).size(), 6U);  // 6 x 8: all
+  std::set<std::vector<std::int64_t>> drawn;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    Random by_seed(seed), again(seed);
+    const auto chosen = draw_within(sizes, 16, by_seed);
+    EXPECT_EQ(draw_within(sizes, 16, again), chosen);
+    std::int64_t longest = 0;
+    for (const auto i : chosen) longest = std::max(longest, sizes[static_cast<std::size_t>(i)]);
+    EXPECT_LE(std::ssize(chosen) * longest, 16);
+    EXPECT_GE(chosen.size(), 2U);
+    EXPECT_TRUE(std::ranges::is_sorted(chosen));
+    drawn.insert(chosen);
+  }
+  EXPECT_GT(drawn.size(), 3U);
+  EXPECT_TRUE(draw_within({}, 16, random).empty());
+}
+
 }  // namespace
 }  // namespace raven::data

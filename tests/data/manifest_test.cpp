@@ -6,6 +6,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/data/media_roots.h"
 #include "support/temporary_folder.h"
 
 namespace raven::data {
@@ -280,6 +281,46 @@ TEST(Manifest, LooksForPublishedClipsBelowTheirTag) {
   const auto manifest = read_manifest(folder.path() / "l.csv");
   EXPECT_EQ(manifest.utterances[0].video.file, folder.path() / "vox2/a.avi");
   EXPECT_EQ(manifest.utterances[1].video.file, folder.path() / "b.avi");
+}
+
+TEST(Manifest, TakesPublishedVideoAndSoundFromRootsOfTheirOwn) {
+  const TemporaryFolder folder;
+  const auto video = folder.path() / "video", audio = folder.path() / "audio";
+  std::filesystem::create_directories(video / "vox2");
+  std::filesystem::create_directories(audio / "lrs3");
+  std::filesystem::create_directories(folder.path() / "lists" /
+                                      "vox2");  // beside the list: not asked
+  const auto list = folder.path() / "lists" / "l.csv";
+  write_file_atomically(list, "vox2,x/a.avi,5,\nlrs3,b.avi,5,\n");
+  const auto both = read_manifest(list, {.video = video, .audio = audio}).utterances;
+  EXPECT_EQ(both[0].video.file, video / "vox2/x/a.avi");
+  EXPECT_EQ(both[0].audio.file, audio / "x/a.wav");
+  EXPECT_EQ(both[1].video.file, video / "b.avi");
+  EXPECT_EQ(both[1].audio.file, audio / "lrs3/b.wav");
+  const auto one = read_manifests({list}, {.video = {}, .audio = audio}).utterances;
+  EXPECT_EQ(one[0].video.file, folder.path() / "lists/vox2/x/a.avi");
+  EXPECT_EQ(one[0].audio.file, audio / "x/a.wav");
+  // A manifest's own paths are as it says.
+  EXPECT_EQ(parse_manifest(std::string(kHeader) + "a\ta.mp4\t\t5\t\n", "/d/m.tsv",
+                           {.video = video, .audio = audio})
+                .utterances[0]
+                .video.file,
+            "/d/a.mp4");
+}
+
+TEST(Manifest, RefusesARootThatIsNotThere) {
+  const TemporaryFolder folder;
+  config::MediaRootsConfig roots;
+  EXPECT_TRUE(media_roots(roots).video.empty());
+  roots.video_root = folder.path().string();
+  EXPECT_EQ(media_roots(roots).video, folder.path());
+  roots.audio_root = (folder.path() / "none").string();
+  try {
+    (void)media_roots(roots);
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("data.audio_root: there is no folder " + roots.audio_root));
+  }
 }
 
 TEST(Manifest, RefusesDamagedPublishedLists) {

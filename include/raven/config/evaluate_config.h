@@ -13,8 +13,9 @@
 
 namespace raven::config {
 
-struct EvaluationDataConfig {
+struct EvaluationDataConfig : MediaRootsConfig {
   std::vector<std::string> manifest = {kRequired};
+  std::optional<bool> whole_sound;
   std::optional<std::int64_t> workers;
   std::int64_t max_frames = 800;
   std::int64_t max_skipped = 200;
@@ -23,6 +24,8 @@ struct EvaluationDataConfig {
   static void fields(Visitor& v) {
     v.field("manifest", &EvaluationDataConfig::manifest,
             "lists of utterances with transcripts, each a set of its own, named after its file");
+    MediaRootsConfig::fields(v);
+    v.field("whole_sound", &EvaluationDataConfig::whole_sound, kWholeSoundMeaning);
     v.field(
         "workers", &EvaluationDataConfig::workers, between(0, 256),
         "loader threads; null: one for each processor of which the process has a share, 2 at most");

@@ -38,8 +38,9 @@ struct EnumNames<FeatureType> {
 inline constexpr const char* kFinalLayer = "final";
 inline constexpr const char* kAllLayers = "all";
 
-struct FeaturesDataConfig {
+struct FeaturesDataConfig : MediaRootsConfig {
   std::vector<std::string> manifest;
+  std::optional<bool> whole_sound;
   std::optional<std::int64_t> workers;
   std::int64_t max_frames = 800;
   std::int64_t max_skipped = 200;
@@ -48,6 +49,8 @@ struct FeaturesDataConfig {
   static void fields(Visitor& v) {
     v.field("manifest", &FeaturesDataConfig::manifest,
             "lists of utterances, one or several; empty: the media files of the command line");
+    MediaRootsConfig::fields(v);
+    v.field("whole_sound", &FeaturesDataConfig::whole_sound, kWholeSoundMeaning);
     v.field(
         "workers", &FeaturesDataConfig::workers, between(0, 256),
         "loader threads; null: one for each processor of which the process has a share, 2 at most");

@@ -24,6 +24,7 @@ struct EnumNames<FrozenPart> {
 struct LabelledDataConfig : DataConfig {
   std::optional<double> labelled_hours;
   std::string labelled_list;
+  bool whole_sound = false;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -34,6 +35,9 @@ struct LabelledDataConfig : DataConfig {
         "run, so that each subset contains the smaller ones; null: all");
     v.field("labelled_list", &LabelledDataConfig::labelled_list,
             "text file with the ids of the utterances to use, one a line; empty: all");
+    v.field("whole_sound", &LabelledDataConfig::whole_sound,
+            "with model.modality=audio: all floor(samples / 640) frames of the sound, beyond the "
+            "last video frame too (published); false: as long as the video");
   }
 };
 

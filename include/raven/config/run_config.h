@@ -78,7 +78,26 @@ struct VideoInputConfig {
   }
 };
 
-struct DataConfig {
+/// Where a command reads sound as the model was trained on it, unless it is told otherwise.
+inline constexpr const char* kWholeSoundMeaning =
+    "of an audio encoder: true: all floor(samples / 640) frames of the sound, beyond the last "
+    "video frame too; false: as long as the video; null: as the model was trained";
+
+/// Where the files of published lists lie, in every configuration that names lists.
+struct MediaRootsConfig {
+  std::string video_root, audio_root;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field(
+        "video_root", &MediaRootsConfig::video_root,
+        "folder of the videos of published .csv lists, in its folder <tag>/ where there is one; "
+        "empty: the list's own folder");
+    v.field("audio_root", &MediaRootsConfig::audio_root, "the same for the .wav files");
+  }
+};
+
+struct DataConfig : MediaRootsConfig {
   std::vector<std::string> manifest = {kRequired};
   std::string valid_manifest;
   std::optional<std::int64_t> workers;
@@ -98,6 +117,7 @@ struct DataConfig {
         ".csv lists");
     v.field("valid_manifest", &DataConfig::valid_manifest,
             "list of held-out utterances for monitoring; empty: none");
+    MediaRootsConfig::fields(v);
     v.field(
         "workers", &DataConfig::workers, between(0, 256),
         "loader threads; 0 loads in the training thread; null: one for each processor of which the "

@@ -23,6 +23,7 @@ enum class Draw : std::uint64_t {
   kSynth = 9,
   kTimeMask = 10,  // runs zeroed in fine-tuning
   kNoise = 11,     // noise mixed into the sound
+  kLeftOut = 12,   // clips that a batch of longer clips than listed has no room for
 };
 
 /// Mixes words into one well-spread 64-bit value (splitmix64 finaliser over a chain).

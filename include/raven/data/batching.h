@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "raven/core/random.h"
+
 namespace raven::data {
 
 /// Batches of indices into a list of sizes.
@@ -20,6 +22,11 @@ BatchList pack_by_length(std::span<const std::int64_t> sizes, std::int64_t max_f
 
 /// The same, but in the order of the list, which suits reading and evaluating.
 BatchList pack_in_order(std::span<const std::int64_t> sizes, std::int64_t max_frames);
+
+/// Which of a batch stay when it must not exceed max_frames: all where they fit; else by lot, each
+/// as long as there is room. In the order of the list.
+std::vector<std::int64_t> draw_within(std::span<const std::int64_t> sizes, std::int64_t max_frames,
+                                      Random& random);
 
 /// Batches of a training epoch, in the order of training; both draws come from (seed, epoch).
 BatchList training_batches(std::span<const std::int64_t> sizes, std::int64_t max_frames,

@@ -24,11 +24,27 @@ struct SkipRecord {
   std::vector<std::string> lines;  // "id<TAB>reason<TAB>message"
 };
 
+/// Clips whose files say another length than a published list does; told once, with an example.
+/// Loaders that read the same list again and again share one.
+struct LengthRecord {
+  std::set<std::string> ids;
+  std::string example;        // about the first one
+  std::int64_t left_out = 0;  // clips that a batch had no room for, each time
+  bool told = false;
+};
+
 struct LoaderOptions {
   std::int64_t max_frames = 2400;
   std::int64_t workers = 4;
   std::int64_t prefetch = 4;  // batches
   std::int64_t max_skipped = 200;
+  /// Where clips are longer than listed and their batch would exceed max_frames: true: it is handed
+  /// out in several, so that none is missing; false: as many as fit, drawn from (seed, epoch,
+  /// batch), so that a batch stays one and the others come in other epochs.
+  bool split_long_batches = false;
+  /// A clip of a published list that is longer is skipped; 0: max_frames. What is longer than
+  /// max_frames comes alone.
+  std::int64_t max_clip_frames = 0;
   std::uint64_t seed = 42;
   bool training = true;  // random order, crops and flips; otherwise listed order, centre crop
   bool pin_memory = false;
@@ -47,7 +63,9 @@ struct LoaderOptions {
     std::int64_t window = 0, stride = 0;  // frames or samples
   };
   std::optional<TimeMask> video_time_mask, audio_time_mask;
+  bool whole_sound = false;           // sound that is read alone: SampleReader::decides_length()
   std::shared_ptr<SkipRecord> skips;  // null: the loader has its own
+  std::shared_ptr<LengthRecord> lengths;  // likewise
   /// Batches are dealt out one after another: those of number rank, rank + ranks, ... are ours.
   std::int64_t rank = 0, ranks = 1;
 };
@@ -58,7 +76,7 @@ torch::ScalarType pixel_type(const Manifest& manifest);
 /// What `data` asks of a loader for training.
 LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed);
 /// The same for one pass over held-out utterances: listed order, centre crops; a batch holds
-/// valid_max_frames, or the longest utterance if that is longer.
+/// valid_max_frames, or the longest utterance if that is longer, and no clip is left out of it.
 LoaderOptions held_out_options(const config::DataConfig& data, std::int64_t seed,
                                const Manifest& manifest);
 
@@ -73,14 +91,15 @@ struct LoaderPosition {
 /// before.
 class Loader {
  public:
-  /// Throws ConfigError when an utterance is longer than max_frames or the manifest is empty.
+  /// Throws ConfigError when an utterance is longer than max_frames or the manifest is empty. Of a
+  /// published list, an utterance that is listed as longer is looked up in its file.
   Loader(Manifest manifest, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// The next batch; empty only at the end of a pass that is not for training. Throws
-  /// SkipBudgetError when more than max_skipped utterances were unusable.
+  /// The next batch, or a part of it (split_long_batches); empty only at the end of a pass that is
+  /// not for training. Throws SkipBudgetError when more than max_skipped utterances were unusable.
   std::optional<Batch> next();
 
   /// Of the batch that next() will give; with several ranks that which it gives to rank 0.

@@ -40,7 +40,9 @@ struct Utterance {
   std::string text;                     // transcript, or unit ids of a published list; may be empty
   std::string speaker, subset, source;  // as far as known
   corpus::Grey grey = corpus::Grey::kLuma;
-  bool text_is_units = false;        // of a published list
+  bool text_is_units = false;  // of a published list
+  /// Of a published list: `frames` only makes batches, the clip is as long as it is.
+  bool length_is_approximate = false;
   std::vector<std::int64_t> labels;  // unit ids of the text, after data::label()
   Origin origin = {};
 };
@@ -55,32 +57,40 @@ struct Manifest {
   [[nodiscard]] std::string names() const;
 };
 
+/// Where the files of published lists lie; what is empty is the list's own folder.
+struct MediaRoots {
+  std::filesystem::path video, audio;
+};
+
 /// Longest clip that a manifest may list: an hour at 25 frames a second, as much as media files may
 /// hold (media::Limits).
 inline constexpr std::int64_t kMaxListedFrames = media::kFrameRateHz * 3600;
 
 /// Reads a manifest. TSV: the first line names the columns (id, frames, video or audio or both and,
 /// where known, text, speaker, subset, source, and grey where it is not luma; order free, others
-/// ignored); paths are relative to the manifest's folder, or to the home folder after `~/`;
-/// `shards/00000.tar/<member>` is a member of a tar, unless a folder is called so. An empty video
-/// means sound without pictures; an empty audio means the sound track of the video, whose lack
-/// shows when it is read: a .npy has none, nor has the .mp4 of a film that was silent when `raven
-/// prepare` took it. A file whose name ends in .csv is a published list: `tag,relative
-/// path,frames,label ids` without header, .wav beside each .avi (crops in colour, or grey stored as
-/// such), below the folder `tag` beside the list if there is one, else beside the list itself.
-/// Lines end in LF, CRLF or CR; a UTF-8 byte-order mark is accepted. Throws ConfigError when the
-/// file is missing, and DataError with file:line for duplicate ids, missing columns, an utterance
-/// without video and audio, text that is not UTF-8 (such as UTF-16), counts that are not positive
-/// numbers, and an empty list.
-Manifest read_manifest(const std::filesystem::path& file);
+/// ignored); paths are relative to
+/// the manifest's folder, or to the home folder after `~/`; `shards/00000.tar/<member>` is a member
+/// of a tar, unless a folder is called so. An empty video means sound without pictures; an empty
+/// audio means the sound track of the video, whose lack shows when it is read: a .npy has none, nor
+/// has the .mp4 of a film that was silent when `raven prepare` took it. A file whose name ends in
+/// .csv is a published list: `tag,relative path,frames,label ids` without header. Its videos (crops
+/// in colour, or grey stored as such) lie below the folder `tag` of `roots.video` if there is one,
+/// else below `roots.video` itself, and under the same names with .wav for an ending its sound
+/// below `roots.audio`. Lines end in LF, CRLF or CR; a UTF-8 byte-order mark is accepted. Throws
+/// ConfigError when the file is missing, and DataError with file:line for duplicate ids, missing
+/// columns, an utterance without video and audio, text that is not UTF-8 (such as UTF-16), counts
+/// that are not positive numbers, and an empty list.
+Manifest read_manifest(const std::filesystem::path& file, const MediaRoots& roots = {});
 
 /// Several manifests as one, in the order given; `file` is the first one's, each utterance's origin
 /// its own. Throws DataError ("duplicate") naming both places when two of them list the same id.
-Manifest read_manifests(const std::vector<std::filesystem::path>& files);
+Manifest read_manifests(const std::vector<std::filesystem::path>& files,
+                        const MediaRoots& roots = {});
 
 /// The content of a manifest file, which may list nothing; `file` says where it would lie. What
 /// read_manifest does after reading.
-Manifest parse_manifest(std::string_view content, const std::filesystem::path& file);
+Manifest parse_manifest(std::string_view content, const std::filesystem::path& file,
+                        const MediaRoots& roots = {});
 
 /// Writes a TSV atomically; paths relative to its folder; a column `grey` only where one is not
 /// luma. Tabs and line ends in texts become

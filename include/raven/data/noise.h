@@ -43,14 +43,16 @@ std::vector<float> pink_noise(std::int64_t num_samples, Random& random);
 /// Random(seed, epoch, item, Draw::kNoise). Thread-safe.
 class NoiseSource {
  public:
-  /// Reads an utterance's clean samples, 640 for each of its frames. Throws DataError.
+  /// Reads an utterance's clean samples, 640 for each of its frames where they are known. Throws
+  /// DataError.
   using ReadAudio = std::function<std::vector<float>(const Utterance&)>;
 
   /// `speech`: what babble is made from when `config.babble_manifest` is empty; otherwise not
-  /// looked at. Reads the noise file, which stays in memory. Throws ConfigError (no second
-  /// utterance for babble, a recording that is missing, too short or silent), DataError and
-  /// MediaError (unreadable files).
-  NoiseSource(const config::NoiseConfig& config, const Manifest& speech);
+  /// looked at; `roots`: of the files that such a list names. Reads the noise file, which stays in
+  /// memory. Throws ConfigError (no second utterance for babble, a recording that is missing, too
+  /// short or silent), DataError and MediaError (unreadable files).
+  NoiseSource(const config::NoiseConfig& config, const Manifest& speech,
+              const MediaRoots& roots = {});
   ~NoiseSource();
   NoiseSource(NoiseSource&&) noexcept;
   NoiseSource& operator=(NoiseSource&&) noexcept;

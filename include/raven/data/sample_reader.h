@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "raven/config/run_config.h"
 #include "raven/data/manifest.h"
@@ -42,6 +43,17 @@ struct SampleOptions {
   config::Waveform waveform = config::Waveform::kAsIs;
   std::shared_ptr<const NoiseSource> noise = nullptr;  // mixed in before the waveform is normalised
   bool absent_is_blank = false;  // pictures or sound that an utterance lacks are 0, and no error
+  bool levels = false;           // read_whole() gives floats, as read_levels() does
+  bool whole_sound = false;      // sound alone is as long as it is: see SampleReader::decides()
+};
+
+/// What was read of a clip that is as long as its files say.
+struct WholeClip {
+  // frames x crop x crop, one of the two (SampleOptions::levels); empty where not asked for
+  std::vector<std::uint8_t> video;
+  std::vector<float> levels;
+  std::vector<float> audio;  // 640 x frames
+  std::int64_t frames = 0;
 };
 
 /// Reads utterances. One for each thread; any number may share a ShardCache.
@@ -67,10 +79,27 @@ class SampleReader {
   void read_levels(const Utterance& utterance, const Placement& placement, float* levels,
                    float* audio, Random* noise_draws = nullptr) const;
 
+  /// Whether the files, not the list, say how long the clip is, where `wanted` is read of it: in a
+  /// published list, and where sound is read alone and as a whole.
+  [[nodiscard]] bool decides_length(const Utterance& utterance, Modalities wanted) const;
+
+  /// The clip as long as its video is. Where sound is read alone: floor(samples / 640) frames with
+  /// `whole_sound`, else as long as the header of the video says, or the list where there is no
+  /// video. Memory follows what the files hold. Throws as read() does ("frame-count" where the list
+  /// is no published one), and "too-long" beyond `max_frames`, "empty" for less than a frame.
+  [[nodiscard]] WholeClip read_whole(const Utterance& utterance, const Placement& placement,
+                                     Modalities wanted, std::int64_t max_frames,
+                                     Random* noise_draws = nullptr) const;
+
+  /// Frames of the video at 25 a second, as its header says; empty where it says nothing or cannot
+  /// be opened.
+  [[nodiscard]] std::optional<std::int64_t> told_frames(const Utterance& utterance) const;
+
   /// Reads all that the utterance has and keeps nothing: throws what read() would, and DataError
-  /// ("short-sound") where less than half of what is listed has sound. Memory follows what the
-  /// files hold, not what is listed.
-  void check(const Utterance& utterance) const;
+  /// ("short-sound") where less than half of its length has sound. Memory follows what the files
+  /// hold, not what is listed. Returns how many frames there are: in a published list that may be
+  /// another number than is listed.
+  std::int64_t check(const Utterance& utterance) const;
 
   /// What there is; a film without a file for its sound is opened to see whether it has a track.
   /// One that cannot be opened counts as one with sound: reading it says what is wrong.
@@ -84,15 +113,27 @@ class SampleReader {
 
   /// What is to be read of it: all, or what there is where the rest is blank.
   [[nodiscard]] Modalities wanted(const Utterance& utterance) const;
-  /// Returns when the first frame is shown in the clock of the file, if it has one.
-  std::optional<double> read_video(const Utterance& utterance, const FrameSink& sink,
-                                   media::PixelFormat format = media::PixelFormat::kGrey) const;
-  void read_raw_video(const Utterance& utterance, std::span<const std::byte> bytes,
-                      const FrameSink& sink) const;
-  /// `start_s`: what read_video() returned, where it was called. Returns how many samples there
-  /// are, before they are cut or padded.
+  struct Pictures {
+    std::int64_t frames = 0;
+    std::optional<double> start_s;  // of the first in the clock of the file, if it has one
+  };
+  /// Given how many samples there are, where they go: cut there or padded with zeros.
+  using Room = std::function<std::span<float>(std::size_t found)>;
+
+  /// All frames that there are.
+  Pictures decode_video(const Utterance& utterance, const FrameSink& sink,
+                        media::PixelFormat format) const;
+  [[nodiscard]] Pictures decode_raw_video(const Utterance& utterance,
+                                          std::span<const std::byte> bytes,
+                                          const FrameSink& sink) const;
+  /// As many as are listed; another number is refused.
+  Pictures read_video(const Utterance& utterance, const FrameSink& sink,
+                      media::PixelFormat format) const;
+  /// `start_s`: of the pictures, where they were read. Returns how many samples there are.
   std::size_t read_audio(const Utterance& utterance, std::optional<double> start_s,
-                         std::span<float> samples) const;
+                         const Room& room) const;
+  void finish_sound(const Utterance& utterance, std::span<float> samples,
+                    Random* noise_draws) const;
   /// With noise and as the waveform is wanted; `audio` null: nothing.
   void read_waveform(const Utterance& utterance, bool is_there, std::optional<double> start_s,
                      float* audio, Random* noise_draws) const;

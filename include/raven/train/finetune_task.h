@@ -87,6 +87,7 @@ class FinetuneTask : public ClipTask {
   data::Manifest held_out_;
   std::map<std::string, std::int64_t> unlabelled_;  // held-out utterances by reason
   std::shared_ptr<data::SkipRecord> held_out_skips_ = std::make_shared<data::SkipRecord>();
+  std::shared_ptr<data::LengthRecord> held_out_lengths_ = std::make_shared<data::LengthRecord>();
   bool resumed_;
   std::optional<FrozenFeatures> frozen_;
 };

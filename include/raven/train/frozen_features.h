@@ -38,6 +38,8 @@ class FrozenFeatures {
   [[nodiscard]] bool complete() const { return complete_; }
   /// Every version of the utterance could be computed.
   [[nodiscard]] bool has(const std::string& id) const;
+  /// How long the utterance is, which a published list need not tell.
+  [[nodiscard]] std::int64_t frames_of(const std::string& id) const;
   /// The batch's utterances in the version of its epoch, (B, T, C) on the CPU, 0 beyond the end.
   [[nodiscard]] torch::Tensor of(const data::Batch& batch) const;
 

@@ -58,6 +58,7 @@ class HeldOut {
   config::PretrainConfig config_;
   data::Manifest manifest_;
   std::shared_ptr<data::SkipRecord> skips_ = std::make_shared<data::SkipRecord>();
+  std::shared_ptr<data::LengthRecord> lengths_ = std::make_shared<data::LengthRecord>();
   std::map<std::string, bool> fits_;  // by utterance id: the probe is fitted on it, not scored
 };
 
