@@ -81,7 +81,7 @@ TEST_F(PublishedLists, WithWrongCountsLoseNoUtteranceInAnyCommand) {
                                           "data.manifest=" + short_counts, "data.valid_manifest="};
   for (const auto* more : {&kTinySettings, &kTinyPretraining})
     pretraining.insert(pretraining.end(), more->begin(), more->end());
-  pretraining.emplace_back("train.steps=3");
+  pretraining.emplace_back("train.steps=6");
   ASSERT_EQ(raven_with("pretrain", pretraining, of_train), 0) << said("pretrain");
   EXPECT_THAT(said("pretrain"), Not(HasSubstr("skipped '")));
 
