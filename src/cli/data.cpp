@@ -193,7 +193,8 @@ ExitCode export_to_list(const Arguments& arguments) {
     summary = data::export_list(manifest, tokenizer.get(), options, stop,
                                 [&](std::int64_t done) { progress.update(done); });
   }
-  for (const auto& line : summary.skipped) log::warn("skipped {}", printable(line));
+  for (const auto& [id, reason, message] : summary.skipped)
+    log::warn("skipped '{}' ({}): {}", printable(id), reason, message);
   if (summary.stopped) {
     log::warn("stopped by signal {}; the same command goes on from there", received_signal());
     return ExitCode::kStopped;

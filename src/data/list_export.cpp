@@ -34,7 +34,7 @@ struct Line {
 
 struct Written {
   ExportedClip clip;
-  std::string skipped;  // why nothing was written
+  std::optional<Problem> skipped;  // why nothing was written
 };
 
 std::string tag_of(const Utterance& utterance, const ExportOptions& options,
@@ -152,7 +152,8 @@ Written write_clip(const Utterance& utterance, const Line& line, const fs::path&
     }
     if (there.audio) clip.audio_bytes = write(".wav", media::encode_exact_wav(whole.audio));
   } catch (const DataError& error) {
-    written.skipped = utterance.id + "\t" + error.reason() + "\t" + full_message(error);
+    written.skipped =
+        Problem{.id = utterance.id, .reason = error.reason(), .message = full_message(error)};
   }
   return written;
 }
@@ -197,12 +198,12 @@ ExportSummary export_list(const Manifest& manifest, const text::Tokenizer* token
         return write_clip(manifest.utterances[number(k)], lines[number(k)], folder, reader);
       },
       [&](std::int64_t k, const Written& written) {
-        if (written.skipped.empty()) {
+        if (written.skipped) {
+          skipped.insert(number(k));
+          summary.skipped.push_back(*written.skipped);
+        } else {
           record.add(lines[number(k)].name, written.clip);
           ++summary.written;
-        } else {
-          skipped.insert(number(k));
-          summary.skipped.push_back(written.skipped);
         }
         if (progress) progress(summary.kept + k + 1);
       });
@@ -222,7 +223,8 @@ ExportSummary export_list(const Manifest& manifest, const text::Tokenizer* token
   }
   write_file_atomically(summary.list, content);
   std::string reasons = "id\treason\tmessage\n";
-  for (const auto& line : summary.skipped) reasons += line + "\n";
+  for (const auto& [id, reason, message] : summary.skipped)
+    reasons += fmt::format("{}\t{}\t{}\n", id, reason, message);
   auto skipped_file = summary.list;
   write_file_atomically(skipped_file.replace_extension(".skipped.tsv"), reasons);
   return summary;

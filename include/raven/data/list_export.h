@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "raven/data/manifest.h"
+#include "raven/data/verification.h"
 #include "raven/text/tokenizer.h"
 
 namespace raven::data {
@@ -34,8 +35,8 @@ struct ExportSummary {
   std::int64_t written = 0, kept = 0;  // clips of this call, and of earlier ones
   std::int64_t without_video = 0, without_sound = 0, without_labels = 0;
   std::int64_t frames = 0;
-  std::vector<std::string> skipped;  // "id<TAB>reason<TAB>message"
-  bool stopped = false;              // before everything was done; there is no list then
+  std::vector<Problem> skipped;  // clips that could not be read
+  bool stopped = false;          // before everything was done; there is no list then
 };
 
 /// Called on the calling thread with how many clips are done.
