@@ -66,7 +66,7 @@ std::optional<std::pair<std::string, Decoded>> utterance_of(const Json& json) {
     if (!decoded.ctc) return {};
   }
   if (const auto* frames = member(json, "frames")) {
-    if (!is_whole_number(*frames)) return {};
+    if (!frames->is_number_integer()) return {};
     decoded.frames = frames->get<std::int64_t>();
   }
   return std::pair(id->get<std::string>(), std::move(decoded));
