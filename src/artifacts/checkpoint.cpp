@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <set>
@@ -9,6 +10,7 @@
 
 #include "artifacts/checkpoint_files.h"
 #include "artifacts/folder_exchange.h"
+#include "artifacts/state_file.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
@@ -138,6 +140,16 @@ Checkpoint read_tensors(const OpenFiles& files, CheckpointPart part) {
   return checkpoint;
 }
 
+/// A line for each of the first `most`, and one for how many more there are.
+std::string listed(const std::string& what, const std::vector<std::string>& lines,
+                   std::size_t most) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, lines.size()); ++i)
+    text += fmt::format("\n  {} {}", what, lines[i]);
+  if (lines.size() > most) text += fmt::format("\n  {} and {} more", what, lines.size() - most);
+  return text;
+}
+
 }  // namespace
 
 fs::path resolve_checkpoint(const fs::path& path) {
@@ -177,28 +189,41 @@ std::optional<std::int64_t> LastCheckpoint::step() {
   return step_of(without_links(found.back().folder).filename().string());
 }
 
+std::optional<TrainState> LastCheckpoint::state() {
+  if (!step()) return std::nullopt;
+  if (files_) return files_->state.state;
+  try {
+    return read_state_file(without_links(candidates(link_).back().folder) / kStateFile).state;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 Checkpoint LastCheckpoint::read(CheckpointPart part) {
   return files_ ? read_tensors(*files_, part) : read_checkpoint(link_, part);
 }
 
 void load_strictly(const weights::TensorFile& file, const nn::StateDict& into,
-                   const std::string& where) {
+                   const std::string& where, std::size_t most) {
   std::map<std::string, torch::Tensor> given(file.tensors.begin(), file.tensors.end());
-  std::string problems;
+  std::vector<std::string> missing, misshapen, unexpected;
   for (const auto& [name, tensor] : into) {
     const auto found = given.find(name);
     if (found == given.end()) {
-      problems += fmt::format("\n  missing     {}", name);
+      missing.push_back(name);
     } else if (found->second.sizes() != tensor.sizes()) {
-      problems +=
-          fmt::format("\n  other shape {}: ({}) in the file, ({}) in the model", name,
-                      fmt::join(found->second.sizes(), ", "), fmt::join(tensor.sizes(), ", "));
+      misshapen.push_back(fmt::format("{}: ({}) in the file, ({}) in the model", name,
+                                      fmt::join(found->second.sizes(), ", "),
+                                      fmt::join(tensor.sizes(), ", ")));
     }
   }
   std::map<std::string, torch::Tensor> wanted(into.begin(), into.end());
   for (const auto& [name, tensor] : file.tensors) {
-    if (wanted.count(name) == 0) problems += fmt::format("\n  unexpected  {}", name);
+    if (wanted.count(name) == 0) unexpected.push_back(name);
   }
+  const auto problems = listed("missing    ", missing, most) +
+                        listed("other shape", misshapen, most) +
+                        listed("unexpected ", unexpected, most);
   if (!problems.empty()) {
     throw CheckpointError(fmt::format("{} does not fit this model:{}", where, problems));
   }

@@ -55,6 +55,7 @@ std::vector<ExportedModel> models_of_checkpoint(ModelSource source) {
     if (file.tensors.empty()) continue;
     file.metadata = weights::ModelSettings::from_metadata(state.config, modality, source.path)
                         .to_metadata(weights::ModelKind::kEncoder);
+    file.metadata.insert(state.card.begin(), state.card.end());
     file.metadata["step"] = fmt::format("{}", state.step);
     models.push_back({.name = name, .file = std::move(file), .source = source.file});
   }
@@ -67,7 +68,7 @@ std::vector<ExportedModel> models_of_checkpoint(ModelSource source) {
   }
   auto file = std::move(source.weights.content);
   const bool is_recognizer = state.config.contains("model.modality");
-  file.metadata = is_recognizer ? recognizer_metadata(state.config, *units, source.path)
+  file.metadata = is_recognizer ? recognizer_metadata(state, *units, source.path)
                                 : language_model_metadata(state.config, *units, source.path);
   file.metadata["step"] = fmt::format("{}", state.step);
   models.push_back({.name = is_recognizer ? "recognizer" : kLanguageModel,

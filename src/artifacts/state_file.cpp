@@ -76,6 +76,7 @@ Json described(const StateFile& file) {
                   {"files", file.checksums}};
   if (state.ranks != 1) content["ranks"] = state.ranks;
   if (!state.run_files.empty()) content["run_files"] = state.run_files;
+  if (!state.card.empty()) content["card"] = state.card;
   return content;
 }
 
@@ -108,6 +109,7 @@ StateFile parse_state(std::string_view text, const std::string& name) {
     state.evaluation_due = content.value("look_due", false);
     state.interim = content.value("interim", false);
     state.run_files = content.value("run_files", std::map<std::string, std::string>());
+    state.card = content.value("card", std::map<std::string, std::string>());
     return result;
   } catch (const Json::exception& error) {
     throw CheckpointError(fmt::format("{}: damaged: {}", name, error.what()));

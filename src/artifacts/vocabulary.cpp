@@ -47,13 +47,16 @@ std::optional<text::Units> units_beside(const fs::path& model) {
   return units;
 }
 
-weights::Metadata recognizer_metadata(const config::FlatConfig& config, const text::Units& units,
+weights::Metadata recognizer_metadata(const TrainState& state, const text::Units& units,
                                       const fs::path& where) {
+  const auto& config = state.config;
   auto settings = weights::ModelSettings::from_metadata(
       config, weights::modality_named(config.at("model.modality"), where), where);
   settings.units = units.text();
   settings.vocabulary = units.size();
-  return settings.to_metadata(weights::ModelKind::kRecognizer);
+  auto metadata = settings.to_metadata(weights::ModelKind::kRecognizer);
+  metadata.insert(state.card.begin(), state.card.end());
+  return metadata;
 }
 
 weights::Metadata language_model_metadata(const config::FlatConfig& config,

@@ -18,8 +18,7 @@ constexpr const char* kDescription =
 void describe(artifacts::Mean& mean) {
   if (!mean.first_state) return;
   if (const auto units = artifacts::units_of(mean.first, *mean.first_state))
-    mean.file.metadata =
-        artifacts::recognizer_metadata(mean.first_state->config, *units, mean.first);
+    mean.file.metadata = artifacts::recognizer_metadata(*mean.first_state, *units, mean.first);
 }
 
 ExitCode average(const Arguments& arguments) {

@@ -8,7 +8,8 @@ namespace {
 
 constexpr const char* kDescription =
     "Trains a recognizer on labelled clips: a pre-trained encoder (model.init), or a fresh one, "
-    "with a CTC head and an attention decoder. Every utterance needs what model.modality says, "
+    "with a CTC head and an attention decoder; with model.init_parts=all it goes on from a whole "
+    "recognizer. Every utterance needs what model.modality says, "
     "video or audio. The folder run.dir gets what a pre-training run gets and, at the end, "
     "recognizer.safetensors: the mean of the last checkpoints, with all that decoding needs.\n"
     "The same command goes on from the newest checkpoint, with the same result as a run that was "
@@ -25,6 +26,9 @@ Command make_finetune_command() {
           .examples = {{"finetune --config finetune/vsr_low_base_lrs3.yaml train.accumulate=16 "
                         "model.init=runs/lrs3 run.dir=runs/vsr30",
                         "lip reading from 30 labelled hours, the published step on one GPU"},
+                       {"finetune --config finetune/vsr_low_base_lrs3.yaml model.init=runs/vsr30 "
+                        "model.init_parts=all data.manifest=data/mine/train.tsv run.dir=runs/mine",
+                        "the same recognizer goes on with other clips and the same vocabulary"},
                        {"finetune --config finetune/asr_low_base_lrs3.yaml model.init= "
                         "data.labelled_hours=1 run.dir=runs/asr1",
                         "speech recognition from random weights and one hour"}},

@@ -6,6 +6,38 @@
 
 namespace raven::config {
 
+namespace {
+
+void check_init(const RecognizerConfig& model) {
+  const auto refuse = [](const std::string& key, const std::string& message) {
+    throw RuleError(key, message);
+  };
+  if (model.init.empty() && model.init_parts == InitParts::kAll) {
+    refuse("model.init_parts",
+           "model.init_parts is all, but model.init is empty; give model.init=<a run of raven "
+           "finetune, a checkpoint or a file of a recognizer>");
+  }
+  if (model.init.empty() && model.reinit_blocks > 0) {
+    refuse("model.reinit_blocks",
+           fmt::format("model.reinit_blocks is {}, but model.init is empty: all blocks start anew; "
+                       "set it to 0",
+                       model.reinit_blocks));
+  }
+  if (model.reinit_blocks > model.encoder.blocks) {
+    refuse("model.reinit_blocks",
+           fmt::format("model.reinit_blocks is {}, expected at most model.encoder.blocks {}",
+                       model.reinit_blocks, model.encoder.blocks));
+  }
+  if (model.reinit_blocks > 0 && model.frozen == FrozenPart::kEncoder) {
+    refuse("model.reinit_blocks",
+           fmt::format("model.reinit_blocks is {}, but model.frozen=encoder would keep those "
+                       "blocks at random; freeze the frontend alone, or nothing",
+                       model.reinit_blocks));
+  }
+}
+
+}  // namespace
+
 void FinetuneConfig::check() const {
   check_data(data);
   check_heads("model.encoder", model.encoder.dim, model.encoder.heads);
@@ -22,6 +54,7 @@ void FinetuneConfig::check() const {
                     "data.whole_sound is true, but the recognizer sees the video alone; set it to "
                     "false, or model.modality to audio");
   }
+  check_init(model);
   check_schedule(optimizer, train);
   check_rate("optimizer.other_lr", optimizer.other_lr, optimizer.min_lr);
   check_arithmetic(device, train);

@@ -2,14 +2,11 @@
 
 #include "evaluation/model_sizes.h"
 #include "raven/artifacts/checkpoint.h"
-#include "raven/artifacts/model_source.h"
-#include "raven/artifacts/run_files.h"
-#include "raven/artifacts/vocabulary.h"
+#include "raven/artifacts/recognizer_source.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/nn/state_dict.h"
-#include "raven/weights/model_import.h"
 #include "raven/weights/model_settings.h"
 
 namespace raven::evaluation {
@@ -17,59 +14,28 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What was read, with a recognizer's metadata.
-struct Source {
-  fs::path file, folder;
-  weights::TensorFile content;
-};
+using artifacts::RecognizerSource;
 
-Source read_source(const fs::path& path) {
-  auto opened = artifacts::open_source(path, artifacts::Wanted::kRecognizer);
-  Source source{.file = opened.path, .folder = opened.folder, .content = {}};
-  if (!opened.state) {
-    source.content = opened.is_archive()
-                         ? weights::import_model(opened.path, std::move(opened.weights)).file
-                         : std::move(opened.weights.content);
-    if (source.content.said("units").empty()) {
-      if (const auto units = artifacts::units_beside(opened.path))
-        source.content.metadata["units"] = units->text();
-    }
-    return source;
-  }
-  const auto units = artifacts::units_of(opened.path, *opened.state);
-  if (!units) {
-    throw CheckpointError(
-        fmt::format("{}: is no checkpoint of fine-tuning: there is no vocabulary in {}; a "
-                    "pre-trained run becomes a recognizer with raven finetune model.init={}",
-                    opened.path.string(), (source.folder / artifacts::kUnitsFile).string(),
-                    source.folder.string()));
-  }
-  source.content = std::move(opened.weights.content);
-  source.content.metadata =
-      artifacts::recognizer_metadata(opened.state->config, *units, opened.path);
-  return source;
-}
-
-std::string required(const Source& source, const std::string& key) {
+std::string required(const RecognizerSource& source, const std::string& key) {
   if (auto value = source.content.said(key); !value.empty()) return value;
   if (key == "units" && !source.content.said("vocabulary").empty()) {
     throw CheckpointError(fmt::format(
         "{}: does not hold its {} units; import the published file again with --units, or put its "
         "units file beside it as {}{}",
-        source.file.string(), source.content.said("vocabulary"), source.file.stem().string(),
+        source.path.string(), source.content.said("vocabulary"), source.path.stem().string(),
         text::Units::kBeside));
   }
   throw CheckpointError(fmt::format(
       "{}: says no '{}' of itself, so it is no recognizer that can be used by itself; `raven "
       "finetune`, `raven average`, `raven import` and `raven export` write such files",
-      source.file.string(), key));
+      source.path.string(), key));
 }
 
-std::vector<std::string> decoding_of(const Source& source) {
+std::vector<std::string> decoding_of(const RecognizerSource& source) {
   auto metadata = source.content.metadata;
   for (const auto& key : weights::kDecodingOfACall) metadata.erase(key);
   auto overrides = weights::settings_in<config::EvaluateConfig>(metadata, "decode.");
-  weights::with_settings<config::EvaluateConfig>(source.file,
+  weights::with_settings<config::EvaluateConfig>(source.path,
                                                  overrides);  // refuses by the file's name
   return overrides;
 }
@@ -77,15 +43,15 @@ std::vector<std::string> decoding_of(const Source& source) {
 }  // namespace
 
 RecognizerFile open_recognizer(const fs::path& path) {
-  auto source = read_source(path);
-  auto units = text::Units::parse(required(source, "units"), source.file.string() + ", units");
+  auto source = artifacts::read_recognizer(path);
+  auto units = text::Units::parse(required(source, "units"), source.path.string() + ", units");
   auto settings = weights::ModelSettings::from_metadata(
-      source.content.metadata, weights::modality_named(required(source, "modality"), source.file),
-      source.file);
-  check_encoder_sizes(source.file, source.content, "encoder.", settings);
-  check_decoder_sizes(source.file, source.content, settings, units.size());
+      source.content.metadata, weights::modality_named(required(source, "modality"), source.path),
+      source.path);
+  check_encoder_sizes(source.path, source.content, "encoder.", settings);
+  check_decoder_sizes(source.path, source.content, settings, units.size());
   auto decoding = decoding_of(source);
-  return {.file = std::move(source.file),
+  return {.file = std::move(source.path),
           .folder = std::move(source.folder),
           .content = std::move(source.content),
           .units = std::move(units),

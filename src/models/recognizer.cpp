@@ -15,6 +15,21 @@ torch::Tensor at_least_float(const torch::Tensor& x) {
 /// p ln p, with its limit of 0 at 0.
 double negative_entropy(double p) { return p > 0 ? p * std::log(p) : 0; }
 
+/// Divergence at each position (...); 0 where there is no target.
+torch::Tensor divergences(const torch::Tensor& logits, const torch::Tensor& targets,
+                          double smoothing) {
+  const auto others = static_cast<double>(logits.size(-1) - 1);
+  const double target_share = 1 - smoothing, other_share = smoothing / others;
+  const double constant = negative_entropy(target_share) + others * negative_entropy(other_share);
+  const auto log_probs = at_least_float(logits).log_softmax(-1);
+  const auto has_target = targets != kNoLabel;
+  const auto of_target =
+      log_probs.gather(-1, targets.clamp_min(0).unsqueeze(-1)).squeeze(-1);  // (...)
+  const auto loss =
+      constant - (target_share - other_share) * of_target - other_share * log_probs.sum(-1);
+  return torch::where(has_target, loss, torch::zeros({}, loss.options()));
+}
+
 }  // namespace
 
 CtcHeadImpl::CtcHeadImpl(std::int64_t encoder_dim, std::int64_t num_units, double dropout_rate) {
@@ -46,16 +61,13 @@ torch::Tensor ctc_loss(const torch::Tensor& log_probs, const torch::Tensor& vali
 
 torch::Tensor label_smoothed_loss(const torch::Tensor& logits, const torch::Tensor& targets,
                                   double smoothing) {
-  const auto others = static_cast<double>(logits.size(-1) - 1);
-  const double target_share = 1 - smoothing, other_share = smoothing / others;
-  const double constant = negative_entropy(target_share) + others * negative_entropy(other_share);
-  const auto log_probs = at_least_float(logits).log_softmax(-1);
-  const auto has_target = targets != kNoLabel;
-  const auto of_target =
-      log_probs.gather(-1, targets.clamp_min(0).unsqueeze(-1)).squeeze(-1);  // (...)
-  const auto loss =
-      constant - (target_share - other_share) * of_target - other_share * log_probs.sum(-1);
-  return torch::where(has_target, loss, torch::zeros({}, loss.options())).sum();
+  return divergences(logits, targets, smoothing).sum();
+}
+
+torch::Tensor length_normalised_loss(const torch::Tensor& logits, const torch::Tensor& targets,
+                                     double smoothing) {
+  const auto lengths = (targets != kNoLabel).sum(-1).clamp_min(1);  // (B)
+  return (divergences(logits, targets, smoothing).sum(-1) / lengths).sum();
 }
 
 TeacherForcing teacher_forcing(const torch::Tensor& labels, std::int64_t end_unit) {
@@ -86,7 +98,9 @@ RecognizerLosses recognition_losses(CtcHead& ctc, nn::TransformerDecoder& decode
   const auto sentence = teacher_forcing(labels.units, end_unit);
   const auto logits = decoder(sentence.read, encoded, valid);  // (B, L + 1, V)
   const auto has_target = sentence.said != kNoLabel;
-  losses.attention = label_smoothed_loss(logits, sentence.said, options.label_smoothing);
+  const auto attention_loss =
+      options.mean_of_utterance ? length_normalised_loss : label_smoothed_loss;
+  losses.attention = attention_loss(logits, sentence.said, options.label_smoothing);
   losses.correct = ((logits.argmax(-1) == sentence.said) & has_target).sum();
   losses.count = has_target.sum();
   return losses;

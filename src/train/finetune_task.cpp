@@ -5,7 +5,7 @@
 
 #include "raven/artifacts/average.h"
 #include "raven/artifacts/checkpoint_folder.h"
-#include "raven/artifacts/encoder_source.h"
+#include "raven/artifacts/recognizer_source.h"
 #include "raven/artifacts/run_files.h"
 #include "raven/artifacts/run_folder.h"
 #include "raven/artifacts/vocabulary.h"
@@ -36,6 +36,10 @@ using config::FrozenPart;
 
 using report::metric;
 
+// What sums are divided by.
+constexpr const char* kUtterances = "utterances";
+constexpr const char* kTokens = "tokens";  // units of the transcripts, with their ends
+
 constexpr std::int64_t kStatisticsBatches = 100;  // that a frozen part's statistics come from
 
 /// Frames of a batch, without asking the device.
@@ -55,12 +59,21 @@ std::optional<data::LoaderOptions::TimeMask> time_mask(const FinetuneConfig& con
   return mask.window > 0 ? std::optional(mask) : std::nullopt;
 }
 
-models::Recognizer start_recognizer(const FinetuneConfig& config, std::int64_t num_units,
+/// With the seed's weights.
+models::Recognizer new_recognizer(const FinetuneConfig& config, std::int64_t num_units) {
+  torch::manual_seed(mix_seed(
+      {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
+  return models::Recognizer(models::RecognizerOptions{.modality = config.model.modality,
+                                                      .encoder = config.model.encoder,
+                                                      .frontend = config.frontend(),
+                                                      .decoder = config.model.decoder,
+                                                      .units = num_units});
+}
+
+models::Recognizer start_recognizer(const FinetuneConfig& config, const text::Units& units,
                                     const std::optional<weights::TensorFile>& resumed) {
-  if (!resumed) return make_recognizer(config, num_units);
-  auto without_init = config;
-  without_init.model.init.clear();
-  auto recognizer = make_recognizer(without_init, num_units);
+  if (!resumed) return make_recognizer(config, units);
+  auto recognizer = new_recognizer(config, units.size());
   artifacts::load_strictly(*resumed, nn::state_dict(*recognizer),
                            fmt::format("the newest checkpoint of {}", config.run.dir));
   return recognizer;
@@ -69,8 +82,10 @@ models::Recognizer start_recognizer(const FinetuneConfig& config, std::int64_t n
 /// Losses and errors over held-out batches.
 class HeldOutSums {
  public:
-  HeldOutSums(const text::Units& units, double ctc_weight)
-      : units_(units), ctc_weight_(ctc_weight) {}
+  HeldOutSums(const text::Units& units, const config::RecognitionLossConfig& config)
+      : units_(units),
+        ctc_weight_(config.ctc_weight),
+        by_tokens_(config.attention_norm == config::AttentionNorm::kTokens) {}
 
   void add(const models::RecognizerLosses& losses) {
     ctc_ += losses.ctc.item<double>();
@@ -106,11 +121,12 @@ class HeldOutSums {
 
   [[nodiscard]] Numbers numbers() const {
     if (utterances_ == 0) return {};
-    Numbers numbers{{metric("valid_loss"),
-                     (ctc_weight_ * ctc_ + (1 - ctc_weight_) * attention_) / utterances_}};
-    if (ctc_weight_ > 0) numbers[metric("valid_ctc")] = ctc_ / utterances_;
+    const double ctc = ctc_ / utterances_;
+    const double attention = attention_ / (by_tokens_ ? std::max(count_, 1.0) : utterances_);
+    Numbers numbers{{metric("valid_loss"), ctc_weight_ * ctc + (1 - ctc_weight_) * attention}};
+    if (ctc_weight_ > 0) numbers[metric("valid_ctc")] = ctc;
     if (ctc_weight_ < 1) {
-      numbers[metric("valid_attention")] = attention_ / utterances_;
+      numbers[metric("valid_attention")] = attention;
       numbers[metric("valid_accuracy")] = correct_ / std::max(count_, 1.0);
     }
     if (ctc_weight_ > 0) numbers[metric("valid_wer_ctc")] = of_ctc_.wer();
@@ -121,22 +137,18 @@ class HeldOutSums {
  private:
   const text::Units& units_;
   double ctc_weight_;
+  bool by_tokens_;
   double ctc_ = 0, attention_ = 0, correct_ = 0, count_ = 0, utterances_ = 0;
   text::ErrorTotals of_ctc_, of_decoder_;
 };
 
 }  // namespace
 
-models::Recognizer make_recognizer(const FinetuneConfig& config, std::int64_t num_units) {
-  torch::manual_seed(mix_seed(
-      {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
-  models::Recognizer recognizer(models::RecognizerOptions{.modality = config.model.modality,
-                                                          .encoder = config.model.encoder,
-                                                          .frontend = config.frontend(),
-                                                          .decoder = config.model.decoder,
-                                                          .units = num_units});
-  if (!config.model.init.empty())
-    artifacts::start_encoder(recognizer->encoder, config.model.init, config.model.modality);
+models::Recognizer make_recognizer(const FinetuneConfig& config, const text::Units& units) {
+  std::optional<artifacts::RecognizerStart> start;
+  if (!config.model.init.empty()) start = artifacts::open_start(config.model, units);
+  auto recognizer = new_recognizer(config, units.size());
+  if (start) artifacts::apply_start(*start, config.model, recognizer);
   return recognizer;
 }
 
@@ -165,7 +177,8 @@ std::vector<ParameterGroup> layerwise_groups(models::RecognizerImpl& recognizer,
   }
   add("embed", "encoder.embed.", block_lr(0));
   add("frontend", "encoder.frontend.", block_lr(0));
-  if (config.loss.ctc_weight > 0) add("ctc", "ctc.", other_lr);
+  const bool as_encoder = optimizer.ctc_rate == config::CtcRate::kEncoder;
+  if (config.loss.ctc_weight > 0) add("ctc", "ctc.", as_encoder ? peak(optimizer.lr) : other_lr);
   if (config.loss.ctc_weight < 1) add("decoder", "decoder.", other_lr);
   return groups;
 }
@@ -188,7 +201,7 @@ FinetuneTask::FinetuneTask(const FinetuneConfig& config, const torch::Device& de
       device_(device),
       modality_(config.model.modality),
       units_(std::move(units)),
-      recognizer_(start_recognizer(config, units_.size(), resumed)),
+      recognizer_(start_recognizer(config, units_, resumed)),
       held_out_(std::move(held_out)),
       resumed_(resumed.has_value()) {
   if (auto* part = frozen_module()) {
@@ -269,9 +282,19 @@ std::vector<ParameterSet> FinetuneTask::parameter_sets() {
 }
 
 Counts FinetuneTask::count_targets(const std::vector<data::Batch>& batches) const {
-  double utterances = 0;
-  for (const auto& batch : batches) utterances += static_cast<double>(batch.ids.size());
-  return {{"utterances", utterances}};
+  double utterances = 0, tokens = 0;
+  for (const auto& batch : batches) {
+    utterances += static_cast<double>(batch.ids.size());
+    for (const auto labels : batch.num_labels_of)
+      tokens += static_cast<double>(labels + 1);  // and the end
+  }
+  Counts counts{{kUtterances, utterances}};
+  if (by_tokens()) counts[kTokens] = tokens;
+  return counts;
+}
+
+bool FinetuneTask::by_tokens() const {
+  return config_.loss.attention_norm == config::AttentionNorm::kTokens;
 }
 
 torch::Tensor FinetuneTask::encode(const data::Batch& batch, const torch::Tensor& valid) {
@@ -296,10 +319,12 @@ torch::Tensor FinetuneTask::encode(const data::Batch& batch, const torch::Tensor
 models::RecognizerLosses FinetuneTask::losses(const torch::Tensor& encoded,
                                               const torch::Tensor& valid,
                                               const data::Batch& batch) {
-  return recognizer_->losses(encoded, valid, models::labels_of(batch),
-                             {.ctc = config_.loss.ctc_weight > 0,
-                              .attention = config_.loss.ctc_weight < 1,
-                              .label_smoothing = config_.loss.label_smoothing});
+  return recognizer_->losses(
+      encoded, valid, models::labels_of(batch),
+      {.ctc = config_.loss.ctc_weight > 0,
+       .attention = config_.loss.ctc_weight < 1,
+       .label_smoothing = config_.loss.label_smoothing,
+       .mean_of_utterance = config_.loss.attention_norm == config::AttentionNorm::kUtterance});
 }
 
 StepPart FinetuneTask::backward(const data::Batch& batch, const StepInputs& inputs, bool measure) {
@@ -310,13 +335,17 @@ StepPart FinetuneTask::backward(const data::Batch& batch, const StepInputs& inpu
     const nn::WorkingWeights working(*recognizer_);
     sums = losses(encode(batch, valid), valid, batch);
   }
-  const auto& utterances = inputs.count("utterances");
-  const auto loss = sums.total(config_.loss.ctc_weight) / utterances;
+  const auto& utterances = inputs.count(kUtterances);
+  const auto& of_attention = by_tokens() ? inputs.count(kTokens) : utterances;
+  const auto weight = config_.loss.ctc_weight;
+  const auto loss =
+      by_tokens() ? weight * sums.ctc / utterances + (1 - weight) * sums.attention / of_attention
+                  : sums.total(weight) / utterances;
   loss.backward();
   StepPart part;
   part.loss = loss.detach();
   part.losses = {{metric("ctc"), sums.ctc.detach() / utterances},
-                 {metric("attention"), sums.attention.detach() / utterances}};
+                 {metric("attention"), sums.attention.detach() / of_attention}};
   if (measure && config_.loss.ctc_weight < 1) {
     part.measures[metric("accuracy")] =
         sums.correct.item<double>() / std::max(sums.count.item<double>(), 1.0);
@@ -336,7 +365,7 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
   options.skips = held_out_skips_;
   options.lengths = held_out_lengths_;
   data::Loader loader(held_out_, options);
-  HeldOutSums sums(units_, config_.loss.ctc_weight);
+  HeldOutSums sums(units_, config_.loss);
   bool stopped = false;
   while (const auto next = loader.next()) {
     stopped = stop.stop_requested();
@@ -368,8 +397,10 @@ void FinetuneTask::export_results(const fs::path& run) {
   }
   std::vector<fs::path> folders;
   for (const auto step : steps) folders.push_back(checkpoints.path_of(step));
-  auto file = artifacts::average(folders).file;
-  file.metadata = artifacts::recognizer_metadata(config::flatten(config_), units_, run);
+  auto mean = artifacts::average(folders);
+  auto& file = mean.file;
+  RAVEN_CHECK(mean.first_state.has_value(), "a checkpoint without a state");
+  file.metadata = artifacts::recognizer_metadata(*mean.first_state, units_, run);
   file.metadata["averaged_checkpoints"] = fmt::format("{}", folders.size());
   file.metadata["step"] = fmt::format("{}", steps.back());
   weights::write_safetensors(run / artifacts::kRecognizerFile, file, {.hashes = true});

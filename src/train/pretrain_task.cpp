@@ -213,13 +213,17 @@ Numbers PretrainTask::evaluate(const std::stop_token& stop) {
 }
 
 void PretrainTask::export_results(const fs::path& run) {
+  artifacts::LastCheckpoint last(run);
+  const auto step = last.step();
+  const auto state = last.state();
   make_folders(run / "encoders");
   const auto write = [&](models::Encoder& student, models::Modality modality) {
     if (student.is_empty()) return;
     weights::TensorFile file;
     file.metadata = weights::ModelSettings::from_metadata(config::flatten(config_), modality, run)
                         .to_metadata(weights::ModelKind::kEncoder);
-    if (const auto step = artifacts::last_step(run)) file.metadata["step"] = std::to_string(*step);
+    if (step) file.metadata["step"] = std::to_string(*step);
+    if (state) file.metadata.insert(state->card.begin(), state->card.end());
     for (const auto& [name, tensor] : nn::state_dict(*student)) {
       file.tensors.emplace_back("encoder." + name, tensor.detach());
     }

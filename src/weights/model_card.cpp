@@ -1,5 +1,6 @@
 #include "raven/weights/model_card.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/parse_json.h"
@@ -21,7 +22,8 @@ constexpr const char* kSettingsHash = "settings_sha256";
 constexpr const char* kWeightsHash = "weights_sha256";
 
 bool is_setting(const std::string& key) {
-  return key.rfind("data.video.", 0) == 0 || key.rfind("decode.", 0) == 0 ||
+  return std::find(kOrigin.begin(), kOrigin.end(), key) != kOrigin.end() ||
+         key.rfind("data.video.", 0) == 0 || key.rfind("decode.", 0) == 0 ||
          key == "data.waveform" || key == "data.whole_sound" || key == kGreyKey ||
          key == "loss.ctc_weight" || key == "model.decoder.heads";
 }

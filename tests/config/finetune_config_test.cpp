@@ -49,6 +49,18 @@ TEST(FinetuneConfig, ChecksRulesAcrossFields) {
   EXPECT_THAT(broken_rule({"model.encoder.mask_token=true"}), HasSubstr("sees every frame"));
 }
 
+TEST(FinetuneConfig, AsksForPartsOfAModelOnlyWhereThereIsOne) {
+  EXPECT_THAT(broken_rule({"model.init_parts=all"}),
+              HasSubstr("model.init_parts is all, but model.init is empty"));
+  EXPECT_THAT(broken_rule({"model.reinit_blocks=1"}),
+              HasSubstr("model.reinit_blocks is 1, but model.init is empty"));
+  EXPECT_THAT(broken_rule({"model.init=a", "model.reinit_blocks=13"}),
+              HasSubstr("expected at most model.encoder.blocks 12"));
+  EXPECT_THAT(broken_rule({"model.init=a", "model.reinit_blocks=1", "model.frozen=encoder"}),
+              HasSubstr("would keep those blocks at random"));
+  EXPECT_EQ(broken_rule({"model.init=a", "model.reinit_blocks=12", "model.init_parts=all"}), "");
+}
+
 TEST(Stages, AreToldByTheKeysOfAFile) {
   EXPECT_EQ(stage_of({}, {"mask.prob=0.4"}).name, "pretrain");
   EXPECT_EQ(stage_of({}, {"loss.ctc_weight=0.4"}).name, "finetune");

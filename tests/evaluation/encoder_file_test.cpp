@@ -112,8 +112,8 @@ TEST_F(EncoderFiles, OfARecognizerAreItsEncoder) {
   config::FinetuneConfig config;
   config.model.encoder = tiny_settings().model.encoder;
   config.model.video_frontend = tiny_settings().model.video_frontend;
-  content.metadata =
-      artifacts::recognizer_metadata(config::flatten(config), text::Units({"A"}), "tiny");
+  content.metadata = artifacts::recognizer_metadata({.config = config::flatten(config)},
+                                                    text::Units({"A"}), "tiny");
   weights::write_safetensors(file("r.safetensors"), content);
   expect_is(load_encoder(file("r.safetensors")), tiny_encoder(Modality::kVideo), Modality::kVideo);
   EXPECT_THAT(problem<ConfigError>(file("r.safetensors"), EncoderChoice::kAudio),

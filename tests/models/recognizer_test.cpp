@@ -93,6 +93,34 @@ TEST(LabelSmoothedLoss, HasTheGradientsOfFiniteDifferences) {
   }
 }
 
+// V = 3, smoothing 0.1: q is 0.9 for the target, 0.05 for each other unit, and
+// sum q ln q = 0.9 ln 0.9 + 0.1 ln 0.05 = -0.394398. Where p is (1/2, 1/4, 1/4), KL(q || p) of
+// target 0 is -0.394398 + 0.9 ln 2 + 0.1 ln 4 = 0.368064, of target 1
+// -0.394398 + 0.05 ln 2 + 0.95 ln 4 = 0.957240.
+TEST(LengthNormalisedLoss, IsEachUtterancesMeanByHand) {
+  const auto p = torch::tensor({0.5, 0.25, 0.25}, torch::kFloat64).log();
+  const auto logits = p.expand({3, 4, 3});
+  const auto targets = torch::tensor({{0, 1, 1, -1},       // mean of three
+                                      {0, -1, -1, -1},     // of one
+                                      {-1, -1, -1, -1}});  // of none
+  const double of_0 = 0.368064, of_1 = 0.957240;
+  EXPECT_NEAR(length_normalised_loss(logits, targets, 0.1).item<double>(),
+              (of_0 + 2 * of_1) / 3 + of_0, 2e-6);
+  EXPECT_NEAR(label_smoothed_loss(logits, targets, 0.1).item<double>(), 2 * of_0 + 2 * of_1, 2e-6);
+}
+
+TEST(LengthNormalisedLoss, HasTheGradientOfTheMean) {
+  torch::manual_seed(1);
+  auto logits = torch::randn({2, 3, 5}, torch::kFloat64).requires_grad_();
+  const auto targets = torch::tensor({{1, 4, 2}, {3, -1, -1}});
+  label_smoothed_loss(logits, targets).backward();
+  const auto of_sum = logits.grad().clone();
+  logits.mutable_grad().zero_();
+  length_normalised_loss(logits, targets).backward();
+  EXPECT_TRUE(torch::allclose(logits.grad()[0], of_sum[0] / 3));
+  EXPECT_TRUE(torch::allclose(logits.grad()[1], of_sum[1]));
+}
+
 /// Probability that frames spell `labels`, over every path of units.
 double by_all_paths(const torch::Tensor& probs, const std::vector<std::int64_t>& labels) {
   const auto frames = probs.size(0), units = probs.size(1);
@@ -176,6 +204,23 @@ TEST(Recognizer, SumsItsLossesOverUtterancesWhateverThePadding) {
   EXPECT_NEAR(together.attention.item<double>(), attention, 1e-4);
   EXPECT_EQ(together.correct.item<std::int64_t>(), correct);
   EXPECT_NEAR(together.total(0.1).item<double>(), 0.1 * ctc + 0.9 * attention, 1e-4);
+}
+
+TEST(Recognizer, MayTakeTheMeanOfAnUtterancesUnits) {
+  torch::manual_seed(8);
+  torch::NoGradGuard no_grad;
+  auto recognizer = small_recognizer();
+  const auto encoded = torch::randn({2, 7, 8});
+  const Labels labels{.units = labels_of({{1, 2, 2}, {4}}, 3)};
+  const auto mean = recognizer->losses(encoded, {}, labels, {.mean_of_utterance = true});
+  const auto sum = recognizer->losses(encoded, {}, labels);
+  const auto alone = [&](std::int64_t b) {
+    const Labels own{.units = labels.units.slice(0, b, b + 1)};
+    return recognizer->losses(encoded.slice(0, b, b + 1), {}, own).attention.item<double>();
+  };
+  EXPECT_NEAR(mean.attention.item<double>(), alone(0) / 4 + alone(1) / 2, 1e-5);
+  EXPECT_EQ(mean.ctc.item<double>(), sum.ctc.item<double>());
+  EXPECT_EQ(mean.count.item<std::int64_t>(), sum.count.item<std::int64_t>());
 }
 
 TEST(Recognizer, CountsWhatTheDecoderRanksFirst) {

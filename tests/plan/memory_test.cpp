@@ -26,6 +26,12 @@ constexpr double kOfKept = 0.01;  // relative
 constexpr double kOfPeak = 0.08;
 constexpr std::int64_t kUnits = 40;
 
+text::Units units() {
+  std::vector<std::string> pieces;
+  for (std::int64_t i = 3; i < kUnits; ++i) pieces.push_back(fmt::format("u{}", i));
+  return text::Units(pieces);
+}
+
 PretrainConfig pretraining() {
   torch::set_num_threads(1);  // such small networks gain nothing by more
   PretrainConfig config;
@@ -126,7 +132,7 @@ TEST(Memory, OfARecognizerIsWhatAutogradHolds) {
         config.model.decoder.dim = width;
         config.model.decoder.dropout = config.model.encoder.dropout = dropout;
         torch::manual_seed(1);
-        auto model = train::make_recognizer(config, kUnits);
+        auto model = train::make_recognizer(config, units());
         model->train();
         const auto batch = batch_of(config.data, shape);
         const auto x = models::encoder_input(batch, modality);
@@ -184,10 +190,8 @@ TEST(Memory, OfAFineTuningStepHasTheRealPeak) {
       auto config = finetuning(modality);
       config.model.frozen = frozen;
       const auto batch = batch_of(config.data, shape);
-      std::vector<std::string> pieces;
-      for (std::int64_t i = 3; i < kUnits; ++i) pieces.push_back(fmt::format("u{}", i));
       plan::TensorMemory memory;
-      train::FinetuneTask task(config, torch::kCPU, text::Units(pieces), {});
+      train::FinetuneTask task(config, torch::kCPU, units(), {});
       const double real = peak_of_steps(memory, task, config.optimizer, {batch});
       const auto estimate =
           memory_of(networks_of(config, kUnits, shape, {}), nullptr, {}, {.accumulate = 1});

@@ -78,7 +78,7 @@ TEST_F(FinetuneTaskTest, RatesFallFromTheTopBlockDownToTheFloor) {
   config.optimizer.lr = 1e-3;
   config.optimizer.layer_decay = 0.1;
   config.optimizer.other_lr = 5e-3;
-  auto recognizer = make_recognizer(config, 5);
+  auto recognizer = make_recognizer(config, units());
   const auto groups = layerwise_groups(*recognizer, config);
   std::vector<std::string> names;
   std::map<std::string, double> rates;
@@ -100,6 +100,54 @@ TEST_F(FinetuneTaskTest, RatesFallFromTheTopBlockDownToTheFloor) {
   EXPECT_DOUBLE_EQ(rates.at("ctc"), 5e-3);
   EXPECT_DOUBLE_EQ(rates.at("decoder"), 5e-3);
   EXPECT_EQ(parameters, recognizer->parameters().size());
+}
+
+TEST_F(FinetuneTaskTest, TheCtcHeadMayHaveTheEncodersRate) {
+  auto config = tiny_config();
+  config.optimizer.lr = 1e-3;
+  config.optimizer.layer_decay = 0.5;  // which is of blocks alone
+  config.optimizer.other_lr = 5e-3;
+  config.optimizer.ctc_rate = config::CtcRate::kEncoder;
+  auto recognizer = make_recognizer(config, units());
+  std::map<std::string, double> rates;
+  for (const auto& group : layerwise_groups(*recognizer, config)) rates[group.name] = group.lr;
+  EXPECT_DOUBLE_EQ(rates.at("ctc"), 1e-3);
+  EXPECT_DOUBLE_EQ(rates.at("decoder"), 5e-3);
+}
+
+// Labels of 1, 2, 3, 1, ... units: what each norm divides the same sums by.
+TEST_F(FinetuneTaskTest, TheDecodersLossMayBeAMeanOverUnits) {
+  auto config = tiny_config();
+  config.model.frozen = config::FrozenPart::kEncoder;
+  config.model.cached_views = 0;
+  config.model.encoder.dropout = config.model.decoder.dropout = 0;
+  const auto batch = batches(config, 1)[0];
+  ASSERT_GT(batch.ids.size(), 1U);
+  double tokens = 0;
+  for (const auto labels : batch.num_labels_of) tokens += static_cast<double>(labels + 1);
+  const auto utterances = static_cast<double>(batch.ids.size());
+  const auto part_of = [&](config::AttentionNorm norm) {
+    config.loss.attention_norm = norm;
+    FinetuneTask task(config, torch::kCPU, units(), {});
+    const auto counts = task.count_targets({batch});
+    EXPECT_EQ(counts.contains("tokens"), norm == config::AttentionNorm::kTokens);
+    return task.backward(batch, inputs_of(counts), false);
+  };
+  const auto of = [](const StepPart& part, const std::string& name) {
+    for (const auto& [loss, value] : part.losses)
+      if (loss == name) return value.item<double>();
+    return std::nan("");
+  };
+  const auto none = part_of(config::AttentionNorm::kNone),
+             over_tokens = part_of(config::AttentionNorm::kTokens),
+             over_utterance = part_of(config::AttentionNorm::kUtterance);
+  EXPECT_NEAR(of(over_tokens, "attention"), of(none, "attention") * utterances / tokens, 1e-4);
+  EXPECT_LT(of(over_utterance, "attention"), of(none, "attention") / 2);
+  for (const auto* part : {&none, &over_tokens, &over_utterance}) {
+    EXPECT_NEAR(of(*part, "ctc"), of(none, "ctc"), 1e-5);
+    EXPECT_NEAR(part->loss.item<double>(), 0.1 * of(*part, "ctc") + 0.9 * of(*part, "attention"),
+                1e-4);
+  }
 }
 
 TEST_F(FinetuneTaskTest, InputIsZeroBeyondTheEndAndWhereMasked) {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,6 +47,8 @@ struct TrainState {
   std::int64_t threads = 0;                   // of the networks on the CPU; 0: not known
   /// Files of the run's folder that belong to the weights, name -> checksum of their content.
   std::map<std::string, std::string> run_files = {};
+  /// What the models' files say of how they were made (weights::kOrigin).
+  std::map<std::string, std::string> card = {};
   std::int64_t seeding = kSeeding;
   bool evaluation_due = false;  // the evaluation at `step` was cut short
   bool interim = false;         // written because the run stopped, not because it was time for one
@@ -89,6 +92,8 @@ class LastCheckpoint {
 
   /// Its step; empty when there is none.
   std::optional<std::int64_t> step();
+  /// Its state; empty when there is none that can be read.
+  std::optional<TrainState> state();
   /// As read_checkpoint() of the link.
   Checkpoint read(CheckpointPart part = CheckpointPart::kAll);
 
@@ -98,11 +103,12 @@ class LastCheckpoint {
   std::unique_ptr<Files> files_;  // verified already
 };
 
-/// Copies a file's tensors into tensors of the same names. Throws CheckpointError listing every
-/// missing and unexpected name and every other shape; `where` begins the message. Nothing is copied
-/// then.
+/// Copies a file's tensors into tensors of the same names. Throws CheckpointError listing missing
+/// names, other shapes and unexpected names, `most` of each and how many more there are; `where`
+/// begins the message. Nothing is copied then.
 void load_strictly(const weights::TensorFile& file, const nn::StateDict& into,
-                   const std::string& where);
+                   const std::string& where,
+                   std::size_t most = std::numeric_limits<std::size_t>::max());
 
 /// "0123abcd...": a checksum over keys and values.
 std::string config_hash(const std::map<std::string, std::string>& config);

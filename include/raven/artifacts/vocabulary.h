@@ -7,7 +7,6 @@
 #include <string>
 
 #include "raven/artifacts/checkpoint.h"
-#include "raven/config/flat_config.h"
 #include "raven/text/units.h"
 #include "raven/weights/model_settings.h"
 
@@ -27,9 +26,10 @@ std::optional<text::Units> units_of(const std::filesystem::path& checkpoint,
 /// damaged line.
 std::optional<text::Units> units_beside(const std::filesystem::path& model);
 
-/// What the file of a recognizer says of itself, with all that decoding needs. `config`: of the run
-/// that made it; `where` names it. Throws CheckpointError when a value cannot be used.
-weights::Metadata recognizer_metadata(const config::FlatConfig& config, const text::Units& units,
+/// What the file of a recognizer says of itself, with all that decoding needs and how it was made.
+/// `state`: of a checkpoint of the run that made it; `where` names it. Throws CheckpointError when
+/// a value cannot be used.
+weights::Metadata recognizer_metadata(const TrainState& state, const text::Units& units,
                                       const std::filesystem::path& where);
 
 /// The same of a language model.

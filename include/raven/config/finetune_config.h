@@ -21,6 +21,32 @@ struct EnumNames<FrozenPart> {
       {FrozenPart::kEncoder, "encoder"}};
 };
 
+/// What is taken of the model that fine-tuning starts from.
+enum class InitParts { kEncoder, kAll };
+template <>
+struct EnumNames<InitParts> {
+  static constexpr std::pair<InitParts, std::string_view> kNames[] = {
+      {InitParts::kEncoder, "encoder"}, {InitParts::kAll, "all"}};
+};
+
+/// By what the decoder's loss is divided.
+enum class AttentionNorm { kNone, kUtterance, kTokens };
+template <>
+struct EnumNames<AttentionNorm> {
+  static constexpr std::pair<AttentionNorm, std::string_view> kNames[] = {
+      {AttentionNorm::kNone, "none"},
+      {AttentionNorm::kUtterance, "utterance"},
+      {AttentionNorm::kTokens, "tokens"}};
+};
+
+/// Whose peak rate the CTC head has.
+enum class CtcRate { kOther, kEncoder };
+template <>
+struct EnumNames<CtcRate> {
+  static constexpr std::pair<CtcRate, std::string_view> kNames[] = {{CtcRate::kOther, "other"},
+                                                                    {CtcRate::kEncoder, "encoder"}};
+};
+
 struct LabelledDataConfig : DataConfig {
   std::optional<double> labelled_hours;
   std::string labelled_list;
@@ -44,6 +70,8 @@ struct LabelledDataConfig : DataConfig {
 struct RecognizerConfig {
   Modality modality = Modality::kVideo;
   std::string init;
+  InitParts init_parts = InitParts::kEncoder;
+  std::int64_t reinit_blocks = 0;
   FrozenPart frozen = FrozenPart::kNone;
   std::int64_t cached_views = 1;
   EncoderConfig encoder;
@@ -54,10 +82,15 @@ struct RecognizerConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("modality", &RecognizerConfig::modality, "what is read: lips (video) or sound (audio)");
-    v.field("init", &RecognizerConfig::init,
-            "where the encoder comes from: a .safetensors or .pth of an encoder or a recognizer, a "
-            "checkpoint folder or a run's folder of pre-training; its after_norm starts anew; "
-            "empty: random weights");
+    v.field(
+        "init", &RecognizerConfig::init,
+        "where weights come from: a .safetensors or .pth of an encoder or a recognizer, a run's "
+        "folder or a checkpoint folder of pre-training or fine-tuning; empty: random weights");
+    v.field("init_parts", &RecognizerConfig::init_parts,
+            "encoder: of model.init its encoder, whose after_norm starts anew (published); all: a "
+            "whole recognizer of the same sizes and units");
+    v.field("reinit_blocks", &RecognizerConfig::reinit_blocks, between(0, 256),
+            "so many blocks at the end of the encoder start anew instead");
     v.field("frozen", &RecognizerConfig::frozen,
             "none: all weights are trained (published); frontend: the convolutions stay as they "
             "are; encoder: only CTC head and decoder are trained. Running statistics of frozen "
@@ -75,6 +108,7 @@ struct RecognizerConfig {
 struct RecognitionLossConfig {
   double ctc_weight = 0.1;
   double label_smoothing = 0.1;
+  AttentionNorm attention_norm = AttentionNorm::kNone;
   LossMean mean = LossMean::kStep;
 
   template <class Visitor>
@@ -84,6 +118,11 @@ struct RecognitionLossConfig {
             "CTC head");
     v.field("label_smoothing", &RecognitionLossConfig::label_smoothing, below_one(),
             "probability spread over the wrong units in the decoder's targets");
+    v.field("attention_norm", &RecognitionLossConfig::attention_norm,
+            "none: the decoder's loss is the sum over an utterance's units and its end "
+            "(published); utterance: their mean, so that utterances weigh the same; tokens: over "
+            "all units of what loss.mean averages, so that units weigh the same. Both make it "
+            "smaller, so that ctc_weight weighs more");
     v.field("mean", &RecognitionLossConfig::mean, kLossMeanMeaning);
   }
 };
@@ -109,6 +148,7 @@ struct FinetuneOptimizerConfig : OptimizerConfig {
     warmup_epochs = 20;
   }
   double other_lr = 5e-3;
+  CtcRate ctc_rate = CtcRate::kOther;
   double layer_decay = 0.5;
 
   template <class Visitor>
@@ -116,6 +156,8 @@ struct FinetuneOptimizerConfig : OptimizerConfig {
     OptimizerConfig::fields(v);
     v.field("other_lr", &FinetuneOptimizerConfig::other_lr, at_least(0),
             "peak rate of CTC head and decoder; lr is that of the encoder's last block");
+    v.field("ctc_rate", &FinetuneOptimizerConfig::ctc_rate,
+            "peak rate of the CTC head: other (published): other_lr, as the decoder; encoder: lr");
     v.field("layer_decay", &FinetuneOptimizerConfig::layer_decay,
             Range{.low = 0, .high = 1, .low_open = true},
             "each block's peak rate is this times that of the block above it, min_lr at least; "

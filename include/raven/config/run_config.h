@@ -100,6 +100,8 @@ struct MediaRootsConfig {
 struct DataConfig : MediaRootsConfig {
   std::vector<std::string> manifest = {kRequired};
   std::string valid_manifest;
+  std::vector<std::string> test_manifest;
+  bool check_overlap = true;
   std::optional<std::int64_t> workers;
   std::int64_t max_frames = 2400;
   std::int64_t valid_max_frames = 500;
@@ -117,6 +119,12 @@ struct DataConfig : MediaRootsConfig {
         ".csv lists");
     v.field("valid_manifest", &DataConfig::valid_manifest,
             "list of held-out utterances for monitoring; empty: none");
+    v.field("test_manifest", &DataConfig::test_manifest,
+            "lists that results will be told on, read for nothing else: training refuses clips of "
+            "theirs, by id or by what their files hold, and warns of speakers of theirs");
+    v.field("check_overlap", &DataConfig::check_overlap,
+            "false: training, validation and test lists are not compared, and the run's record "
+            "and the model's file say so");
     MediaRootsConfig::fields(v);
     v.field(
         "workers", &DataConfig::workers, between(0, 256),

@@ -50,10 +50,12 @@ struct Labels {
 struct LossOptions {
   bool ctc = true, attention = true;  // what is computed at all
   double label_smoothing = kLabelSmoothing;
+  bool mean_of_utterance = false;  // attention: an utterance's mean over its positions, not its sum
 };
 
 /// Sums over the utterances of a batch, so that batches can be accumulated exactly: the published
-/// losses are these, divided by the number of utterances.
+/// losses are these, divided by the number of utterances, where an utterance's attention loss is
+/// the sum over its positions.
 struct RecognizerLosses {
   torch::Tensor ctc;        // () with gradient; 0 for an utterance whose labels do not fit
   torch::Tensor attention;  // () with gradient; both are 0 where not asked for
@@ -75,6 +77,11 @@ torch::Tensor ctc_loss(const torch::Tensor& log_probs, const torch::Tensor& vali
 /// probability 1 - smoothing, every other one smoothing / (V - 1); their entropy is included.
 torch::Tensor label_smoothed_loss(const torch::Tensor& logits, const torch::Tensor& targets,
                                   double smoothing = kLabelSmoothing);
+
+/// The same, of logits (B, L, V) and targets (B, L), as the sum over utterances of the mean over
+/// each one's positions that have a target.
+torch::Tensor length_normalised_loss(const torch::Tensor& logits, const torch::Tensor& targets,
+                                     double smoothing = kLabelSmoothing);
 
 /// What the decoder reads and has to say for labels (B, L): `read` = start, labels, padded with the
 /// end; `said` = labels, end, padded with kNoLabel. Both (B, L + 1).

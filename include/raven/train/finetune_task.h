@@ -21,9 +21,9 @@
 
 namespace raven::train {
 
-/// The configuration's recognizer for a vocabulary, on the CPU, with the seed's weights and the
-/// encoder of model.init. Throws CheckpointError when that does not fit.
-models::Recognizer make_recognizer(const config::FinetuneConfig& config, std::int64_t num_units);
+/// The configuration's recognizer for a vocabulary, on the CPU, with the seed's weights and those
+/// of model.init. Throws CheckpointError when these do not fit (artifacts/recognizer_source.h).
+models::Recognizer make_recognizer(const config::FinetuneConfig& config, const text::Units& units);
 
 /// Parameters that the configuration trains, in groups of one rate each, by layer-wise decay:
 /// after_norm, block_{L-1} .. block_0, embed, frontend, ctc, decoder.
@@ -72,6 +72,7 @@ class FinetuneTask : public ClipTask {
   models::Recognizer& recognizer() { return recognizer_; }
 
  private:
+  [[nodiscard]] bool by_tokens() const;
   void set_training_modes();
   [[nodiscard]] torch::nn::Module* frozen_module();
   torch::Tensor frozen_forward(const data::Batch& batch);

@@ -23,8 +23,9 @@ std::string weights_hash(const TensorFile& model);
 inline constexpr const char* kGreyKey = "data.grey";
 
 /// What of a model's metadata goes there: data.video.*, data.grey, data.waveform, decode.*,
-/// loss.ctc_weight and model.decoder.heads; with the SHA-256 of these, of the units that go beside
-/// them, and of the weights that they belong to (weights_hash; empty: not known).
+/// loss.ctc_weight and model.decoder.heads, and how it was made (kOrigin); with the SHA-256 of
+/// these, of the units that go beside them, and of the weights that they belong to (weights_hash;
+/// empty: not known).
 std::string settings_text(const Metadata& metadata, const std::string& hash_of_weights = "");
 
 struct SettingsBeside {

@@ -60,6 +60,17 @@ struct ModelSettings {
 /// Keys of decoding that belong to a call, not to a model: no file says them, none is heard.
 inline constexpr std::array kDecodingOfACall = {"decode.lm", "decode.nbest"};
 
+/// What a model's file says of how it was made; no setting follows from it. Lists are JSON:
+/// [{"list": "train.tsv", "clips": 31982, "used": 31982, "xxh3": "0123456789abcdef"}].
+inline constexpr const char* kTrainedOn = "trained_on";
+inline constexpr const char* kValidatedOn = "validated_on";
+inline constexpr const char* kTestLists = "test_lists";        // that were kept out of training
+inline constexpr const char* kOverlapCheck = "overlap_check";  // what became of that check
+inline constexpr const char* kStartedFrom = "started_from";    // name of the model that it goes on
+inline constexpr const char* kStartedWith = "started_with";    // what was taken of that
+inline constexpr std::array kOrigin = {kTrainedOn,    kValidatedOn, kTestLists,
+                                       kOverlapCheck, kStartedFrom, kStartedWith};
+
 /// "video" or "audio", as a file's metadata or a run's configuration say. Throws CheckpointError
 /// naming `file` for anything else.
 models::Modality modality_named(const std::string& name, const std::filesystem::path& file);
