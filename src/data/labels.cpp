@@ -72,6 +72,7 @@ std::optional<Unusable> fill_labels(Utterance& utterance, const text::Tokenizer&
 LabelledManifest label(Manifest manifest, const text::Tokenizer& tokenizer) {
   LabelledManifest result;
   result.manifest.file = manifest.file;
+  result.manifest.lists = manifest.lists;
   for (auto& utterance : manifest.utterances) {
     if (const auto problem = fill_labels(utterance, tokenizer, manifest.file)) {
       result.skipped.push_back(

@@ -423,11 +423,14 @@ Manifest read_manifest(const fs::path& file, const MediaRoots& roots) {
     throw ConfigError(
         fmt::format("{}: is a folder, expected a manifest; name the .tsv in it", file.string()));
   }
-  auto manifest = parse_manifest(read_file(file, kMaxFileBytes, FileKind::kAny),
-                                 fs::absolute(file).lexically_normal(), roots);
+  const auto content = read_file(file, kMaxFileBytes, FileKind::kAny);
+  auto manifest = parse_manifest(content, fs::absolute(file).lexically_normal(), roots);
   if (manifest.utterances.empty()) {
     throw DataError(fmt::format("{}: lists no utterances", file.string()), "empty");
   }
+  manifest.lists = {{.file = manifest.file,
+                     .utterances = std::ssize(manifest.utterances),
+                     .checksum = checksum(content)}};
   return manifest;
 }
 
@@ -437,6 +440,7 @@ Manifest read_manifests(const std::vector<fs::path>& files, const MediaRoots& ro
     auto next = read_manifest(file, roots);
     if (all.file.empty()) all.file = next.file;
     std::move(next.utterances.begin(), next.utterances.end(), std::back_inserter(all.utterances));
+    all.lists.push_back(next.lists.front());
   }
   if (files.size() < 2) return all;
   std::unordered_map<std::string_view, const Utterance*> seen;

@@ -18,7 +18,7 @@ constexpr std::uint64_t kMaxListBytes = 1ULL << 30;
 Manifest pick(const Manifest& manifest, std::vector<std::size_t> chosen) {
   std::sort(chosen.begin(), chosen.end());
   chosen.erase(std::unique(chosen.begin(), chosen.end()), chosen.end());
-  Manifest subset{.file = manifest.file, .utterances = {}};
+  Manifest subset{.file = manifest.file, .utterances = {}, .lists = manifest.lists};
   for (const auto i : chosen) subset.utterances.push_back(manifest.utterances[i]);
   return subset;
 }

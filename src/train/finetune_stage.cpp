@@ -4,17 +4,21 @@
 #include <filesystem>
 
 #include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/recognizer_source.h"
 #include "raven/artifacts/run_files.h"
 #include "raven/artifacts/vocabulary.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/utf8.h"
 #include "raven/data/grey_kinds.h"
 #include "raven/data/subset.h"
 #include "raven/doctor/memory.h"
 #include "raven/train/finetune_task.h"
+#include "raven/train/list_check.h"
 #include "raven/train/stage_data.h"
 #include "raven/weights/model_card.h"
+#include "raven/weights/model_settings.h"
 
 namespace raven::train {
 namespace {
@@ -68,6 +72,14 @@ std::int64_t num_impossible(const data::Manifest& manifest) {
                        });
 }
 
+/// Without the folders that it lies in: those are of one machine. A checkpoint is known by its run.
+std::string name_of(const fs::path& model) {
+  const auto path = (model / "").parent_path();  // no slash at its end
+  const auto above = path.parent_path();
+  if (above.filename() != artifacts::kCheckpoints) return path.filename().string();
+  return (above.parent_path().filename() / above.filename() / path.filename()).string();
+}
+
 /// A run that goes on does not read model.init.
 bool goes_on(const config::FinetuneConfig& config) {
   return fs::exists(fs::path(config.run.dir) / artifacts::kCheckpoints);
@@ -117,6 +129,11 @@ void FinetuneStage::read_data(const torch::Device& /*device*/) {
   }
   tell_grey(config_, training_.manifest);
   held_out_ = validation_labels(config_, *tokenizer_);
+  card_ = check_lists(config_.data, training_.manifest, held_out_.manifest);
+  const auto& init = config_.model.init;
+  if (init.empty()) return;
+  card_[weights::kStartedFrom] = as_utf8(name_of(init));
+  card_[weights::kStartedWith] = artifacts::taken_text(config_.model);
 }
 
 std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
@@ -151,6 +168,7 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
                   .data = names_of(config_.data),
                   .facts = std::move(facts),
                   .run_files = {{artifacts::kUnitsFile, artifacts::units_checksum(units)}},
+                  .card = card_,
                   .results = fmt::format("the recognizer is {}",
                                          (folder.path() / artifacts::kRecognizerFile).string())};
 }

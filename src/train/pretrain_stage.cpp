@@ -5,6 +5,7 @@
 #include "raven/core/log.h"
 #include "raven/data/labels.h"
 #include "raven/text/tokenizer.h"
+#include "raven/train/list_check.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/stage_data.h"
 
@@ -37,6 +38,7 @@ void PretrainStage::read_data(const torch::Device& device) {
   held_out_ = held_out_data(config_.data);
   require_input(config_, training_);
   require_input(config_, held_out_);
+  card_ = check_lists(config_.data, training_, held_out_);
   num_units_ = label_for_probe(config_.monitor.recognition, training_, held_out_);
   auto options = data::training_options(config_.data, config_.run.seed);
   options.pin_memory = device.is_cuda();
@@ -58,6 +60,7 @@ std::optional<Training> PretrainStage::prepare(artifacts::RunFolder& folder,
       .data_hash = artifacts::data_hash(training_),
       .data = names_of(config_.data),
       .facts = facts_of(training_),
+      .card = card_,
       .results = fmt::format("encoders are in {}", (folder.path() / "encoders").string())};
 }
 

@@ -31,6 +31,7 @@ std::map<std::string, std::string> facts_of(const StageSettings& settings, const
                                             const torch::Device& device) {
   const auto& module = training.task->module();
   auto facts = training.facts;
+  facts.insert(training.card.begin(), training.card.end());
   facts.merge(std::map<std::string, std::string>{
       {"stage", settings.stage},
       {"raven", RAVEN_VERSION},
@@ -65,7 +66,8 @@ TrainerSettings trainer_settings(const StageSettings& settings, const Training& 
           .defaults = settings.defaults,
           .data_hash = training.data_hash,
           .manifest = training.data,
-          .run_files = training.run_files};
+          .run_files = training.run_files,
+          .card = training.card};
 }
 
 }  // namespace

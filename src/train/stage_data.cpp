@@ -44,6 +44,19 @@ data::Manifest held_out_data(const config::DataConfig& config) {
   return data::read_manifest(config.valid_manifest, data::media_roots(config));
 }
 
+data::Manifest test_data(const config::DataConfig& config) {
+  data::Manifest all;
+  for (const auto& file : config.test_manifest) {
+    if (file.empty()) continue;
+    check_exists(file, "data.test_manifest");
+    auto next = data::read_manifest(file, data::media_roots(config));
+    if (all.file.empty()) all.file = next.file;
+    std::move(next.utterances.begin(), next.utterances.end(), std::back_inserter(all.utterances));
+    all.lists.push_back(next.lists.front());
+  }
+  return all;
+}
+
 void require_input(const config::PretrainConfig& /*config*/, const data::Manifest& manifest) {
   data::require_modalities(manifest, {.video = true, .audio = true}, "raven pretrain");
 }

@@ -331,6 +331,7 @@ void Trainer::save(const data::LoaderPosition& position) {
                               .ranks = ranks_.size(),
                               .threads = torch::get_num_threads(),
                               .run_files = settings_.run_files,
+                              .card = settings_.card,
                               .evaluation_due = evaluation_due_,
                               .interim = !checkpoint_due() && step_ != settings_.length.steps};
   for (const auto& [name, value] : first_measures_)

@@ -47,9 +47,17 @@ struct Utterance {
   Origin origin = {};
 };
 
+/// A list as it was read.
+struct ListFile {
+  std::filesystem::path file;
+  std::int64_t utterances = 0;  // that it lists
+  std::uint64_t checksum = 0;   // xxh3 of its bytes
+};
+
 struct Manifest {
   std::filesystem::path file;
   std::vector<Utterance> utterances;
+  std::vector<ListFile> lists = {};  // that the utterances were chosen from
 
   [[nodiscard]] std::int64_t total_frames() const;
   /// The lists that the utterances stand in, each once and in the order in which they come first,

@@ -1,6 +1,7 @@
 // Fine-tuning on labelled clips as a stage.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ class FinetuneStage : public Stage {
   config::FinetuneConfig config_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   data::LabelledManifest training_, held_out_;
+  std::map<std::string, std::string> card_;
 };
 
 }  // namespace raven::train

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ class PretrainStage : public Stage {
   data::Manifest training_, held_out_;
   std::unique_ptr<BatchSource> source_;
   std::int64_t num_units_ = 0;  // of the recognition probes; 0: there are none
+  std::map<std::string, std::string> card_;
 };
 
 }  // namespace raven::train

@@ -60,6 +60,7 @@ struct Training {
   std::string data;                 // its name, for messages
   std::map<std::string, std::string> facts = {};      // for people, kept in environment.json
   std::map<std::string, std::string> run_files = {};  // TrainState::run_files
+  std::map<std::string, std::string> card = {};       // TrainState::card, kept with the facts, too
   std::string results = {};                           // "encoders are in runs/lrs3/encoders"
 };
 

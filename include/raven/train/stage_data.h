@@ -19,6 +19,9 @@ data::Manifest training_data(const config::DataConfig& config);
 /// data.valid_manifest; empty when there is none.
 data::Manifest held_out_data(const config::DataConfig& config);
 
+/// data.test_manifest, which may list an id twice; empty when there is none.
+data::Manifest test_data(const config::DataConfig& config);
+
 /// Throws ConfigError naming file and line of an utterance that lacks what the stage learns from.
 void require_input(const config::PretrainConfig& config, const data::Manifest& manifest);
 void require_input(const config::FinetuneConfig& config, const data::Manifest& manifest);

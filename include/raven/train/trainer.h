@@ -39,6 +39,7 @@ struct TrainerSettings {
   std::string data_hash;  // of the training manifest (data_hash()); stored and compared, too
   std::string manifest;   // its name, for messages
   std::map<std::string, std::string> run_files;  // TrainState::run_files
+  std::map<std::string, std::string> card = {};  // TrainState::card
 };
 
 /// Takes a task from its newest checkpoint, or from the start, to its last step: batches, updates,
