@@ -64,7 +64,7 @@ inline constexpr std::array kDecodingOfACall = {"decode.lm", "decode.nbest"};
 /// [{"list": "train.tsv", "clips": 31982, "used": 31982, "xxh3": "0123456789abcdef"}].
 inline constexpr const char* kTrainedOn = "trained_on";
 inline constexpr const char* kValidatedOn = "validated_on";
-inline constexpr const char* kTestLists = "test_lists";        // that were kept out of training
+inline constexpr const char* kTestLists = "test_lists";        // data.test_manifest
 inline constexpr const char* kOverlapCheck = "overlap_check";  // what became of that check
 inline constexpr const char* kStartedFrom = "started_from";    // name of the model that it goes on
 inline constexpr const char* kStartedWith = "started_with";    // what was taken of that
