@@ -21,19 +21,20 @@ constexpr const char* kDescription =
 }  // namespace
 
 Command make_lm_command() {
-  return {.name = config::LmConfig::kStage,
-          .summary = "trains a language model for the search",
-          .description = kDescription,
-          .config_keys = keys_of<config::LmConfig>(),
-          .examples = {{"lm --config lm/small.yaml 'data.text=[news.txt]' "
-                        "data.exclude=[data/lrs3/test.tsv] text.model=words.model run.dir=runs/lm",
-                        "a small model of a text file that must not hold the test's sentences"},
-                       {"evaluate model=runs/vsr30 data.manifest=data/lrs3/test.tsv "
-                        "decode.lm=runs/lm decode.lm_weight=0.3",
-                        "the search with it"}},
-          .run = [](const Arguments& arguments) {
-            return train_stage(config::LmConfig::kStage, arguments);
-          }};
+  return {
+      .name = config::LmConfig::kStage,
+      .summary = "trains a language model for the search",
+      .description = kDescription,
+      .config_keys = keys_of<config::LmConfig>(),
+      .examples = {{"lm --config lm/small.yaml 'data.text=[news.txt]' "
+                    "data.exclude=[data/lrs3/test.tsv] text.model=words.model run.dir=runs/lm",
+                    "a small model of a text file that must not hold the test's sentences"},
+                   {"lm --config lm/published.yaml 'data.text=[text.txt, data/lrs3/pretrain.tsv]'",
+                    "the published network; then: raven evaluate ... decode.lm=runs/lm "
+                    "decode.lm_weight=0.3"}},
+      .run = [](const Arguments& arguments) {
+        return train_stage(config::LmConfig::kStage, arguments);
+      }};
 }
 
 }  // namespace raven::cli
