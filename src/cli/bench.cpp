@@ -162,11 +162,11 @@ nlohmann::ordered_json bench_finetune(const FinetuneConfig& config, const Argume
 
 nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Arguments& arguments) {
   const auto device = nn::choose_device(config.device, cuda_library_problem());
-  const bool video = arguments.text("--modality") == "video";
+  using enum config::Modality;
+  const auto modality = arguments.text("--modality") == "video" ? kVideo : kAudio;
   const auto length = arguments.integer("--utterance-length");
-  models::Encoder encoder(video ? models::Modality::kVideo : models::Modality::kAudio,
-                          config.model.encoder,
-                          video ? config.model.video_frontend : config.model.audio_frontend);
+  models::Encoder encoder(modality, config.model.encoder_of(modality),
+                          config.model.frontend_of(modality));
   encoder->to(device);
   encoder->eval();
   const auto batch = random_batch(config.data, shape_of(arguments));
@@ -174,16 +174,14 @@ nlohmann::ordered_json bench_encode(const PretrainConfig& config, const Argument
   const auto timing = time_rounds(arguments, device, [&] {
     const c10::InferenceMode inference;
     const nn::Autocast autocast(device, config.train.precision);
-    encoder->forward(video ? input.video : input.audio, input.valid);
+    encoder->forward(modality == kVideo ? input.video : input.audio, input.valid);
     nn::synchronise(device);
     return static_cast<double>(batch.num_frames());
   });
   auto result = summary(timing);
   const auto flops = plan::frame_flops(config, length, batch.video.size(0));
-  add_device(result, device, timing.memory,
-             (video ? flops.video_frontend : flops.audio_frontend) + flops.transformer,
-             config.train.precision);
-  result["modality"] = video ? "video" : "audio";
+  add_device(result, device, timing.memory, flops.encoder(modality), config.train.precision);
+  result["modality"] = config::modality_name(modality);
   return result;
 }
 
@@ -222,7 +220,7 @@ nlohmann::ordered_json bench_loader(const PretrainConfig& config, const Argument
 /// 9 with 24 (Large). Random weights; the end of a sentence is hardly ever worth saying.
 models::Recognizer random_recognizer(const PretrainConfig& config, const torch::Device& device) {
   torch::manual_seed(0);
-  const auto& encoder = config.model.encoder;
+  const auto encoder = config.model.encoder_of(models::Modality::kVideo);
   models::Recognizer recognizer(models::RecognizerOptions{
       .modality = models::Modality::kVideo,
       .encoder = encoder,
@@ -247,7 +245,9 @@ nlohmann::ordered_json bench_decode(const PretrainConfig& config, const Argument
   decoding.beam_size = arguments.integer("--beam-size");
   decoding.ctc_weight = arguments.number("--ctc-weight");
   const decode::Encoded encoded{
-      .frames = torch::randn({utterances, length, config.model.encoder.dim}).to(device),
+      .frames =
+          torch::randn({utterances, length, config.model.encoder_of(models::Modality::kVideo).dim})
+              .to(device),
       .valid = {},
       .ids = std::vector<std::string>(static_cast<std::size_t>(utterances), "random")};
   const nn::PackedWeights packed(*recognizer->decoder);  // as `raven evaluate` does

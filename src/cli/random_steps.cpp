@@ -92,7 +92,10 @@ RandomSteps::RandomSteps(const config::FinetuneConfig& config, const torch::Devi
 void RandomSteps::draw_masks() {
   for (auto& batch : batches_) {
     batch.masked_video = pinned(random_mask(data::video_spans(*mask_), batch, random_), device_);
-    batch.masked_audio = pinned(random_mask(data::audio_spans(*mask_), batch, random_), device_);
+    batch.masked_audio =
+        mask_->draw == config::MaskDraw::kShared
+            ? batch.masked_video
+            : pinned(random_mask(data::audio_spans(*mask_), batch, random_), device_);
   }
 }
 

@@ -373,7 +373,9 @@ Batch BatchAssembly::batch_of(const Rows& rows, const std::shared_ptr<BatchMemor
   }
   if (options_.mask) {
     batch.masked_video = draw_masks(rows, num_frames, Draw::kVideoMask);
-    batch.masked_audio = draw_masks(rows, num_frames, Draw::kAudioMask);
+    batch.masked_audio = options_.mask->draw == config::MaskDraw::kShared
+                             ? batch.masked_video
+                             : draw_masks(rows, num_frames, Draw::kAudioMask);
   }
   if (options_.video_time_mask && options_.training)
     batch.masked_video = time_masks(rows, num_frames);

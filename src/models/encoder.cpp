@@ -66,12 +66,18 @@ EncoderOutput EncoderImpl::all_from_features(const torch::Tensor& features,
   return output;
 }
 
-torch::Tensor EncoderImpl::mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid) {
+torch::Tensor EncoderImpl::mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid,
+                                          const torch::Tensor& masked, const BlockMean& options) {
+  const auto blocks = static_cast<std::int64_t>(encoders->size());
+  const auto taken = options.blocks.value_or(blocks);
+  RAVEN_CHECK(taken >= 1 && taken <= blocks, "the mean of {} of {} blocks", taken, blocks);
   torch::Tensor sum;
-  run_blocks(frontend(x), valid, {}, [&](std::size_t i, const torch::Tensor& h) {
-    if (i > 0) sum = sum.defined() ? sum + h : h;
+  run_blocks(frontend(x), valid, masked, [&](std::size_t i, const torch::Tensor& h) {
+    if (static_cast<std::int64_t>(i) <= blocks - taken) return;
+    const auto one = options.of_each ? options.of_each(h) : h;
+    sum = sum.defined() ? sum + one : one;
   });
-  return sum / static_cast<double>(encoders->size());
+  return sum / static_cast<double>(taken);
 }
 
 }  // namespace raven::models

@@ -39,20 +39,9 @@ nn::StateDict by_name(const Items& items) {
   return named;
 }
 
-}  // namespace
-
-void start_as_copy(torch::nn::Module& teacher, const torch::nn::Module& student) {
+/// teacher <- momentum * teacher + (1 - momentum) * student, but where `bad`.
+void move(const Pairs& pairs, const torch::Tensor& momentum, const torch::Tensor& bad) {
   torch::NoGradGuard no_grad;
-  const auto pairs = pair_by_name(nn::state_dict(teacher), nn::state_dict(student));
-  for (std::size_t i = 0; i < pairs.teacher.size(); ++i) pairs.teacher[i].copy_(pairs.student[i]);
-  for (auto& parameter : teacher.parameters()) parameter.requires_grad_(false);
-}
-
-void follow(torch::nn::Module& teacher, const torch::nn::Module& student,
-            const torch::Tensor& momentum, const torch::Tensor& bad) {
-  torch::NoGradGuard no_grad;
-  const auto pairs =
-      pair_by_name(by_name(teacher.named_parameters()), by_name(student.named_parameters()));
   if (momentum.is_cpu()) {
     if (bad.defined() && bad.item<float>() != 0) return;
     at::_foreach_lerp_(pairs.teacher, pairs.student, 1 - momentum.item<double>());
@@ -66,15 +55,44 @@ void follow(torch::nn::Module& teacher, const torch::nn::Module& student,
   at::_foreach_add_(pairs.teacher, difference);
 }
 
-void take_statistics(torch::nn::Module& teacher, const torch::nn::Module& student,
-                     const torch::Tensor& bad) {
+void take(const Pairs& pairs, const torch::Tensor& bad) {
   torch::NoGradGuard no_grad;
-  const auto pairs =
-      pair_by_name(by_name(teacher.named_buffers()), by_name(student.named_buffers()));
   for (std::size_t i = 0; i < pairs.teacher.size(); ++i) {
     const auto& own = pairs.teacher[i];
     own.copy_(bad.defined() ? torch::where(bad > 0, own, pairs.student[i]) : pairs.student[i]);
   }
+}
+
+}  // namespace
+
+void start_as_copy(torch::nn::Module& teacher, const torch::nn::Module& student) {
+  torch::NoGradGuard no_grad;
+  const auto pairs = pair_by_name(nn::state_dict(teacher), nn::state_dict(student));
+  for (std::size_t i = 0; i < pairs.teacher.size(); ++i) pairs.teacher[i].copy_(pairs.student[i]);
+  for (auto& parameter : teacher.parameters()) parameter.requires_grad_(false);
+}
+
+void follow(torch::nn::Module& teacher, const torch::nn::Module& student,
+            const torch::Tensor& momentum, const torch::Tensor& bad) {
+  move(pair_by_name(by_name(teacher.named_parameters()), by_name(student.named_parameters())),
+       momentum, bad);
+}
+
+void take_statistics(torch::nn::Module& teacher, const torch::nn::Module& student,
+                     const torch::Tensor& bad) {
+  take(pair_by_name(by_name(teacher.named_buffers()), by_name(student.named_buffers())), bad);
+}
+
+void follow_statistics(torch::nn::Module& teacher, const torch::nn::Module& student,
+                       const torch::Tensor& momentum, const torch::Tensor& bad) {
+  torch::NoGradGuard no_grad;
+  auto pairs = pair_by_name(by_name(teacher.named_buffers()), by_name(student.named_buffers()));
+  const auto share = (1 - momentum).to(torch::kFloat32);
+  for (std::size_t i = 0; i < pairs.teacher.size(); ++i) {
+    auto& next = pairs.student[i];
+    if (next.is_floating_point()) next = torch::lerp(pairs.teacher[i], next, share);
+  }
+  take(pairs, bad);  // not as weights move: after a bad step the student's may be NaN
 }
 
 void set_teacher_mode(torch::nn::Module& teacher, const config::TeacherConfig& options) {
@@ -83,7 +101,7 @@ void set_teacher_mode(torch::nn::Module& teacher, const config::TeacherConfig& o
     const bool drop_path = module->as<nn::DropPath>() != nullptr;
     const bool batch_norm = module->as<nn::BatchNorm>() != nullptr;
     if ((dropout && !options.dropout) || (drop_path && !options.drop_path) ||
-        (batch_norm && options.batch_norm == config::BatchNormMode::kEval)) {
+        (batch_norm && options.batch_norm != config::BatchNormMode::kTrain)) {
       module->eval();
     }
   }

@@ -15,7 +15,8 @@ PredictorImpl::PredictorImpl(const config::PredictorConfig& options, std::int64_
       last_linear = nn::Linear(options.dim, target_dim);
       break;
     case PredictorKind::kMlp:
-      hidden = register_module("hidden", nn::Linear(encoder_dim, options.dim));
+    case PredictorKind::kMlpBatchNorm:
+      register_hidden(options, encoder_dim);
       last_linear = nn::Linear(options.dim, target_dim);
       break;
     case PredictorKind::kLinear:
@@ -28,6 +29,8 @@ PredictorImpl::PredictorImpl(const config::PredictorConfig& options, std::int64_
             target_dim, encoder_dim));
       }
       return;
+    case PredictorKind::kShared:
+      throw InternalError("a shared predictor is made by the loss that it belongs to");
   }
   register_module("last_linear", last_linear);
 }
@@ -43,15 +46,37 @@ void PredictorImpl::register_transformer(const config::PredictorConfig& options,
   after_norm = register_module("after_norm", nn::layer_norm(transformer.dim));
 }
 
+void PredictorImpl::register_hidden(const config::PredictorConfig& options,
+                                    std::int64_t encoder_dim) {
+  for (std::int64_t i = 1; i <= options.hidden_layers(); ++i) {
+    const auto number = i == 1 ? std::string() : fmt::format("_{}", i);
+    hidden.push_back(register_module("hidden" + number,
+                                     nn::Linear(i == 1 ? encoder_dim : options.dim, options.dim)));
+    if (kind_ == PredictorKind::kMlpBatchNorm)
+      norms.push_back(register_module("norm" + number, nn::BatchNorm(options.dim)));
+  }
+}
+
+torch::Tensor PredictorImpl::mlp(torch::Tensor h) {
+  for (std::size_t i = 0; i < hidden.size(); ++i) {
+    h = hidden[i](h);
+    if (!norms.empty()) h = norms[i](h);
+    h = torch::relu(h);
+  }
+  return last_linear(h);
+}
+
 torch::Tensor PredictorImpl::forward(const torch::Tensor& x, const torch::Tensor& masked,
                                      const torch::Tensor& valid) {
   switch (kind_) {
     case PredictorKind::kNone:
+    case PredictorKind::kShared:
       return x;
     case PredictorKind::kLinear:
       return last_linear(x);
     case PredictorKind::kMlp:
-      return last_linear(torch::relu(hidden(x)));
+    case PredictorKind::kMlpBatchNorm:
+      return mlp(x);
     case PredictorKind::kTransformer:
       break;
   }

@@ -4,6 +4,7 @@
 
 #include "raven/core/error.h"
 #include "raven/media/media.h"
+#include "raven/models/feature_loss.h"
 #include "raven/nn/linear.h"
 
 namespace raven::models {
@@ -12,7 +13,6 @@ namespace {
 using config::TargetKind;
 
 constexpr double kNormEpsilon = 1e-5;
-constexpr double kCosineEpsilon = 1e-8;
 
 /// Per utterance and channel: mean 0 and variance 1 over time, padding included (B, T, D).
 torch::Tensor instance_norm(const torch::Tensor& x) {
@@ -35,14 +35,19 @@ torch::Tensor without_masked_samples(const torch::Tensor& audio, const torch::Te
       .flatten(1, 2);
 }
 
+/// Pixels or samples of a modality, 0 at masked frames.
+torch::Tensor hidden(Modality modality, const torch::Tensor& x, const torch::Tensor& masked) {
+  return modality == Modality::kVideo ? without_masked_frames(x, masked)
+                                      : without_masked_samples(x, masked);
+}
+
 }  // namespace
 
 RavenImpl::RavenImpl(const config::ModelConfig& model, const config::LossConfig& loss,
                      const config::TeacherConfig& teacher)
-    : encoder_dim_(model.encoder.dim), loss_(loss), teacher_(teacher) {
+    : model_(model), loss_(loss), teacher_(teacher) {
   const auto encoder = [&](Modality modality) {
-    return Encoder(modality, model.encoder,
-                   modality == Modality::kVideo ? model.video_frontend : model.audio_frontend);
+    return Encoder(modality, model.encoder_of(modality), model.frontend_of(modality));
   };
   if (loss.has_student(Modality::kVideo)) {
     student_video = register_module("student_video", encoder(Modality::kVideo));
@@ -65,21 +70,27 @@ RavenImpl::RavenImpl(const config::ModelConfig& model, const config::LossConfig&
   teacher_audio = add_teacher("teacher_audio", Modality::kAudio);
   for (const auto& term : config::kLossTerms) {
     if (loss.weight[term] == 0) continue;
+    const auto& owner = model.predictors.owner(term);
+    if (owner.name != term.name) {
+      predictors[term] = predictors[owner];
+      continue;
+    }
     predictors[term] =
         register_module("predictor_" + std::string(term.name),
-                        Predictor(model.predictors.of[term], encoder_dim_, encoder_dim_));
+                        Predictor(model.predictors.of[term], model.encoder_of(term.student).dim,
+                                  model.encoder_of(term.target).dim));
   }
   RavenImpl::train(is_training());
 }
 
 void RavenImpl::add_recognition_probes(const config::DecoderConfig& decoder,
                                        std::int64_t num_units) {
-  const auto add = [&](const std::string& name, const Encoder& student, RecognitionProbe& probe) {
-    if (student.is_empty()) return;
-    probe = register_module(name, RecognitionProbe(decoder, encoder_dim_, num_units));
-  };
-  add("probe_video", student_video, probe_video);
-  add("probe_audio", student_audio, probe_audio);
+  for (const auto modality : config::kModalities) {
+    if (student(modality).is_empty()) continue;
+    probe(modality) =
+        register_module("probe_" + config::modality_name(modality),
+                        RecognitionProbe(decoder, model_.encoder_of(modality).dim, num_units));
+  }
 }
 
 void RavenImpl::train(bool on) {
@@ -89,26 +100,38 @@ void RavenImpl::train(bool on) {
   if (!teacher_audio.is_empty()) set_teacher_mode(*teacher_audio, teacher_);
 }
 
-torch::Tensor RavenImpl::target_of(Encoder& teacher, const torch::Tensor& x,
-                                   const torch::Tensor& valid) {
+torch::Tensor RavenImpl::target_of(Modality modality, const PretrainInput& input) {
+  auto& encoder = teacher(modality);
+  if (encoder.is_empty()) return {};
   torch::NoGradGuard no_grad;
-  const nn::WorkingWeights working(*teacher);
+  const nn::WorkingWeights working(*encoder);
+  auto x = modality == Modality::kVideo ? input.video : input.audio;
+  torch::Tensor masked;
+  if (teacher_.input == config::TeacherInput::kMasked) {
+    masked = input.masked(modality);
+    x = hidden(modality, x, masked);
+  }
+  const auto mean = [&](const BlockMean& options) {
+    return encoder->mean_of_blocks(x, input.valid, masked, options).to(torch::kFloat32);
+  };
+  const auto& blocks = teacher_.target_blocks;
   switch (teacher_.target) {
     case TargetKind::kLast:
-      return teacher->forward(x, valid).to(torch::kFloat32);
+      return encoder->forward(x, input.valid, masked).to(torch::kFloat32);
     case TargetKind::kAverage:
-      return teacher->mean_of_blocks(x, valid).to(torch::kFloat32);
+      return mean({.blocks = blocks});
     case TargetKind::kAverageInstanceNorm:
-      return instance_norm(teacher->mean_of_blocks(x, valid).to(torch::kFloat32));
+      return instance_norm(mean({.blocks = blocks}));
+    case TargetKind::kAverageOfInstanceNorms:
+      return mean({.blocks = blocks, .of_each = [](const torch::Tensor& h) {
+                     return instance_norm(h.to(torch::kFloat32));
+                   }});
   }
   return {};
 }
 
 Targets RavenImpl::targets(const PretrainInput& input) {
-  Targets targets;
-  if (!teacher_video.is_empty()) targets.video = target_of(teacher_video, input.video, input.valid);
-  if (!teacher_audio.is_empty()) targets.audio = target_of(teacher_audio, input.audio, input.valid);
-  return targets;
+  return {.video = target_of(Modality::kVideo, input), .audio = target_of(Modality::kAudio, input)};
 }
 
 torch::Tensor RavenImpl::where(const config::LossTerm& term, const PretrainInput& input) const {
@@ -119,18 +142,26 @@ torch::Tensor RavenImpl::frames_of(std::string_view loss, const PretrainInput& i
   return where(config::loss_term(loss), input).sum();
 }
 
+torch::Tensor RavenImpl::predict(const config::LossTerm& owner, const torch::Tensor& features,
+                                 const PretrainInput& input) {
+  auto& predictor = predictors[owner];
+  const nn::WorkingWeights working(*predictor);
+  return predictor->forward(features, input.masked(owner.student), input.valid).to(torch::kFloat32);
+}
+
 TermOutput RavenImpl::output(const config::LossTerm& term, const torch::Tensor& features,
-                             const PretrainInput& input, const Targets& targets) {
-  auto& predictor = predictors[term];
+                             const torch::Tensor& prediction, const PretrainInput& input,
+                             const Targets& targets) const {
   const auto averaged = where(term, input);
   const auto& target = targets.of(term.target);
-  const nn::WorkingWeights working(*predictor);
-  const auto prediction =
-      predictor->forward(features, input.masked(term.student), input.valid).to(torch::kFloat32);
-  const auto cosine = torch::cosine_similarity(prediction, target, -1, kCosineEpsilon);  // (B, T)
+  const auto sum = feature_loss(loss_, prediction, target, averaged);
+  torch::NoGradGuard no_grad;
   return {.name = std::string(term.name),
           .weight = loss_.weight[term],
-          .sum = -(cosine * averaged).sum(),
+          .sum = sum,
+          .cosine = loss_.kind == config::LossKind::kCosine
+                        ? -sum.detach()
+                        : (cosines(prediction.detach(), target) * averaged).sum(),
           .features = features.detach(),
           .prediction = prediction.detach(),
           .target = target,
@@ -143,15 +174,16 @@ std::vector<TermOutput> RavenImpl::terms(Modality modality, const PretrainInput&
   if (encoder.is_empty()) return {};
   const nn::WorkingWeights working(*encoder);
   const auto& masked = input.masked(modality);
-  const auto features =
-      encoder->forward(modality == Modality::kVideo ? without_masked_frames(input.video, masked)
-                                                    : without_masked_samples(input.audio, masked),
-                       input.valid, masked);
+  const auto& whole = modality == Modality::kVideo ? input.video : input.audio;
+  const auto features = encoder->forward(hidden(modality, whole, masked), input.valid, masked);
   std::vector<TermOutput> outputs;
+  config::PerLoss<torch::Tensor> predictions{torch::Tensor()};  // by the predictor's own loss
   for (const auto& term : config::kLossTerms) {
-    if (term.student == modality && loss_.weight[term] > 0) {
-      outputs.push_back(output(term, features, input, targets));
-    }
+    if (term.student != modality || loss_.weight[term] == 0) continue;
+    const auto& owner = model_.predictors.owner(term);
+    auto& prediction = predictions[owner];
+    if (!prediction.defined()) prediction = predict(owner, features, input);
+    outputs.push_back(output(term, features, prediction, input, targets));
   }
   return outputs;
 }
@@ -177,6 +209,8 @@ void RavenImpl::update_teachers(const torch::Tensor& momentum, const torch::Tens
     follow(*teacher, *student, momentum, bad);
     if (teacher_.batch_norm == config::BatchNormMode::kEval)
       take_statistics(*teacher, *student, bad);
+    if (teacher_.batch_norm == config::BatchNormMode::kEma)
+      follow_statistics(*teacher, *student, momentum, bad);
   };
   update(teacher_video, student_video, teacher_.video_weights);
   update(teacher_audio, student_audio, teacher_.audio_weights);

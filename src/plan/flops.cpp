@@ -49,18 +49,23 @@ double block_flops(double dim, double ffn, const Shape& shape) {
   return projections + attention + of_positions + 2 * 2 * dim * ffn;
 }
 
-double predictor_flops(const config::PredictorConfig& predictor, double dim, const Shape& shape) {
+/// From `dim` numbers a frame to `target_dim`.
+double predictor_flops(const config::PredictorConfig& predictor, double dim, double target_dim,
+                       const Shape& shape) {
   const auto width = static_cast<double>(predictor.dim);
   switch (predictor.kind) {
     case config::PredictorKind::kTransformer:
-      return 2 * dim * width + 2 * width * dim +
+      return 2 * dim * width + 2 * width * target_dim +
              static_cast<double>(predictor.blocks) *
                  block_flops(width, static_cast<double>(predictor.ffn_dim), shape);
     case config::PredictorKind::kMlp:
-      return 4 * dim * width;
+    case config::PredictorKind::kMlpBatchNorm:
+      return 2 * width *
+             (dim + static_cast<double>(predictor.hidden_layers() - 1) * width + target_dim);
     case config::PredictorKind::kLinear:
-      return 2 * dim * dim;
+      return 2 * dim * target_dim;
     case config::PredictorKind::kNone:
+    case config::PredictorKind::kShared:
       return 0;
   }
   return 0;
@@ -120,17 +125,23 @@ bool names(const std::string& gpu, const std::string& name) {
 FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames,
                        std::int64_t clips) {
   const auto& model = config.model;
-  const auto dim = static_cast<double>(model.encoder.dim);
+  const auto dim = [&](config::Modality modality) {
+    return static_cast<double>(model.encoder_of(modality).dim);
+  };
   const Shape shape{.frames = static_cast<double>(frames), .clips = static_cast<double>(clips)};
+  using enum config::Modality;
   FrameFlops flops;
-  flops.video_frontend = video_flops(model.video_frontend, config.data.video.crop, dim);
-  flops.audio_frontend = audio_flops(model.audio_frontend, dim);
-  flops.transformer = transformer_flops(model.encoder, shape);
+  flops.video_frontend = video_flops(model.video_frontend, config.data.video.crop, dim(kVideo));
+  flops.audio_frontend = audio_flops(model.audio_frontend, dim(kAudio));
+  flops.video_transformer = transformer_flops(model.encoder_of(kVideo), shape);
+  flops.audio_transformer = transformer_flops(model.encoder_of(kAudio), shape);
   const auto& loss = config.loss;
   for (const auto& term : config::kLossTerms) {
-    if (loss.weight[term] > 0) {
-      flops.predictor += predictor_flops(model.predictors.of[term], dim, shape);
-    }
+    if (loss.weight[term] == 0) continue;
+    flops.predictor +=
+        predictor_flops(model.predictors.of[term], dim(term.student), dim(term.target), shape);
+    if (loss.kind == config::LossKind::kContrastive)
+      flops.predictor += 2 * dim(term.target) * shape.frames * shape.clips;
   }
   return flops;
 }
@@ -141,11 +152,8 @@ StepFlops pretrain_flops(const config::PretrainConfig& config, std::int64_t fram
   const auto& loss = config.loss;
   double trained = flops.predictor, teachers = 0;
   for (const auto modality : config::kModalities) {
-    const double encoder =
-        flops.transformer +
-        (modality == config::Modality::kVideo ? flops.video_frontend : flops.audio_frontend);
-    if (loss.has_student(modality)) trained += encoder;
-    if (loss.has_teacher(modality)) teachers += encoder;
+    if (loss.has_student(modality)) trained += flops.encoder(modality);
+    if (loss.has_teacher(modality)) teachers += flops.encoder(modality);
   }
   return {.forward = trained + teachers, .backward = 2 * trained};
 }

@@ -179,20 +179,24 @@ Layer final_norm(std::int64_t dim, double output, const BatchShape& batch) {
   return layer;
 }
 
-/// -cosine(prediction, target): the prediction and the target divided by its length.
-Layer cosine_loss(std::int64_t dim, bool owns_prediction, const BatchShape& batch) {
-  const double width = kFloat * batch.rows() * number(dim);
-  Layer layer;
-  layer.saved = (owns_prediction ? 2 : 1) * width;
-  layer.forward_work = 2 * width;
-  layer.backward_work = 3 * width;
-  layer.inference = 4 * width;
-  return layer;
-}
-
 Layer linear(std::int64_t in, std::int64_t out) {
   Layer layer;
   layer.parameters = in * out + out;
+  return layer;
+}
+
+/// A linear layer, BatchNorm where there is one, and ReLU, which keeps its result.
+Layer mlp_layer(std::int64_t in, const config::PredictorConfig& predictor, const BatchShape& batch,
+                const Arithmetic& arithmetic) {
+  const double width = arithmetic.narrow * batch.rows() * number(predictor.dim);
+  auto layer = linear(in, predictor.dim);
+  layer.saved = width;
+  if (predictor.kind == config::PredictorKind::kMlpBatchNorm) {
+    layer.parameters += 2 * predictor.dim;
+    layer.buffers = batch_norm_buffers(predictor.dim);
+    layer.saved += width;  // what the norm takes
+  }
+  layer.forward_work = layer.backward_work = layer.inference = 2 * width;
   return layer;
 }
 
@@ -253,7 +257,7 @@ Layers encoder_trunk(const config::EncoderConfig& encoder, std::int64_t input_di
 }
 
 Layers predictor(const config::PredictorConfig& predictor, std::int64_t encoder_dim,
-                 const BatchShape& batch, const Arithmetic& arithmetic) {
+                 std::int64_t target_dim, const BatchShape& batch, const Arithmetic& arithmetic) {
   using config::PredictorKind;
   // Autocast makes a bfloat16 copy of the student's features for each predictor.
   const double copy =
@@ -261,30 +265,51 @@ Layers predictor(const config::PredictorConfig& predictor, std::int64_t encoder_
   Layers layers;
   switch (predictor.kind) {
     case PredictorKind::kNone:
-      return {cosine_loss(encoder_dim, /*owns_prediction=*/false, batch)};
+    case PredictorKind::kShared:
+      return {};
     case PredictorKind::kLinear:
-      layers = {linear(encoder_dim, encoder_dim)};
+      layers = {linear(encoder_dim, target_dim)};
       break;
-    case PredictorKind::kMlp: {
-      auto hidden = linear(encoder_dim, predictor.dim);
-      hidden.saved = arithmetic.narrow * batch.rows() * number(predictor.dim);
-      hidden.forward_work = hidden.backward_work = hidden.inference = 2 * hidden.saved;
-      layers = {hidden, linear(predictor.dim, encoder_dim)};
+    case PredictorKind::kMlp:
+    case PredictorKind::kMlpBatchNorm:
+      for (std::int64_t i = 0; i < predictor.hidden_layers(); ++i)
+        layers.push_back(
+            mlp_layer(i == 0 ? encoder_dim : predictor.dim, predictor, batch, arithmetic));
+      layers.push_back(linear(predictor.dim, target_dim));
       break;
-    }
     case PredictorKind::kTransformer: {
       const auto options = config::transformer_of(predictor);
       layers = {embedding(options, encoder_dim, batch, arithmetic)};
       layers.insert(layers.end(), static_cast<std::size_t>(options.blocks),
                     encoder_block(options, batch, arithmetic));
       layers.push_back(final_norm(predictor.dim, arithmetic.narrow, batch));
-      layers.push_back(linear(predictor.dim, encoder_dim));
+      layers.push_back(linear(predictor.dim, target_dim));
       break;
     }
   }
   layers.front().saved += copy;
-  layers.push_back(cosine_loss(encoder_dim, /*owns_prediction=*/true, batch));
   return layers;
+}
+
+Layer feature_loss(config::LossKind kind, std::int64_t target_dim, bool owns_prediction,
+                   const BatchShape& batch) {
+  const double width = kFloat * batch.rows() * number(target_dim);
+  Layer layer;
+  layer.saved = owns_prediction ? width : 0;
+  layer.forward_work = 2 * width;
+  layer.backward_work = 3 * width;
+  layer.inference = 4 * width;
+  const bool of_cosines =
+      kind == config::LossKind::kCosine || kind == config::LossKind::kContrastive;
+  if (of_cosines) layer.saved += width;  // the target divided by its length
+  if (kind == config::LossKind::kContrastive) {
+    const double scores = kFloat * batch.rows() * batch.rows();
+    layer.saved += scores;
+    layer.forward_work += 2 * scores;
+    layer.backward_work += 3 * scores;
+    layer.inference += 3 * scores;
+  }
+  return layer;
 }
 
 Layers ctc_head(std::int64_t encoder_dim, std::int64_t num_units, double dropout,

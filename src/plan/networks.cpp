@@ -73,20 +73,22 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
                      const Arithmetic& arithmetic) {
   const auto& model = config.model;
   const auto& loss = config.loss;
-  const auto trunk = [&](std::int64_t features) {
-    return encoder_trunk(model.encoder, features, batch, arithmetic);
+  const auto dim = [&](Modality modality) { return model.encoder_of(modality).dim; };
+  const auto trunk = [&](Modality modality) {
+    return encoder_trunk(model.encoder_of(modality), model.frontend_of(modality).widths.back(),
+                         batch, arithmetic);
   };
   const EncoderLayers video{
       .frontend = video_frontend(model.video_frontend, config.data.video.crop, batch, arithmetic),
-      .trunk = trunk(model.video_frontend.widths.back())};
+      .trunk = trunk(Modality::kVideo)};
   const EncoderLayers audio{.frontend = audio_frontend(model.audio_frontend, batch, arithmetic),
-                            .trunk = trunk(model.audio_frontend.widths.back())};
+                            .trunk = trunk(Modality::kAudio)};
   const Inputs inputs(config.data, batch);
-  const double targets = batch.rows() * static_cast<double>(model.encoder.dim) * kFloat;
 
   Networks networks;
   networks.persistent = kFloat * inputs.pixels;
-  if (arithmetic.cuda) networks.persistent += inputs.pixels + inputs.samples;  // the batch's copy
+  if (arithmetic.cuda)  // the batch's copy
+    networks.persistent += inputs.pixels + inputs.samples;
   const auto add_student = [&](Modality student, const EncoderLayers& encoder, double masked_copy) {
     if (!loss.has_student(student)) return;
     const auto modality = config::modality_name(student);
@@ -97,15 +99,19 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
     append(networks.evaluation, pass.layers);
     for (const auto& term : config::kLossTerms) {
       if (term.student != student || loss.weight[term] <= 0) continue;
+      const auto kind = model.predictors.of[term].kind;
       const auto layers =
-          predictor(model.predictors.of[term], model.encoder.dim, batch, arithmetic);
-      add_module("predictor_" + std::string(term.name), layers, true, false, networks);
+          predictor(model.predictors.of[term], dim(student), dim(term.target), batch, arithmetic);
+      if (kind != config::PredictorKind::kShared)
+        add_module("predictor_" + std::string(term.name), layers, true, false, networks);
       append(pass.layers, layers);
+      pass.layers.push_back(
+          feature_loss(loss.kind, dim(term.target), /*owns_prediction=*/!layers.empty(), batch));
     }
     if (const auto& probe = config.monitor.recognition; probe.enabled) {
       const auto layers =
-          joined(ctc_head(model.encoder.dim, num_units, probe.decoder.dropout, batch, arithmetic),
-                 attention_decoder(probe.decoder, model.encoder.dim, num_units, batch, arithmetic));
+          joined(ctc_head(dim(student), num_units, probe.decoder.dropout, batch, arithmetic),
+                 attention_decoder(probe.decoder, dim(student), num_units, batch, arithmetic));
       add_module("probe_" + modality, layers, true, false, networks);
       append(pass.layers, layers);
     }
@@ -119,7 +125,7 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
     add_encoder("teacher_" + config::modality_name(modality), encoder, /*is_teacher=*/true,
                 networks);
     append(networks.no_grad, joined(encoder.frontend, encoder.trunk));
-    networks.persistent += targets;
+    networks.persistent += batch.rows() * static_cast<double>(dim(modality)) * kFloat;
   };
   add_teacher(Modality::kVideo, video);
   add_teacher(Modality::kAudio, audio);

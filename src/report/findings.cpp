@@ -64,6 +64,25 @@ std::optional<HeldOutRate> held_out_rate(const RunRecord& run) {
   return best;
 }
 
+/// "12 blocks of width 512"; of both modalities where theirs differ. Empty: not known.
+std::string encoder_sizes(const RunRecord& run) {
+  const auto size = [&](config::Modality modality, const std::string& name) {
+    const auto own =
+        run.value(fmt::format("model.{}_encoder.{}", config::modality_name(modality), name));
+    return own.empty() || own == "null" ? run.value("model.encoder." + name) : own;
+  };
+  std::vector<std::string> sizes;
+  for (const auto modality : config::kModalities) {
+    const auto blocks = size(modality, "blocks");
+    if (blocks.empty()) return "";
+    sizes.push_back(fmt::format("{} blocks of width {}", blocks, size(modality, "dim")));
+  }
+  if (sizes.front() == sizes.back()) return sizes.front();
+  for (std::size_t i = 0; i < sizes.size(); ++i)
+    sizes[i] = fmt::format("{} {}", config::modality_name(config::kModalities[i]), sizes[i]);
+  return fmt::format("{}", fmt::join(sizes, ", "));
+}
+
 std::string what_it_is(const RunRecord& run, Stage stage) {
   std::vector<std::string> parts;
   if (stage == Stage::kPretraining) {
@@ -80,8 +99,7 @@ std::string what_it_is(const RunRecord& run, Stage stage) {
   } else {
     parts.emplace_back("a run of unknown kind");
   }
-  const auto blocks = run.value("model.encoder.blocks"), dim = run.value("model.encoder.dim");
-  if (!blocks.empty()) parts.push_back(fmt::format("{} blocks of width {}", blocks, dim));
+  if (const auto sizes = encoder_sizes(run); !sizes.empty()) parts.push_back(sizes);
   if (const auto count = number_in(run.environment, "parameters")) {
     parts.push_back(count_text(static_cast<std::int64_t>(*count)) + " parameters");
   }

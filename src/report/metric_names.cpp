@@ -124,7 +124,7 @@ const std::vector<Panel>& panels() {
       {.id = PanelId::kLosses,
        .group = kLearning,
        .title = "parts of the loss",
-       .meaning = "minus the mean cosine; student first, teacher second"},
+       .meaning = "minus the mean cosine, or what loss.kind says; student first, teacher second"},
       {.id = PanelId::kCtc, .group = kLearning, .title = "CTC loss", .meaning = "per utterance"},
       {.id = PanelId::kAttention,
        .group = kLearning,

@@ -27,6 +27,7 @@ class Losses {
     auto& sums = sums_[term.name];
     sums.weight = term.weight;
     sums.loss += term.sum.item<double>();
+    sums.cosine += term.cosine.item<double>();
     sums.frames += frames;
     const auto targets = frames_where(term.target, term.where).to(torch::kFloat64).to(torch::kCPU);
     const auto directions = torch::nn::functional::normalize(
@@ -42,14 +43,14 @@ class Losses {
       total += sums.weight * loss;
       numbers[metric("valid_<loss>", name)] = loss;
       numbers[metric("valid_gain_<loss>", name)] =
-          -loss - sums.direction.norm().item<double>() / sums.frames;
+          sums.cosine / sums.frames - sums.direction.norm().item<double>() / sums.frames;
     }
     if (!sums_.empty()) numbers[metric("valid_loss")] = total;
   }
 
  private:
   struct Sums {
-    double weight = 0, loss = 0, frames = 0;
+    double weight = 0, loss = 0, cosine = 0, frames = 0;
     torch::Tensor direction;
   };
   std::map<std::string, Sums> sums_;

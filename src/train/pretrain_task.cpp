@@ -29,14 +29,14 @@ using report::metric;
 
 constexpr const char* kLabelled = "labelled";  // utterances that the recognition probes learn from
 
-/// Collapse measures of a loss; `loss` is the mean over the frames of `term.where`.
+/// Collapse measures of a loss, over the frames of `term.where`.
 void measure_term(const models::TermOutput& term, Numbers& numbers) {
   const auto targets = frames_where(term.target, term.where);
   if (targets.size(0) == 0) return;
-  const double loss = term.sum.item<double>() / static_cast<double>(targets.size(0));
+  const double cosine = term.cosine.item<double>() / static_cast<double>(targets.size(0));
   const auto of_targets = feature_statistics(targets);
   const auto of_predictions = feature_statistics(frames_where(term.prediction, term.where));
-  numbers[metric("gain_<loss>", term.name)] = -loss - of_targets.mean_norm;
+  numbers[metric("gain_<loss>", term.name)] = cosine - of_targets.mean_norm;
   numbers[metric("prediction_spread_<loss>", term.name)] = of_predictions.spread;
   numbers[metric("prediction_rank_<loss>", term.name)] = of_predictions.rank;
 }

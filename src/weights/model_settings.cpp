@@ -22,6 +22,21 @@ std::string frontend_keys(models::Modality modality) {
   return fmt::format("model.{}_frontend.", config::modality_name(modality));
 }
 
+/// `model.encoder.*` as the encoder of this modality has them. A network's key without a value says
+/// nothing.
+Metadata of_modality(Metadata metadata, models::Modality modality) {
+  std::erase_if(metadata, [](const auto& item) {
+    return item.first.starts_with("model.") && item.second == "null";
+  });
+  const auto own = fmt::format("model.{}_encoder.", config::modality_name(modality));
+  for (const auto& [key, value] : Metadata(metadata)) {
+    if (!key.starts_with(own)) continue;
+    metadata[kEncoderKeys + key.substr(own.size())] = value;
+    metadata.erase(key);
+  }
+  return metadata;
+}
+
 void add(Metadata& metadata, Metadata more) { metadata.merge(more); }
 
 /// The settings of all published numbers for a recognizer trained with both losses; what remains of
@@ -87,8 +102,9 @@ void keep_encoder(Metadata& metadata) {
   });
 }
 
-ModelSettings ModelSettings::from_metadata(const Metadata& metadata, models::Modality modality,
+ModelSettings ModelSettings::from_metadata(const Metadata& given, models::Modality modality,
                                            const std::filesystem::path& file) {
+  const auto metadata = of_modality(given, modality);
   auto overrides = settings_in<config::FinetuneConfig>(metadata, "model.");
   for (const char* of_data : {kVideoKeys, kWaveformKey, kWholeSoundKey, kCtcWeightKey}) {
     for (auto& one : settings_in<config::FinetuneConfig>(metadata, of_data))

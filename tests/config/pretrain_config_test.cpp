@@ -103,5 +103,88 @@ TEST(PretrainConfig, PredictorsWithoutLossAreNotChecked) {
   EXPECT_EQ(broken_rule({"model.predictors.v2a.heads=5", "model.predictors.v2a.kind=linear"}), "");
 }
 
+TEST(PretrainConfig, OneMaskForBothFollowsOneSetting) {
+  EXPECT_EQ(broken_rule({"mask.draw=shared"}), "");
+  EXPECT_EQ(broken_rule({"mask.draw=shared", "mask.audio_prob=0.2"}), "")
+      << "the same as mask.prob";
+  EXPECT_THAT(
+      broken_rule({"mask.draw=shared", "mask.audio_prob=0.4"}),
+      StartsWith("command line: mask.draw is shared, but mask.prob is 0.2 for video and 0.4 "
+                 "for audio; one mask for both follows mask.prob"));
+  EXPECT_THAT(broken_rule({"mask.draw=shared", "mask.video_length=5"}),
+              HasSubstr("mask.length is 5 for video and 3 for audio"));
+}
+
+TEST(PretrainConfig, TargetsAreOverBlocksThatThereAre) {
+  EXPECT_EQ(broken_rule({"teacher.target=average", "teacher.target_blocks=12"}), "");
+  EXPECT_THAT(broken_rule({"teacher.target_blocks=3"}),
+              HasSubstr("teacher.target_blocks is given, but teacher.target is last: only an "
+                        "average has it"));
+  EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_blocks=13"}),
+              HasSubstr("teacher.target_blocks is 13, but the video encoder has 12 blocks"));
+  EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_blocks=7",
+                           "model.audio_encoder.blocks=6"}),
+              HasSubstr("is 7, but the audio encoder has 6 blocks"));
+}
+
+TEST(PretrainConfig, PredictorsHaveTheSettingsOfTheirKind) {
+  EXPECT_EQ(
+      broken_rule({"model.predictors.v2a.drop_path=0.1", "model.predictors.v2a.layer_scale=0.1"}),
+      "");
+  EXPECT_EQ(broken_rule(
+                {"model.predictors.v2a.kind=mlp_batch_norm", "model.predictors.v2a.mlp_layers=3"}),
+            "");
+  EXPECT_THAT(
+      broken_rule({"model.predictors.v2a.mlp_layers=3"}),
+      HasSubstr("model.predictors.v2a.mlp_layers is given, but model.predictors.v2a.kind is "
+                "transformer: only mlp or mlp_batch_norm has it"));
+  EXPECT_THAT(broken_rule({"model.predictors.v2a={kind: linear, drop_path: 0.1}"}),
+              HasSubstr("model.predictors.v2a.drop_path is given"));
+  EXPECT_THAT(broken_rule({"model.predictors.v2a={kind: mlp, layer_scale: 0.1}"}),
+              HasSubstr("only transformer has it"));
+}
+
+TEST(PretrainConfig, ASharedPredictorIsThere) {
+  EXPECT_EQ(broken_rule({"model.predictors.a2v.kind=shared"}), "");
+  EXPECT_THAT(broken_rule({"model.predictors.a2a.kind=shared"}),
+              HasSubstr("is shared, but a2a is the audio student's first loss"));
+  EXPECT_THAT(broken_rule({"model.predictors.v2a.kind=shared"}),
+              HasSubstr("model.predictors.v2a.kind is shared, but loss.v2v is 0"));
+  EXPECT_EQ(broken_rule({"model.predictors.v2a.kind=shared", "loss.v2v=1"}), "");
+  EXPECT_THAT(broken_rule({"model.predictors.a2v.kind=shared", "model.video_encoder.dim=256"}),
+              HasSubstr("targets of a2v and a2a are 256 and 512 wide"));
+}
+
+TEST(PretrainConfig, LossesHaveTheSettingsOfTheirKind) {
+  EXPECT_EQ(broken_rule({"loss.kind=smooth_l1", "loss.beta=2"}), "");
+  EXPECT_EQ(broken_rule({"loss.kind=contrastive", "loss.temperature=0.2"}), "");
+  EXPECT_THAT(broken_rule({"loss.kind=l2", "loss.beta=2"}),
+              HasSubstr("loss.beta is given, but loss.kind is l2: only smooth_l1 has it"));
+  EXPECT_THAT(broken_rule({"loss.temperature=0.2"}), HasSubstr("only contrastive has it"));
+  EXPECT_THAT(broken_rule({"loss.kind=contrastive", "loss.temperature=0"}), HasSubstr("above 0"));
+}
+
+TEST(PretrainConfig, MaskedTeachersNeedMasks) {
+  EXPECT_EQ(broken_rule({"teacher.input=masked"}), "");
+  EXPECT_THAT(broken_rule({"teacher.input=masked", "mask.prob=0", "loss.within_masked_only=false"}),
+              HasSubstr("teacher.input is masked, but mask.prob is 0"));
+}
+
+TEST(PretrainConfig, EncodersMayDifferInSize) {
+  const auto config =
+      load_text<PretrainConfig>(kGiven, "a.yaml", {"model.audio_encoder={dim: 256, heads: 4}"})
+          .config;
+  const auto audio = config.model.encoder_of(Modality::kAudio);
+  EXPECT_EQ(audio.dim, 256);
+  EXPECT_EQ(audio.heads, 4);
+  EXPECT_EQ(audio.blocks, 12);
+  EXPECT_EQ(config.model.encoder_of(Modality::kVideo).dim, 512);
+  EXPECT_THAT(broken_rule({"model.video_encoder.dim=100"}),
+              HasSubstr("model.video_encoder.dim is 100 with model.video_encoder.heads 8"));
+  EXPECT_THAT(broken_rule({"model.video_encoder.dim=256", "model.predictors.v2a.kind=none"}),
+              HasSubstr("model.predictors.v2a.kind is none, but the video student is 256 wide and "
+                        "audio targets 512"));
+}
+
 }  // namespace
 }  // namespace raven::config

@@ -182,7 +182,17 @@ TEST(Recipes, AblationsChangeOneThing) {
   EXPECT_EQ(differing("ablations/a9_momentum_0.99.yaml"), "teacher.momentum: 0.999 -> 0.99\n");
   EXPECT_EQ(differing("ablations/b1_averaged_targets.yaml"),
             "teacher.target: last -> average_instance_norm\n");
-  for (const fs::path& file : files(35, "ablations")) {
+  EXPECT_EQ(differing("ablations/c1_shared_mask.yaml"), "mask.draw: independent -> shared\n");
+  EXPECT_EQ(differing("ablations/c3_shared_audio_predictor.yaml"),
+            "model.predictors.a2v.kind: transformer -> shared\n");
+  EXPECT_EQ(differing("ablations/c6_contrastive_loss.yaml"), "loss.kind: cosine -> contrastive\n");
+  EXPECT_EQ(differing("ablations/c7_masked_teachers.yaml"), "teacher.input: whole -> masked\n");
+  EXPECT_EQ(differing("ablations/c8_teacher_statistics_ema.yaml"),
+            "teacher.batch_norm: train -> ema\n");
+  EXPECT_EQ(differing("ablations/c9_narrow_audio_encoder.yaml"),
+            "model.audio_encoder.dim: null -> 256\nmodel.audio_encoder.heads: null -> 4\n"
+            "model.audio_encoder.ffn_dim: null -> 1024\n");
+  for (const fs::path& file : files(50, "ablations")) {
     if (is_finetuning(file)) continue;
     EXPECT_NE(differing("ablations/" + file.filename().string()), "") << file;
   }

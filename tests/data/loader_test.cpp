@@ -111,6 +111,21 @@ TEST_F(LoaderTest, BatchesWithCropsInColourHaveTheSameGreyAsFloats) {
   EXPECT_EQ(levels.skipped().at("missing"), 1);
 }
 
+TEST_F(LoaderTest, SharedMasksHideTheSameFramesOfBoth) {
+  auto options = small_options();
+  Loader apart(corpus(), options);
+  options.mask->draw = config::MaskDraw::kShared;
+  Loader shared(corpus(), options);
+  bool differed = false;
+  for (const auto& batch : take(apart, apart.batches_per_epoch())) {
+    const auto both = *shared.next();
+    EXPECT_TRUE(torch::equal(both.masked_video, batch.masked_video)) << "drawn as before";
+    EXPECT_TRUE(torch::equal(both.masked_audio, both.masked_video));
+    differed |= !torch::equal(batch.masked_audio, batch.masked_video);
+  }
+  EXPECT_TRUE(differed);
+}
+
 TEST_F(LoaderTest, CutsEveryClipAtOnePlace) {
   const auto manifest = corpus();
   Loader loader(manifest, small_options());

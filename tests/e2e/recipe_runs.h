@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "e2e/tiny_settings.h"
+#include "raven/config/load.h"
+#include "raven/config/pretrain_config.h"
 #include "raven/config/stages.h"
 #include "raven/core/files.h"
 #include "raven/text/tokenizer_training.h"
@@ -119,6 +121,8 @@ class RecipeRuns : public testing::Test {
         overrides.push_back("model.predictors." + std::string(loss) + "." + setting);
     }
     overrides.emplace_back("monitor.probe_utterances=6");
+    if (config::load<config::PretrainConfig>(recipe).config.teacher.target_blocks)
+      overrides.emplace_back("teacher.target_blocks=1");  // there is one block
     return overrides;
   }
 

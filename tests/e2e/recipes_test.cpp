@@ -24,7 +24,7 @@ class RecipesAreTrained : public RecipeRuns {
 };
 
 TEST_F(RecipesAreTrained, PreTraining) { all_of("", 8); }
-TEST_F(RecipesAreTrained, Ablations) { all_of("ablations", 34); }
+TEST_F(RecipesAreTrained, Ablations) { all_of("ablations", 50); }
 TEST_F(RecipesAreTrained, FineTuning) { all_of("finetune", 40); }
 
 TEST(RecipesArePlanned, PreTraining) {

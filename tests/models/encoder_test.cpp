@@ -97,6 +97,27 @@ TEST(Encoder, KeepsEveryBlocksOutput) {
             1e-6);
 }
 
+TEST(Encoder, AveragesTheLastBlocksAndWhatIsMadeOfEach) {
+  torch::manual_seed(3);
+  torch::NoGradGuard no_grad;
+  auto options = small_model().encoder;
+  options.blocks = 3;
+  Encoder encoder(Modality::kVideo, options, small_model().video_frontend);
+  encoder->eval();
+  const auto input = small_input();
+  const auto blocks = encoder->all_blocks(input.video, input.valid).blocks;
+  const auto mean = [&](const BlockMean& mean_options) {
+    return encoder->mean_of_blocks(input.video, input.valid, {}, mean_options);
+  };
+  EXPECT_TRUE(torch::equal(mean({.blocks = 1}), blocks[2]));
+  EXPECT_LE(tolerance::distance(mean({.blocks = 2}), (blocks[1] + blocks[2]) / 2), 1e-6);
+  const auto square = [](const torch::Tensor& h) { return h.square(); };
+  EXPECT_LE(tolerance::distance(mean({.blocks = 2, .of_each = square}),
+                                (blocks[1].square() + blocks[2].square()) / 2),
+            1e-5);
+  EXPECT_THROW(mean({.blocks = 4}), InternalError);
+}
+
 TEST(Encoder, KeepsWhatItsFirstBlockTakes) {
   torch::manual_seed(5);
   torch::NoGradGuard no_grad;

@@ -90,6 +90,39 @@ TEST(MomentumTeacher, StandsStillAfterABadStep) {
   EXPECT_GT(differs(), 0);
 }
 
+TEST(MomentumTeacher, StatisticsFollowAsAnAverage) {
+  auto pair = make_pair();
+  torch::NoGradGuard no_grad;
+  const auto set = [](Encoder& encoder, double mean, double variance, std::int64_t batches) {
+    for (auto& [name, tensor] : nn::state_dict(*encoder)) {
+      if (name.ends_with("running_mean")) tensor.fill_(mean);
+      if (name.ends_with("running_var")) tensor.fill_(variance);
+      if (name.ends_with("num_batches_tracked")) tensor.fill_(batches);
+    }
+  };
+  const auto expect = [&](double mean, double variance, std::int64_t batches) {
+    for (auto& [name, tensor] : nn::state_dict(*pair.teacher)) {
+      if (name.ends_with("running_mean")) EXPECT_TRUE((tensor == mean).all().item<bool>()) << name;
+      if (name.ends_with("running_var"))
+        EXPECT_TRUE((tensor == variance).all().item<bool>()) << name;
+      if (name.ends_with("tracked")) EXPECT_EQ(tensor.item<std::int64_t>(), batches) << name;
+    }
+  };
+  const auto weight = pair.teacher->parameters()[0].clone();
+  for (auto& tensor : pair.student->parameters()) tensor.add_(1);
+  set(pair.teacher, 1, 4, 2);
+  set(pair.student, 5, 8, 3);
+  follow_statistics(*pair.teacher, *pair.student, number(0.75));
+  expect(0.75 * 1 + 0.25 * 5, 0.75 * 4 + 0.25 * 8, 3);
+  EXPECT_TRUE(torch::equal(pair.teacher->parameters()[0], weight)) << "weights move elsewhere";
+  set(pair.student, std::numeric_limits<float>::quiet_NaN(), 1, 4);
+  follow_statistics(*pair.teacher, *pair.student, number(0.75), torch::ones({}));
+  expect(2, 5, 3);
+  set(pair.student, 4, 3, 5);
+  follow_statistics(*pair.teacher, *pair.student, number(0.5), torch::zeros({}));
+  expect(3, 4, 5);
+}
+
 TEST(MomentumTeacher, RefusesAStudentOfAnotherShape) {
   auto model = small_model();
   Encoder audio(Modality::kAudio, model.encoder, model.audio_frontend);
@@ -121,7 +154,8 @@ TEST(MomentumTeacher, DropsNothingUnlessAskedTo) {
 
 TEST(MomentumTeacher, TakesBatchStatisticsUnlessAskedNotTo) {
   torch::NoGradGuard no_grad;
-  for (const auto mode : {config::BatchNormMode::kTrain, config::BatchNormMode::kEval}) {
+  using enum config::BatchNormMode;
+  for (const auto mode : {kTrain, kEval, kEma}) {
     auto pair = make_pair();
     config::TeacherConfig options;
     options.batch_norm = mode;
@@ -130,7 +164,7 @@ TEST(MomentumTeacher, TakesBatchStatisticsUnlessAskedNotTo) {
     const auto mean = pair.teacher->named_buffers()["frontend.trunk.bn1.running_mean"].clone();
     pair.teacher(torch::randn({2, 640 * 2, 1}));
     const auto after = pair.teacher->named_buffers()["frontend.trunk.bn1.running_mean"];
-    EXPECT_EQ(torch::equal(mean, after), mode == config::BatchNormMode::kEval);
+    EXPECT_EQ(torch::equal(mean, after), mode != kTrain);
   }
 }
 

@@ -77,6 +77,74 @@ TEST(Predictor, ComesInSimplerKinds) {
                     q["last_linear.weight"], q["last_linear.bias"])));
 }
 
+void set(Predictor& predictor, const std::string& name, double value) {
+  predictor->named_parameters()[name].fill_(value);
+}
+
+TEST(Predictor, OfMlpLayersWithBatchNormByHand) {
+  torch::NoGradGuard no_grad;
+  auto options = options_of(config::PredictorKind::kMlpBatchNorm, config::PredictorInput::kLinear);
+  options.dim = 1;
+  const auto x = torch::tensor({{{1.0F}, {3.0F}}});
+  const auto none = torch::zeros({1, 2}, torch::kBool);
+  Predictor two(options, 1, 1);
+  set(two, "hidden.weight", 2), set(two, "hidden.bias", 1);
+  set(two, "last_linear.weight", 10), set(two, "last_linear.bias", 0.5);
+  // 3 and 7 have mean 5 and deviation 2: -1 and 1, of which ReLU leaves 0 and 1.
+  auto y = two(x, none, ~none);
+  EXPECT_NEAR(y[0][0].item<double>(), 0.5, 1e-5);
+  EXPECT_NEAR(y[0][1].item<double>(), 10.5, 1e-4);
+  options.mlp_layers = 3;
+  Predictor three(options, 1, 1);
+  for (const auto* layer : {"hidden", "last_linear"}) {
+    for (const auto* part : {".weight", ".bias"})
+      set(three, std::string(layer) + part,
+          two->named_parameters()[std::string(layer) + part].item<double>());
+  }
+  set(three, "hidden_2.weight", -3), set(three, "hidden_2.bias", 4);
+  // 0 and 1 become 4 and 1, with mean 2.5 and deviation 1.5: 1 and -1.
+  y = three(x, none, ~none);
+  EXPECT_NEAR(y[0][0].item<double>(), 10.5, 1e-4);
+  EXPECT_NEAR(y[0][1].item<double>(), 0.5, 1e-4);
+  options.kind = config::PredictorKind::kMlp;
+  Predictor plain(options, 1, 1);
+  EXPECT_EQ(names_of(three).size(), names_of(plain).size() + 10) << "two norms of five tensors";
+}
+
+/// A predictor whose blocks add nothing.
+torch::Tensor without_branches(Predictor& predictor, const torch::Tensor& x,
+                               const torch::Tensor& none) {
+  const auto modules = predictor->named_modules();
+  const auto [h, positions] = modules["embed"]->as<nn::InputEmbedding>()->forward(x, none);
+  return modules["last_linear"]->as<nn::Linear>()->forward(
+      modules["after_norm"]->as<torch::nn::LayerNorm>()->forward(h));
+}
+
+TEST(Predictor, BranchesAreScaledAndLeftOut) {
+  torch::manual_seed(3);
+  torch::NoGradGuard no_grad;
+  auto options =
+      options_of(config::PredictorKind::kTransformer, config::PredictorInput::kMaskToken);
+  options.layer_scale = 0.25;
+  Predictor scaled(options, 8, 8);
+  for (const auto* name : {"encoders.0.gamma_ff", "encoders.0.gamma_mha"}) {
+    EXPECT_TRUE((scaled->named_parameters()[name] == 0.25).all().item<bool>()) << name;
+  }
+  const auto x = torch::randn({2, 3, 8});
+  const auto none = torch::zeros({2, 3}, torch::kBool);
+  const auto bare = without_branches(scaled, x, none);
+  EXPECT_FALSE(torch::allclose(scaled(x, none, ~none), bare));
+  for (const auto* name : {"encoders.0.gamma_ff", "encoders.0.gamma_mha"}) set(scaled, name, 0);
+  EXPECT_TRUE(torch::allclose(scaled(x, none, ~none), bare));
+  options.layer_scale.reset();
+  options.drop_path = 1 - 1e-6;
+  Predictor dropped(options, 8, 8);
+  EXPECT_EQ(names_of(dropped).size(), names_of(scaled).size() - 2);
+  EXPECT_TRUE(torch::allclose(dropped(x, none, ~none), without_branches(dropped, x, none)));
+  dropped->eval();
+  EXPECT_FALSE(torch::allclose(dropped(x, none, ~none), without_branches(dropped, x, none)));
+}
+
 TEST(Predictor, RefusesToBeNothingBetweenDifferentWidths) {
   EXPECT_THROW(
       Predictor(options_of(config::PredictorKind::kNone, config::PredictorInput::kLinear), 8, 6),

@@ -204,6 +204,141 @@ TEST(Raven, NormalisesAveragedTargetsOverTime) {
   EXPECT_EQ(average.sizes(), targets.sizes());
 }
 
+torch::Tensor normalised_over_time(const torch::Tensor& x) {
+  return (x - x.mean(1, true)) / (x.var(1, false, true) + 1e-5).sqrt();
+}
+
+TEST(Raven, TargetsMayBeOfTheLastBlocksAndOfEachBlock) {
+  const auto input = small_input();
+  const auto target = [&](config::TargetKind kind, std::optional<std::int64_t> blocks) {
+    config::TeacherConfig teacher;
+    teacher.target = kind, teacher.target_blocks = blocks;
+    torch::NoGradGuard no_grad;
+    return make({}, teacher)->targets(input).audio;
+  };
+  using enum config::TargetKind;
+  torch::NoGradGuard no_grad;
+  auto model = make();
+  const auto blocks = model->teacher_audio->all_blocks(input.audio, input.valid).blocks;
+  const auto expect = [](const torch::Tensor& found, const torch::Tensor& wanted) {
+    EXPECT_LE(tolerance::distance(found, wanted), 1e-4);
+  };
+  expect(target(kAverage, {}), (blocks[0] + blocks[1]) / 2);
+  expect(target(kAverage, 1), blocks[1]);
+  expect(target(kAverageInstanceNorm, 1), normalised_over_time(blocks[1]));
+  const auto of_each = (normalised_over_time(blocks[0]) + normalised_over_time(blocks[1])) / 2;
+  expect(target(kAverageOfInstanceNorms, {}), of_each);
+  EXPECT_GT(tolerance::distance(target(kAverageInstanceNorm, {}), of_each), 2e-3);
+}
+
+TEST(Raven, AMaskedTeacherSeesWhatItsStudentSees) {
+  config::TeacherConfig teacher;
+  teacher.input = config::TeacherInput::kMasked;
+  auto whole = make(), masked = make({}, teacher);
+  const auto input = small_input();
+  auto hidden = input;
+  hidden.video = input.video.clone(), hidden.audio = input.audio.clone();
+  hidden.video.slice(1, 1, 3) = 0;
+  hidden.audio.slice(1, 2 * 640, 5 * 640) = 0;
+  const auto found = masked->targets(input), expected = whole->targets(hidden);
+  EXPECT_TRUE(torch::equal(found.video, expected.video));
+  EXPECT_TRUE(torch::equal(found.audio, expected.audio));
+  EXPECT_FALSE(torch::equal(found.video, whole->targets(input).video));
+}
+
+TEST(Raven, OnePredictorMayAnswerForTwoLosses) {
+  auto config = small_model();
+  config.predictors.of["a2v"].kind = config::PredictorKind::kShared;
+  config.predictors.of["a2a"].dropout = 0.5;
+  torch::manual_seed(1);
+  Raven model(config, config::LossConfig{}, config::TeacherConfig{});
+  std::vector<std::string> names;
+  for (const auto& child : model->named_children()) names.push_back(child.key());
+  EXPECT_EQ(names, (std::vector<std::string>{"student_video", "student_audio", "teacher_video",
+                                             "teacher_audio", "predictor_v2a", "predictor_a2a"}));
+  EXPECT_EQ(
+      model->parameters_of(config::Modality::kAudio).size(),
+      model->student_audio->parameters().size() + model->predictors["a2a"]->parameters().size());
+  const auto input = small_input();
+  const auto targets = model->targets(input);
+  const auto terms = model->terms(config::Modality::kAudio, input, targets);
+  ASSERT_EQ(terms.size(), 2U);
+  EXPECT_TRUE(torch::equal(terms[0].prediction, terms[1].prediction)) << "made once, dropout too";
+  EXPECT_TRUE(torch::equal(terms[0].target, targets.audio));
+  EXPECT_TRUE(torch::equal(terms[1].target, targets.video));
+  const auto bias = model->predictors["a2v"]->named_parameters()["last_linear.bias"];
+  const auto gradient = [&](const torch::Tensor& sum) {
+    return torch::autograd::grad({sum}, {bias}, {}, /*retain_graph=*/true)[0];
+  };
+  EXPECT_LE(tolerance::distance(gradient(terms[0].sum + terms[1].sum),
+                                gradient(terms[0].sum) + gradient(terms[1].sum)),
+            1e-5);
+  EXPECT_GT(gradient(terms[1].sum).abs().max().item<double>(), 0);
+}
+
+TEST(Raven, EncodersMayDifferInSize) {
+  auto config = small_model();
+  config.audio_encoder.dim = 12, config.audio_encoder.heads = 3, config.audio_encoder.blocks = 1;
+  torch::manual_seed(1);
+  Raven model(config, config::LossConfig{}, config::TeacherConfig{});
+  model->add_recognition_probes({.dim = 8, .heads = 2, .ffn_dim = 8, .blocks = 1}, 7);
+  const auto input = small_input();
+  const auto targets = model->targets(input);
+  EXPECT_EQ(targets.video.size(-1), 8);
+  EXPECT_EQ(targets.audio.size(-1), 12);
+  for (const auto modality : config::kModalities) {
+    for (const auto& term : model->terms(modality, input, targets)) {
+      EXPECT_EQ(term.features.size(-1), modality == config::Modality::kVideo ? 8 : 12);
+      EXPECT_EQ(term.prediction.size(-1), term.name.back() == 'v' ? 8 : 12) << term.name;
+      EXPECT_TRUE(std::isfinite(term.sum.item<double>()));
+    }
+  }
+  EXPECT_EQ(model->student_audio->named_parameters().contains("encoders.1.norm_mha.weight"), false);
+  model->update_teachers(torch::tensor(0.9, torch::kFloat64));
+}
+
+TEST(Raven, OtherLossesTellTheCosineBesides) {
+  const auto input = small_input();
+  const auto cosine_of = [&](config::LossKind kind) {
+    config::LossConfig loss;
+    loss.kind = kind;
+    auto model = make(loss);
+    const auto targets = model->targets(input);
+    const auto term = model->terms(config::Modality::kVideo, input, targets).at(0);
+    EXPECT_FALSE(term.cosine.requires_grad());
+    if (kind == config::LossKind::kCosine)
+      EXPECT_EQ(term.cosine.item<double>(), -term.sum.item<double>());
+    else
+      EXPECT_GT(term.sum.item<double>(), 0);
+    return term.cosine.item<double>();
+  };
+  const double expected = cosine_of(config::LossKind::kCosine);
+  for (const auto& [kind, name] : config::EnumNames<config::LossKind>::kNames)
+    EXPECT_NEAR(cosine_of(kind), expected, 1e-5) << name;
+}
+
+TEST(Raven, TeachersMayNormaliseWithAverageStatistics) {
+  config::TeacherConfig teacher;
+  teacher.batch_norm = config::BatchNormMode::kEma;
+  auto model = make({}, teacher);
+  const auto input = small_input();
+  torch::NoGradGuard no_grad;
+  const auto mean = [](const Encoder& encoder) {
+    return encoder->named_buffers()["frontend.trunk.bn1.running_mean"];
+  };
+  for (int step = 0; step < 2; ++step) {
+    const auto before = mean(model->teacher_audio).clone();
+    const auto targets = model->targets(input);
+    EXPECT_TRUE(torch::equal(mean(model->teacher_audio), before)) << "it has none of its own";
+    (void)model->terms(config::Modality::kAudio, input, targets);
+    model->update_teachers(torch::tensor(0.75, torch::kFloat64));
+    EXPECT_LE(tolerance::distance(mean(model->teacher_audio),
+                                  0.75 * before + 0.25 * mean(model->student_audio)),
+              1e-7);
+  }
+  EXPECT_GT(mean(model->teacher_audio).abs().max().item<double>(), 0);
+}
+
 TEST(Raven, KeepsAGivenTeacherFixed) {
   config::TeacherConfig teacher;
   teacher.video_weights = "somewhere.safetensors";

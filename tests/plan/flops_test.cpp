@@ -26,13 +26,37 @@ TEST(FrameFlops, StandsInProportionToKnownLayers) {
   // Twelve blocks, one frame: q, k, v, output, positions' projection and a feed-forward layer four
   // times as wide.
   const double block = 2.0 * 512 * 512 * (4 + 1 + 8) + 2.0 * 512 * 3;
-  EXPECT_NEAR(flops.transformer / (12 * block), 1.0, 1e-9);
+  EXPECT_NEAR(flops.video_transformer / (12 * block), 1.0, 1e-9);
+  EXPECT_EQ(flops.audio_transformer, flops.video_transformer);
+}
+
+TEST(FrameFlops, CountPredictorsAndLossesByHand) {
+  config::PretrainConfig config;
+  config.loss.weight = config::PerLoss<double>(0);
+  config.loss.weight["a2a"] = config.loss.weight["a2v"] = 1;
+  config.model.audio_encoder = {.dim = 6, .heads = 2, .ffn_dim = 8, .blocks = 1};
+  config.model.video_encoder.dim = 10;
+  auto& predictors = config.model.predictors.of;
+  predictors["a2a"] = {.kind = config::PredictorKind::kMlpBatchNorm, .dim = 7};
+  predictors["a2a"].mlp_layers = 3;
+  predictors["a2v"] = {.kind = config::PredictorKind::kLinear};
+  const double networks = 2.0 * (6 * 7 + 7 * 7 + 7 * 6) + 2.0 * 6 * 10;
+  EXPECT_DOUBLE_EQ(frame_flops(config, 5, 3).predictor, networks);
+  config.loss.kind = config::LossKind::kContrastive;  // with 15 frames
+  EXPECT_DOUBLE_EQ(frame_flops(config, 5, 3).predictor, networks + 2.0 * 15 * (6 + 10));
+  config.model.video_encoder.dim = 6;
+  config.loss.kind = config::LossKind::kCosine;
+  predictors["a2v"].kind = config::PredictorKind::kShared;
+  EXPECT_DOUBLE_EQ(frame_flops(config, 5, 3).predictor, 2.0 * (6 * 7 + 7 * 7 + 7 * 6));
+  // One block: four products and the positions' 6 x 6, a feed-forward layer of 8, attention over 5.
+  EXPECT_DOUBLE_EQ(frame_flops(config, 5, 3).audio_transformer,
+                   2.0 * 36 * 4 + 2.0 * 36 * 9 / 15 + 2.0 * 2 * 6 * 8 + 2.0 * 6 * (5 + 9 + 5));
 }
 
 TEST(FrameFlops, CountsThePositionsProjectionOncePerBatch) {
   const config::PretrainConfig config;
-  const double one = frame_flops(config, 50, 1).transformer;
-  const double four = frame_flops(config, 50, 4).transformer;
+  const double one = frame_flops(config, 50, 1).video_transformer;
+  const double four = frame_flops(config, 50, 4).video_transformer;
   const double projection = 12 * 2.0 * 512 * 512 * 99 / 50;  // of 99 positions, for 50 frames
   EXPECT_NEAR((one - four) / (projection * 3 / 4), 1.0, 1e-9);
 }
@@ -42,7 +66,7 @@ TEST(PretrainFlops, LeavesOutWhatIsNotTrained) {
   audio_only.loss.weight = config::PerLoss<double>(0);
   audio_only.loss.weight["a2a"] = 1;
   const auto flops = frame_flops(audio_only, 50, 2);
-  const double encoder = flops.audio_frontend + flops.transformer;
+  const double encoder = flops.audio_frontend + flops.audio_transformer;
   const auto step = pretrain_flops(audio_only, 50, 2);
   EXPECT_NEAR(step.forward / (2 * encoder + flops.predictor), 1.0, 1e-12);  // student and teacher
   EXPECT_NEAR(step.backward / (2 * (encoder + flops.predictor)), 1.0, 1e-12);

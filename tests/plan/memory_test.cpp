@@ -7,6 +7,7 @@
 
 #include "raven/data/span_mask.h"
 #include "raven/media/media.h"
+#include "raven/models/feature_loss.h"
 #include "raven/models/raven.h"
 #include "raven/nn/device.h"
 #include "raven/plan/plan.h"
@@ -123,6 +124,43 @@ TEST(Memory, OfAStudentFollowsItsOptions) {
   expect_kept(config, {.clips = 2, .frames = 30});
 }
 
+TEST(Memory, OfALossIsWhatAutogradHolds) {
+  const BatchShape shape{.clips = 3, .frames = 200};
+  constexpr std::int64_t kDim = 512;
+  const auto target = torch::randn({shape.clips, shape.frames, kDim});
+  const auto where = torch::ones({shape.clips, shape.frames}, torch::kBool);
+  const auto prediction = torch::randn_like(target).requires_grad_();
+  for (const auto& [kind, name] : config::EnumNames<config::LossKind>::kNames) {
+    const config::LossConfig options{.kind = kind};
+    const double held =
+        held_after([&] { return models::feature_loss(options, prediction, target, where); });
+    const auto layer = feature_loss(kind, kDim, /*owns_prediction=*/false, shape);
+    EXPECT_NEAR(layer.saved, held, 0.02 * static_cast<double>(target.nbytes())) << name;
+    EXPECT_EQ(feature_loss(kind, kDim, true, shape).saved - layer.saved,
+              static_cast<double>(target.nbytes()));
+  }
+}
+
+TEST(Memory, OfAStudentFollowsItsAblations) {
+  const BatchShape shape{.clips = 2, .frames = 40};
+  auto config = pretraining();
+  config.loss.weight["v2v"] = 1;
+  config.model.video_encoder = {.dim = 96, .heads = 4, .ffn_dim = 200, .blocks = 2};
+  config.model.predictors.of["v2v"].kind = config::PredictorKind::kMlpBatchNorm;
+  config.model.predictors.of["v2v"].mlp_layers = 4;
+  config.model.predictors.of["v2a"].layer_scale = 0.1;
+  config.model.predictors.of["v2a"].drop_path = 0.1;
+  for (const auto& [kind, name] : config::EnumNames<config::LossKind>::kNames) {
+    SCOPED_TRACE(name);
+    config.loss.kind = kind;
+    expect_kept(config, shape);
+  }
+  config.model.video_encoder = {};
+  config.model.predictors.of["v2a"] = {.kind = config::PredictorKind::kShared};
+  config.model.predictors.of["a2v"] = {.kind = config::PredictorKind::kShared};
+  expect_kept(config, shape);
+}
+
 TEST(Memory, OfARecognizerIsWhatAutogradHolds) {
   const BatchShape shape{.clips = 3, .frames = 30, .labels = 9};
   for (const auto modality : {config::Modality::kVideo, config::Modality::kAudio}) {
@@ -177,6 +215,9 @@ TEST(Memory, OfAPretrainingStepHasTheRealPeak) {
   auto probed = pretraining();
   probed.monitor.recognition.enabled = true;
   expect_peak(probed, {.clips = 3, .frames = 20, .labels = 7}, 1);
+  auto scores = pretraining();  // of all frames with all
+  scores.loss.kind = config::LossKind::kContrastive;
+  expect_peak(scores, {.clips = 8, .frames = 100}, 1);
   auto heavy = pretraining();  // weights weigh more than activations
   heavy.model.encoder.dim = 256, heavy.model.encoder.ffn_dim = 1024;
   expect_peak(heavy, {.clips = 1, .frames = 12}, 1);

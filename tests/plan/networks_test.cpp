@@ -122,6 +122,16 @@ TEST(Networks, AreCountedAsTheyAreBuiltWithEveryOption) {
   config.model.predictors.of["a2v"].input = config::PredictorInput::kLinear;
   config.model.predictors.of["a2v"].ffn_norm = config::FfnNorm::kLayer;
   check(config);
+  config.loss.weight["a2a"] = 1;
+  config.model.video_encoder = {.dim = 16, .heads = 4, .ffn_dim = 10, .blocks = 3};
+  config.model.audio_encoder = {.dim = {}, .heads = {}, .ffn_dim = {}, .blocks = 1};
+  config.model.predictors.of["v2v"].kind = config::PredictorKind::kMlpBatchNorm;
+  config.model.predictors.of["v2v"].mlp_layers = 4;
+  config.model.predictors.of["a2a"].layer_scale = 0.1;
+  check(config);
+  config.model.audio_encoder.dim = 16;
+  config.model.predictors.of["a2v"] = {.kind = config::PredictorKind::kShared};
+  check(config);
 }
 
 TEST(Networks, OfFineTuningAreCountedAsTheyAreBuilt) {

@@ -70,6 +70,18 @@ TEST(Page, SeveralRunsShareDiagramsAndShowTheirDifferences) {
   EXPECT_THAT(page({folder.path() / "a/run", folder.path() / "a/run"}), HasSubstr("run #2</h4>"));
 }
 
+TEST(Page, TellsTheSizesOfBothEncodersWhereTheyDiffer) {
+  const TemporaryFolder folder;
+  make_run(folder.path(), {.fine_tuning = false});
+  EXPECT_THAT(page({folder.path()}),
+              HasSubstr("pre-training \xC2\xB7 3 blocks of width 128 \xC2\xB7"));
+  auto config = read_file(folder.path() / "config.json");
+  config.insert(1, "\"model.audio_encoder.dim\":\"64\",\"model.video_encoder.dim\":\"null\",");
+  write(folder.path() / "config.json", config);
+  EXPECT_THAT(page({folder.path()}),
+              HasSubstr("video 3 blocks of width 128, audio 3 blocks of width 64"));
+}
+
 TEST(Page, LossesOfDifferentStagesShareNoAxis) {
   const TemporaryFolder folder;
   make_run(folder.path() / "a");

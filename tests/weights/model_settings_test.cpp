@@ -38,5 +38,27 @@ TEST(ModelSettings, AreReadAsTheyWereWritten) {
   EXPECT_FALSE(settings.to_metadata(ModelKind::kRecognizer).contains("data.whole_sound"));
 }
 
+TEST(ModelSettings, HaveTheSizesOfTheirModality) {
+  const Metadata run = {
+      {"model.encoder.dim", "16"},         {"model.encoder.heads", "4"},
+      {"model.video_encoder.dim", "null"}, {"model.video_encoder.blocks", "3"},
+      {"model.audio_encoder.dim", "24"},   {"model.audio_encoder.blocks", "null"},
+      {"model.predictors.a2a.dim", "8"},   {"model.predictors.a2a.mlp_layers", "null"}};
+  const auto audio = ModelSettings::from_metadata(run, models::Modality::kAudio, "run"),
+             video = ModelSettings::from_metadata(run, models::Modality::kVideo, "run");
+  EXPECT_EQ(audio.encoder.dim, 24);
+  EXPECT_EQ(audio.encoder.heads, 4);
+  EXPECT_EQ(audio.encoder.blocks, 12);
+  EXPECT_EQ(video.encoder.dim, 16);
+  EXPECT_EQ(video.encoder.blocks, 3);
+  const auto written = audio.to_metadata(ModelKind::kEncoder);
+  EXPECT_EQ(written.at("model.encoder.dim"), "24");
+  EXPECT_EQ(written.at("model.predictors.a2a.dim"), "8");
+  for (const auto& [key, value] : written) EXPECT_NE(value, "null") << key;
+  EXPECT_FALSE(written.contains("model.audio_encoder.dim"));
+  EXPECT_EQ(ModelSettings::from_metadata(written, models::Modality::kAudio, "file").encoder.dim,
+            24);
+}
+
 }  // namespace
 }  // namespace raven::weights

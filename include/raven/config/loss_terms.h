@@ -46,6 +46,14 @@ constexpr std::size_t loss_index(std::string_view name) {
 /// Throws as above.
 constexpr const LossTerm& loss_term(std::string_view name) { return kLossTerms[loss_index(name)]; }
 
+/// A student's first loss, the one within its modality. Throws as above.
+constexpr const LossTerm& first_term_of(Modality student) {
+  for (const auto& term : kLossTerms) {
+    if (term.student == student) return term;
+  }
+  throw InternalError("no loss has this student");
+}
+
 /// One value for each loss, by term or by name.
 template <class T>
 class PerLoss {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,14 +19,16 @@ struct EnumNames<FfnNorm> {
                                                                     {FfnNorm::kLayer, "layer"}};
 };
 
-enum class PredictorKind { kTransformer, kMlp, kLinear, kNone };
+enum class PredictorKind { kTransformer, kMlp, kMlpBatchNorm, kLinear, kNone, kShared };
 template <>
 struct EnumNames<PredictorKind> {
   static constexpr std::pair<PredictorKind, std::string_view> kNames[] = {
       {PredictorKind::kTransformer, "transformer"},
       {PredictorKind::kMlp, "mlp"},
+      {PredictorKind::kMlpBatchNorm, "mlp_batch_norm"},
       {PredictorKind::kLinear, "linear"},
-      {PredictorKind::kNone, "none"}};
+      {PredictorKind::kNone, "none"},
+      {PredictorKind::kShared, "shared"}};
 };
 
 enum class PredictorInput { kMaskToken, kLinear };
@@ -76,6 +79,22 @@ struct EncoderConfig {
   }
 };
 
+/// Sizes of one modality's encoder, where they are not those of model.encoder.
+struct EncoderSizeConfig {
+  std::optional<std::int64_t> dim = {}, heads = {}, ffn_dim = {}, blocks = {};
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("dim", &EncoderSizeConfig::dim, between(2, 65536), "width; null: model.encoder.dim");
+    v.field("heads", &EncoderSizeConfig::heads, between(1, 1024),
+            "attention heads; null: model.encoder.heads");
+    v.field("ffn_dim", &EncoderSizeConfig::ffn_dim, between(1, 262144),
+            "feed-forward width; null: model.encoder.ffn_dim");
+    v.field("blocks", &EncoderSizeConfig::blocks, between(1, 256),
+            "transformer blocks; null: model.encoder.blocks");
+  }
+};
+
 struct PredictorConfig {
   PredictorKind kind = PredictorKind::kTransformer;
   PredictorInput input = PredictorInput::kMaskToken;
@@ -85,12 +104,23 @@ struct PredictorConfig {
   std::int64_t blocks = 2;
   double dropout = 0.1;
   FfnNorm ffn_norm = FfnNorm::kBatch;
+  // Of some kinds alone; files of encoders say them only where they are given.
+  std::optional<double> drop_path = {}, layer_scale = {};
+  std::optional<std::int64_t> mlp_layers = {};
+
+  [[nodiscard]] bool is_mlp() const {
+    return kind == PredictorKind::kMlp || kind == PredictorKind::kMlpBatchNorm;
+  }
+  /// Linear layers of an MLP before the last one.
+  [[nodiscard]] std::int64_t hidden_layers() const { return mlp_layers.value_or(2) - 1; }
 
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("kind", &PredictorConfig::kind,
-            "transformer; mlp: two linear layers with ReLU; linear; none: student features as they "
-            "are");
+            "transformer; mlp: linear layers with ReLU between them; mlp_batch_norm: with "
+            "BatchNorm before each ReLU; linear; none: student features as they are; shared: the "
+            "predictor of the same student's first loss (of " +
+                losses_text(/*within=*/true) + ") answers for this one too");
     v.field("input", &PredictorConfig::input,
             "mask_token: a learned token replaces masked frames; linear: a plain projection");
     v.field("dim", &PredictorConfig::dim, between(2, 65536), "width; a multiple of heads, even");
@@ -99,20 +129,26 @@ struct PredictorConfig {
     v.field("blocks", &PredictorConfig::blocks, between(1, 64), "transformer blocks");
     v.field("dropout", &PredictorConfig::dropout, below_one(), "dropout");
     v.field("ffn_norm", &PredictorConfig::ffn_norm, "norm before the feed-forward layer");
+    v.field("drop_path", &PredictorConfig::drop_path, below_one(),
+            "transformer: chance that a residual branch is left out; null: 0");
+    v.field("layer_scale", &PredictorConfig::layer_scale, above(0),
+            "transformer: start value of the learned scale of residual branches; null: no such "
+            "scale");
+    v.field("mlp_layers", &PredictorConfig::mlp_layers, between(2, 64),
+            "mlp kinds: linear layers, the last one included; null: 2");
   }
 };
 
-/// A predictor's transformer in the words of an encoder's, whose modules it is made of: without
-/// layer scale and drop-path.
+/// A predictor's transformer in the words of an encoder's, whose modules it is made of.
 inline EncoderConfig transformer_of(const PredictorConfig& predictor) {
   return {.dim = predictor.dim,
           .heads = predictor.heads,
           .ffn_dim = predictor.ffn_dim,
           .blocks = predictor.blocks,
           .dropout = predictor.dropout,
-          .drop_path = 0,
+          .drop_path = predictor.drop_path.value_or(0),
           .ffn_norm = predictor.ffn_norm,
-          .layer_scale = 0,
+          .layer_scale = predictor.layer_scale.value_or(0),
           .mask_token = predictor.input == PredictorInput::kMaskToken};
 }
 
@@ -158,6 +194,12 @@ struct LanguageModelConfig {
 struct PredictorsConfig {
   PerLoss<PredictorConfig> of{PredictorConfig{}};
 
+  /// The loss whose predictor answers for `term`: its own, or with kind shared that of the
+  /// student's first loss.
+  [[nodiscard]] const LossTerm& owner(const LossTerm& term) const {
+    return of[term].kind == PredictorKind::kShared ? first_term_of(term.student) : term;
+  }
+
   template <class Visitor>
   static void fields(Visitor& v) {
     for (const auto& term : kLossTerms) {
@@ -170,6 +212,7 @@ struct PredictorsConfig {
 
 struct ModelConfig {
   EncoderConfig encoder;
+  EncoderSizeConfig video_encoder, audio_encoder;
   FrontendConfig video_frontend;
   FrontendConfig audio_frontend;
   PredictorsConfig predictors;
@@ -177,10 +220,26 @@ struct ModelConfig {
   template <class Visitor>
   static void fields(Visitor& v) {
     v.group("encoder", &ModelConfig::encoder, "transformer of both students and both teachers");
+    v.group("video_encoder", &ModelConfig::video_encoder, "sizes of the video encoder alone");
+    v.group("audio_encoder", &ModelConfig::audio_encoder, "sizes of the audio encoder alone");
     v.group("video_frontend", &ModelConfig::video_frontend, "3-D stem and ResNet-18 on frames");
     v.group("audio_frontend", &ModelConfig::audio_frontend, "1-D ResNet-18 on the waveform");
     v.group("predictors", &ModelConfig::predictors,
             "student features to teacher features; one exists when its loss weight is not 0");
+  }
+
+  /// A modality's encoder: `encoder` with the sizes that are its own.
+  [[nodiscard]] EncoderConfig encoder_of(Modality modality) const {
+    const auto& own = modality == Modality::kVideo ? video_encoder : audio_encoder;
+    auto options = encoder;
+    options.dim = own.dim.value_or(encoder.dim);
+    options.heads = own.heads.value_or(encoder.heads);
+    options.ffn_dim = own.ffn_dim.value_or(encoder.ffn_dim);
+    options.blocks = own.blocks.value_or(encoder.blocks);
+    return options;
+  }
+  [[nodiscard]] const FrontendConfig& frontend_of(Modality modality) const {
+    return modality == Modality::kVideo ? video_frontend : audio_frontend;
   }
 };
 

@@ -21,20 +21,50 @@ struct EnumNames<MaskSampler> {
       {MaskSampler::kSpans, "spans"}, {MaskSampler::kBernoulliStart, "bernoulli_start"}};
 };
 
-enum class TargetKind { kLast, kAverage, kAverageInstanceNorm };
+/// Whether both modalities are hidden at the same frames.
+enum class MaskDraw { kIndependent, kShared };
+template <>
+struct EnumNames<MaskDraw> {
+  static constexpr std::pair<MaskDraw, std::string_view> kNames[] = {
+      {MaskDraw::kIndependent, "independent"}, {MaskDraw::kShared, "shared"}};
+};
+
+/// What a prediction costs beside its target.
+enum class LossKind { kCosine, kMeanSquared, kSmoothL1, kContrastive };
+template <>
+struct EnumNames<LossKind> {
+  static constexpr std::pair<LossKind, std::string_view> kNames[] = {
+      {LossKind::kCosine, "cosine"},
+      {LossKind::kMeanSquared, "l2"},
+      {LossKind::kSmoothL1, "smooth_l1"},
+      {LossKind::kContrastive, "contrastive"}};
+};
+
+enum class TargetKind { kLast, kAverage, kAverageInstanceNorm, kAverageOfInstanceNorms };
 template <>
 struct EnumNames<TargetKind> {
   static constexpr std::pair<TargetKind, std::string_view> kNames[] = {
       {TargetKind::kLast, "last"},
       {TargetKind::kAverage, "average"},
-      {TargetKind::kAverageInstanceNorm, "average_instance_norm"}};
+      {TargetKind::kAverageInstanceNorm, "average_instance_norm"},
+      {TargetKind::kAverageOfInstanceNorms, "average_of_instance_norms"}};
 };
 
-enum class BatchNormMode { kTrain, kEval };
+/// What a teacher is shown of the clip.
+enum class TeacherInput { kWhole, kMasked };
+template <>
+struct EnumNames<TeacherInput> {
+  static constexpr std::pair<TeacherInput, std::string_view> kNames[] = {
+      {TeacherInput::kWhole, "whole"}, {TeacherInput::kMasked, "masked"}};
+};
+
+enum class BatchNormMode { kTrain, kEval, kEma };
 template <>
 struct EnumNames<BatchNormMode> {
   static constexpr std::pair<BatchNormMode, std::string_view> kNames[] = {
-      {BatchNormMode::kTrain, "train"}, {BatchNormMode::kEval, "eval"}};
+      {BatchNormMode::kTrain, "train"},
+      {BatchNormMode::kEval, "eval"},
+      {BatchNormMode::kEma, "ema"}};
 };
 
 enum class MomentumSchedule { kCosine, kConstant, kReleased };
@@ -51,6 +81,7 @@ inline constexpr double kLongestSpan = 90000;
 
 struct MaskConfig {
   MaskSampler sampler = MaskSampler::kSpans;
+  MaskDraw draw = MaskDraw::kIndependent;
   double prob = 0.2;
   std::int64_t length = 3;
   std::optional<double> video_prob, audio_prob;
@@ -61,6 +92,9 @@ struct MaskConfig {
     v.field("sampler", &MaskConfig::sampler,
             "spans: the released code's, prob is the share covered; bernoulli_start: the paper's "
             "words, every frame starts a span with chance prob");
+    v.field("draw", &MaskConfig::draw,
+            "independent: each modality has masks of its own (published); shared: both students "
+            "are hidden the same frames, each with its 640 samples");
     v.field("prob", &MaskConfig::prob, between(0, 1),
             "how much is masked, see sampler; 0: nothing, losses must then cover all frames");
     v.field("length", &MaskConfig::length, between(1, kLongestSpan),
@@ -76,6 +110,8 @@ struct MaskConfig {
 
 struct LossConfig {
   PerLoss<double> weight = published_weights();
+  LossKind kind = LossKind::kCosine;
+  std::optional<double> beta = {}, temperature = {};
   bool cross_masked_only = false;
   bool within_masked_only = true;
   LossMean mean = LossMean::kStep;
@@ -87,6 +123,15 @@ struct LossConfig {
           term.name, [&term](auto& config) -> auto& { return config.weight[term]; }, at_least(0),
           "weight of " + modality_name(term.student) + " predicting " + modality_name(term.target));
     }
+    v.field("kind", &LossConfig::kind,
+            "of a frame, cosine: minus the cosine of prediction and target (published); l2: mean "
+            "squared difference over channels; smooth_l1: the same of differences below beta, "
+            "linear above; contrastive: InfoNCE, the frame's target among those of all frames that "
+            "the loss covers in the batch, which takes (data.max_frames)^2 numbers of memory");
+    v.field("beta", &LossConfig::beta, above(0),
+            "smooth_l1: differences d below it cost d^2 / (2 beta), others d - beta / 2; null: 1");
+    v.field("temperature", &LossConfig::temperature, above(0),
+            "contrastive: cosines are divided by it; null: 0.1");
     v.field(
         "cross_masked_only", &LossConfig::cross_masked_only,
         losses_text(/*within=*/false) + " over masked frames only; false: over all real frames");
@@ -99,6 +144,8 @@ struct LossConfig {
   [[nodiscard]] bool masked_only(const LossTerm& term) const {
     return term.is_within() ? within_masked_only : cross_masked_only;
   }
+  [[nodiscard]] double smooth_l1_beta() const { return beta.value_or(1); }
+  [[nodiscard]] double contrastive_temperature() const { return temperature.value_or(0.1); }
   /// Whether any loss trains this modality's student, or has its teacher's outputs as targets.
   [[nodiscard]] bool has_student(Modality modality) const {
     return any_weight([&](const LossTerm& term) { return term.student == modality; });
@@ -120,6 +167,8 @@ struct LossConfig {
 
 struct TeacherConfig {
   TargetKind target = TargetKind::kLast;
+  std::optional<std::int64_t> target_blocks = {};
+  TeacherInput input = TeacherInput::kWhole;
   double momentum = 0.999;
   MomentumSchedule momentum_schedule = MomentumSchedule::kCosine;
   bool dropout = false;
@@ -131,7 +180,13 @@ struct TeacherConfig {
   static void fields(Visitor& v) {
     v.field("target", &TeacherConfig::target,
             "last: last block after after_norm (RAVEn); average: mean over all blocks; "
-            "average_instance_norm: that, normalised per utterance and channel over time (BRAVEn)");
+            "average_instance_norm: that, normalised per utterance and channel over time (BRAVEn); "
+            "average_of_instance_norms: the mean of blocks that are each normalised so");
+    v.field("target_blocks", &TeacherConfig::target_blocks, between(1, 256),
+            "how many blocks, from the last on, the averages are over; null: all");
+    v.field("input", &TeacherConfig::input,
+            "whole: teachers see the unmasked clip (published); masked: they see what their "
+            "modality's student sees");
     v.field(
         "momentum", &TeacherConfig::momentum, between(0, 1),
         "share of its old weights that a teacher keeps at the first step; 0: it is the student");
@@ -143,7 +198,8 @@ struct TeacherConfig {
             "drop-path stays on in the teacher (the released code's behaviour for Large)");
     v.field("batch_norm", &TeacherConfig::batch_norm,
             "train: the teacher's BatchNorm uses the batch's statistics (published); eval: the "
-            "student's running ones, or those of the teacher's weights file");
+            "student's running ones, or those of the teacher's weights file; ema: a moving average "
+            "of the student's running ones, which follows them as the teacher's weights do");
     v.field("video_weights", &TeacherConfig::video_weights,
             "checkpoint or encoder file of a fixed video teacher (ablation A3); empty: momentum");
     v.field("audio_weights", &TeacherConfig::audio_weights,

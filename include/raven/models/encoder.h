@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "raven/config/model_config.h"
@@ -21,6 +22,12 @@ struct EncoderOutput {
   torch::Tensor last;                 // (B, T, D) after after_norm
   std::vector<torch::Tensor> blocks;  // each (B, T, D): the residual stream after each block
   torch::Tensor embedded;             // (B, T, D): what the first block takes
+};
+
+/// How the outputs of several blocks become one.
+struct BlockMean {
+  std::optional<std::int64_t> blocks = {};                          // the last so many; empty: all
+  std::function<torch::Tensor(const torch::Tensor&)> of_each = {};  // before the mean; may be empty
 };
 
 /// Keys: frontend..., embed.0 (embed.mask_emb and embed.linear with a mask token), encoders.{i}...,
@@ -46,7 +53,8 @@ class EncoderImpl : public torch::nn::Module {
   EncoderOutput all_from_features(const torch::Tensor& features, const torch::Tensor& valid = {},
                                   const torch::Tensor& masked = {});
   /// Mean of the blocks' outputs, without after_norm (B, T, D). Keeps one block's output at a time.
-  torch::Tensor mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid = {});
+  torch::Tensor mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid = {},
+                               const torch::Tensor& masked = {}, const BlockMean& options = {});
 
  private:
   /// Calls `see` with 0 and what the first block takes, then with i and the i-th block's output;

@@ -23,6 +23,11 @@ void follow(torch::nn::Module& teacher, const torch::nn::Module& student,
 void take_statistics(torch::nn::Module& teacher, const torch::nn::Module& student,
                      const torch::Tensor& bad = {});
 
+/// The running statistics move towards the student's as `follow` moves parameters; the count of
+/// batches is the student's.
+void follow_statistics(torch::nn::Module& teacher, const torch::nn::Module& student,
+                       const torch::Tensor& momentum, const torch::Tensor& bad = {});
+
 /// For a teacher in train mode: dropout, drop-path and BatchNorm as `options` say.
 void set_teacher_mode(torch::nn::Module& teacher, const config::TeacherConfig& options);
 

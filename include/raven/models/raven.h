@@ -29,29 +29,30 @@ struct PretrainInput {
 };
 
 struct Targets {
-  torch::Tensor video, audio;  // (B, T, D) float32, no gradient; undefined where no loss needs it
+  torch::Tensor video, audio;  // (B, T, Q) float32, no gradient; undefined where no loss needs it
 
   [[nodiscard]] const torch::Tensor& of(Modality modality) const {
     return modality == Modality::kVideo ? video : audio;
   }
 };
 
-/// A loss in one batch: minus the cosine between prediction and target, summed over the frames of
+/// A loss in one batch: what predictions cost (config::LossKind), summed over the frames of
 /// `where`.
 struct TermOutput {
   std::string name;  // as in config::kLossTerms
   double weight = 1;
   torch::Tensor sum;         // () with gradient; the mean over frames is sum / where.sum()
+  torch::Tensor cosine;      // () without: cosines of the same frames, whatever the loss
   torch::Tensor features;    // (B, T, D) detached: what the student makes of the masked clip
-  torch::Tensor prediction;  // (B, T, D) detached
-  torch::Tensor target;      // (B, T, D)
+  torch::Tensor prediction;  // (B, T, Q) detached
+  torch::Tensor target;      // (B, T, Q)
   torch::Tensor where;       // (B, T) bool
 };
 
 /// The networks, registered as student_video, student_audio, teacher_video, teacher_audio and
 /// predictor_<loss>, in the order of config::kLossTerms. A predictor exists when its loss weight is
-/// not 0, a student when it has a predictor, a teacher when a loss has it as target; others are
-/// empty.
+/// not 0; a shared one is registered once, under the loss that it belongs to. A student exists when
+/// it has a predictor, a teacher when a loss has it as target; others are empty.
 class RavenImpl : public torch::nn::Module {
  public:
   RavenImpl(const config::ModelConfig& model, const config::LossConfig& loss,
@@ -64,7 +65,7 @@ class RavenImpl : public torch::nn::Module {
   /// Puts the teachers into the mode that TeacherConfig asks for.
   void train(bool on = true) override;
 
-  /// What the teachers see in the unmasked batch.
+  /// What the teachers make of the clips, whole or masked as TeacherConfig says.
   Targets targets(const PretrainInput& input);
   /// The losses of one student; none where it is empty.
   std::vector<TermOutput> terms(Modality student, const PretrainInput& input,
@@ -76,13 +77,16 @@ class RavenImpl : public torch::nn::Module {
   [[nodiscard]] std::vector<torch::Tensor> parameters_of(Modality student,
                                                          bool with_probe = true) const;
   /// teacher <- momentum * teacher + (1 - momentum) * student for learnable parameters; with
-  /// TeacherConfig::batch_norm eval also the student's running statistics. `momentum`: () float64
+  /// TeacherConfig::batch_norm eval or ema also running statistics. `momentum`: () float64
   /// on the device; nothing changes where `bad`, () float32 there, is 1. A teacher with weights of
   /// its own (TeacherConfig::video_weights, audio_weights) stands still.
   void update_teachers(const torch::Tensor& momentum, const torch::Tensor& bad = {});
 
   Encoder& student(Modality modality) {
     return modality == Modality::kVideo ? student_video : student_audio;
+  }
+  Encoder& teacher(Modality modality) {
+    return modality == Modality::kVideo ? teacher_video : teacher_audio;
   }
   RecognitionProbe& probe(Modality modality) {
     return modality == Modality::kVideo ? probe_video : probe_audio;
@@ -94,13 +98,16 @@ class RavenImpl : public torch::nn::Module {
   RecognitionProbe probe_video{nullptr}, probe_audio{nullptr};
 
  private:
-  TermOutput output(const config::LossTerm& term, const torch::Tensor& features,
-                    const PretrainInput& input, const Targets& targets);
-  torch::Tensor target_of(Encoder& teacher, const torch::Tensor& x, const torch::Tensor& valid);
+  torch::Tensor predict(const config::LossTerm& owner, const torch::Tensor& features,
+                        const PretrainInput& input);
+  [[nodiscard]] TermOutput output(const config::LossTerm& term, const torch::Tensor& features,
+                                  const torch::Tensor& prediction, const PretrainInput& input,
+                                  const Targets& targets) const;
+  torch::Tensor target_of(Modality modality, const PretrainInput& input);
   /// Frames that a loss averages over (B, T) bool.
   [[nodiscard]] torch::Tensor where(const config::LossTerm& term, const PretrainInput& input) const;
 
-  std::int64_t encoder_dim_;
+  config::ModelConfig model_;
   config::LossConfig loss_;
   config::TeacherConfig teacher_;
 };

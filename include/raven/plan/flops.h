@@ -15,7 +15,14 @@ namespace raven::plan {
 /// Of the forward pass, for one video frame (640 samples) of a batch of `clips` utterances of
 /// `frames` frames each.
 struct FrameFlops {
-  double video_frontend = 0, audio_frontend = 0, transformer = 0, predictor = 0;
+  double video_frontend = 0, audio_frontend = 0;
+  double video_transformer = 0, audio_transformer = 0;
+  double predictor = 0;  // all of them, and the losses that compare frames with frames
+
+  [[nodiscard]] double encoder(config::Modality modality) const {
+    return modality == config::Modality::kVideo ? video_frontend + video_transformer
+                                                : audio_frontend + audio_transformer;
+  }
 };
 FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames,
                        std::int64_t clips);

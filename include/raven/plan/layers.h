@@ -9,8 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "raven/config/model_config.h"
-#include "raven/config/run_config.h"
+#include "raven/config/pretrain_config.h"
 
 namespace raven::plan {
 
@@ -58,9 +57,12 @@ Layers audio_frontend(const config::FrontendConfig& frontend, const BatchShape& 
 /// Projection of features (whose memory the caller counts), blocks, final norm with its output.
 Layers encoder_trunk(const config::EncoderConfig& encoder, std::int64_t input_dim,
                      const BatchShape& batch, const Arithmetic& arithmetic);
-/// From student features (counted by the caller) to a loss against targets of the same width.
+/// From student features (counted by the caller) to predictions, which a loss counts.
 Layers predictor(const config::PredictorConfig& predictor, std::int64_t encoder_dim,
-                 const BatchShape& batch, const Arithmetic& arithmetic);
+                 std::int64_t target_dim, const BatchShape& batch, const Arithmetic& arithmetic);
+/// models::feature_loss. `owns_prediction`: no layer and no other loss has counted it.
+Layer feature_loss(config::LossKind kind, std::int64_t target_dim, bool owns_prediction,
+                   const BatchShape& batch);
 /// From encoder outputs (counted by the caller) to the CTC loss over V units.
 Layers ctc_head(std::int64_t encoder_dim, std::int64_t num_units, double dropout,
                 const BatchShape& batch, const Arithmetic& arithmetic);

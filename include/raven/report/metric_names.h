@@ -85,11 +85,12 @@ inline constexpr auto kMetrics = std::to_array<Metric>({
     {"loss", PanelId::kLoss, "training", Unit::kNone, kEveryStage, Moment::kReport,
      "weighted sum of the losses, mean since the last report"},
     {"<loss>", PanelId::kLosses, "<loss>", Unit::kNone, kPretraining, Moment::kReport,
-     "minus the mean cosine between prediction and target, mean since "
+     "minus the mean cosine between prediction and target, or what `loss.kind` says, mean since "
      "the last report; student first, teacher second"},
     {"gain_<loss>", PanelId::kGain, "<loss>", Unit::kNone, kPretraining, Moment::kReport,
      "**gain over the targets' mean direction**: what the prediction scores beyond a constant one, "
-     "-loss - length of the mean unit target over the same frames. 0: nothing learnt"},
+     "mean cosine - length of the mean unit target over the same frames, whatever `loss.kind`. 0: "
+     "nothing learnt"},
     {"target_spread_<modality>", PanelId::kTargetSpread, "<modality>", Unit::kNone, kPretraining,
      Moment::kReport,
      "root mean square distance of unit-length targets from their mean, 0 to 1. 0: all alike"},

@@ -46,9 +46,10 @@ struct ModelSettings {
     return whole_sound && modality == models::Modality::kAudio;
   }
 
-  /// From a file's metadata, or the configuration of a run (FlatConfig); what is not there has its
+  /// From a file's metadata, or the configuration of a run (FlatConfig), where one modality's sizes
+  /// (model.video_encoder.*) come before the common ones; what is not there, or null, has its
   /// default. Throws CheckpointError naming `file` when a value cannot be used.
-  static ModelSettings from_metadata(const Metadata& metadata, models::Modality modality,
+  static ModelSettings from_metadata(const Metadata& given, models::Modality modality,
                                      const std::filesystem::path& file);
 
   /// With format, version, modality and normalisation, keys as in a configuration; a recognizer's
