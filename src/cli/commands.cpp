@@ -23,6 +23,7 @@ std::vector<Command> all_commands() {
       make_export_command(),
       make_inspect_command(),
       make_plan_command(),
+      make_sweep_command(),
       make_bench_command(),
       make_doctor_command(),
       make_config_command(),

@@ -24,6 +24,7 @@ Command make_export_command();
 Command make_import_command();
 Command make_inspect_command();
 Command make_plan_command();
+Command make_sweep_command();
 Command make_bench_command();
 Command make_data_command();
 Command make_doctor_command();

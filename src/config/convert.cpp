@@ -120,6 +120,8 @@ bool is_plain(std::string_view text) {
          });
 }
 
+}  // namespace
+
 std::string text_yaml(const std::string& text) {
   if (is_plain(text)) return text;
   std::string quoted = "\"";
@@ -130,8 +132,6 @@ std::string text_yaml(const std::string& text) {
   }
   return quoted + '"';
 }
-
-}  // namespace
 
 FieldValue convert(const Node& node, const Field& field) {
   FieldValue value;

@@ -15,6 +15,9 @@ FieldValue convert(const Node& node, const Field& field);
 /// A scalar as YAML and messages spell it; numbers in the shortest form that reads back the same.
 std::string scalar_text(const Scalar& scalar);
 
+/// A text, in quotes where YAML would read another value.
+std::string text_yaml(const std::string& text);
+
 /// Whole value: "null", "0.2", "[64, 128]"; texts are quoted where YAML needs it.
 std::string value_yaml(const FieldValue& value, const Field& field);
 

@@ -1,11 +1,13 @@
-// A configuration of foreign bytes, and the same bytes as an override: read or refused by name;
-// what is read gives a resolved file that reads back to the same bytes.
+// A configuration of foreign bytes, and the same bytes as an override or a sweep: read or refused
+// by name; what is read gives a resolved file that reads back to the same bytes, and variants of a
+// sweep names that are no paths.
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
+#include "raven/config/sweep_config.h"
 #include "raven/core/error.h"
 
 namespace {
@@ -25,6 +27,17 @@ void read(std::string_view text, const std::vector<std::string>& overrides) {
   if (load_text<PretrainConfig>(yaml, "resolved", {}, with_gaps).yaml != yaml) __builtin_trap();
 }
 
+void read_sweep(std::string_view text) {
+  try {
+    for (const auto& variant : raven::config::read_sweep_text(text, "fuzz").variants) {
+      if (variant.name.empty() || variant.name.front() == '.' ||
+          variant.name.find('/') != std::string::npos)
+        __builtin_trap();
+    }
+  } catch (const raven::ConfigError&) {
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -33,5 +46,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (text.find("base") != std::string_view::npos) return 0;
   read(text, {});
   read("", {std::string(text)});
+  read_sweep(text);
   return 0;
 }
