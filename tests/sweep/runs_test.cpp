@@ -57,7 +57,7 @@ TEST_F(SweepRuns, AreAllCheckedBeforeOneIsBegun) {
     FAIL() << "no complaint";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), HasSubstr("run prob_1.4: "));
-    EXPECT_THAT(error.what(), HasSubstr("mask.prob is 1.4"));
+    EXPECT_THAT(error.what(), HasSubstr("mask.prob=1.4, expected a number"));
   }
 }
 
