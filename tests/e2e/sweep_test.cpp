@@ -114,17 +114,17 @@ TEST_F(Sweep, StoppedAndGoneOnEndsAsIfItHadNotBeenStopped) {
 }
 
 TEST_F(Sweep, RefusesAChangeByRunAndKeyAndTakesAnAddition) {
-  ASSERT_EQ(sweep("runs: {a: train.steps=3}\n"), 0) << read_file(log());
-  EXPECT_EQ(sweep("runs: {a: [train.steps=3, mask.prob=0.3]}\n"), 2);
+  ASSERT_EQ(sweep("runs: {a: train.steps=4}\n"), 0) << read_file(log());
+  EXPECT_EQ(sweep("runs: {a: [train.steps=4, mask.prob=0.3]}\n"), 2);
   EXPECT_THAT(read_file(log()), HasSubstr("a: mask.prob: 0.2 there, 0.3 here"));
-  EXPECT_EQ(sweep("runs: {b: train.steps=3}\n"), 2);
+  EXPECT_EQ(sweep("runs: {b: train.steps=4}\n"), 2);
   EXPECT_THAT(read_file(log()), HasSubstr("a: was begun, and the sweep has no such run"));
-  ASSERT_EQ(sweep("runs: {a: train.steps=3, b: [train.steps=3, mask.prob=0.3]}\n"), 0);
+  ASSERT_EQ(sweep("runs: {a: train.steps=4, b: [train.steps=4, mask.prob=0.3]}\n"), 0);
   EXPECT_EQ(Json::parse(read_file(dir() / "sweep.json"))["variants"].size(), 2U);
 }
 
 TEST_F(Sweep, TellsARunThatFailsAndTrainsTheOthers) {
-  EXPECT_EQ(sweep("runs: {a: [train.steps=3, data.manifest=none.tsv], b: train.steps=3}\n",
+  EXPECT_EQ(sweep("runs: {a: [train.steps=4, data.manifest=none.tsv], b: train.steps=4}\n",
                   {"--jobs", "2"}),
             1);
   EXPECT_THAT(read_file(log()), HasSubstr("a failed, exit code 2: "));
