@@ -10,8 +10,8 @@
 #include <sstream>
 #include <string_view>
 
-#include "core/parse_json.h"
 #include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/flat_config_file.h"
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
 
@@ -51,8 +51,6 @@ bool is_free(const std::string& key) {
   }
   return false;
 }
-
-std::string dump(const Json& json) { return json.dump(2) + "\n"; }
 
 }  // namespace
 
@@ -117,24 +115,17 @@ bool RunFolder::has_checkpoints() const {
 
 void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
                       const std::vector<std::string>& overrides, const FlatConfig& defaults) {
-  const auto file = path_ / "config.json";
-  if (has_checkpoints() && fs::exists(file)) {
-    const auto there = parse_json<Json>(read_file(file));
-    if (there.is_object()) {
-      FlatConfig before;
-      for (const auto& [key, value] : there.items()) {
-        if (value.is_string()) before[key] = value.get<std::string>();
-      }
-      if (const auto lines = differences(before, config, defaults); !lines.empty()) {
-        throw ConfigError(fmt::format(
-            "{} holds a run with another configuration; choose another run.dir, or give that run's "
-            "values to go on with it:\n  {}",
-            path_.string(), fmt::join(lines, "\n  ")));
-      }
+  const auto before = has_checkpoints() ? read_flat_config(path_ / kConfigFile) : FlatConfig();
+  if (!before.empty()) {
+    if (const auto lines = differences(before, config, defaults); !lines.empty()) {
+      throw ConfigError(fmt::format(
+          "{} holds a run with another configuration; choose another run.dir, or give that run's "
+          "values to go on with it:\n  {}",
+          path_.string(), fmt::join(lines, "\n  ")));
     }
   }
   record("config.yaml", yaml);
-  record("config.json", dump(Json(config)));
+  record(kConfigFile, flat_config_json(config));
   const auto text = overrides.empty() ? "" : fmt::format("{}\n", fmt::join(overrides, "\n"));
   if (!overrides.empty() || !fs::exists(path_ / "overrides.txt")) record("overrides.txt", text);
 }
@@ -163,7 +154,7 @@ void RunFolder::write_environment(const std::map<std::string, std::string>& fact
   json["system"] = fmt::format("{} {} {}", system.sysname, system.release, system.machine);
   json["compiler"] = __VERSION__;
   json["process"] = ::getpid();
-  record("environment.json", dump(json));
+  record("environment.json", json.dump(2) + "\n");
 }
 
 void RunFolder::add_skipped(const std::vector<std::string>& lines) {

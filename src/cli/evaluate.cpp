@@ -12,7 +12,6 @@
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
 #include "raven/data/grey_kinds.h"
-#include "raven/data/modality.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/evaluation/evaluation_set.h"
 #include "raven/nn/device.h"
@@ -58,11 +57,7 @@ void check_modality(const EvaluateConfig& config, const std::string& model,
         fmt::format("noise.kind is {}, but {} reads lips and hears nothing; evaluate it by itself",
                     config::enum_name(config.noise.kind), model));
   }
-  for (const auto& set : sets) {
-    data::require_modalities(
-        set.manifest, {.video = !hears, .audio = hears},
-        fmt::format("the {} recognizer {}", hears ? "speech" : "lip-reading", model));
-  }
+  for (const auto& set : sets) evaluation::require_input(set.manifest, modality, model);
 }
 
 /// Once a list, however many sets with noise are made of it.

@@ -1,7 +1,10 @@
+#include "raven/config/override.h"
+
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 
+#include "config/convert.h"
 #include "config/document.h"
 #include "raven/core/error.h"
 
@@ -87,6 +90,16 @@ void apply_override(Node& root, const std::string& text) {
   node.place = place;
   if (root.kind == Node::Kind::kNull) root.kind = Node::Kind::kMap;
   merge(root, nest(parts, std::move(node)));
+}
+
+std::string text_override(const std::string& key, const std::string& text) {
+  return key + "=" + text_yaml(text);
+}
+
+std::string list_override(const std::string& key, const std::vector<std::string>& texts) {
+  std::vector<std::string> items;
+  for (const auto& text : texts) items.push_back(text_yaml(text));
+  return fmt::format("{}=[{}]", key, fmt::join(items, ", "));
 }
 
 }  // namespace raven::config

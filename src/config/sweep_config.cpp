@@ -258,10 +258,6 @@ SweepConfig read_sweep_text(std::string_view text, const std::string& name) {
   return sweep;
 }
 
-std::string text_override(const std::string& key, const std::string& text) {
-  return key + "=" + text_yaml(text);
-}
-
 SweepConfig read_sweep(const fs::path& file) {
   const auto found = find_config(file);
   try {

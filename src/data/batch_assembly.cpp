@@ -107,11 +107,15 @@ void BatchAssembly::skip(std::size_t row, const DataError& error) {
                         .message = with_origin(utterance_of(row), full_message(error))};
 }
 
+Placement BatchAssembly::placement_of(std::size_t row) const {
+  if (!options_.training) return centre_placement(options_.video);
+  auto random = stream(items_[row], Draw::kCrop);
+  return draw_placement(options_.video, random);
+}
+
 void BatchAssembly::fill_as_listed(std::size_t row, const SampleReader& reader) {
   const auto& utterance = utterance_of(row);
-  auto random = stream(items_[row], Draw::kCrop);
-  const auto placement =
-      options_.training ? draw_placement(options_.video, random) : centre_placement(options_.video);
+  const auto placement = placement_of(row);
   auto noise = noise_stream(items_[row]);
   auto* audio = audio_row(*memory_, row, num_frames_);
   auto* video = video_row(*memory_, row, num_frames_);
@@ -127,9 +131,7 @@ void BatchAssembly::fill_as_listed(std::size_t row, const SampleReader& reader) 
 
 WholeClip BatchAssembly::read_whole(std::size_t row, std::int64_t max_frames,
                                     const SampleReader& reader) {
-  auto random = stream(items_[row], Draw::kCrop);
-  const auto placement =
-      options_.training ? draw_placement(options_.video, random) : centre_placement(options_.video);
+  const auto placement = placement_of(row);
   auto noise = noise_stream(items_[row]);
   auto clip = reader.read_whole(utterance_of(row), placement, wanted(), max_frames, &noise);
   rows_[row].frames = clip.frames;

@@ -74,6 +74,7 @@ class BatchAssembly {
   [[nodiscard]] const Utterance& utterance_of(std::size_t row) const;
   [[nodiscard]] Modalities wanted() const;
   [[nodiscard]] std::int64_t max_clip_frames() const;
+  [[nodiscard]] Placement placement_of(std::size_t row) const;
   /// Bytes of one frame of Batch::video.
   [[nodiscard]] std::int64_t frame_bytes() const;
   [[nodiscard]] std::byte* video_row(BatchMemory& memory, std::size_t row,

@@ -58,11 +58,12 @@ struct Loader::State {
       : manifest(std::move(listed)),
         options(given),
         shards(std::make_shared<ShardCache>()),
-        plan(planned_sizes(manifest, options, reader()), options),
+        pixel(pixel_type(manifest)),
+        own_reader(reader()),
+        plan(planned_sizes(manifest, options, own_reader), options),
         memory(std::make_shared<BatchMemoryPool>(
             options.read_video ? plan.most_frames() * options.video.crop * options.video.crop : 0,
-            pixel_type(manifest),
-            options.read_audio ? plan.most_frames() * media::kSamplesPerFrame : 0,
+            pixel, options.read_audio ? plan.most_frames() * media::kSamplesPerFrame : 0,
             options.pin_memory)),
         skips(options.skips ? options.skips : std::make_shared<SkipRecord>()),
         lengths(options.lengths ? options.lengths : std::make_shared<LengthRecord>()) {}
@@ -82,7 +83,7 @@ struct Loader::State {
              .waveform = options.waveform,
              .noise = options.noise,
              .absent_is_blank = options.absent_is_blank,
-             .levels = pixel_type(manifest) == torch::kFloat32,
+             .levels = pixel == torch::kFloat32,
              .whole_sound = options.whole_sound},
             shards,
             manifest.file};
@@ -118,6 +119,8 @@ struct Loader::State {
   const Manifest manifest;
   const LoaderOptions options;
   const std::shared_ptr<ShardCache> shards;
+  const torch::ScalarType pixel;
+  const SampleReader own_reader;  // the caller's thread's
   EpochPlan plan;
   const std::shared_ptr<BatchMemoryPool> memory;
   const std::shared_ptr<SkipRecord> skips;
@@ -137,7 +140,7 @@ struct Loader::State {
 };
 
 void Loader::State::work_until_stopped() {
-  const auto own_reader = reader();
+  const auto worker_reader = reader();
   const auto first_unclaimed = [this]() -> std::shared_ptr<Job> {
     for (const auto& job : jobs) {
       if (job->claimed < job->assembly.num_rows()) return job;
@@ -151,7 +154,7 @@ void Loader::State::work_until_stopped() {
     if (stopped) return;
     const auto row = job->claimed++;
     lock.unlock();
-    job->assembly.fill(row, own_reader);
+    job->assembly.fill(row, worker_reader);
     lock.lock();
     if (++job->filled == job->assembly.num_rows()) ready.notify_one();
   }
@@ -183,7 +186,6 @@ std::shared_ptr<Job> Loader::State::first_filled() {
   auto job = jobs.front();
   if (options.workers == 0) {
     lock.unlock();
-    const auto own_reader = reader();
     for (; job->filled < job->assembly.num_rows(); ++job->filled)
       job->assembly.fill(job->filled, own_reader);
   } else {
@@ -304,7 +306,7 @@ std::optional<Batch> Loader::next() {
     }
     state.start_jobs();
     const auto job = state.first_filled();
-    auto batches = job->assembly.finish(state.reader());
+    auto batches = job->assembly.finish(state.own_reader);
     state.parts.assign(std::make_move_iterator(batches.begin()),
                        std::make_move_iterator(batches.end()));
     state.drop_first();

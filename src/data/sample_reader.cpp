@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -167,40 +168,39 @@ Modalities SampleReader::wanted(const Utterance& utterance) const {
                                   : Modalities{.video = true, .audio = true};
 }
 
-void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
-                        float* audio, Random* noise_draws) const {
-  const auto frame_bytes = options_.video.crop * options_.video.crop;
-  const auto found = wanted(utterance);
-  std::optional<double> start_s;
-  if (video != nullptr && !found.video) {
-    std::memset(video, 0, static_cast<std::size_t>(utterance.frames * frame_bytes));
-  } else if (video != nullptr) {
-    const FrameCutter cutter(options_.video, placement);
-    const auto cut = [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
-      cutter.cut(pixels, stride, video + t * frame_bytes);
-    };
-    start_s = read_video(utterance, cut, media::PixelFormat::kGrey).start_s;
-  }
-  read_waveform(utterance, found.audio, start_s, audio, noise_draws);
-}
-
-void SampleReader::read_levels(const Utterance& utterance, const Placement& placement,
-                               float* levels, float* audio, Random* noise_draws) const {
+template <class Pixel>
+void SampleReader::read_pixels(const Utterance& utterance, const Placement& placement,
+                               Pixel* pixels, float* audio, Random* noise_draws) const {
+  constexpr bool kLevels = std::is_same_v<Pixel, float>;
   const auto frame_pixels = options_.video.crop * options_.video.crop;
   const auto found = wanted(utterance);
   std::optional<double> start_s;
-  if (levels != nullptr && !found.video) {
-    std::fill_n(levels, utterance.frames * frame_pixels, 0.0F);
-  } else if (levels != nullptr) {
+  if (pixels != nullptr && !found.video) {
+    std::fill_n(pixels, utterance.frames * frame_pixels, Pixel{});
+  } else if (pixels != nullptr) {
     const FrameCutter cutter(options_.video, placement);
-    const auto format = format_of_levels(utterance);
+    const auto format = kLevels ? format_of_levels(utterance) : media::PixelFormat::kGrey;
     LevelCutter cut_level(cutter, format);
-    const auto cut = [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
-      cut_level(pixels, stride, levels + t * frame_pixels);
+    const auto cut = [&](std::int64_t t, const std::uint8_t* frame, std::int64_t stride) {
+      if constexpr (kLevels) {
+        cut_level(frame, stride, pixels + t * frame_pixels);
+      } else {
+        cutter.cut(frame, stride, pixels + t * frame_pixels);
+      }
     };
     start_s = read_video(utterance, cut, format).start_s;
   }
   read_waveform(utterance, found.audio, start_s, audio, noise_draws);
+}
+
+void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
+                        float* audio, Random* noise_draws) const {
+  read_pixels(utterance, placement, video, audio, noise_draws);
+}
+
+void SampleReader::read_levels(const Utterance& utterance, const Placement& placement,
+                               float* levels, float* audio, Random* noise_draws) const {
+  read_pixels(utterance, placement, levels, audio, noise_draws);
 }
 
 void SampleReader::read_waveform(const Utterance& utterance, bool is_there,

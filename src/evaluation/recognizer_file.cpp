@@ -6,6 +6,7 @@
 #include "raven/config/evaluate_config.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/data/modality.h"
 #include "raven/nn/state_dict.h"
 #include "raven/weights/model_settings.h"
 
@@ -79,6 +80,14 @@ LoadedRecognizer load_recognizer(const RecognizerFile& opened) {
 
 LoadedRecognizer load_recognizer(const fs::path& path) {
   return load_recognizer(open_recognizer(path));
+}
+
+void require_input(const data::Manifest& manifest, models::Modality modality,
+                   const std::string& model) {
+  const bool hears = modality == models::Modality::kAudio;
+  data::require_modalities(
+      manifest, {.video = !hears, .audio = hears},
+      fmt::format("the {} recognizer {}", hears ? "speech" : "lip-reading", model));
 }
 
 }  // namespace raven::evaluation

@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/parse_json.h"
+#include "raven/artifacts/flat_config_file.h"
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/load.h"
+#include "raven/config/override.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/folder_lock.h"
 #include "raven/core/log.h"
 #include "raven/data/media_roots.h"
-#include "raven/data/modality.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/nn/device.h"
 #include "raven/selftrain/pseudo_labels.h"
@@ -35,14 +34,7 @@ void claim(const SelftrainConfig& config, const std::string& yaml) {
   const auto file = fs::path(config.run.dir) / kSettings;
   auto here = config::flatten(config);
   here.erase("rounds");
-  if (fs::exists(file)) {
-    const auto json = parse_json<nlohmann::json>(read_file(file));
-    config::FlatConfig there;
-    if (json.is_object()) {
-      for (const auto& [key, value] : json.items()) {
-        if (value.is_string()) there[key] = value.get<std::string>();
-      }
-    }
+  if (const auto there = artifacts::read_flat_config(file); !there.empty()) {
     const auto differing = artifacts::differences(there, here);
     if (!differing.empty()) {
       throw ConfigError(fmt::format(
@@ -51,12 +43,11 @@ void claim(const SelftrainConfig& config, const std::string& yaml) {
           config.run.dir, fmt::join(differing, "\n  ")));
     }
   }
-  write_file_atomically(file, nlohmann::json(here).dump(1) + "\n");
+  write_file_atomically(file, artifacts::flat_config_json(here));
   write_file_atomically(fs::path(config.run.dir) / "config.yaml", yaml);
 }
 
-/// The student's configuration for a round, with the list of kept labels or, before there is one,
-/// without. `given`: data.manifest of the configuration, for which `manifest` stands in.
+/// The student's configuration for a round; `more` overrides come last.
 config::Resolved<FinetuneConfig> student_of(const SelftrainConfig& config, std::int64_t round,
                                             const std::vector<std::string>& more) {
   auto overrides =
@@ -65,20 +56,13 @@ config::Resolved<FinetuneConfig> student_of(const SelftrainConfig& config, std::
                                fmt::format("threads={}", config.threads)};
   overrides.insert(overrides.end(), config.student.set.begin(), config.student.set.end());
   overrides.push_back(
-      fmt::format("run.dir={}", (round_folder(config, round) / kStudentFolder).string()));
+      config::text_override("run.dir", (round_folder(config, round) / kStudentFolder).string()));
   overrides.insert(overrides.end(), more.begin(), more.end());
   try {
     return config::load<FinetuneConfig>(config.student.config, overrides);
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format("the student's configuration: {}", error.what()));
   }
-}
-
-/// A YAML list whose items may hold anything.
-std::string yaml_list(const std::vector<std::string>& items) {
-  std::vector<std::string> quoted;
-  for (const auto& item : items) quoted.push_back(nlohmann::json(item).dump());
-  return fmt::format("[{}]", fmt::join(quoted, ", "));
 }
 
 /// Counts of a published list only make batches, those of a list of ours are promises: they are
@@ -179,11 +163,8 @@ class Rounds {
 
   /// What a recognizer says of every clip, in `folder`; empty when a stop was asked for.
   std::optional<evaluation::Scores> decode(Labeller& labeller, const fs::path& folder) {
-    const bool hears = labeller.recognizer.settings.modality == config::Modality::kAudio;
     const auto& name = labeller.recognizer.file.string();
-    data::require_modalities(
-        unlabelled_, {.video = !hears, .audio = hears},
-        fmt::format("the {} recognizer {}", hears ? "speech" : "lip-reading", name));
+    evaluation::require_input(unlabelled_, labeller.recognizer.settings.modality, name);
     const evaluation::EvaluationSet set{.manifest = unlabelled_, .name = "unlabelled"};
     return evaluation::evaluate_set(labeller.recognizer, set, evaluation_of(labeller), device_,
                                     folder, options_.stop,
@@ -247,7 +228,7 @@ class Rounds {
   Outcome train_student(std::int64_t round) {
     auto lists = labelled_;
     lists.push_back((round_folder(config_, round) / kPseudoFile).string());
-    auto resolved = student_of(config_, round, {"data.manifest=" + yaml_list(lists)});
+    auto resolved = student_of(config_, round, {config::list_override("data.manifest", lists)});
     const auto& dir = resolved.config.run.dir;
     log::info("round {}: the student learns in {}", round, dir);
     train::FinetuneStage stage(resolved.config);

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
-#include "core/parse_json.h"
+#include "raven/artifacts/flat_config_file.h"
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/load.h"
+#include "raven/config/override.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -26,7 +26,7 @@ using config::FlatConfig;
 constexpr std::array kLengthAndLists = {"train.steps", "train.epochs", "data.manifest",
                                         "data.valid_manifest"};
 
-fs::path config_file_of(const Run& run) { return run.folder / "config.json"; }
+fs::path config_file_of(const Run& run) { return run.folder / artifacts::kConfigFile; }
 
 std::vector<std::string> changes(const FlatConfig& there, const FlatConfig& here,
                                  const FlatConfig& defaults) {
@@ -37,18 +37,6 @@ std::vector<std::string> changes(const FlatConfig& there, const FlatConfig& here
     lines.push_back(fmt::format("{}: {} there, {} here", key, before->second, now->second));
   }
   return lines;
-}
-
-/// What the run's folder was made with; empty when there is none.
-FlatConfig begun_with(const fs::path& file) {
-  FlatConfig flat;
-  if (!fs::exists(file)) return flat;
-  const auto json = parse_json(read_file(file));
-  if (!json.is_object()) return flat;
-  for (const auto& [key, value] : json.items()) {
-    if (value.is_string()) flat[key] = value.get<std::string>();
-  }
-  return flat;
 }
 
 Run run_of(const config::SweepConfig& sweep, const std::string& base,
@@ -98,7 +86,7 @@ void check_begun_runs(const config::SweepConfig& sweep, const std::vector<Run>& 
   std::set<fs::path> own;
   for (const auto& run : runs) {
     own.insert(run.folder.filename());
-    const auto before = begun_with(config_file_of(run));
+    const auto before = artifacts::read_flat_config(config_file_of(run));
     if (before.empty()) continue;
     for (const auto& line : changes(before, run.config, defaults))
       problems.push_back(fmt::format("{}: {}", run.name, line));
@@ -108,7 +96,7 @@ void check_begun_runs(const config::SweepConfig& sweep, const std::vector<Run>& 
   std::error_code ignored;  // no such folder: nothing was begun
   for (const auto& entry : fs::directory_iterator(dir, ignored)) {
     const auto name = entry.path().filename();
-    if (own.count(name) == 0 && fs::exists(entry.path() / "config.json", ignored))
+    if (own.count(name) == 0 && fs::exists(entry.path() / artifacts::kConfigFile, ignored))
       others.push_back(fmt::format("{}: was begun, and the sweep has no such run", name.string()));
   }
   std::sort(others.begin(), others.end());

@@ -46,8 +46,7 @@ std::string slurm_script(std::span<const Run> runs, const SlurmOptions& options)
   std::string script = fmt::format(
       "#!/bin/bash\n"
       "# A task for each run of a sweep, written by raven sweep --slurm. Add what the cluster "
-      "wants "
-      "(--partition, --gpus, --time).\n"
+      "wants (--partition, --gpus, --time).\n"
       "# Submitted again, runs go on where they were; finished ones end at once.\n"
       "#SBATCH --job-name={}\n#SBATCH --array=0-{}{}\n#SBATCH --signal=B:TERM@120\n"
       "cd {} || exit 1\n"

@@ -88,8 +88,7 @@ void warn_of_held_out(const data::Manifest& training, const data::Manifest& held
   if (found.total() == 0) return;
   log::warn(
       "{} training clips are in data.valid_manifest as well, whose {} clips then tell too little "
-      "of "
-      "others:{}",
+      "of others:{}",
       found.total(), held_out.utterances.size(), examples(found, training, held_out));
 }
 
@@ -98,8 +97,7 @@ void warn_of_validation_on_test(const data::Manifest& held_out, const data::Mani
   if (found.total() == 0) return;
   log::warn(
       "{} of the {} validation clips are in data.test_manifest: what is chosen by them is chosen "
-      "by "
-      "the test:{}",
+      "by the test:{}",
       found.total(), held_out.utterances.size(), examples(found, held_out, test));
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "raven/config/load.h"
+#include "raven/config/override.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -103,6 +104,17 @@ TEST(SweepConfig, AnOverrideHoldsAnyText) {
         stage_named("pretrain").load({}, {text_override("run.dir", text), "data.manifest=b"}, {});
     EXPECT_EQ(std::get<std::string>(config.schema.find("run.dir")->get().items.front()), text);
   }
+}
+
+TEST(SweepConfig, AListOverrideHoldsAnyTexts) {
+  const std::vector<std::string> texts = {"runs/a", "a, b", "a: b", "${x}", "'",
+                                          "\"\\",   "null", "[a]",  "a #1"};
+  const auto config =
+      stage_named("pretrain").load({}, {"run.dir=a", list_override("data.manifest", texts)}, {});
+  std::vector<std::string> read;
+  for (const auto& item : config.schema.find("data.manifest")->get().items)
+    read.push_back(std::get<std::string>(item));
+  EXPECT_EQ(read, texts);
 }
 
 TEST(SweepConfig, SaysWhereAndWhatIsWrong) {

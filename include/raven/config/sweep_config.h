@@ -46,7 +46,4 @@ SweepConfig read_sweep(const std::filesystem::path& file);
 /// The same for YAML in memory; `name` stands for the file in messages.
 SweepConfig read_sweep_text(std::string_view text, const std::string& name);
 
-/// "run.dir=runs/a", an override that sets `key` to `text` whatever that holds.
-std::string text_override(const std::string& key, const std::string& text);
-
 }  // namespace raven::config

@@ -44,7 +44,7 @@ struct SampleOptions {
   std::shared_ptr<const NoiseSource> noise = nullptr;  // mixed in before the waveform is normalised
   bool absent_is_blank = false;  // pictures or sound that an utterance lacks are 0, and no error
   bool levels = false;           // read_whole() gives floats, as read_levels() does
-  bool whole_sound = false;      // sound alone is as long as it is: see SampleReader::decides()
+  bool whole_sound = false;  // sound alone is as long as it is: see SampleReader::decides_length()
 };
 
 /// What was read of a clip that is as long as its files say.
@@ -134,6 +134,10 @@ class SampleReader {
                          const Room& room) const;
   void finish_sound(const Utterance& utterance, std::span<float> samples,
                     Random* noise_draws) const;
+  /// read() and read_levels().
+  template <class Pixel>
+  void read_pixels(const Utterance& utterance, const Placement& placement, Pixel* pixels,
+                   float* audio, Random* noise_draws) const;
   /// With noise and as the waveform is wanted; `audio` null: nothing.
   void read_waveform(const Utterance& utterance, bool is_there, std::optional<double> start_s,
                      float* audio, Random* noise_draws) const;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "raven/data/manifest.h"
 #include "raven/evaluation/language_model_file.h"
 #include "raven/models/recognizer.h"
 #include "raven/text/units.h"
@@ -45,5 +46,10 @@ LoadedRecognizer load_recognizer(const std::filesystem::path& path);
 /// The same in two steps.
 RecognizerFile open_recognizer(const std::filesystem::path& path);
 LoadedRecognizer load_recognizer(const RecognizerFile& opened);
+
+/// Throws ConfigError naming file and line of an utterance that lacks what a recognizer of this
+/// modality takes; `model` names it.
+void require_input(const data::Manifest& manifest, models::Modality modality,
+                   const std::string& model);
 
 }  // namespace raven::evaluation
