@@ -32,14 +32,16 @@ stage "Corpus: $utterances clips of talking faces, real .mp4 files, in $folder/c
 $raven synth --out "$folder/corpus" --utterances "$utterances" --speakers 50 --seed 1 --kind grid
 
 stage "Preparation: mouth crops and audio as shards, in $folder/data"
-$raven prepare "$folder/corpus" --out "$folder/data"
+$raven prepare "$folder/corpus" --out "$folder/data" --hold-out auto
 $raven data stats "$folder/data/manifest.tsv"
 $raven data show "$folder/data/manifest.tsv" --config quickstart.yaml --out "$folder/contact_sheet.png"
 
+# Trained on, watched meanwhile, and told at the end: three lists without a clip in common.
+lists=("data.manifest=[$folder/data/pretrain.tsv, $folder/data/trainval.tsv]" "data.valid_manifest=$folder/data/valid.tsv"
+  "data.test_manifest=[$folder/data/test.tsv]")
+
 stage "Pre-training, in $folder/run"
-$raven pretrain --config quickstart.yaml run.dir="$folder/run" \
-  "data.manifest=[$folder/data/pretrain.tsv, $folder/data/trainval.tsv]" "data.valid_manifest=$folder/data/test.tsv" \
-  "${lengths[@]}" $seed
+$raven pretrain --config quickstart.yaml run.dir="$folder/run" "${lists[@]}" "${lengths[@]}" $seed
 
 stage "Vocabulary: the words of the training clips, in $folder/words.model"
 $raven tokenizer train "$folder/data/pretrain.tsv" "$folder/data/trainval.tsv" --kind word --out "$folder/words"
@@ -50,8 +52,7 @@ finetune() {  # finetune NAME MODALITY WEIGHTS [key=value ...]: one core each
   local name=$1 modality=$2 weights=$3
   shift 3
   $raven finetune --config "finetune/quickstart_$modality.yaml" run.dir="$folder/$name" threads=1 model.init="$weights" \
-    "data.manifest=[$folder/data/pretrain.tsv, $folder/data/trainval.tsv]" "data.valid_manifest=$folder/data/test.tsv" \
-    text.model="$folder/words.model" "${labels[@]}" "${finetune_lengths[@]}" $seed "$@"
+    "${lists[@]}" text.model="$folder/words.model" "${labels[@]}" "${finetune_lengths[@]}" $seed "$@"
 }
 both() {  # both A B: two of the runs below side by side, each with a log of its own
   local jobs=() failed=0 name job

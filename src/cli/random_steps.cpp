@@ -20,8 +20,10 @@ torch::Tensor pinned(const torch::Tensor& x, const torch::Device& device) {
 }
 
 void pin(data::Batch& batch, const torch::Device& device) {
-  for (auto* tensor : {&batch.video, &batch.audio, &batch.lengths, &batch.labels})
+  for (auto* tensor :
+       {&batch.video, &batch.teacher_video, &batch.audio, &batch.lengths, &batch.labels}) {
     *tensor = pinned(*tensor, device);
+  }
 }
 
 torch::Tensor random_mask(const data::SpanOptions& options, const data::Batch& batch,
@@ -69,6 +71,7 @@ RandomSteps::RandomSteps(const config::PretrainConfig& config, const torch::Devi
       mask_(config.mask) {
   auto batch = random_batch(config.data, shape);
   if (num_units > 0) add_labels(shape, num_units, batch);
+  if (config.teacher.num_views() > 1) batch.teacher_video = torch::randint_like(batch.video, 256);
   pin(batch, device);
   batches_.assign(static_cast<std::size_t>(shape.batches), batch);
 }

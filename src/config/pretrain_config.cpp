@@ -177,6 +177,22 @@ void check_targets(const TeacherConfig& teacher, const ModelConfig& model, const
 }
 
 /// A masked teacher is shown something else only where there are masks.
+void check_teacher_crop(const PretrainConfig& config) {
+  if (config.teacher.crop == TeacherCrop::kSame) return;
+  const auto& video = config.data.video;
+  if (!config.loss.has_teacher(Modality::kVideo)) {
+    throw RuleError("teacher.crop",
+                    "teacher.crop is own, but no loss has video targets, and a waveform has no "
+                    "crop; weigh loss.a2v or loss.v2v, or leave teacher.crop out");
+  }
+  if (video.crop == video.window / video.shrink && video.flip == 0) {
+    throw RuleError("teacher.crop",
+                    fmt::format("teacher.crop is own, but data.video.crop {} leaves no room in the "
+                                "window and data.video.flip is 0, so there is nothing to draw",
+                                video.crop));
+  }
+}
+
 void check_teacher_input(const TeacherConfig& teacher, const MaskConfig& mask) {
   const bool masks =
       mask.video_prob.value_or(mask.prob) > 0 || mask.audio_prob.value_or(mask.prob) > 0;
@@ -196,6 +212,7 @@ void PretrainConfig::check() const {
   check_targets(teacher, model, loss);
   check_masks(mask, loss);
   check_teacher_input(teacher, mask);
+  check_teacher_crop(*this);
   check_schedule(optimizer, train);
   for (const auto& [key, lr] : {std::pair{"optimizer.video_lr", optimizer.video_lr},
                                 std::pair{"optimizer.audio_lr", optimizer.audio_lr}}) {

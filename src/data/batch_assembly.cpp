@@ -62,7 +62,8 @@ Random BatchAssembly::noise_stream(std::int64_t item) const {
 }
 
 std::int64_t BatchAssembly::frame_bytes() const {
-  return options_.video.crop * options_.video.crop * memory_->video.element_size();
+  return num_views(options_) * options_.video.crop * options_.video.crop *
+         memory_->video.element_size();
 }
 
 // Null for a modality that is not read.
@@ -107,22 +108,26 @@ void BatchAssembly::skip(std::size_t row, const DataError& error) {
                         .message = with_origin(utterance_of(row), full_message(error))};
 }
 
-Placement BatchAssembly::placement_of(std::size_t row) const {
-  if (!options_.training) return centre_placement(options_.video);
-  auto random = stream(items_[row], Draw::kCrop);
-  return draw_placement(options_.video, random);
+std::vector<Placement> BatchAssembly::views_of(std::size_t row) const {
+  if (!options_.training) return {centre_placement(options_.video)};
+  const auto drawn = [&](Draw draw) {
+    auto random = stream(items_[row], draw);
+    return draw_placement(options_.video, random);
+  };
+  if (num_views(options_) == 1) return {drawn(Draw::kCrop)};
+  return {drawn(Draw::kCrop), drawn(Draw::kTeacherCrop)};
 }
 
 void BatchAssembly::fill_as_listed(std::size_t row, const SampleReader& reader) {
   const auto& utterance = utterance_of(row);
-  const auto placement = placement_of(row);
+  const auto views = views_of(row);
   auto noise = noise_stream(items_[row]);
   auto* audio = audio_row(*memory_, row, num_frames_);
   auto* video = video_row(*memory_, row, num_frames_);
   if (memory_->video.scalar_type() == torch::kFloat32) {
-    reader.read_levels(utterance, placement, reinterpret_cast<float*>(video), audio, &noise);
+    reader.read_levels(utterance, views, reinterpret_cast<float*>(video), audio, &noise);
   } else {
-    reader.read(utterance, placement, reinterpret_cast<std::uint8_t*>(video), audio, &noise);
+    reader.read(utterance, views, reinterpret_cast<std::uint8_t*>(video), audio, &noise);
   }
   rows_[row].frames = utterance.frames;
   pad(*memory_, row, utterance.frames, num_frames_);
@@ -131,9 +136,8 @@ void BatchAssembly::fill_as_listed(std::size_t row, const SampleReader& reader) 
 
 WholeClip BatchAssembly::read_whole(std::size_t row, std::int64_t max_frames,
                                     const SampleReader& reader) {
-  const auto placement = placement_of(row);
   auto noise = noise_stream(items_[row]);
-  auto clip = reader.read_whole(utterance_of(row), placement, wanted(), max_frames, &noise);
+  auto clip = reader.read_whole(utterance_of(row), views_of(row), wanted(), max_frames, &noise);
   rows_[row].frames = clip.frames;
   if (options_.training) mask_times(row, options_.read_audio ? clip.audio.data() : nullptr);
   return clip;
@@ -314,9 +318,9 @@ void BatchAssembly::close_up(const Rows& rows, std::int64_t num_frames) {
 std::shared_ptr<BatchMemory> BatchAssembly::gather(const Rows& rows, std::int64_t num_frames) {
   const auto padded = std::ssize(rows) * num_frames;
   const auto options = torch::TensorOptions().pinned_memory(options_.pin_memory);
-  const auto side = options_.video.crop;
+  const auto frame_pixels = frame_bytes() / memory_->video.element_size();
   auto memory = std::make_shared<BatchMemory>();
-  memory->video = torch::empty({options_.read_video ? padded * side * side : 0},
+  memory->video = torch::empty({options_.read_video ? padded * frame_pixels : 0},
                                options.dtype(memory_->video.dtype()));
   memory->audio = torch::empty({options_.read_audio ? padded * media::kSamplesPerFrame : 0},
                                options.dtype(torch::kFloat32));
@@ -359,8 +363,12 @@ Batch BatchAssembly::batch_of(const Rows& rows, const std::shared_ptr<BatchMemor
   Batch batch;
   batch.epoch = position_.epoch;
   batch.index = position_.batch;
-  if (options_.read_video)
-    batch.video = view_of(memory, memory->video, {count, num_frames, side, side});
+  if (options_.read_video) {
+    const auto views = num_views(options_);
+    const auto video = view_of(memory, memory->video, {count, num_frames, views, side, side});
+    batch.video = video.select(2, 0);
+    if (views > 1) batch.teacher_video = video.select(2, 1);
+  }
   if (options_.read_audio)
     batch.audio = view_of(memory, memory->audio, {count, num_frames * media::kSamplesPerFrame});
   batch.lengths =

@@ -74,8 +74,9 @@ class BatchAssembly {
   [[nodiscard]] const Utterance& utterance_of(std::size_t row) const;
   [[nodiscard]] Modalities wanted() const;
   [[nodiscard]] std::int64_t max_clip_frames() const;
-  [[nodiscard]] Placement placement_of(std::size_t row) const;
-  /// Bytes of one frame of Batch::video.
+  /// Where its frames are cut: for Batch::video, then for teacher_video.
+  [[nodiscard]] std::vector<Placement> views_of(std::size_t row) const;
+  /// Bytes of one frame of a row: of all its views.
   [[nodiscard]] std::int64_t frame_bytes() const;
   [[nodiscard]] std::byte* video_row(BatchMemory& memory, std::size_t row,
                                      std::int64_t num_frames) const;

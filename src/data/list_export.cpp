@@ -134,7 +134,7 @@ Written write_clip(const Utterance& utterance, const Line& line, const fs::path&
   auto& clip = written.clip;
   try {
     const auto there = reader.modalities(utterance);
-    const auto whole = reader.read_whole(utterance, {}, there, kMaxListedFrames);
+    const auto whole = reader.read_whole(utterance, {Placement{}}, there, kMaxListedFrames);
     clip = {.frames = whole.frames,
             .video = source_of(utterance.video),
             .audio = source_of(utterance.audio)};

@@ -62,7 +62,9 @@ struct Loader::State {
         own_reader(reader()),
         plan(planned_sizes(manifest, options, own_reader), options),
         memory(std::make_shared<BatchMemoryPool>(
-            options.read_video ? plan.most_frames() * options.video.crop * options.video.crop : 0,
+            options.read_video
+                ? plan.most_frames() * num_views(options) * options.video.crop * options.video.crop
+                : 0,
             pixel, options.read_audio ? plan.most_frames() * media::kSamplesPerFrame : 0,
             options.pin_memory)),
         skips(options.skips ? options.skips : std::make_shared<SkipRecord>()),

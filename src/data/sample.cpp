@@ -14,8 +14,8 @@ torch::Tensor moved(const torch::Tensor& tensor, const torch::Device& device) {
 
 Batch Batch::to(const torch::Device& device) const {
   Batch there = *this;
-  for (auto* tensor : {&there.video, &there.audio, &there.lengths, &there.masked_video,
-                       &there.masked_audio, &there.labels}) {
+  for (auto* tensor : {&there.video, &there.teacher_video, &there.audio, &there.lengths,
+                       &there.masked_video, &there.masked_audio, &there.labels}) {
     *tensor = moved(*tensor, device);
   }
   return there;
@@ -32,6 +32,7 @@ Batch Batch::row(std::int64_t b) const {
   one.epoch = epoch;
   one.index = index;
   one.video = cut(video, 1);
+  one.teacher_video = cut(teacher_video, 1);
   one.audio = cut(audio, media::kSamplesPerFrame);
   one.lengths = lengths.narrow(0, b, 1);
   one.masked_video = cut(masked_video, 1);

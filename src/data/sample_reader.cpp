@@ -135,24 +135,45 @@ media::PixelFormat format_of_levels(const Utterance& utterance) {
   return in_colour ? media::PixelFormat::kPlainRgb : media::PixelFormat::kGrey;
 }
 
-/// Cuts frames of a format as floats.
-class LevelCutter {
+/// Cuts the views of a frame, one after another.
+class ViewCutter {
  public:
-  LevelCutter(const FrameCutter& cutter, media::PixelFormat format)
-      : cutter_(cutter),
+  ViewCutter(const config::VideoInputConfig& config, const std::vector<Placement>& views,
+             media::PixelFormat format)
+      : view_pixels_(config.crop * config.crop),
         in_colour_(format != media::PixelFormat::kGrey),
-        grey_(static_cast<std::size_t>(cutter.side() * cutter.side())) {}
+        grey_(static_cast<std::size_t>(view_pixels_)) {
+    RAVEN_CHECK(!views.empty(), "no view to cut");
+    for (const auto& view : views) cutters_.emplace_back(config, view);
+  }
 
-  void operator()(const std::uint8_t* pixels, std::int64_t stride, float* out) {
-    if (in_colour_) return cutter_.cut_colour(pixels, stride, out);
-    cutter_.cut(pixels, stride, grey_.data());
-    std::ranges::copy(grey_, out);
+  /// Of all views.
+  [[nodiscard]] std::int64_t frame_pixels() const { return std::ssize(cutters_) * view_pixels_; }
+
+  void cut(const std::uint8_t* frame, std::int64_t stride, std::uint8_t* out) const {
+    for (const auto& cutter : cutters_) {
+      cutter.cut(frame, stride, out);
+      out += view_pixels_;
+    }
+  }
+
+  void cut(const std::uint8_t* frame, std::int64_t stride, float* out) {
+    for (const auto& cutter : cutters_) {
+      if (in_colour_) {
+        cutter.cut_colour(frame, stride, out);
+      } else {
+        cutter.cut(frame, stride, grey_.data());
+        std::ranges::copy(grey_, out);
+      }
+      out += view_pixels_;
+    }
   }
 
  private:
-  const FrameCutter& cutter_;
+  std::int64_t view_pixels_;
   bool in_colour_;
   std::vector<std::uint8_t> grey_;
+  std::vector<FrameCutter> cutters_;
 };
 
 }  // namespace
@@ -169,38 +190,32 @@ Modalities SampleReader::wanted(const Utterance& utterance) const {
 }
 
 template <class Pixel>
-void SampleReader::read_pixels(const Utterance& utterance, const Placement& placement,
+void SampleReader::read_pixels(const Utterance& utterance, const std::vector<Placement>& views,
                                Pixel* pixels, float* audio, Random* noise_draws) const {
-  constexpr bool kLevels = std::is_same_v<Pixel, float>;
-  const auto frame_pixels = options_.video.crop * options_.video.crop;
   const auto found = wanted(utterance);
   std::optional<double> start_s;
+  const auto format =
+      std::is_same_v<Pixel, float> ? format_of_levels(utterance) : media::PixelFormat::kGrey;
+  ViewCutter cutter(options_.video, views, format);
   if (pixels != nullptr && !found.video) {
-    std::fill_n(pixels, utterance.frames * frame_pixels, Pixel{});
+    std::fill_n(pixels, utterance.frames * cutter.frame_pixels(), Pixel{});
   } else if (pixels != nullptr) {
-    const FrameCutter cutter(options_.video, placement);
-    const auto format = kLevels ? format_of_levels(utterance) : media::PixelFormat::kGrey;
-    LevelCutter cut_level(cutter, format);
     const auto cut = [&](std::int64_t t, const std::uint8_t* frame, std::int64_t stride) {
-      if constexpr (kLevels) {
-        cut_level(frame, stride, pixels + t * frame_pixels);
-      } else {
-        cutter.cut(frame, stride, pixels + t * frame_pixels);
-      }
+      cutter.cut(frame, stride, pixels + t * cutter.frame_pixels());
     };
     start_s = read_video(utterance, cut, format).start_s;
   }
   read_waveform(utterance, found.audio, start_s, audio, noise_draws);
 }
 
-void SampleReader::read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
-                        float* audio, Random* noise_draws) const {
-  read_pixels(utterance, placement, video, audio, noise_draws);
+void SampleReader::read(const Utterance& utterance, const std::vector<Placement>& views,
+                        std::uint8_t* video, float* audio, Random* noise_draws) const {
+  read_pixels(utterance, views, video, audio, noise_draws);
 }
 
-void SampleReader::read_levels(const Utterance& utterance, const Placement& placement,
+void SampleReader::read_levels(const Utterance& utterance, const std::vector<Placement>& views,
                                float* levels, float* audio, Random* noise_draws) const {
-  read_pixels(utterance, placement, levels, audio, noise_draws);
+  read_pixels(utterance, views, levels, audio, noise_draws);
 }
 
 void SampleReader::read_waveform(const Utterance& utterance, bool is_there,
@@ -229,7 +244,7 @@ bool SampleReader::decides_length(const Utterance& utterance, Modalities wanted)
   return utterance.length_is_approximate || (options_.whole_sound && !wanted.video);
 }
 
-WholeClip SampleReader::read_whole(const Utterance& utterance, const Placement& placement,
+WholeClip SampleReader::read_whole(const Utterance& utterance, const std::vector<Placement>& views,
                                    Modalities wanted, std::int64_t max_frames,
                                    Random* noise_draws) const {
   const auto check_frames = [&](std::int64_t frames) {
@@ -243,20 +258,16 @@ WholeClip SampleReader::read_whole(const Utterance& utterance, const Placement& 
   WholeClip clip;
   std::optional<double> start_s;
   if (wanted.video) {
-    const auto frame_pixels = options_.video.crop * options_.video.crop;
-    const FrameCutter cutter(options_.video, placement);
     const auto format = options_.levels ? format_of_levels(utterance) : media::PixelFormat::kGrey;
-    LevelCutter cut_level(cutter, format);
-    const auto cut = [&](std::int64_t t, const std::uint8_t* pixels, std::int64_t stride) {
+    ViewCutter cutter(options_.video, views, format);
+    const auto append = [&](auto& pixels, const std::uint8_t* frame, std::int64_t stride) {
+      const auto before = pixels.size();
+      pixels.resize(before + static_cast<std::size_t>(cutter.frame_pixels()));
+      cutter.cut(frame, stride, pixels.data() + before);
+    };
+    const auto cut = [&](std::int64_t t, const std::uint8_t* frame, std::int64_t stride) {
       check_frames(t + 1);
-      const auto size = static_cast<std::size_t>((t + 1) * frame_pixels);
-      if (options_.levels) {
-        clip.levels.resize(size);
-        cut_level(pixels, stride, clip.levels.data() + t * frame_pixels);
-      } else {
-        clip.video.resize(size);
-        cutter.cut(pixels, stride, clip.video.data() + t * frame_pixels);
-      }
+      options_.levels ? append(clip.levels, frame, stride) : append(clip.video, frame, stride);
     };
     const auto pictures = decode_video(utterance, cut, format);
     if (!utterance.length_is_approximate && pictures.frames != utterance.frames)
@@ -346,7 +357,8 @@ Sample SampleReader::read(const Utterance& utterance, const Placement& placement
       .video = torch::empty({utterance.frames, side, side}, torch::kUInt8),
       .audio = torch::empty({utterance.frames * media::kSamplesPerFrame}, torch::kFloat32),
       .frames = utterance.frames};
-  read(utterance, placement, sample.video.data_ptr<std::uint8_t>(), sample.audio.data_ptr<float>());
+  read(utterance, {placement}, sample.video.data_ptr<std::uint8_t>(),
+       sample.audio.data_ptr<float>());
   return sample;
 }
 

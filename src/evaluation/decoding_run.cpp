@@ -260,8 +260,8 @@ std::vector<UtteranceResult> with_hypotheses(std::vector<UtteranceResult> result
 std::string mouth_row(const data::SampleReader& reader, const data::Utterance& utterance) {
   constexpr auto kSide = data::kStoredSide;
   try {
-    const auto clip =
-        reader.read_whole(utterance, {}, {.video = true, .audio = false}, data::kMaxListedFrames);
+    const auto clip = reader.read_whole(utterance, {data::Placement{}},
+                                        {.video = true, .audio = false}, data::kMaxListedFrames);
     const auto shown = std::min(kPicturedFrames, clip.frames);
     std::vector<std::uint8_t> row(static_cast<std::size_t>(shown * kSide * kSide));
     for (std::int64_t k = 0; k < shown; ++k) {

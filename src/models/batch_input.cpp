@@ -6,13 +6,17 @@ namespace raven::models {
 
 PretrainInput pretrain_input(const data::Batch& batch) {
   const auto valid = nn::valid_frames(batch.lengths, batch.video.size(1));  // (B, T)
-  auto video = data::normalise_video(batch.video);                          // (B, T, h, w)
-  video.masked_fill_(valid.logical_not().unsqueeze(-1).unsqueeze(-1), 0);
-  return {.video = video,
+  const auto normalised = [&](const torch::Tensor& pixels) {
+    if (!pixels.defined()) return pixels;
+    return data::normalise_video(pixels).masked_fill_(  // (B, T, h, w)
+        valid.logical_not().unsqueeze(-1).unsqueeze(-1), 0);
+  };
+  return {.video = normalised(batch.video),
           .audio = batch.audio.unsqueeze(-1),
           .valid = valid,
           .masked_video = batch.masked_video,
-          .masked_audio = batch.masked_audio};
+          .masked_audio = batch.masked_audio,
+          .teacher_video = normalised(batch.teacher_video)};
 }
 
 torch::Tensor encoder_input(const data::Batch& batch, Modality modality) {

@@ -106,6 +106,7 @@ torch::Tensor RavenImpl::target_of(Modality modality, const PretrainInput& input
   torch::NoGradGuard no_grad;
   const nn::WorkingWeights working(*encoder);
   auto x = modality == Modality::kVideo ? input.video : input.audio;
+  if (modality == Modality::kVideo && input.teacher_video.defined()) x = input.teacher_video;
   torch::Tensor masked;
   if (teacher_.input == config::TeacherInput::kMasked) {
     masked = input.masked(modality);

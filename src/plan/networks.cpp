@@ -84,11 +84,12 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
   const EncoderLayers audio{.frontend = audio_frontend(model.audio_frontend, batch, arithmetic),
                             .trunk = trunk(Modality::kAudio)};
   const Inputs inputs(config.data, batch);
+  const auto views = static_cast<double>(config.teacher.num_views());
 
   Networks networks;
-  networks.persistent = kFloat * inputs.pixels;
+  networks.persistent = views * kFloat * inputs.pixels;
   if (arithmetic.cuda)  // the batch's copy
-    networks.persistent += inputs.pixels + inputs.samples;
+    networks.persistent += views * inputs.pixels + inputs.samples;
   const auto add_student = [&](Modality student, const EncoderLayers& encoder, double masked_copy) {
     if (!loss.has_student(student)) return;
     const auto modality = config::modality_name(student);

@@ -53,7 +53,8 @@ bool evaluates_held_out(const FinetuneConfig& config) {
 
 /// Bytes of a batch's pixels and samples for each frame.
 double frame_bytes(const PretrainConfig& config, const Data& data) {
-  const double pixels = static_cast<double>(config.data.video.crop * config.data.video.crop);
+  const double pixels = static_cast<double>(config.teacher.num_views() * config.data.video.crop *
+                                            config.data.video.crop);
   return data.pixel_bytes * pixels + kFloat * static_cast<double>(media::kSamplesPerFrame);
 }
 double frame_bytes(const FinetuneConfig& config, const Data& data) {

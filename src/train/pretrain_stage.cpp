@@ -43,6 +43,7 @@ void PretrainStage::read_data(const torch::Device& device) {
   auto options = data::training_options(config_.data, config_.run.seed);
   options.pin_memory = device.is_cuda();
   options.mask = config_.mask;
+  options.teacher_crop = config_.teacher.crop == config::TeacherCrop::kOwn;
   options.labels = num_units_ > 0;
   source_ = std::make_unique<ClipSource>(training_, options);
 }

@@ -5,6 +5,7 @@ namespace raven::train {
 NamedTensors ClipTask::tensors_of(const Batch& given) const {
   const auto& batch = given.as<data::Batch>();
   NamedTensors tensors{{"video", batch.video}, {"audio", batch.audio}, {"lengths", batch.lengths}};
+  if (batch.teacher_video.defined()) tensors.emplace_back("teacher_video", batch.teacher_video);
   if (batch.masked_video.defined()) tensors.emplace_back("masked_video", batch.masked_video);
   if (batch.masked_audio.defined()) tensors.emplace_back("masked_audio", batch.masked_audio);
   if (batch.labels.defined()) tensors.emplace_back("labels", batch.labels);

@@ -170,6 +170,14 @@ TEST(PretrainConfig, MaskedTeachersNeedMasks) {
               HasSubstr("teacher.input is masked, but mask.prob is 0"));
 }
 
+TEST(PretrainConfig, ATeachersOwnCropNeedsPicturesAndRoom) {
+  EXPECT_EQ(broken_rule({"teacher={input: masked, crop: own}"}), "");
+  EXPECT_THAT(broken_rule({"teacher.crop=own", "loss.a2v=0"}),
+              HasSubstr("no loss has video targets"));
+  EXPECT_THAT(broken_rule({"teacher.crop=own", "data.video={crop: 96, flip: 0}"}),
+              HasSubstr("there is nothing to draw"));
+}
+
 TEST(PretrainConfig, EncodersMayDifferInSize) {
   const auto config =
       load_text<PretrainConfig>(kGiven, "a.yaml", {"model.audio_encoder={dim: 256, heads: 4}"})

@@ -188,6 +188,7 @@ TEST(Recipes, AblationsChangeOneThing) {
   EXPECT_EQ(differing("ablations/c3_shared_audio_predictor.yaml"),
             "model.predictors.a2v.kind: transformer -> shared\n");
   EXPECT_EQ(differing("ablations/c6_contrastive_loss.yaml"), "loss.kind: cosine -> contrastive\n");
+  EXPECT_EQ(differing("ablations/c7_teacher_crop.yaml"), "teacher.crop: same -> own\n");
   EXPECT_EQ(differing("ablations/c7_masked_teachers.yaml"), "teacher.input: whole -> masked\n");
   EXPECT_EQ(differing("ablations/c8_teacher_statistics_ema.yaml"),
             "teacher.batch_norm: train -> ema\n");
@@ -211,6 +212,22 @@ TEST(Recipes, AblationsOfFinetuningChangeOneThing) {
   EXPECT_EQ(differs("c2_attention_mean_of_utterance.yaml"),
             "loss.attention_norm: none -> utterance\n");
   EXPECT_EQ(differs("c2_attention_mean_of_tokens.yaml"), "loss.attention_norm: none -> tokens\n");
+}
+
+TEST(Recipes, WatchNoTestSet) {
+  std::size_t watched = 0;
+  const auto check = [&](const fs::path& file, const std::string& list) {
+    EXPECT_THAT(list, testing::Not(testing::HasSubstr("test"))) << file;
+    watched += list.empty() ? 0 : 1;
+  };
+  for (const auto& file : files()) {
+    if (is_fragment(file)) continue;
+    const auto& stage = stage_of_recipe(file);
+    if (stage.name == "pretrain") check(file, recipe(file.string()).data.valid_manifest);
+    if (stage.name == "finetune")
+      check(file, load<FinetuneConfig>(file).config.data.valid_manifest);
+  }
+  EXPECT_GE(watched, 80U);
 }
 
 TEST(Recipes, DefaultsAreThePublishedBaseRecipe) {

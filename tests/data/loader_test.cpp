@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
+#include <tuple>
 
 #include "data/corpus_fixture.h"
 #include "raven/core/error.h"
@@ -109,6 +111,77 @@ TEST_F(LoaderTest, BatchesWithCropsInColourHaveTheSameGreyAsFloats) {
     EXPECT_TRUE(torch::equal(normalise_video(found.video), normalise_video(wanted.video)));
   }
   EXPECT_EQ(levels.skipped().at("missing"), 1);
+}
+
+/// Where the first frame of a row was cut: (top, left, mirrored); empty: nowhere in the clip.
+std::optional<std::tuple<std::int64_t, std::int64_t, bool>> place_of(const torch::Tensor& frame,
+                                                                     std::int64_t frames,
+                                                                     std::size_t number) {
+  auto pixels = clip_pixels(frames, number);
+  const auto stored = torch::from_blob(pixels.data(), {frames, 96, 96}, torch::kUInt8)[0];
+  for (std::int64_t top = 0; top <= 8; ++top) {
+    for (std::int64_t left = 0; left <= 8; ++left) {
+      const auto cut = stored.narrow(0, top, 88).narrow(1, left, 88);
+      if (torch::equal(frame, cut)) return std::tuple(top, left, false);
+      if (torch::equal(frame, cut.flip({1}))) return std::tuple(top, left, true);
+    }
+  }
+  return std::nullopt;
+}
+
+TEST_F(LoaderTest, CutsATeachersViewApart) {
+  const auto manifest = corpus();
+  auto options = small_options();
+  Loader plain(manifest, options);
+  options.teacher_crop = true;
+  Loader loader(manifest, options);
+  std::int64_t same = 0, rows = 0;
+  for (const auto& expected : take(plain, plain.batches_per_epoch())) {
+    const auto batch = *loader.next();
+    expect_equal(batch, expected);
+    EXPECT_FALSE(expected.teacher_video.defined());
+    ASSERT_EQ(batch.teacher_video.sizes(), batch.video.sizes());
+    for (std::int64_t b = 0; b < batch.video.size(0); ++b, ++rows) {
+      const auto& id = batch.ids[static_cast<std::size_t>(b)];
+      std::size_t number = 0;
+      while (manifest.utterances[number].id != id) ++number;
+      const auto own = place_of(batch.teacher_video[b][0], kLengths[number], number);
+      ASSERT_TRUE(own.has_value()) << id;
+      same += own == place_of(batch.video[b][0], kLengths[number], number) ? 1 : 0;
+      EXPECT_EQ(batch.row(b).teacher_video.size(1), kLengths[number]);
+      EXPECT_EQ(
+          batch.teacher_video[b].slice(0, kLengths[number]).count_nonzero().item<std::int64_t>(),
+          0);
+    }
+  }
+  EXPECT_EQ(rows, std::ssize(kLengths));
+  EXPECT_LE(same, 2) << "of " << rows << "; one in 162 by chance";
+  options.training = false;
+  EXPECT_FALSE(Loader(manifest, options).next()->teacher_video.defined()) << "held out";
+}
+
+TEST_F(LoaderTest, ATeachersViewMovesWithItsRow) {
+  auto manifest = corpus();
+  auto options = small_options();
+  options.teacher_crop = true;
+  std::map<std::string, torch::Tensor> whole;
+  Loader loader(manifest, options);
+  for (const auto& batch : take(loader, loader.batches_per_epoch())) {
+    for (std::size_t b = 0; b < batch.ids.size(); ++b)
+      whole[batch.ids[b]] = batch.row(static_cast<std::int64_t>(b)).teacher_video;
+  }
+  for (const std::size_t lost : {std::size_t{6}, std::size_t{2}})  // the longest, a short one
+    manifest.utterances[lost].video.member = "nothing.npy";
+  Loader damaged(manifest, options);
+  std::size_t compared = 0;
+  for (const auto& batch : take(damaged, damaged.batches_per_epoch())) {
+    for (std::size_t b = 0; b < batch.ids.size(); ++b, ++compared) {
+      EXPECT_TRUE(torch::equal(batch.row(static_cast<std::int64_t>(b)).teacher_video,
+                               whole.at(batch.ids[b])))
+          << batch.ids[b];
+    }
+  }
+  EXPECT_EQ(compared, kLengths.size() - 2);
 }
 
 TEST_F(LoaderTest, SharedMasksHideTheSameFramesOfBoth) {

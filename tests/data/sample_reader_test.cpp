@@ -114,7 +114,7 @@ TEST_F(SampleReaderTest, KeepsTheLevelsOfCropsInColour) {
   const SampleReader reader({}, std::make_shared<ShardCache>(), "/d/m.tsv");
   const auto levels = [&] {
     auto video = torch::empty({kFrames, 88, 88});
-    reader.read_levels(utterance_, centre_placement({}), video.data_ptr<float>(), nullptr);
+    reader.read_levels(utterance_, {centre_placement({})}, video.data_ptr<float>(), nullptr);
     EXPECT_TRUE(torch::equal(video, torch::full_like(video, video[0][0][0].item<float>())));
     return video[0][0][0].item<float>();
   };
@@ -135,8 +135,8 @@ TEST_F(SampleReaderTest, GivesTheSameLevelsOfGreyCrops) {
        levels = torch::empty({kFrames, 30, 30});
   for (const auto grey : {corpus::Grey::kLuma, corpus::Grey::kColour}) {  // a .npy has no colours
     utterance_.grey = grey;
-    reader.read(utterance_, placement, bytes.data_ptr<std::uint8_t>(), nullptr);
-    reader.read_levels(utterance_, placement, levels.data_ptr<float>(), nullptr);
+    reader.read(utterance_, {placement}, bytes.data_ptr<std::uint8_t>(), nullptr);
+    reader.read_levels(utterance_, {placement}, levels.data_ptr<float>(), nullptr);
     EXPECT_TRUE(torch::equal(bytes.to(torch::kFloat32), levels));
   }
 }
@@ -173,7 +173,7 @@ TEST_F(SampleReaderTest, KeepsSoundAndPicturesOfAFileTogether) {
   const auto onset = [&](bool with_video) {
     std::vector<std::uint8_t> video(kFrames * 96 * 96);
     std::vector<float> samples(kFrames * 640);
-    reader.read(utterance_, centre_placement({}), with_video ? video.data() : nullptr,
+    reader.read(utterance_, {centre_placement({})}, with_video ? video.data() : nullptr,
                 samples.data());
     return std::find_if(samples.begin(), samples.end(), [](float x) { return x > 0.25F; }) -
            samples.begin();
@@ -213,7 +213,7 @@ TEST_F(SampleReaderTest, ReadsWhatIsThereOfOneModality) {
   std::vector<float> samples(kFrames * 640);
   std::vector<std::uint8_t> pixels(kFrames * 88 * 88, 7);
   utterance_.video = {};
-  reader.read(utterance_, centre_placement({}), nullptr, samples.data());
+  reader.read(utterance_, {centre_placement({})}, nullptr, samples.data());
   EXPECT_EQ(samples, clip_samples(kFrames, 1));
   EXPECT_NO_THROW(reader.check(utterance_));
   EXPECT_EQ(refusal(),

@@ -246,6 +246,22 @@ TEST(Raven, AMaskedTeacherSeesWhatItsStudentSees) {
   EXPECT_FALSE(torch::equal(found.video, whole->targets(input).video));
 }
 
+TEST(Raven, ATeacherMayHaveACropOfItsOwn) {
+  auto model = make();
+  model->eval();
+  torch::NoGradGuard no_grad;
+  const auto input = small_input();
+  auto moved = input, both = input;
+  moved.video = input.video.roll({1}, {3});
+  both.teacher_video = moved.video;
+  const auto targets = model->targets(both);
+  EXPECT_TRUE(torch::equal(targets.video, model->targets(moved).video));
+  EXPECT_FALSE(torch::equal(targets.video, model->targets(input).video));
+  EXPECT_TRUE(torch::equal(targets.audio, model->targets(input).audio));
+  EXPECT_TRUE(torch::equal(model->terms(config::Modality::kVideo, both, targets)[0].features,
+                           model->terms(config::Modality::kVideo, input, targets)[0].features));
+}
+
 TEST(Raven, OnePredictorMayAnswerForTwoLosses) {
   auto config = small_model();
   config.predictors.of["a2v"].kind = config::PredictorKind::kShared;

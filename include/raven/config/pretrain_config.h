@@ -58,6 +58,13 @@ struct EnumNames<TeacherInput> {
       {TeacherInput::kWhole, "whole"}, {TeacherInput::kMasked, "masked"}};
 };
 
+enum class TeacherCrop { kSame, kOwn };
+template <>
+struct EnumNames<TeacherCrop> {
+  static constexpr std::pair<TeacherCrop, std::string_view> kNames[] = {
+      {TeacherCrop::kSame, "same"}, {TeacherCrop::kOwn, "own"}};
+};
+
 enum class BatchNormMode { kTrain, kEval, kEma };
 template <>
 struct EnumNames<BatchNormMode> {
@@ -169,6 +176,7 @@ struct TeacherConfig {
   TargetKind target = TargetKind::kLast;
   std::optional<std::int64_t> target_blocks = {};
   TeacherInput input = TeacherInput::kWhole;
+  TeacherCrop crop = TeacherCrop::kSame;
   double momentum = 0.999;
   MomentumSchedule momentum_schedule = MomentumSchedule::kCosine;
   bool dropout = false;
@@ -187,6 +195,9 @@ struct TeacherConfig {
     v.field("input", &TeacherConfig::input,
             "whole: teachers see the unmasked clip (published); masked: they see what their "
             "modality's student sees");
+    v.field("crop", &TeacherConfig::crop,
+            "same: the video teacher's frames are the student's (published); own: crop and flip "
+            "are drawn anew for it in training; held-out clips are cut at the centre for both");
     v.field(
         "momentum", &TeacherConfig::momentum, between(0, 1),
         "share of its old weights that a teacher keeps at the first step; 0: it is the student");
@@ -206,6 +217,8 @@ struct TeacherConfig {
             "checkpoint or encoder file of a fixed audio teacher (ablation A3); empty: momentum");
   }
 
+  /// How often each frame of a clip is cut in training.
+  [[nodiscard]] std::int64_t num_views() const { return crop == TeacherCrop::kOwn ? 2 : 1; }
   /// Of a fixed teacher; empty: it follows its student.
   [[nodiscard]] const std::string& weights(Modality modality) const {
     return modality == Modality::kVideo ? video_weights : audio_weights;

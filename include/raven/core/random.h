@@ -21,9 +21,10 @@ enum class Draw : std::uint64_t {
   kInit = 7,  // initial weights
   kProbe = 8,
   kSynth = 9,
-  kTimeMask = 10,  // runs zeroed in fine-tuning
-  kNoise = 11,     // noise mixed into the sound
-  kLeftOut = 12,   // clips that a batch of longer clips than listed has no room for
+  kTimeMask = 10,     // runs zeroed in fine-tuning
+  kNoise = 11,        // noise mixed into the sound
+  kLeftOut = 12,      // clips that a batch of longer clips than listed has no room for
+  kTeacherCrop = 13,  // crop offset and flip of a teacher's own view
 };
 
 /// Mixes words into one well-spread 64-bit value (splitmix64 finaliser over a chain).

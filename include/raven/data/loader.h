@@ -52,6 +52,7 @@ struct LoaderOptions {
   config::Waveform waveform = config::Waveform::kAsIs;
   std::optional<config::MaskConfig> mask;  // none: no masks are drawn
   bool read_video = true, read_audio = true;
+  bool teacher_crop = false;     // in training batches have teacher_video too
   bool absent_is_blank = false;  // what an utterance lacks is 0; it is not skipped
   /// Mixed into the sound. In training it follows from (seed, epoch, item), otherwise from (seed,
   /// id): an utterance then hears the same whatever else is listed.
@@ -69,6 +70,11 @@ struct LoaderOptions {
   /// Batches are dealt out one after another: those of number rank, rank + ranks, ... are ours.
   std::int64_t rank = 0, ranks = 1;
 };
+
+/// How often each frame is cut: for all networks, and once more for a teacher with its own crop.
+inline std::int64_t num_views(const LoaderOptions& options) {
+  return options.training && options.teacher_crop ? 2 : 1;
+}
 
 /// Of Batch::video: float32 where one of the lists has crops in colour.
 torch::ScalarType pixel_type(const Manifest& manifest);

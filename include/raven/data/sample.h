@@ -26,11 +26,12 @@ struct Batch {
   // (B, T, H, W) grey from 0 to 255, 0 beyond an utterance's end; uint8, or float32 where one of
   // the loader's lists has crops in colour, whose grey is not rounded
   torch::Tensor video;
-  torch::Tensor audio;         // (B, N) float32, 0 beyond the end
-  torch::Tensor lengths;       // (B) int64, frames
-  torch::Tensor masked_video;  // (B, T) bool, true = the video network does not see it
-  torch::Tensor masked_audio;  // (B, T) bool; undefined tensors when the loader draws no masks
-  torch::Tensor labels;        // (B, U) int64 unit ids, -1 beyond the end; undefined without labels
+  torch::Tensor teacher_video;  // as video under another crop and flip; where it was asked for
+  torch::Tensor audio;          // (B, N) float32, 0 beyond the end
+  torch::Tensor lengths;        // (B) int64, frames
+  torch::Tensor masked_video;   // (B, T) bool, true = the video network does not see it
+  torch::Tensor masked_audio;   // (B, T) bool; undefined tensors when the loader draws no masks
+  torch::Tensor labels;  // (B, U) int64 unit ids, -1 beyond the end; undefined without labels
   std::int64_t epoch = 0, index = 0;  // which batch of which epoch
 
   /// The same on another device; from pinned memory without waiting.

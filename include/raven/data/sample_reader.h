@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,7 @@ struct SampleOptions {
 
 /// What was read of a clip that is as long as its files say.
 struct WholeClip {
-  // frames x crop x crop, one of the two (SampleOptions::levels); empty where not asked for
+  // frames x views x crop x crop, one of the two (SampleOptions::levels); empty where not asked for
   std::vector<std::uint8_t> video;
   std::vector<float> levels;
   std::vector<float> audio;  // 640 x frames
@@ -69,14 +70,14 @@ class SampleReader {
   SampleReader(const SampleOptions& options, std::shared_ptr<ShardCache> shards,
                std::filesystem::path manifest);
 
-  /// video: room for frames x crop x crop bytes; audio: for 640 x frames floats; what is null is
-  /// not read. noise_draws: what the noise follows from, if there is any; null: the sound stays
-  /// clean.
-  void read(const Utterance& utterance, const Placement& placement, std::uint8_t* video,
+  /// views: where each frame is cut, once or several times. video: room for frames x views x crop x
+  /// crop bytes; audio: for 640 x frames floats; what is null is not read. noise_draws: what the
+  /// noise follows from, if there is any; null: the sound stays clean.
+  void read(const Utterance& utterance, const std::vector<Placement>& views, std::uint8_t* video,
             float* audio, Random* noise_draws = nullptr) const;
 
   /// The same with pixels as floats; the grey of crops in colour (Utterance::grey) is not rounded.
-  void read_levels(const Utterance& utterance, const Placement& placement, float* levels,
+  void read_levels(const Utterance& utterance, const std::vector<Placement>& views, float* levels,
                    float* audio, Random* noise_draws = nullptr) const;
 
   /// Whether the files, not the list, say how long the clip is, where `wanted` is read of it: in a
@@ -87,9 +88,9 @@ class SampleReader {
   /// `whole_sound`, else as long as the header of the video says, or the list where there is no
   /// video. Memory follows what the files hold. Throws as read() does ("frame-count" where the list
   /// is no published one), and "too-long" beyond `max_frames`, "empty" for less than a frame.
-  [[nodiscard]] WholeClip read_whole(const Utterance& utterance, const Placement& placement,
-                                     Modalities wanted, std::int64_t max_frames,
-                                     Random* noise_draws = nullptr) const;
+  [[nodiscard]] WholeClip read_whole(const Utterance& utterance,
+                                     const std::vector<Placement>& views, Modalities wanted,
+                                     std::int64_t max_frames, Random* noise_draws = nullptr) const;
 
   /// Frames of the video at 25 a second, as its header says; empty where it says nothing or cannot
   /// be opened.
@@ -136,7 +137,7 @@ class SampleReader {
                     Random* noise_draws) const;
   /// read() and read_levels().
   template <class Pixel>
-  void read_pixels(const Utterance& utterance, const Placement& placement, Pixel* pixels,
+  void read_pixels(const Utterance& utterance, const std::vector<Placement>& views, Pixel* pixels,
                    float* audio, Random* noise_draws) const;
   /// With noise and as the waveform is wanted; `audio` null: nothing.
   void read_waveform(const Utterance& utterance, bool is_there, std::optional<double> start_s,

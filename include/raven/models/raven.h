@@ -17,11 +17,12 @@
 namespace raven::models {
 
 struct PretrainInput {
-  torch::Tensor video;         // (B, T, h, w) float32, normalised, 0 beyond the end
-  torch::Tensor audio;         // (B, N, 1) float32
-  torch::Tensor valid;         // (B, T) bool, true = real frame
-  torch::Tensor masked_video;  // (B, T) bool, true = zeroed for the video student
-  torch::Tensor masked_audio;  // (B, T) bool, the same for audio
+  torch::Tensor video;               // (B, T, h, w) float32, normalised, 0 beyond the end
+  torch::Tensor audio;               // (B, N, 1) float32
+  torch::Tensor valid;               // (B, T) bool, true = real frame
+  torch::Tensor masked_video;        // (B, T) bool, true = zeroed for the video student
+  torch::Tensor masked_audio;        // (B, T) bool, the same for audio
+  torch::Tensor teacher_video = {};  // as video, cut for the teacher; undefined: video
 
   [[nodiscard]] const torch::Tensor& masked(Modality modality) const {
     return modality == Modality::kVideo ? masked_video : masked_audio;
