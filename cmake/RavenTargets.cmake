@@ -6,7 +6,7 @@
 
 include(FindTorchCpu)
 
-set(RAVEN_LAYERS core config media text corpus report doctor data distributed nn models weights artifacts decode train evaluation plan selftrain sweep cli)
+set(RAVEN_LAYERS core config media text corpus faces report doctor data distributed nn models weights artifacts decode train evaluation plan selftrain sweep cli)
 set(RAVEN_TORCH_LAYERS data distributed nn models weights artifacts decode train evaluation plan selftrain cli)
 
 add_library(raven_options INTERFACE)

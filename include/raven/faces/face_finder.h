@@ -1,0 +1,69 @@
+// The faces of a film: dlib's frontal detector every few frames, followed in between, 68 landmarks
+// in each frame.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "raven/corpus/mean_face.h"
+#include "raven/faces/landmark_model.h"
+#include "raven/media/media.h"
+
+namespace raven::faces {
+
+/// Of several faces in a shot: the largest, the one nearest to the middle of the picture, or the
+/// one whose mouth moves with the loudness of the sound (the largest where there is no sound).
+enum class FaceChoice { kLargest, kCentral, kSpeaking };
+
+/// "largest", "central", "speaking"; empty for another name.
+std::optional<FaceChoice> face_choice_of(std::string_view name);
+std::string_view name_of(FaceChoice choice);
+
+struct FaceOptions {
+  FaceChoice choice = FaceChoice::kLargest;
+  media::Limits limits;
+};
+
+/// One face from where it is first seen to where it is last seen, within a shot.
+struct FaceTrack {
+  std::int64_t first_frame = 0;
+  std::vector<corpus::FacePoints> points;  // of each frame from there on; NaN where it was lost
+};
+
+/// Frames are those of media::VideoReader, 25 a second. Points are pixels of the picture as it is
+/// displayed (LandmarkPicture::kDisplayed), and have the precision of a float.
+struct FoundFaces {
+  std::vector<corpus::FacePoints> points;  // of the chosen face, one for each frame; NaN: none
+  std::int64_t frames_with_face = 0;       // of `points`
+  std::vector<std::int64_t> cuts;          // frames with which another shot begins, without 0
+  std::vector<FaceTrack> tracks;           // every face that was seen, whether chosen or not
+};
+
+/// A face that was not found.
+corpus::FacePoints no_face();
+
+/// Thread-safe: each call of find() has a detector of its own; the model is shared.
+class FaceFinder {
+ public:
+  explicit FaceFinder(std::shared_ptr<const LandmarkModel> model, const FaceOptions& options = {});
+  ~FaceFinder();
+  FaceFinder(FaceFinder&&) noexcept;
+  FaceFinder& operator=(FaceFinder&&) noexcept;
+
+  /// `sound`: another file with the sound, for FaceChoice::kSpeaking; empty: the film's own.
+  /// The same points on every call. A film without any face is no error. Throws MediaError as
+  /// media::VideoReader does.
+  [[nodiscard]] FoundFaces find(const media::Source& film,
+                                const std::optional<media::Source>& sound = {}) const;
+
+  [[nodiscard]] const LandmarkModel& model() const;
+
+ private:
+  struct State;
+  std::unique_ptr<const State> state_;
+};
+
+}  // namespace raven::faces
