@@ -35,7 +35,7 @@ done
 
 wanted=(
   build-essential clang lld ninja-build cmake ccache patchelf pkg-config git ca-certificates python3 python3-pip python3-venv
-  libopencv-core-dev libopencv-imgproc-dev
+  libopencv-core-dev libopencv-imgproc-dev libdlib-dev libdlib-data
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev
   libyaml-cpp-dev libspdlog-dev libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev libssl-dev zlib1g-dev libsentencepiece-dev libutf8proc-dev
   libespeak-ng-dev espeak-ng-data libomp5 libblas3 liblapack3 libgtest-dev libgmock-dev

@@ -24,6 +24,7 @@
 #include "raven/doctor/codecs.h"
 #include "raven/doctor/folder.h"
 #include "raven/doctor/gpu.h"
+#include "raven/doctor/landmark_model.h"
 #include "raven/doctor/launcher.h"
 #include "raven/doctor/libraries.h"
 #include "raven/doctor/limits.h"
@@ -31,6 +32,7 @@
 #include "raven/doctor/named_files.h"
 #include "raven/doctor/other_work.h"
 #include "raven/doctor/processor.h"
+#include "raven/faces/landmark_model.h"
 #include "raven/media/codecs.h"
 
 namespace raven::cli {
@@ -190,6 +192,8 @@ Findings examine(const Arguments& arguments) {
       doctor::check_codecs(doctor::read_missing_codecs(), library_named(loaded, "libavcodec.so")));
   add(findings,
       doctor::check_synth_program(doctor::try_synth_program(find_program("raven-synth"))));
+  add(findings,
+      doctor::check_landmark_model(doctor::try_landmark_model(faces::kDefaultLandmarkModel)));
   add(findings, doctor::check_gpu(driver, cuda, processes));
   add(findings, doctor::check_launcher(
                     variables, gpu ? doctor::num_visible(driver, cuda.visible_devices) : 0));

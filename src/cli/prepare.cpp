@@ -19,11 +19,13 @@ namespace raven::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "Reads LRS3's, LRS2's and VoxCeleb2's layouts and any folder of media files, with 68 facial "
-    "landmarks a frame as .npy files (frames, 68, 2), and writes grey 96 x 96 mouth crops at 25 "
-    "frames a second and 16 kHz sound: DIR/manifest.tsv, one list for each subset and valid.tsv "
-    "(of LRS3, or with --hold-out), DIR/shards (tar files with an index) and DIR/verdicts.tsv, "
-    "which says of every clip what became of it. A "
+    "Reads LRS3's, LRS2's and VoxCeleb2's layouts and any folder of media files, with or without "
+    "68 facial landmarks a frame as .npy files (frames, 68, 2), and writes grey 96 x 96 mouth "
+    "crops at 25 frames a second and 16 kHz sound: DIR/manifest.tsv, one list for each subset and "
+    "valid.tsv (of LRS3, or with --hold-out), DIR/shards (tar files with an index) and "
+    "DIR/verdicts.tsv, which says of every clip what became of it. Films without landmarks: their "
+    "faces are found, and kept in DIR/landmarks; films of 96 x 96 pixels are taken for mouth crops "
+    "as they are. A "
     "film without sound is listed with an empty audio column, for lip reading; the sound files of "
     "a plain folder without any video need no landmarks and are listed with an empty video "
     "column, for speech recognition.\n"
@@ -76,6 +78,8 @@ data::PreparationOptions options_of(const Arguments& arguments) {
   for (const auto& input : arguments.list("IN")) options.inputs.emplace_back(input);
   options.output = arguments.path("--out");
   options.landmarks = arguments.path("--landmarks");
+  options.landmark_model = arguments.path("--landmark-model");
+  options.face = faces::face_choice_of(arguments.text("--face")).value();
   options.layout = corpus::layout_of(arguments.text("--layout")).value();
   options.speaker_rule = arguments.text("--speaker");
   options.subsets = split_at_commas(arguments.text("--subset"));
@@ -154,9 +158,12 @@ void explain_missing_landmarks(const data::PreparationSummary& summary,
       options.landmarks.empty() ? options.inputs.front() / "landmarks" : options.landmarks;
   log::error(
       "no clip has landmarks in {}: expected 68 points a frame, as .npy files (frames, 68, 2) "
-      "under the same relative paths as the videos; name their folder with --landmarks DIR, and "
+      "under the same relative paths as the videos; name their folder with --landmarks DIR{}, and "
       "add --retry",
-      folder.string());
+      folder.string(),
+      options.landmarks.empty()
+          ? fmt::format(", or, for raven to find faces, {}", faces::kLandmarkModelRemedy)
+          : " or leave that out, for raven to find faces");
 }
 
 ExitCode run(const Arguments& arguments) {
@@ -194,8 +201,21 @@ std::vector<Option> options_table() {
        .required = true},
       {.name = "--landmarks",
        .value = "DIR",
-       .meaning = ".npy files under the same relative paths as the videos; else IN/landmarks",
+       .meaning = ".npy files under the same relative paths as the videos, for all of them; else "
+                  "IN/landmarks, and where a video has none there its faces are found",
        .kind = ValueKind::kFolder},
+      {.name = "--face",
+       .value = "WHICH",
+       .meaning = "of several faces that are found: the largest, the one nearest to the middle of "
+                  "the picture, or the one whose mouth moves with the loudness of the sound",
+       .default_value = "largest",
+       .choices = {"largest", "central", "speaking"}},
+      {.name = "--landmark-model",
+       .value = "FILE",
+       .meaning = fmt::format("a file of dlib's shape predictor with 68 points, by which faces are "
+                              "found; else {}",
+                              faces::kDefaultLandmarkModel),
+       .kind = ValueKind::kFile},
       {.name = "--layout",
        .value = "NAME",
        .meaning = "how the corpus is laid out; auto goes by its folders",
@@ -295,7 +315,7 @@ std::vector<Option> options_table() {
 Command make_prepare_command() {
   return {
       .name = "prepare",
-      .summary = "turns videos with landmarks into mouth crops, sound, shards and manifests",
+      .summary = "turns videos into mouth crops, sound, shards and manifests",
       .description = kDescription,
       .positionals = {{.name = "IN",
                        .meaning = "folders of the corpus",
@@ -306,8 +326,9 @@ Command make_prepare_command() {
                     "LRS3 as it is downloaded, landmarks beside it, on all cores"},
                    {"prepare clips --out data/mine --layout folder --hold-out auto",
                     "a plain folder: a tenth in valid.tsv, the others in train.tsv"},
-                   {"prepare clips --out data/clips --layout folder --format raw --max-failed 0.2",
-                    "any videos, landmarks in clips/landmarks, stored without compression"},
+                   {"prepare clips --out data/clips --layout folder --face speaking --format raw",
+                    "any videos; of several faces, the one that speaks; stored without "
+                    "compression"},
                    {"prepare recordings --out data/speech --layout folder",
                     "sound files alone, for speech recognition"}},
       .run = run,

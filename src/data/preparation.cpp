@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "data/found_faces.h"
 #include "data/ordered_work.h"
 #include "data/preparation_lists.h"
 #include "data/preparation_record.h"
@@ -282,6 +283,14 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
   auto fold = wanted_fold(options, clips, record);
 
   const auto to_do = clips_to_do(clips, record, options.retry_failed);
+  FoundFaceStore found_faces(options.output / "landmarks", options.landmark_model,
+                             {.choice = options.face, .limits = options.clip.limits});
+  if (options.landmarks.empty()) {
+    options.clip.find_faces = [&](const corpus::SourceClip& clip) { return found_faces.of(clip); };
+  }
+  for (const auto& clip : to_do) {
+    if (record.find(clip.id) != nullptr) found_faces.forget(clip);  // mended, perhaps
+  }
   ShardFiller filler(options, clips, record);
   ConvertedClips converted;
   PreparationProgress progress{.clips_to_do = static_cast<std::int64_t>(to_do.size())};

@@ -163,7 +163,8 @@ TEST_F(Preparation, SecondRunDoesOnlyWhatIsMissing) {
 
 TEST_F(Preparation, TriesFailedClipsAgainWhenAsked) {
   make_corpus(3);
-  const auto landmarks = input() / "landmarks/pretrain/spk1/00001.npy";
+  options.landmarks = input() / "landmarks";
+  const auto landmarks = options.landmarks / "pretrain/spk1/00001.npy";
   const auto kept = read_file(landmarks);
   fs::remove(landmarks);
   EXPECT_THAT(prepare(options).clips_by_verdict,

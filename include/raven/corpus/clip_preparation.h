@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "raven/corpus/faces.h"
 #include "raven/corpus/grey.h"
 #include "raven/corpus/landmarks.h"
 #include "raven/corpus/segments.h"
@@ -30,6 +32,10 @@ struct ClipOptions {
   media::Limits limits;
   LandmarkPicture landmark_picture = LandmarkPicture::kAuto;
   double min_sound = 0.25;  // share of the pictures' length that the sound must have
+  /// The faces of a film without a file of landmarks: one for each frame of media::VideoReader, NaN
+  /// where there is none, in pixels of the picture as it is displayed. Called by any thread that
+  /// prepares a clip. Empty: such films are "missing-landmarks".
+  std::function<Faces(const SourceClip&)> find_faces = {};
 };
 
 struct PreparedUtterance {

@@ -8,6 +8,7 @@
 //                                           without sound (its audio column is empty), no .mp4 of
 //                                           sound without pictures (its video column is empty)
 // DIR/shards/<subset>-00000.tsv, .verdicts.tsv   the shard's own lines; the latter is written last
+// DIR/landmarks/<id>.npy                    faces that were found in films without landmarks
 // DIR/prepare.json                          the options that the bytes depend on, and what is for
 //                                           validation
 #pragma once
@@ -23,13 +24,18 @@
 
 #include "raven/corpus/clip_preparation.h"
 #include "raven/corpus/source_clip.h"
+#include "raven/faces/face_finder.h"
 
 namespace raven::data {
 
 struct PreparationOptions {
   std::vector<std::filesystem::path> inputs;
   std::filesystem::path output;
-  std::filesystem::path landmarks;  // empty: the folder `landmarks` of each input
+  /// Given: every film has its landmarks there. Empty: they are in the folder `landmarks` of each
+  /// input, and where a film has none its faces are found.
+  std::filesystem::path landmarks;
+  std::filesystem::path landmark_model;  // empty: faces::kDefaultLandmarkModel
+  faces::FaceChoice face = faces::FaceChoice::kLargest;
   corpus::Layout layout = corpus::Layout::kAuto;
   std::string speaker_rule = corpus::kParentIsSpeaker;  // of a plain folder: corpus::SpeakerRule
   std::vector<std::string> subsets;                     // empty: all
