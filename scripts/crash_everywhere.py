@@ -219,6 +219,10 @@ def tried(harness, names, work):
                       "--kind", "digits", "--workers", "1"])
         bad += harness.everywhere("prepare", [raven, "prepare", work / "corpus", "--out", work / "prepared", "--workers", "1"],
                                   work / "prepared")
+        shutil.rmtree(work / "corpus" / "landmarks")
+        bad += harness.everywhere("prepare (faces found)",
+                                  [raven, "prepare", work / "corpus", "--out", work / "found", "--workers", "1"],
+                                  work / "found")
     return bad
 
 

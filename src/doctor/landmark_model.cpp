@@ -25,8 +25,8 @@ LandmarkModelFile try_landmark_model(const std::filesystem::path& file) {
 Findings check_landmark_model(const LandmarkModelFile& model) {
   constexpr const char* kId = "faces.model";
   if (model.problem.empty())
-    return {{.id = kId,
-             .what = fmt::format("{}, {}", model.file.string(), size_text(model.bytes))}};
+    return {
+        {.id = kId, .what = fmt::format("{}, {}", model.file.string(), size_text(model.bytes))}};
   return {{.id = kId,
            .level = Level::kWarning,
            .what = fmt::format("{}: {}", model.file.string(), model.problem),

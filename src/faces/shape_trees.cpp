@@ -2,7 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdlib>
 
 #include "raven/core/error.h"
 
@@ -21,21 +23,27 @@ class Reader {
   explicit Reader(std::string_view bytes) : rest_(bytes) {}
 
   std::int64_t whole() {
-    const auto control = byte();
-    const unsigned length = control & 0x0fU;
+    if (rest_.empty()) refuse("it ends too early");
+    const auto control = static_cast<std::uint8_t>(rest_.front());
+    const std::size_t length = control & 0x0fU;
     if ((control & 0x70U) != 0 || length == 0 || length > 8) refuse("it is not of dlib's format");
+    if (rest_.size() <= length) refuse("it ends too early");
     std::uint64_t value = 0;
-    for (unsigned i = 0; i < length; ++i) value |= std::uint64_t{byte()} << (8 * i);
+    for (auto i = length; i > 0; --i) value = value << 8 | static_cast<std::uint8_t>(rest_[i]);
+    rest_.remove_prefix(1 + length);
     if (value > INT64_MAX) refuse("a number is too large");
     const auto magnitude = static_cast<std::int64_t>(value);
     return (control & 0x80U) != 0 ? -magnitude : magnitude;
   }
 
   float real() {
+    constexpr std::int64_t kMostExponent = 1000, kBias = 1023;  // of a double
+    constexpr int kMantissaBits = 52;
     const auto mantissa = whole(), exponent = whole();
-    const auto value = std::abs(exponent) > 1000  // infinite, not a number
-                           ? kLargest
-                           : std::ldexp(static_cast<double>(mantissa), static_cast<int>(exponent));
+    if (std::abs(exponent) > kMostExponent) refuse("a number is too large for a face");
+    const auto power =
+        std::bit_cast<double>(static_cast<std::uint64_t>(exponent + kBias) << kMantissaBits);
+    const auto value = static_cast<double>(mantissa) * power;
     if (!(std::fabs(value) < kLargest)) refuse("a number is too large for a face");
     return static_cast<float>(value);
   }
@@ -62,13 +70,6 @@ class Reader {
   [[nodiscard]] bool is_at_end() const { return rest_.empty(); }
 
  private:
-  std::uint8_t byte() {
-    if (rest_.empty()) refuse("it ends too early");
-    const auto value = static_cast<std::uint8_t>(rest_.front());
-    rest_.remove_prefix(1);
-    return value;
-  }
-
   std::string_view rest_;
 };
 

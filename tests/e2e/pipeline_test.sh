@@ -23,7 +23,10 @@ expect 0 "8 utterances made" "$raven" synth --out corpus --utterances 8 --speake
 expect 0 "8 kept" "$raven" synth --out corpus --utterances 8 --speakers 3 --seed 1 --kind digits --workers 1
 expect 2 "prepare" "$raven" pretrain --config lrs3.yaml run.dir=run  # no data: says how to make them
 mv corpus/landmarks marks
-expect 3 "name their folder with --landmarks" "$raven" prepare corpus --out data/elsewhere
+mkdir none
+expect 3 "name their folder with --landmarks" "$raven" prepare corpus --out data/elsewhere --landmarks none
+expect 2 "no landmark model" "$raven" prepare corpus --out data/found --landmark-model out
+expect 0 "8  ok" "$raven" prepare corpus --out data/found
 expect 0 "8  ok" "$raven" prepare corpus --out data/elsewhere --landmarks marks --retry
 mv marks corpus/landmarks
 expect 0 "8  ok" "$raven" prepare corpus --out data/lrs3

@@ -9,8 +9,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
-    const auto model =
-        raven::faces::read_shape_trees({reinterpret_cast<const char*>(data), size});
+    const auto model = raven::faces::read_shape_trees({reinterpret_cast<const char*>(data), size});
     for (const auto& level : model.levels) {
       if (level.leaves.size() > size) __builtin_trap();
       for (const auto& split : level.splits) {
