@@ -58,9 +58,9 @@ TEST_F(Model, TakesPixelsOutsideOfThePictureForBlack) {
   const LandmarkModel model(write(small_model()));
   const std::vector<std::uint8_t> pixels(100 * 100, 11);
   const GreyView picture{.pixels = pixels.data(), .height = 100, .width = 100, .stride = 100};
-  // Point 0 in the last column, point 1 right of it.
-  const FaceBox box{.left = 99, .top = 20, .right = 199, .bottom = 120};
-  EXPECT_NEAR(model.points(picture, box)[0].x, 104, 1e-3);
+  // Point 0 in the last column, point 1 a pixel to the right.
+  const FaceBox box{.left = 99, .top = 20, .right = 109, .bottom = 30};
+  EXPECT_NEAR(model.points(picture, box)[0].x, 99.5, 1e-3);
   const FaceBox outside{.left = -5000, .top = 1e12, .right = -4900, .bottom = 1e12 + 100};
   EXPECT_NEAR(model.points(picture, outside)[0].x, -5000, 1e-3);
 }
