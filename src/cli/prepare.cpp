@@ -201,8 +201,9 @@ std::vector<Option> options_table() {
        .required = true},
       {.name = "--landmarks",
        .value = "DIR",
-       .meaning = ".npy files under the same relative paths as the videos, for all of them; else "
-                  "IN/landmarks, and where a video has none there its faces are found",
+       .meaning =
+           ".npy or .csv files under the same relative paths as the videos, for all of them; else "
+           "IN/landmarks, and where a video has none there its faces are found",
        .kind = ValueKind::kFolder},
       {.name = "--face",
        .value = "WHICH",

@@ -8,16 +8,23 @@
 #include <optional>
 #include <span>
 
+#include "corpus/landmark_table.h"
 #include "raven/core/error.h"
-#include "raven/core/files.h"
 #include "raven/corpus/landmarks.h"
 
 namespace raven::corpus {
 namespace {
 
-constexpr std::uint64_t kMaxLandmarkBytes = 256ULL << 20;
-Faces read_clip_landmarks(const SourceClip& clip) {
-  return read_landmarks(read_file(clip.landmarks, kMaxLandmarkBytes), clip.landmarks.string());
+/// The clip with its landmarks where they are: a table where there is no array. False: there are
+/// none.
+bool find_landmarks(SourceClip& clip) {
+  std::error_code ignored;
+  if (std::filesystem::exists(clip.landmarks, ignored)) return true;
+  auto table = clip.landmarks;
+  table.replace_extension(".csv");
+  if (!std::filesystem::exists(table, ignored)) return false;
+  clip.landmarks = table;
+  return true;
 }
 
 // Note [Faces of pictures]
@@ -362,10 +369,9 @@ Crops take_crops(media::VideoReader& reader, Remarks& remarks) {
 
 }  // namespace
 
-Crops crop_film(const SourceClip& clip, const ClipOptions& options, Remarks& remarks) {
-  std::error_code ignored;
+Crops crop_film(SourceClip clip, const ClipOptions& options, Remarks& remarks) {
   std::optional<Faces> given;
-  if (std::filesystem::exists(clip.landmarks, ignored)) given = read_clip_landmarks(clip);
+  if (find_landmarks(clip)) given = read_landmark_file(clip.landmarks);
   media::VideoReader reader(clip.video, how_to_read(options));
   if (reader.picture_starts_s().empty()) {
     throw MediaError(fmt::format("{}: the video stream holds no frame", clip.video.string()),

@@ -28,6 +28,6 @@ struct Crops {
 
 /// By the clip's file of landmarks; without one, a film of the size of a crop is taken for crops,
 /// and in others `options.find_faces` finds the faces. Throws DataError; see prepare_clip().
-Crops crop_film(const SourceClip& clip, const ClipOptions& options, Remarks& remarks);
+Crops crop_film(SourceClip clip, const ClipOptions& options, Remarks& remarks);
 
 }  // namespace raven::corpus

@@ -10,7 +10,7 @@
 namespace raven::faces {
 namespace {
 
-constexpr std::size_t kBlock = 5;               // frames; 0.2 s
+constexpr std::size_t kBlock = 3;               // frames; 0.12 s
 constexpr std::int64_t kSearchEvery = 25;       // frames; 1 s
 constexpr std::size_t kMostFaces = 4;           // that are followed at once
 constexpr std::int64_t kLargestPicture = 1280;  // pixels; larger ones are shrunk

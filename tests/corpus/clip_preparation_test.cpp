@@ -546,6 +546,25 @@ TEST_F(ClipPreparation, RefusesLandmarksOfAnotherLength) {
   }
 }
 
+TEST_F(ClipPreparation, TakesATableOfLandmarksWhereThereIsNoArray) {
+  const auto wanted = prepare({.frames = 20});
+  const auto faces = read_landmarks(read_file(landmarks()), "a.npy");
+  std::string table = "frame";
+  for (int i = 0; i < 68; ++i) table += fmt::format(",x_{0},y_{0}", i);
+  for (std::int64_t t = 0; t < faces.count; ++t) {
+    table += fmt::format("\n{}", t);
+    for (const auto& point : faces.at(t)) table += fmt::format(",{},{}", point.x, point.y);
+  }
+  fs::remove(landmarks());
+  write_bytes(folder() / "landmarks/a.csv", table);
+  const auto prepared = prepare_written();
+  ASSERT_EQ(prepared.verdict, "ok") << prepared.message;
+  EXPECT_EQ(prepared.utterances.at(0).video, wanted.utterances.at(0).video);
+  write_bytes(folder() / "landmarks/a.csv", "frame\n0\n");
+  EXPECT_THAT(prepare_written().message, HasSubstr("a.csv:1: no column x_0"));
+  EXPECT_EQ(prepare_written().verdict, "landmarks");
+}
+
 TEST_F(ClipPreparation, NamesWhatIsMissing) {
   EXPECT_EQ(prepare({.has_landmarks = false}).verdict, "missing-landmarks");
   const auto silent = prepare({.has_audio = false});
