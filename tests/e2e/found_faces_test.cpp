@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "e2e/process.h"
@@ -56,6 +57,14 @@ class FoundFaces : public testing::Test {
   static fs::path corpus() { return folder_->path() / "corpus"; }
   static fs::path truth() { return folder_->path() / "truth"; }
   static fs::path out(const std::string& name) { return folder_->path() / name; }
+  /// The first by its name is the first that is prepared.
+  static fs::path first_clip() {
+    std::set<fs::path> names;
+    for (const auto& entry : fs::recursive_directory_iterator(truth())) {
+      if (entry.is_regular_file()) names.insert(entry.path().lexically_relative(truth()));
+    }
+    return *names.begin();
+  }
   static fs::path log() { return folder_->path() / "log.txt"; }
   static std::string said() { return read_file(log()); }
   static std::vector<std::string> preparation(const std::string& name) {
@@ -106,8 +115,8 @@ TEST_F(FoundFaces, AreWhereTheyWereDrawn) {
 TEST_F(FoundFaces, OfARunThatWasKilledAreTheSame) {
   {
     Process killed(preparation("killed"), log());
-    const auto begun = out("killed") / "landmarks/found.json";
-    while (!fs::exists(begun)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    const auto first = out("killed") / "landmarks" / first_clip();  // found, and not yet in a shard
+    while (!fs::exists(first)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }  // SIGKILL
   ASSERT_FALSE(fs::exists(out("killed") / "manifest.tsv"));
   ASSERT_EQ(Process(preparation("killed"), log()).wait(), 0) << said();
