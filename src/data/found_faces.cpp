@@ -10,6 +10,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/utf8.h"
 #include "raven/corpus/landmarks.h"
 #include "raven/corpus/npy.h"
 
@@ -45,27 +46,20 @@ std::optional<corpus::Faces> read_found(const fs::path& file) {
   }
 }
 
-/// What is in the folder must have been found alike.
-void check_note(const fs::path& folder, const faces::LandmarkModel& model,
-                faces::FaceChoice choice) {
-  const auto file = folder / "found.json";
-  const Json wanted = {
-      {"version", 1}, {"model", model.checksum()}, {"face", std::string(faces::name_of(choice))}};
-  if (!fs::exists(file)) {
-    make_folders(folder);
-    write_file_atomically(file, wanted.dump(2) + "\n");
-    return;
-  }
-  const auto there = parse_json<Json>(read_file(file, kMaxNoteBytes));
-  if (there == wanted) return;
-  const auto text = [](const Json& note, const char* key) {
-    return note.is_object() && note.contains(key) ? note.at(key).dump() : std::string("not told");
-  };
-  throw ConfigError(fmt::format(
-      "{}: the faces in this folder were found with face {}, model {}; now it is face {}, model "
-      "{}; use the same or another folder for the prepared data",
-      file.string(), text(there, "face"), text(there, "model"), text(wanted, "face"),
-      text(wanted, "model")));
+fs::path note_of(const fs::path& folder) { return folder / "found.json"; }
+
+/// What is in the folder must have been found in the same way: `key` of its note is `wanted`.
+void check_note(const fs::path& folder, const char* key, std::string_view wanted) {
+  const auto file = note_of(folder);
+  if (!fs::exists(file)) return;
+  const auto note = parse_json<Json>(read_file(file, kMaxNoteBytes));
+  const bool is_told = note.is_object() && note.contains(key) && note.at(key).is_string();
+  const auto before = is_told ? printable(note.at(key).get<std::string>()) : "not told";
+  if (before == wanted) return;
+  throw ConfigError(
+      fmt::format("{}: the faces in this folder were found with {} {}, now it is {}; use the same "
+                  "or another folder for the prepared data",
+                  file.string(), key, before, wanted));
 }
 
 }  // namespace
@@ -73,12 +67,20 @@ void check_note(const fs::path& folder, const faces::LandmarkModel& model,
 FoundFaceStore::FoundFaceStore(fs::path folder, const fs::path& model,
                                const faces::FaceOptions& options)
     : folder_(std::move(folder)), options_(options) {
+  check_note(folder_, "face", faces::name_of(options_.choice));
   if (!model.empty()) load(model);
 }
 
 void FoundFaceStore::load(const fs::path& file) {
   auto model = std::make_shared<const faces::LandmarkModel>(file);
-  check_note(folder_, *model, options_.choice);
+  check_note(folder_, "model", model->checksum());
+  if (!fs::exists(note_of(folder_))) {
+    const Json note = {{"version", 1},
+                       {"model", model->checksum()},
+                       {"face", std::string(faces::name_of(options_.choice))}};
+    make_folders(folder_);
+    write_file_atomically(note_of(folder_), note.dump(2) + "\n");
+  }
   log::info("faces are found with the landmark model {} ({})", file.string(), model->licence());
   finder_ = std::make_unique<faces::FaceFinder>(std::move(model), options_);
 }
@@ -103,12 +105,11 @@ fs::path FoundFaceStore::file_of(const corpus::SourceClip& clip) const {
 }
 
 corpus::Faces FoundFaceStore::of(const corpus::SourceClip& clip) {
-  const auto& finder = this->finder(clip);
   const auto file = file_of(clip);
   if (auto known = read_found(file)) return *std::move(known);
   std::optional<media::Source> sound;
   if (!clip.audio.empty() && clip.audio != clip.video) sound.emplace(clip.audio);
-  auto found = finder.find(clip.video, sound);
+  auto found = finder(clip).find(clip.video, sound);
   make_folders(file.parent_path());
   write_file_atomically(file, npy_of(found.points));
   return corpus::faces_of(std::move(found.points));

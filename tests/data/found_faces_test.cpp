@@ -6,6 +6,7 @@
 #include <span>
 
 #include "corpus/make_corpus.h"
+#include "faces/model_bytes.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/corpus/landmarks.h"
@@ -126,8 +127,12 @@ TEST_F(FoundFaces, OfOneFolderAreFoundAlike) {
   prepare(options);
   write("b.mp4", film_of_a_face());
   options.face = faces::FaceChoice::kCentral;
-  EXPECT_THAT(config_error(), AllOf(HasSubstr("found.json"), HasSubstr("face \"largest\""),
-                                    HasSubstr("now it is face \"central\"")));
+  EXPECT_THAT(config_error(), AllOf(HasSubstr("found.json"), HasSubstr("found with face largest,"),
+                                    HasSubstr("now it is central")));
+  options.face = faces::FaceChoice::kLargest;
+  options.landmark_model = input() / "small.dat";
+  corpus::write_bytes(options.landmark_model, faces::small_model());
+  EXPECT_THAT(config_error(), HasSubstr("found with model "));
 }
 
 TEST_F(FoundFaces, NeedAModelThatIsOne) {
