@@ -15,6 +15,7 @@
 #include "raven/data/preparation.h"
 #include "raven/data/shard.h"
 #include "support/drawn_faces.h"
+#include "support/phone_film.h"
 #include "support/temporary_folder.h"
 
 namespace raven::data {
@@ -87,6 +88,24 @@ TEST_F(FoundFaces, ServeAsLandmarksOfTheirFilms) {
   prepare(given);
   EXPECT_EQ(read_file(given.output / "shards/clips-00000.tar"),
             read_file(options.output / "shards/clips-00000.tar"));
+}
+
+TEST_F(FoundFaces, OfAPhonesFilmGiveTheCropsOfTheUprightOne) {
+  DrawnFilm film(12, 224, 300);
+  draw(film, {.left = 50});
+  corpus::write_bytes(input() / "phone.mov", phone_film(film, true));
+  corpus::write_bytes(input() / "upright.avi", media::encode_avi(film.view()));
+  EXPECT_THAT(prepare(options).clips_by_verdict, UnorderedElementsAre(Pair("ok", 2)));
+  EXPECT_THAT(verdicts(), HasSubstr("rotation of 90 degrees, landmarks of the displayed picture"));
+  EXPECT_EQ(read_file(kept("phone.npy")), read_file(kept("upright.npy")));
+  const auto manifest = read_manifest(options.output / "manifest.tsv");
+  const auto crops = [&](std::size_t i) {
+    const auto& video = manifest.utterances.at(i).video;
+    const Shard shard(video.file);
+    const auto bytes = shard.read(video.member);
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  EXPECT_EQ(crops(0), crops(1));
 }
 
 TEST_F(FoundFaces, AreNotLookedForTwice) {

@@ -7,6 +7,7 @@
 #include "media/make_media.h"
 #include "raven/core/error.h"
 #include "support/drawn_faces.h"
+#include "support/phone_film.h"
 #include "synth/face_shape.h"
 
 namespace raven::faces {
@@ -176,22 +177,6 @@ TEST_F(Finder, LooksAtLargeAndSmallPictures) {
   expect_mouth(find(small), little, 0, 4);
 }
 
-/// FFV1 in mov, as a phone stores it: `film` turned, and the matrix that turns it back.
-std::string phone_film(const DrawnFilm& film, bool turned) {
-  media::VideoStreamSpec video;
-  video.width = static_cast<int>(turned ? film.height : film.width);
-  video.height = static_cast<int>(turned ? film.width : film.height);
-  video.times = media::regular_times(film.frames);
-  video.pixel = [&film, turned](int t, int x, int y) -> int {
-    auto& picture = const_cast<DrawnFilm&>(film);
-    // Shown turned by 90 degrees clockwise: the stored (x, y) is at (height - 1 - y, x).
-    return turned ? picture.at(t, x, film.width - 1 - y) : picture.at(t, y, x);
-  };
-  constexpr std::int32_t kOne = 1 << 16;
-  video.display_matrix = std::array<std::int32_t, 9>{0, kOne, 0, -kOne, 0, 0, 0, 0, 1 << 30};
-  return media::make_media("mov", {.video = video});
-}
-
 TEST_F(Finder, FindsFacesInThePictureAsItIsDisplayed) {
   DrawnFilm film(6, 224, 300);
   const DrawnFace face{.left = 50};
@@ -220,9 +205,7 @@ std::string film_with_voice(const DrawnFilm& film) {
   video.width = static_cast<int>(film.width);
   video.height = static_cast<int>(film.height);
   video.times = media::regular_times(film.frames);
-  video.pixel = [&film](int t, int x, int y) -> int {
-    return const_cast<DrawnFilm&>(film).at(t, y, x);
-  };
+  video.pixel = [&film](int t, int x, int y) -> int { return film.at(t, y, x); };
   media::AudioStreamSpec audio;
   audio.num_samples = film.frames * media::kSamplesPerFrame;
   audio.sample = [n = audio.num_samples](std::int64_t i, int) {

@@ -33,6 +33,9 @@ struct DrawnFilm {
   [[nodiscard]] std::uint8_t& at(std::int64_t t, std::int64_t y, std::int64_t x) {
     return pixels[static_cast<std::size_t>((t * height + y) * width + x)];
   }
+  [[nodiscard]] std::uint8_t at(std::int64_t t, std::int64_t y, std::int64_t x) const {
+    return pixels[static_cast<std::size_t>((t * height + y) * width + x)];
+  }
   [[nodiscard]] media::GreyFrames view() const { return {pixels, frames, height, width}; }
 };
 
