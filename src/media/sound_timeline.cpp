@@ -56,56 +56,98 @@ std::optional<double> SoundTimeline::start_s() const {
 
 SoundPlacement SoundTimeline::place(std::vector<float>& samples, std::optional<double> origin_s,
                                     const Limits& limits, const std::string& name) const {
-  SoundPlacement placement;
-  if (runs_.empty()) {
-    placement.heard = {{.begin = 0, .end = std::ssize(samples)}};
-    return placement;
-  }
-  constexpr double kRate = kSampleRateHz;
-  const double origin = origin_s.value_or(*start_s());
   const auto size = std::ssize(samples);
-  const auto most = std::min((limits.max_duration_s + 1) * kRate,
-                             static_cast<double>(limits.max_decoded_bytes / sizeof(float)));
-
-  struct Part {
-    std::int64_t from, to, at;  // samples [from, to) go to `at`, which may be negative
-  };
-  std::vector<Part> parts;
-  std::int64_t end = 0;
-  for (std::size_t i = 0; i < runs_.size(); ++i) {
-    const auto index_of = [&](const Mark& run) {
-      return std::clamp<std::int64_t>(std::llround(run.position_s * kRate), 0, size);
-    };
-    const auto from = i == 0 ? 0 : index_of(runs_[i]);
-    const auto to = i + 1 < runs_.size() ? index_of(runs_[i + 1]) : size;
-    const double at = static_cast<double>(from) + (runs_[i].offset_s - origin) * kRate;
-    if (!(std::fabs(at) < 1e15) || at + static_cast<double>(to - from) > most) {
-      throw MediaError(
-          fmt::format("{}: sound of more than the {:.0f} s or {} bytes allowed, by its times", name,
-                      limits.max_duration_s, limits.max_decoded_bytes),
-          "too-large");
-    }
-    Part part{.from = from, .to = to, .at = std::llround(at)};
-    if (part.at < end) {
-      const auto skipped = std::min(end - part.at, to - from);
-      (end == 0 ? placement.cut_before : placement.overlapping) += skipped;
-      part.from += skipped;
-      part.at += skipped;
-    }
-    if (part.from == part.to) continue;
-    (end == 0 ? placement.silence_before : placement.filled) += part.at - end;
-    end = part.at + (part.to - part.from);
-    parts.push_back(part);
-    placement.heard.push_back({.begin = part.at, .end = end});
-  }
+  SoundLayout layout(origin_s, limits, name);
+  std::vector<SoundLayout::Part> parts;
+  while (const auto part = layout.next(*this, size, /*finished=*/true)) parts.push_back(*part);
+  const auto end = layout.end();
   const bool unmoved = parts.size() == 1 && parts[0].from == 0 && parts[0].at == 0 && end == size;
-  if (unmoved) return placement;
+  if (unmoved) return layout.placement();
   std::vector<float> placed(static_cast<std::size_t>(end));
-  for (const auto& part : parts) {
+  for (const auto& part : parts)
     std::copy(samples.begin() + part.from, samples.begin() + part.to, placed.begin() + part.at);
-  }
   samples = std::move(placed);
-  return placement;
+  return layout.placement();
+}
+
+std::optional<SoundLayout::Part> SoundLayout::next(const SoundTimeline& timeline,
+                                                   std::int64_t num_decoded, bool finished) {
+  constexpr std::int64_t kWaited = 10 * kSampleRateHz;  // for a time, before there is none
+  if (timeline.runs_.empty() && !without_times_) {
+    if (!finished && num_decoded - taken_ < kWaited) return std::nullopt;
+    without_times_ = true;
+  }
+  if (without_times_) {
+    if (taken_ == num_decoded) return std::nullopt;
+    Part part{.from = taken_, .to = num_decoded, .at = end_};
+    taken_ = num_decoded;
+    place(part);
+    return part;
+  }
+  const auto index_of = [&](double position_s) {
+    return std::clamp<std::int64_t>(std::llround(position_s * kSampleRateHz), 0, num_decoded);
+  };
+  const auto& pending = timeline.pending_;  // a run may begin there
+  const auto settled = pending.empty() ? num_decoded : index_of(pending.front().position_s);
+  while (run_ < timeline.runs_.size()) {
+    const bool is_last = run_ + 1 == timeline.runs_.size();
+    const auto next_s = is_last ? 0 : timeline.runs_[run_ + 1].position_s;
+    const auto to = is_last ? settled : index_of(next_s);
+    if (auto part = next_of_run(timeline, to)) return part;
+    const bool is_to_come = !finished && std::llround(next_s * kSampleRateHz) > num_decoded;
+    if (is_last || is_to_come) return std::nullopt;
+    ++run_;
+    shift_.reset();
+  }
+  return std::nullopt;
+}
+
+/// What is left of this run before `to`; empty when nothing is, or nothing of it is heard.
+std::optional<SoundLayout::Part> SoundLayout::next_of_run(const SoundTimeline& timeline,
+                                                          std::int64_t to) {
+  constexpr double kRate = kSampleRateHz;
+  if (to <= taken_ && shift_) return std::nullopt;
+  const double origin = origin_s_.value_or(*timeline.start_s());
+  const auto from = taken_;
+  taken_ = std::max(to, taken_);
+  if (!shift_) {
+    const double at = static_cast<double>(from) + (timeline.runs_[run_].offset_s - origin) * kRate;
+    if (!(std::fabs(at) < 1e15)) throw_too_long();
+    shift_ = std::llround(at) - from;
+  }
+  Part part{.from = from, .to = taken_, .at = from + *shift_};
+  place(part);
+  if (part.from == part.to) return std::nullopt;
+  return part;
+}
+
+/// Without what overlaps the part before.
+void SoundLayout::place(Part& part) {
+  const auto most = std::min((limits_.max_duration_s + 1) * static_cast<double>(kSampleRateHz),
+                             static_cast<double>(limits_.max_decoded_bytes / sizeof(float)));
+  if (static_cast<double>(part.at + part.to - part.from) > most) throw_too_long();
+  if (part.at < end_) {
+    const auto skipped = std::min(end_ - part.at, part.to - part.from);
+    (end_ == 0 ? placement_.cut_before : placement_.overlapping) += skipped;
+    part.from += skipped;
+    part.at += skipped;
+  }
+  if (part.from == part.to) return;
+  (end_ == 0 ? placement_.silence_before : placement_.filled) += part.at - end_;
+  end_ = part.at + (part.to - part.from);
+  if (heard_run_ == run_) {
+    placement_.heard.back().end = end_;
+  } else {
+    placement_.heard.push_back({.begin = part.at, .end = end_});
+  }
+  heard_run_ = run_;
+}
+
+void SoundLayout::throw_too_long() const {
+  throw MediaError(fmt::format("{}: sound of more than the {:.0f} s or {} bytes allowed, by its "
+                               "times",
+                               name_, limits_.max_duration_s, limits_.max_decoded_bytes),
+                   "too-large");
 }
 
 }  // namespace raven::media

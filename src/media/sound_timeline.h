@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "raven/media/audio_reader.h"
@@ -44,6 +45,7 @@ class SoundTimeline {
                        const Limits& limits, const std::string& name) const;
 
  private:
+  friend class SoundLayout;
   struct Mark {
     double position_s, offset_s;  // time minus position
   };
@@ -52,6 +54,46 @@ class SoundTimeline {
 
   std::vector<Mark> runs_;     // each begins at a position and has one offset
   std::vector<Mark> pending_;  // blocks that are off, all to the same side
+};
+
+/// Where decoded samples go in a waveform that begins at `origin_s`, one part after another, as
+/// soon as it is certain. Read as a stream, a file without any time counts as gapless after ten
+/// seconds.
+class SoundLayout {
+ public:
+  /// Samples [from, to) go to `at`; before that is silence from the end of the part before.
+  struct Part {
+    std::int64_t from = 0, to = 0, at = 0;
+  };
+
+  /// Empty origin_s: when the first sample is heard.
+  SoundLayout(std::optional<double> origin_s, const Limits& limits, std::string name)
+      : origin_s_(origin_s), limits_(limits), name_(std::move(name)) {}
+
+  /// The next part of what is settled among the first `num_decoded` samples; empty when there is
+  /// none, or while the timeline has no time yet and may still get one. Throws MediaError
+  /// ("too-large") for one beyond the limits.
+  std::optional<Part> next(const SoundTimeline& timeline, std::int64_t num_decoded, bool finished);
+
+  [[nodiscard]] std::int64_t end() const { return end_; }  // of the waveform so far
+  /// Decoded samples that next() will not come back to.
+  [[nodiscard]] std::int64_t taken() const { return taken_; }
+  [[nodiscard]] const SoundPlacement& placement() const { return placement_; }
+
+ private:
+  std::optional<Part> next_of_run(const SoundTimeline& timeline, std::int64_t to);
+  void place(Part& part);
+  [[noreturn]] void throw_too_long() const;
+
+  std::optional<double> origin_s_;
+  Limits limits_;
+  std::string name_;
+  SoundPlacement placement_;
+  std::int64_t end_ = 0, taken_ = 0;  // samples of the waveform; decoded ones that were dealt with
+  std::size_t run_ = 0;
+  std::optional<std::int64_t> shift_;     // of this run
+  std::optional<std::size_t> heard_run_;  // of the last part that is heard
+  bool without_times_ = false;
 };
 
 }  // namespace raven::media
