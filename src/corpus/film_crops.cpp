@@ -1,116 +1,19 @@
 #include "corpus/film_crops.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
 #include <span>
 
+#include "corpus/crop_plan.h"
 #include "corpus/landmark_table.h"
 #include "raven/core/error.h"
 #include "raven/corpus/landmarks.h"
 
 namespace raven::corpus {
 namespace {
-
-/// The clip with its landmarks where they are: a table where there is no array. False: there are
-/// none.
-bool find_landmarks(SourceClip& clip) {
-  std::error_code ignored;
-  if (std::filesystem::exists(clip.landmarks, ignored)) return true;
-  auto table = clip.landmarks;
-  table.replace_extension(".csv");
-  if (!std::filesystem::exists(table, ignored)) return false;
-  clip.landmarks = table;
-  return true;
-}
-
-// Note [Faces of pictures]
-// A face belongs to a picture of the file, and a frame at 25 per second takes the face of the
-// picture that it shows, at whatever times the pictures come. Only a decoder knows for certain
-// which picture that is, but smoothing looks ahead, and holding pictures back or decoding them
-// twice costs too much. So the order is guessed first (one after another where the header says 25
-// per second, else from the times of the packets), used, and compared with what was decoded. Where
-// the guess was wrong, which is rare, the clip is decoded once more.
-//
-// Landmarks may also have been made after a conversion to 25 frames a second. Their number tells.
-//
-// A picture that cannot be decoded is left out of what a decoder counts. Where the number of
-// landmarks is that of the packets, they count it, and pictures are numbered by their packets.
-
-/// Which face each frame at 25 per second takes; empty: frame k takes face k.
-using FaceOrder = std::optional<std::vector<std::int64_t>>;
-
-bool is_one_for_each_picture(std::int64_t num_faces, const media::PictureTimes& times) {
-  return std::abs(num_faces - std::ssize(times.starts_s)) <=
-         std::abs(num_faces - std::ssize(times.shown));
-}
-
-bool is_one_after_another(const std::vector<std::int64_t>& order) {
-  for (std::size_t k = 0; k < order.size(); ++k) {
-    if (order[k] != static_cast<std::int64_t>(k)) return false;
-  }
-  return true;
-}
-
-FaceOrder face_order(const media::PictureTimes& times, std::int64_t num_faces) {
-  if (!is_one_for_each_picture(num_faces, times)) return std::nullopt;
-  const auto end =
-      std::ranges::find_if(times.shown, [&](std::int64_t picture) { return picture >= num_faces; });
-  std::vector<std::int64_t> order(times.shown.begin(), end);
-  if (is_one_after_another(order)) return std::nullopt;
-  return order;
-}
-
-/// Empty where the packets cannot be read.
-std::optional<media::PictureTimes> pictures_of_packets(const SourceClip& clip,
-                                                       const media::Limits& limits) {
-  try {
-    return media::expect_pictures(clip.video, limits);
-  } catch (const MediaError&) {
-    return std::nullopt;  // the reader says what is wrong, unless it can do without
-  }
-}
-
-/// What was decoded, in the numbers of the packets; empty where their times do not tell them.
-std::optional<media::PictureTimes> numbered_by_packets(const media::PictureTimes& decoded,
-                                                       const media::PictureTimes& packets) {
-  if (!decoded.start_s || !packets.start_s) return std::nullopt;
-  const auto apart_s = [&](std::size_t packet, double time_s) {
-    return std::fabs(*packets.start_s + packets.starts_s[packet] - time_s);
-  };
-  std::vector<std::int64_t> numbers;
-  std::size_t packet = 0;
-  for (const auto start_s : decoded.starts_s) {
-    const auto time_s = *decoded.start_s + start_s;
-    while (packet + 1 < packets.starts_s.size() &&
-           apart_s(packet + 1, time_s) <= apart_s(packet, time_s))
-      ++packet;
-    const auto number = static_cast<std::int64_t>(packet);
-    if (!numbers.empty() && numbers.back() >= number) return std::nullopt;
-    numbers.push_back(number);
-  }
-  auto times = packets;
-  times.shown.clear();
-  for (const auto picture : decoded.shown)
-    times.shown.push_back(numbers[static_cast<std::size_t>(picture)]);
-  return times;
-}
-
-std::vector<MouthCrop> plan_crops(const FittedFaces& fitted, const FaceOrder& order,
-                                  const std::vector<double>& starts_s) {
-  if (!order) {
-    const auto faces = fill_gaps(fitted.faces, fitted.detected);
-    return plan_mouth_crops(faces, faces.count);
-  }
-  const auto faces = fill_gaps(fitted.faces, fitted.detected, starts_s);
-  const Faces of_frames{.count = std::ssize(*order), .at = [&](std::int64_t frame) {
-                          return faces.at((*order)[static_cast<std::size_t>(frame)]);
-                        }};
-  return plan_mouth_crops(of_frames, of_frames.count);
-}
 
 /// How much the middle of a crop changes from frame to frame, in grey levels.
 double motion_of(const std::vector<std::uint8_t>& crops) {
@@ -124,27 +27,6 @@ double motion_of(const std::vector<std::uint8_t>& crops) {
     }
   }
   return count > 0 ? sum / count : 0;
-}
-
-/// Of a colour picture the crop is grey as published.
-void crop_grey(const ImageView& image, const MouthCrop& how, std::span<std::uint8_t> crop) {
-  if (image.channels == 1) return crop_mouth(image, how, crop);
-  std::array<std::uint8_t, 3 * kCropBytes> colour;
-  crop_mouth(image, how, colour);
-  published_grey(colour, crop);
-}
-
-/// A picture of a crop's size as a crop.
-void copy_grey(const ImageView& picture, std::span<std::uint8_t> crop) {
-  std::vector<std::uint8_t> pixels;
-  for (std::int64_t y = 0; y < picture.height; ++y) {
-    for (std::int64_t x = 0; x < picture.width; ++x) {
-      const auto* pixel = picture.pixels + y * picture.stride + x * picture.step();
-      pixels.insert(pixels.end(), pixel, pixel + picture.channels);
-    }
-  }
-  if (picture.channels == 3) return published_grey(pixels, crop);
-  std::ranges::copy(pixels, crop.begin());
 }
 
 /// What a reader knows at the end.
@@ -233,28 +115,6 @@ Crops right_way_round(Crops asked, const FittedFaces& fitted, const std::string&
       "rotation");
 }
 
-void check_lengths(const media::PictureTimes& times, std::int64_t num_faces, const SourceClip& clip,
-                   Remarks& remarks) {
-  const auto num_pictures = std::ssize(times.starts_s), num_frames = std::ssize(times.shown);
-  const auto fitting = is_one_for_each_picture(num_faces, times) ? num_pictures : num_frames;
-  const auto two_frames = 2 * fitting / std::max<std::int64_t>(num_frames, 1);
-  const auto tolerated = std::max<std::int64_t>({two_frames, fitting / 50, 2});
-  const auto difference = std::abs(fitting - num_faces);
-  if (difference > tolerated) {
-    const auto found = num_pictures == num_frames
-                           ? fmt::format("{}", num_frames)
-                           : fmt::format("{} pictures, {} frames at {} a second", num_pictures,
-                                         num_frames, media::kFrameRateHz);
-    throw DataError(
-        fmt::format(
-            "{}: landmarks of {} frames, but the video has {}; were they made from this file?",
-            clip.landmarks.string(), num_faces, found),
-        "landmarks");
-  }
-  if (difference > 0)
-    remarks.add(fmt::format("landmarks of {} frames, video of {}", num_faces, fitting));
-}
-
 void remark_on_rate(const media::PictureTimes& times, Remarks& remarks) {
   if (is_one_after_another(times.shown)) return;
   remarks.conversions.frame_rate_hz = static_cast<double>(media::kFrameRateHz) *
@@ -282,12 +142,6 @@ void remark_on_gaps(const FittedFaces& fitted, Remarks& remarks) {
   }
 }
 
-media::VideoOptions how_to_read(const ClipOptions& options) {
-  const bool in_colour = options.grey == Grey::kPublished;
-  return {.format = in_colour ? media::PixelFormat::kPlainRgb : media::PixelFormat::kGrey,
-          .limits = options.limits};
-}
-
 PictureSize size_of(const media::VideoReader& reader) {
   return {.width = reader.width(), .height = reader.height()};
 }
@@ -298,22 +152,18 @@ Crops crop_by_landmarks(const Faces& faces, media::VideoReader& reader, const So
   const auto fitted = fit_to_picture(faces, size_of(reader), turn, options.landmark_picture,
                                      clip.landmarks.string());
   const bool is_at_25 = std::fabs(reader.source_frame_rate_hz() - media::kFrameRateHz) < 0.01;
-  auto packets = is_at_25 ? std::nullopt : pictures_of_packets(clip, options.limits);
+  auto packets = is_at_25 ? std::nullopt : pictures_of_packets(clip.video, options.limits);
   const auto guess = packets ? face_order(*packets, faces.count) : std::nullopt;
   auto plan = plan_crops(fitted, guess, packets ? packets->starts_s : std::vector<double>{});
   auto crops = crop_pictures(reader, plan, fitted.turned ? turn : media::Turn{});
   const auto crop_again = [&](const media::Turn& how_turned) {
-    media::VideoReader again(clip.video, how_to_read(options));
+    media::VideoReader again(clip.video, read_as(options.grey, options.limits));
     return crop_pictures(again, plan, how_turned);
   };
-  auto times = crops.times;
-  if (std::ssize(times.starts_s) < faces.count) {
-    if (!packets) packets = pictures_of_packets(clip, options.limits);
-    if (packets && std::ssize(packets->starts_s) == faces.count)
-      times = numbered_by_packets(times, *packets).value_or(times);
-  }
+  const auto times = times_for_faces(crops.times, faces.count, clip.video, options.limits);
   const auto order = face_order(times, faces.count);
-  check_lengths(times, faces.count, clip, remarks);
+  const auto remark = check_lengths(times, faces.count, clip.landmarks.string());
+  if (!remark.empty()) remarks.add(remark);
   if (order != guess) {  // Note [Faces of pictures]
     plan = plan_crops(fitted, order, times.starts_s);
     crops = crop_again(crops.turn);
@@ -371,8 +221,11 @@ Crops take_crops(media::VideoReader& reader, Remarks& remarks) {
 
 Crops crop_film(SourceClip clip, const ClipOptions& options, Remarks& remarks) {
   std::optional<Faces> given;
-  if (find_landmarks(clip)) given = read_landmark_file(clip.landmarks);
-  media::VideoReader reader(clip.video, how_to_read(options));
+  if (auto file = find_landmark_file(clip.landmarks)) {
+    clip.landmarks = *std::move(file);
+    given = read_landmark_file(clip.landmarks);
+  }
+  media::VideoReader reader(clip.video, read_as(options.grey, options.limits));
   if (reader.picture_starts_s().empty()) {
     throw MediaError(fmt::format("{}: the video stream holds no frame", clip.video.string()),
                      "empty");

@@ -14,8 +14,6 @@
 
 namespace raven::corpus {
 
-inline constexpr std::size_t kCropBytes = std::size_t{kCropSize} * kCropSize;
-
 /// Crops one after another, kCropBytes each, and the pictures that they were cut from.
 struct Crops {
   std::vector<std::uint8_t> pixels;

@@ -128,6 +128,15 @@ class TableReader {
 
 }  // namespace
 
+std::optional<std::filesystem::path> find_landmark_file(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) return file;
+  auto table = file;
+  table.replace_extension(".csv");
+  if (!std::filesystem::exists(table, ignored)) return std::nullopt;
+  return table;
+}
+
 Faces read_landmark_file(const std::filesystem::path& file) {
   constexpr std::uint64_t kMaxLandmarkBytes = 256ULL << 20;
   const auto bytes = read_file(file, kMaxLandmarkBytes);

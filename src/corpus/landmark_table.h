@@ -2,11 +2,15 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "raven/corpus/faces.h"
 
 namespace raven::corpus {
+
+/// `file`, an array, or where there is none the table beside it (.csv); empty: neither is there.
+std::optional<std::filesystem::path> find_landmark_file(const std::filesystem::path& file);
 
 /// A table where it is called .csv, else an array (read_landmarks()). Throws as they do.
 Faces read_landmark_file(const std::filesystem::path& file);
