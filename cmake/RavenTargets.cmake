@@ -6,8 +6,8 @@
 
 include(FindTorchCpu)
 
-set(RAVEN_LAYERS core config media text corpus faces report doctor data distributed nn models weights artifacts decode train evaluation plan selftrain sweep cli)
-set(RAVEN_TORCH_LAYERS data distributed nn models weights artifacts decode train evaluation plan selftrain cli)
+set(RAVEN_LAYERS core config media text corpus faces report doctor data distributed nn models weights artifacts decode train evaluation plan selftrain transcription sweep cli)
+set(RAVEN_TORCH_LAYERS data distributed nn models weights artifacts decode train evaluation plan selftrain transcription cli)
 
 add_library(raven_options INTERFACE)
 target_include_directories(raven_options INTERFACE ${PROJECT_SOURCE_DIR}/include)

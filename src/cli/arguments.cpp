@@ -107,7 +107,11 @@ class ArgumentsReader {
   void add(const Option& option) {
     CLI::Option* added =
         option.value.empty() ? app_.add_flag(option.name) : app_.add_option(option.name);
-    if (!option.value.empty()) added->expected(1);
+    if (option.repeated) {
+      added->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args(false);
+    } else if (!option.value.empty()) {
+      added->expected(1);
+    }
     options_[option.name] = added;
   }
 
@@ -223,6 +227,16 @@ double Arguments::number(std::string_view name) const {
 std::vector<std::string> Arguments::list(std::string_view name) const {
   const auto values = values_.find(name);
   return values == values_.end() ? std::vector<std::string>() : values->second;
+}
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    if (end > begin) parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
 }
 
 std::vector<Option> all_options(const Command& command) {

@@ -30,6 +30,7 @@ struct Option {
   bool required = false;
   config::Range range = {};               // of kInteger and kNumber
   std::vector<std::string> choices = {};  // of kText; empty: anything
+  bool repeated = false;                  // may be given several times, a value each
 };
 
 /// An argument without a name, in the order of the table. Only the last may be repeated; of a
@@ -60,7 +61,7 @@ class Arguments {
   [[nodiscard]] double number(std::string_view name) const;
   /// A switch was given.
   [[nodiscard]] bool flag(std::string_view name) const { return given(name); }
-  /// All values of a repeated positional.
+  /// All values of a repeated positional or option.
   [[nodiscard]] std::vector<std::string> list(std::string_view name) const;
 
   /// `--config FILE`; empty when not given.
@@ -107,6 +108,9 @@ std::vector<std::string> keys_of() {
   for (const config::Field& field : config::bind(config).fields) keys.push_back(field.key);
   return keys;
 }
+
+/// "a,b" -> a, b; empty parts are left out.
+std::vector<std::string> split_at_commas(const std::string& text);
 
 /// The options that every command has (--log-level, --help), and --config where keys are given.
 std::vector<Option> all_options(const Command& command);

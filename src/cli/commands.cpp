@@ -17,6 +17,7 @@ std::vector<Command> all_commands() {
       make_selftrain_command(),
       make_average_command(),
       make_evaluate_command(),
+      make_transcribe_command(),
       make_features_command(),
       make_report_command(),
       make_import_command(),

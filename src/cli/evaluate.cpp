@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
+#include "cli/model_name.h"
 #include "cli/print.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/config/load.h"
@@ -35,12 +36,6 @@ constexpr const char* kDescription =
     "in the sound, each level as a set of its own.\n"
     "The same command goes on after a stop, with the same result, and decodes nothing once it is "
     "done; decoded.jsonl keeps the hypotheses.";
-
-std::string model_name(const fs::path& model) {
-  const auto path = fs::absolute(model).lexically_normal();
-  const auto stem = path.filename().empty() ? path.parent_path().filename() : path.stem();
-  return stem.string();
-}
 
 fs::path results_folder(const EvaluateConfig& config, const fs::path& model,
                         const evaluation::LoadedRecognizer& loaded, bool several) {

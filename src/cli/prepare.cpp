@@ -63,16 +63,6 @@ std::optional<std::int64_t> parse_hold_out(const std::string& text) {
   return count;
 }
 
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = std::min(text.find(',', begin), text.size());
-    if (end > begin) parts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return parts;
-}
-
 data::PreparationOptions options_of(const Arguments& arguments) {
   data::PreparationOptions options;
   for (const auto& input : arguments.list("IN")) options.inputs.emplace_back(input);

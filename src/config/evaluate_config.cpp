@@ -1,6 +1,6 @@
 #include "raven/config/evaluate_config.h"
 
-#include <spdlog/fmt/fmt.h>
+#include "config/rules.h"
 
 namespace raven::config {
 
@@ -11,12 +11,7 @@ void EvaluateConfig::check() const {
   if (data.manifest.empty()) {
     throw RuleError("data.manifest", "data.manifest is an empty list, expected at least one file");
   }
-  if (decode.lm_weight > 0 && decode.lm.empty()) {
-    throw RuleError("decode.lm_weight",
-                    fmt::format("decode.lm_weight is {}, but no language model is given; name one "
-                                "with decode.lm, or set it to 0",
-                                decode.lm_weight));
-  }
+  check_language_model(decode);
   noise.check("noise");
   decode.check();
 }

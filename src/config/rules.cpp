@@ -20,6 +20,15 @@ void check_widths(const std::string& key, const FrontendConfig& frontend) {
   }
 }
 
+void check_language_model(const DecodeConfig& decode) {
+  if (decode.lm_weight > 0 && decode.lm.empty()) {
+    throw RuleError("decode.lm_weight",
+                    fmt::format("decode.lm_weight is {}, but no language model is given; name one "
+                                "with decode.lm, or set it to 0",
+                                decode.lm_weight));
+  }
+}
+
 void check_text(const std::string& key, const TextConfig& text) {
   if (!text.units.empty() || !text.model.empty()) return;
   throw RuleError(

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "raven/config/decode_config.h"
 #include "raven/config/model_config.h"
 #include "raven/config/run_config.h"
 #include "raven/config/text_config.h"
@@ -11,6 +12,8 @@ namespace raven::config {
 
 void check_heads(const std::string& key, std::int64_t dim, std::int64_t heads);
 void check_widths(const std::string& key, const FrontendConfig& frontend);
+/// A language model is given where one has a weight.
+void check_language_model(const DecodeConfig& decode);
 /// A vocabulary is given.
 void check_text(const std::string& key, const TextConfig& text);
 void check_video_input(const VideoInputConfig& video);

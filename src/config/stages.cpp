@@ -10,6 +10,7 @@
 #include "raven/config/lm_config.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/config/selftrain_config.h"
+#include "raven/config/transcribe_config.h"
 #include "raven/core/error.h"
 
 namespace raven::config {
@@ -38,6 +39,7 @@ const std::vector<Stage>& stages() {
       stage<SelftrainConfig>("rounds of self-training"),
       stage<EvaluateConfig>("decoding and scoring"),
       stage<FeaturesConfig>("encoder features"),
+      stage<TranscribeConfig>("media files to text"),
   };
   return all;
 }

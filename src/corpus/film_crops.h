@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "corpus/crop_plan.h"
 #include "corpus/remarks.h"
 #include "raven/corpus/clip_preparation.h"
 #include "raven/corpus/mouth_crop.h"

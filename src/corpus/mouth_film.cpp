@@ -94,6 +94,7 @@ MouthFilm::MouthFilm(const fs::path& film, const MouthFilmOptions& options)
 
 MouthFilm::~MouthFilm() = default;
 MouthFilm::MouthFilm(MouthFilm&&) noexcept = default;
+MouthFilm& MouthFilm::operator=(MouthFilm&&) noexcept = default;
 
 const std::string& MouthFilm::remark() const { return state_->remark; }
 

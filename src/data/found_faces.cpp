@@ -1,4 +1,4 @@
-#include "data/found_faces.h"
+#include "raven/data/found_faces.h"
 
 #include <nlohmann/json.hpp>
 #include <optional>

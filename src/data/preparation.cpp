@@ -9,7 +9,6 @@
 #include <unordered_set>
 #include <utility>
 
-#include "data/found_faces.h"
 #include "data/ordered_work.h"
 #include "data/preparation_lists.h"
 #include "data/preparation_record.h"
@@ -18,6 +17,7 @@
 #include "raven/core/folder_lock.h"
 #include "raven/core/processors.h"
 #include "raven/core/utf8.h"
+#include "raven/data/found_faces.h"
 #include "raven/data/shard.h"
 
 namespace raven::data {

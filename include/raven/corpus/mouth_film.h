@@ -26,9 +26,9 @@ struct MouthFilmOptions {
 /// rotation which its landmarks do not settle is believed. Not thread-safe.
 class MouthFilm {
  public:
-  /// With the landmarks of a .npy file (read_landmarks), or of the .csv beside it where it is not; the film is decoded once to learn which
-  /// picture each frame shows. Throws DataError ("missing-landmarks", "landmarks", "rotation",
-  /// "no-face") and MediaError.
+  /// With the landmarks of a .npy file (read_landmarks), or of the .csv beside it where it is not;
+  /// the film is decoded once to learn which picture each frame shows. Throws DataError
+  /// ("missing-landmarks", "landmarks", "rotation", "no-face") and MediaError.
   MouthFilm(const std::filesystem::path& film, const std::filesystem::path& landmarks,
             const MouthFilmOptions& options);
   /// Of a film of 96 x 96 pixels, which are taken for crops as they are. Throws DataError ("shape")
@@ -39,6 +39,7 @@ class MouthFilm {
             const MouthFilmOptions& options);
   ~MouthFilm();
   MouthFilm(MouthFilm&&) noexcept;
+  MouthFilm& operator=(MouthFilm&&) noexcept;
 
   /// 96 x 96 grey pixels, valid until the next call; empty at the end of the film or of its faces.
   /// Throws MediaError.
