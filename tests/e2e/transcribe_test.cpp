@@ -195,7 +195,7 @@ TEST_F(Transcribe, AClipIsDecodedAsByEvaluate) {
         json("clips/" + expected.at("id").get<std::string>() + ".json").at("transcripts").at(0);
     EXPECT_EQ(transcript.at("text"), expected.at("hyp"));
     EXPECT_NEAR(transcript.at("passages").at(0).at("score").get<double>(),
-                expected.at("score").get<double>(), 1e-3);
+                expected.at("score").get<double>(), 1e-4);
     ++compared;
   }
   EXPECT_EQ(compared, 4);
