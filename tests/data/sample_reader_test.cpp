@@ -220,7 +220,7 @@ TEST_F(SampleReaderTest, ReadsWhatIsThereOfOneModality) {
             std::pair(std::string("no-video"), std::string("/d/m.tsv: 'u' has no video")));
   utterance_.video.file = path("v.npy");
   utterance_.audio = {};
-  reader.read(utterance_, centre_placement({}), pixels.data(), nullptr);
+  reader.read(utterance_, {centre_placement({})}, pixels.data(), nullptr);
   EXPECT_NO_THROW(reader.check(utterance_));
 }
 
