@@ -23,7 +23,7 @@ using Json = nlohmann::json;
 
 /// May differ when a run goes on. A group ends in a dot. Of the data, data_hash() guards what they
 /// hold; where their lists lie does not matter.
-constexpr std::array<std::string_view, 19> kFreeKeys = {"run.dir",
+constexpr std::array<std::string_view, 20> kFreeKeys = {"run.dir",
                                                         "train.steps",
                                                         "train.epochs",
                                                         "device",
@@ -39,6 +39,7 @@ constexpr std::array<std::string_view, 19> kFreeKeys = {"run.dir",
                                                         "validation.utterances",
                                                         "data.valid_manifest",
                                                         "data.test_manifest",
+                                                        "data.pseudo_manifest",
                                                         "data.check_overlap",
                                                         "data.valid_max_frames",
                                                         "data.manifest"};

@@ -88,8 +88,9 @@ Plan plan_of(const Arguments& arguments) {
   for (const auto* key : {"run.dir", "out"}) {
     for (const auto& text : texts_of(config.schema, key)) plan.run_folder = text;
   }
-  for (const auto* key : {"data.manifest", "data.valid_manifest", "data.test_manifest", "model",
-                          "model.init", "text.model", "text.units"}) {
+  for (const auto* key :
+       {"data.manifest", "data.pseudo_manifest", "data.valid_manifest", "data.test_manifest",
+        "model", "model.init", "text.model", "text.units"}) {
     for (const auto& text : texts_of(config.schema, key))
       plan.files.push_back(doctor::try_file(key, text));
   }

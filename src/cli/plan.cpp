@@ -16,7 +16,6 @@
 #include "raven/core/error.h"
 #include "raven/data/labels.h"
 #include "raven/data/loader.h"
-#include "raven/data/subset.h"
 #include "raven/media/media.h"
 #include "raven/nn/device.h"
 #include "raven/plan/plan.h"
@@ -79,10 +78,7 @@ void read_vocabulary(const PretrainConfig& config, data::Manifest&, plan::Data& 
 
 /// Units from the tokenizer and labels from the manifest, where their files are there.
 void read_vocabulary(const FinetuneConfig& config, data::Manifest& manifest, plan::Data& data) {
-  if (!config.data.labelled_list.empty() && !manifest.utterances.empty())
-    manifest = data::subset_of_list(manifest, config.data.labelled_list);
-  if (config.data.labelled_hours && !manifest.utterances.empty())
-    manifest = data::subset_of_hours(manifest, *config.data.labelled_hours);
+  manifest = train::with_repeats(std::move(manifest), config.data);
   const auto tokenizer = tokenizer_of(config.text);
   if (!tokenizer) return;
   data.num_units = tokenizer->units().size();
@@ -111,13 +107,20 @@ double stored_bytes(const data::Manifest& manifest) {
   return bytes;
 }
 
+std::vector<std::string> lists_of(const config::DataConfig& data) { return data.manifest; }
+std::vector<std::string> lists_of(const config::LabelledDataConfig& data) {
+  auto lists = data.manifest;
+  lists.insert(lists.end(), data.pseudo_manifest.begin(), data.pseudo_manifest.end());
+  return lists;
+}
+
 template <class Config>
 void read_data(const Arguments& arguments, Request<Config>& request) {
   const auto& config = request.config;
   if (arguments.given("--hours") && arguments.given("--data-frames"))
     throw ConfigError("--hours and --data-frames both say how much data there is; give one");
   const bool told = arguments.given("--hours") || arguments.given("--data-frames");
-  const auto missing = first_missing(config.data.manifest);
+  const auto missing = first_missing(lists_of(config.data));
   data::Manifest manifest;
   auto& data = request.data;
   if (!told && missing.empty()) manifest = train::training_data(config.data);

@@ -19,7 +19,8 @@ namespace raven::cli {
 namespace {
 
 constexpr const char* kDescription =
-    "Reads LRS3's, LRS2's and VoxCeleb2's layouts and any folder of media files, with or without "
+    "Reads LRS3's, LRS2's, VoxCeleb2's and GRID's layouts and any folder of media files, with or "
+    "without "
     "68 facial landmarks a frame as .npy files (frames, 68, 2), and writes grey 96 x 96 mouth "
     "crops at 25 frames a second and 16 kHz sound: DIR/manifest.tsv, one list for each subset and "
     "valid.tsv (of LRS3, or with --hold-out), DIR/shards (tar files with an index) and "
@@ -211,7 +212,7 @@ std::vector<Option> options_table() {
        .value = "NAME",
        .meaning = "how the corpus is laid out; auto goes by its folders",
        .default_value = "auto",
-       .choices = {"auto", "lrs3", "lrs2", "voxceleb2", "folder"}},
+       .choices = {"auto", "lrs3", "lrs2", "voxceleb2", "grid", "folder"}},
       {.name = "--rotation",
        .value = "PICTURE",
        .meaning =

@@ -70,11 +70,13 @@ void start(const std::string& level, int rank) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-void also_to(const std::filesystem::path& file) {
-  auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
-  sink->set_formatter(std::make_unique<Formatter>("%Y-%m-%d %H:%M:%S %L %v"));
-  spdlog::default_logger()->sinks().push_back(std::move(sink));
+AlsoTo::AlsoTo(const std::filesystem::path& file)
+    : sink_(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string())) {
+  sink_->set_formatter(std::make_unique<Formatter>("%Y-%m-%d %H:%M:%S %L %v"));
+  spdlog::default_logger()->sinks().push_back(sink_);
 }
+
+AlsoTo::~AlsoTo() { std::erase(spdlog::default_logger()->sinks(), sink_); }
 
 void warn_once(const std::string& message) { warn_once(message, message); }
 

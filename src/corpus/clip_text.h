@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "corpus/grid_sentence.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/corpus/segments.h"
@@ -12,11 +13,13 @@
 
 namespace raven::corpus {
 
-/// Empty without a file. Throws DataError ("text", "too-large").
+/// What the layout knows where there is no file. Throws DataError ("text", "too-large").
 inline Transcript read_transcript(const SourceClip& clip) {
   constexpr std::uint64_t kMaxTextBytes = 1ULL << 20;
-  if (clip.text.empty()) return {};
-  return parse_transcript(read_file(clip.text, kMaxTextBytes), clip.text.string());
+  if (clip.text.empty()) return {.text = clip.sentence, .words = {}};
+  const auto content = read_file(clip.text, kMaxTextBytes);
+  return clip.text.extension() == kAlignEnding ? parse_align(content, clip.text.string())
+                                               : parse_transcript(content, clip.text.string());
 }
 
 /// Of piece `number` of `count`.

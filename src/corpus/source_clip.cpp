@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "corpus/grid_sentence.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/lines.h"
@@ -21,11 +22,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::pair<std::string_view, Layout>, 5> kLayouts = {
+constexpr std::array<std::pair<std::string_view, Layout>, 6> kLayouts = {
     {{"auto", Layout::kAuto},
      {"lrs3", Layout::kLrs3},
      {"lrs2", Layout::kLrs2},
      {"voxceleb2", Layout::kVoxCeleb2},
+     {"grid", Layout::kGrid},
      {"folder", Layout::kFolder}}};
 
 bool is_folder(const fs::path& path) {
@@ -111,7 +113,7 @@ class Lister {
   template <class Finish>
   void add(const fs::path& part, Layout layout, Finish finish) {
     if (!is_folder(folder_ / part)) return;
-    const bool with_sounds = layout == Layout::kFolder;
+    const bool with_sounds = layout == Layout::kFolder || layout == Layout::kGrid;
     MediaFinder finder(folder_, landmarks_, with_sounds, [&](const fs::path& relative) {
       auto stem = relative;
       stem.replace_extension();
@@ -123,9 +125,11 @@ class Lister {
         clip.landmarks += ".npy";
       }
       clip.layout = layout;
-      auto text = folder_ / stem;
-      text += ".txt";
-      if (is_file(text)) clip.text = text;
+      for (const char* ending : {kAlignEnding, ".txt"}) {  // the latter where both are there
+        auto text = folder_ / stem;
+        text += ending;
+        if (is_file(text)) clip.text = text;
+      }
       finish(clip, stem);
       clips_.push_back(std::move(clip));
     });
@@ -229,6 +233,28 @@ void list_voxceleb2(Lister& lister) {
   }
 }
 
+/// Beside the clip, with its speaker, or with all speakers.
+fs::path find_align(const fs::path& folder, const fs::path& stem) {
+  const auto name = fs::path(stem.filename()) += kAlignEnding;
+  const auto speaker = *stem.begin();
+  for (const char* place : {"align", "alignments"}) {
+    for (const auto& file : {folder / speaker / place / name, folder / place / speaker / name,
+                             folder / stem.parent_path() / place / name}) {
+      if (is_file(file)) return file;
+    }
+  }
+  return {};
+}
+
+void list_grid(Lister& lister) {
+  lister.add("", Layout::kGrid, [&](SourceClip& clip, const fs::path& stem) {
+    if (stem.has_parent_path()) clip.speaker = printable(stem.begin()->string());
+    if (clip.text.empty()) clip.text = find_align(lister.folder(), stem);
+    if (clip.text.empty()) clip.sentence = grid_sentence(stem.filename().string()).value_or("");
+  });
+  lister.join_sounds_to_videos();
+}
+
 void list_folder(const SpeakerRule& speakers, Lister& lister) {
   lister.add("", Layout::kFolder, [&](SourceClip& clip, const fs::path& stem) {
     clip.speaker = speakers.speaker_of(stem);
@@ -244,10 +270,30 @@ void list(Layout layout, const SpeakerRule& speakers, Lister& lister) {
       return list_lrs2(lister);
     case Layout::kVoxCeleb2:
       return list_voxceleb2(lister);
+    case Layout::kGrid:
+      return list_grid(lister);
     case Layout::kFolder:
     case Layout::kAuto:
       return list_folder(speakers, lister);
   }
+}
+
+/// GRID's talkers are s1 to s34; one clip that is called as a sentence makes sure.
+bool is_grid(const fs::path& folder) {
+  std::error_code ignored;
+  for (fs::directory_iterator entry(folder, ignored), end; !ignored && entry != end;
+       entry.increment(ignored)) {
+    const auto name = entry->path().filename().string();
+    const bool is_talker = name.size() > 1 && name.size() < 4 && name.front() == 's' &&
+                           name.find_first_not_of("0123456789", 1) == std::string::npos;
+    if (!is_talker) continue;
+    std::error_code none;
+    for (fs::recursive_directory_iterator clip(entry->path(), none), last; !none && clip != last;
+         clip.increment(none)) {
+      if (is_video(clip->path()) && grid_sentence(clip->path().stem().string())) return true;
+    }
+  }
+  return false;
 }
 
 Layout detect(const fs::path& folder) {
@@ -257,6 +303,7 @@ Layout detect(const fs::path& folder) {
   for (const auto* part : {"pretrain", "trainval", "test"}) {
     if (is_folder(folder / part)) return Layout::kLrs3;
   }
+  if (is_grid(folder)) return Layout::kGrid;
   return Layout::kFolder;
 }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "corpus/white_space.h"
 #include "raven/core/error.h"
 #include "raven/core/lines.h"
 #include "raven/core/utf8.h"
@@ -12,23 +13,9 @@ namespace {
 
 constexpr std::string_view kTextMark = "Text:";
 constexpr std::string_view kTableMark = "WORD START END";
-constexpr std::string_view kSpaces{" \t\r\n\v\f\0", 7};
 
 bool starts_with(std::string_view text, std::string_view start) {
   return text.substr(0, start.size()) == start;
-}
-
-std::vector<std::string_view> split_at_spaces(std::string_view text) {
-  std::vector<std::string_view> parts;
-  while (true) {
-    const auto begin = text.find_first_not_of(kSpaces);
-    if (begin == std::string_view::npos) return parts;
-    text.remove_prefix(begin);
-    const auto end = text.find_first_of(kSpaces);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end);
-  }
 }
 
 std::string single_spaced(std::string_view text) {
@@ -42,7 +29,8 @@ std::string single_spaced(std::string_view text) {
 
 bool parse_time(std::string_view text, double& seconds) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return error == std::errc() && end == text.data() + text.size() && seconds >= 0 && seconds < 1e6;
+  return error == std::errc() && end == text.data() + text.size() && seconds >= 0 &&
+         seconds < kMostSeconds;
 }
 
 class TranscriptParser {

@@ -11,6 +11,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/folder_lock.h"
+#include "raven/core/lines.h"
 #include "raven/core/processors.h"
 #include "raven/core/utf8.h"
 #include "raven/data/labels.h"
@@ -127,6 +128,19 @@ bool is_kept(const ExportRecord& record, const Line& line, const Utterance& utte
       video.empty() ? audio : video, utterance.frames, line.name));
 }
 
+/// A sound track is cut to its film; a file of sound stays as long as it is.
+WholeClip read_clip(const Utterance& utterance, Modalities there, const SampleReader& reader) {
+  const auto read = [&](Modalities wanted) {
+    return reader.read_whole(utterance, {Placement{}}, wanted, kMaxListedFrames);
+  };
+  if (!there.video || !there.audio || utterance.audio.empty() ||
+      source_of(utterance.audio) == source_of(utterance.video))
+    return read(there);
+  auto whole = read({.video = true, .audio = false});
+  whole.audio = read({.video = false, .audio = true}).audio;
+  return whole;
+}
+
 /// Reads a clip and writes its files, each in one step.
 Written write_clip(const Utterance& utterance, const Line& line, const fs::path& folder,
                    const SampleReader& reader) {
@@ -134,7 +148,7 @@ Written write_clip(const Utterance& utterance, const Line& line, const fs::path&
   auto& clip = written.clip;
   try {
     const auto there = reader.modalities(utterance);
-    const auto whole = reader.read_whole(utterance, {Placement{}}, there, kMaxListedFrames);
+    const auto whole = read_clip(utterance, there, reader);
     clip = {.frames = whole.frames,
             .video = source_of(utterance.video),
             .audio = source_of(utterance.audio)};
@@ -170,6 +184,25 @@ fs::path list_file(const Manifest& manifest, const fs::path& folder) {
   return file;
 }
 
+/// Lists that share a folder may not have one name: theirs is known by its clips.
+void check_same_list(const fs::path& file, const std::vector<Line>& lines,
+                     const Manifest& manifest) {
+  if (!fs::exists(file)) return;
+  std::set<std::string> ours;
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    ours.insert(fmt::format("{},{}.avi", lines[i].tag, manifest.utterances[i].id));
+  const auto content = read_file(file);
+  Lines there(content);
+  while (const auto line = there.next()) {
+    const auto clip = line->substr(0, line->find(',', line->find(',') + 1));
+    if (clip.empty() || ours.contains(std::string(clip))) continue;
+    throw ConfigError(
+        fmt::format("{}:{}: lists '{}', which {} does not; give another folder, or delete this "
+                    "list to replace it",
+                    file.string(), there.number(), printable(clip), manifest.file.string()));
+  }
+}
+
 }  // namespace
 
 ExportSummary export_list(const Manifest& manifest, const text::Tokenizer* tokenizer,
@@ -180,6 +213,7 @@ ExportSummary export_list(const Manifest& manifest, const text::Tokenizer* token
   const auto lines = lines_of(manifest, tokenizer, options, summary.list);
   make_folders(folder);
   const FolderLock lock(folder);
+  check_same_list(summary.list, lines, manifest);
   ExportRecord record(folder);
   std::vector<std::size_t> to_do;
   for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -188,7 +222,7 @@ ExportSummary export_list(const Manifest& manifest, const text::Tokenizer* token
   summary.kept = std::ssize(lines) - std::ssize(to_do);
 
   const auto shards = std::make_shared<ShardCache>();
-  const SampleOptions as_stored{.video = kStoredFrames};
+  const SampleOptions as_stored{.video = kStoredFrames, .whole_sound = true};
   std::set<std::size_t> skipped;
   const auto number = [&](std::int64_t k) { return to_do[static_cast<std::size_t>(k)]; };
   const bool is_complete = for_each_in_order(

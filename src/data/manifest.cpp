@@ -435,14 +435,19 @@ Manifest read_manifest(const fs::path& file, const MediaRoots& roots) {
 }
 
 Manifest read_manifests(const std::vector<fs::path>& files, const MediaRoots& roots) {
+  std::vector<Manifest> read;
+  for (const auto& file : files) read.push_back(read_manifest(file, roots));
+  return joined(std::move(read));
+}
+
+Manifest joined(std::vector<Manifest> manifests) {
   Manifest all;
-  for (const auto& file : files) {
-    auto next = read_manifest(file, roots);
+  for (auto& next : manifests) {
     if (all.file.empty()) all.file = next.file;
-    std::move(next.utterances.begin(), next.utterances.end(), std::back_inserter(all.utterances));
-    all.lists.push_back(next.lists.front());
+    std::ranges::move(next.utterances, std::back_inserter(all.utterances));
+    std::ranges::move(next.lists, std::back_inserter(all.lists));
   }
-  if (files.size() < 2) return all;
+  if (manifests.size() < 2) return all;
   std::unordered_map<std::string_view, const Utterance*> seen;
   for (const auto& utterance : all.utterances) {
     const auto [known, is_new] = seen.emplace(utterance.id, &utterance);

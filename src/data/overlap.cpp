@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -16,6 +17,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/data/shard.h"
+#include "raven/data/wave_view.h"
 
 namespace raven::data {
 namespace {
@@ -94,6 +96,24 @@ class Reader {
     const auto hash = checksum(text_of(bytes));
     shard.release(bytes);
     return hash;
+  }
+
+  /// Whether it is a WAV of zeros alone, which films of the same length share.
+  bool is_silent(const Content& content) {
+    const auto& at = content.location;
+    const auto silent = [&](std::span<const std::byte> bytes) {
+      const auto pcm = view_pcm16_wave(bytes, at.text());
+      return pcm && std::ranges::all_of(*pcm, [](std::byte one) { return one == std::byte{0}; });
+    };
+    if (at.member.empty()) {
+      const auto bytes = read_file(at.file);
+      return silent(std::as_bytes(std::span(bytes)));
+    }
+    const auto& shard = open(at.file);
+    const auto bytes = shard.read(at.member);
+    const bool result = silent(bytes);
+    shard.release(bytes);
+    return result;
   }
 
  private:
@@ -221,7 +241,8 @@ std::optional<SharedClip> find(const Utterance& utterance, KeptClips& kept, Read
   for (const auto by : {SharedBy::kVideo, SharedBy::kAudio}) {
     const auto content = reader.find(location_of(utterance, by));
     if (!content) continue;
-    if (const auto* there = kept.with_content(*content, reader))
+    const auto* there = kept.with_content(*content, reader);
+    if (there != nullptr && !(by == SharedBy::kAudio && reader.is_silent(*content)))
       return SharedClip{.by = by, .here = &utterance, .there = there};
   }
   return std::nullopt;

@@ -91,7 +91,7 @@ std::optional<std::string> validation_subset(const std::vector<corpus::SourceCli
   if (has(Layout::kLrs3, "trainval")) return "trainval";
   if (has(Layout::kLrs2, "")) return std::nullopt;
   if (has(Layout::kVoxCeleb2, "dev")) return "dev";
-  if (has(Layout::kFolder, "")) return "";
+  if (has(Layout::kFolder, "") || has(Layout::kGrid, "")) return "";
   return std::nullopt;
 }
 

@@ -320,16 +320,21 @@ void write_attention(LoadedRecognizer& loaded, const EvaluateConfig& config,
 }
 
 /// The list with what was recognised as its texts; utterances that could not be read are left out.
-/// Its counts are those of the video, which whole sound does not tell.
+/// Its counts are those of the video, which whole sound does not tell: where the list does not know
+/// them either, the video's header is asked.
 void write_recognised(const EvaluationSet& set, const DecodedFile& decoded, bool whole_sound,
                       const fs::path& file) {
   data::Manifest list{.file = file, .utterances = {}};
+  const data::SampleReader reader({}, std::make_shared<data::ShardCache>(), set.manifest.file);
   for (auto utterance : set.manifest.utterances) {
     const auto found = decoded.done().find(utterance.id);
     if (found == decoded.done().end()) continue;
     utterance.text = found->second.hypothesis;
     utterance.text_is_units = false;
-    if (found->second.frames > 0 && !whole_sound) utterance.frames = found->second.frames;
+    const bool is_decoded = !whole_sound || utterance.video.empty();
+    if (is_decoded && found->second.frames > 0) utterance.frames = found->second.frames;
+    if (!is_decoded && utterance.length_is_approximate)
+      utterance.frames = reader.told_frames(utterance).value_or(utterance.frames);
     list.utterances.push_back(std::move(utterance));
   }
   try {

@@ -197,6 +197,21 @@ std::string percent(double fraction) {
   return std::isnan(fraction) ? "-" : fmt::format("{:.1f} %", 100 * fraction);
 }
 
+constexpr double kNoBetter = 0.03;    // of a rate: closer to the constant answer's is as good
+constexpr double kMostlyOne = 0.25;   // of the utterances, and twice as often as any reference
+constexpr std::int64_t kEnough = 10;  // utterances, for a warning
+
+void compare_with_one_answer(Scores& scores) {
+  std::vector<std::string_view> references, hypotheses;
+  for (const auto& utterance : scores.utterances) {
+    references.push_back(utterance.result.reference);
+    hypotheses.push_back(utterance.result.hypothesis);
+  }
+  scores.variety = variety_of(hypotheses);
+  scores.most_often_said = variety_of(references).most_often;
+  if (scores.totals.words.reference_tokens() > 0) scores.constant = constant_answer(references);
+}
+
 constexpr std::size_t kNameWidth = 24;
 
 std::string row_text(const std::string& name, const text::ErrorTotals& totals) {
@@ -238,6 +253,7 @@ Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options
     counts.push_back({utterance.words.reference_tokens(), utterance.words.errors()});
     scores.utterances.push_back(std::move(utterance));
   }
+  if (!scores.utterances.empty()) compare_with_one_answer(scores);
   const auto has_list = [](const auto& utterance) { return utterance.oracle.has_value(); };
   if (!scores.utterances.empty() && std::ranges::all_of(scores.utterances, has_list)) {
     scores.oracle.emplace();
@@ -252,6 +268,24 @@ Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options
   return scores;
 }
 
+std::string warning_of(const Scores& scores) {
+  const auto count = std::ssize(scores.utterances);
+  if (!scores.constant || count < kEnough) return "";
+  const auto least = static_cast<double>(scores.totals.least_word_errors) /
+                     static_cast<double>(scores.totals.words.reference_tokens());
+  if (least > (1 - kNoBetter) * scores.constant->wer()) {
+    return fmt::format("one answer for all utterances makes {} WER, as good as these hypotheses",
+                       percent(scores.constant->wer()));
+  }
+  const auto most_often = scores.variety.most_often;
+  if (most_often > 2 * scores.most_often_said &&
+      static_cast<double>(most_often) > kMostlyOne * static_cast<double>(count)) {
+    return fmt::format("{} of {} hypotheses are \"{}\"", most_often, count,
+                       printable(scores.variety.commonest));
+  }
+  return "";
+}
+
 std::string wer_json(const Scores& scores) {
   Json json;
   add_totals(json, scores.totals);
@@ -264,6 +298,15 @@ std::string wer_json(const Scores& scores) {
                       {"errors", scores.oracle->words.errors()},
                       {"cer", scores.oracle->cer()},
                       {"character_errors", scores.oracle->characters.errors()}};
+  }
+  if (scores.constant) {
+    json["constant_answer"] = {{"text", as_utf8(scores.constant->text)},
+                               {"wer", scores.constant->wer()}};
+    json["distinct_hypotheses"] = scores.variety.distinct;
+    json["commonest_hypothesis"] = {{"text", as_utf8(scores.variety.commonest)},
+                                    {"utterances", scores.variety.most_often}};
+    if (const auto warning = warning_of(scores); !warning.empty())
+      json["warning"] = as_utf8(warning);
   }
   json["skipped"] = Json::object();
   for (const auto& [reason, count] : scores.skipped) json["skipped"][reason] = count;
@@ -374,8 +417,15 @@ std::string to_text(const Scores& scores) {
     out += fmt::format("WER {} with the best hypothesis of each list (oracle)\n",
                        percent(scores.oracle->wer()));
   }
+  if (scores.constant) {
+    out += fmt::format("WER {} with one answer for all, \"{}\"; {} distinct hypotheses\n",
+                       percent(scores.constant->wer()), printable(scores.constant->text),
+                       scores.variety.distinct);
+  }
   for (const auto& [reason, count] : scores.skipped)
     out += fmt::format("{} utterances skipped: {}\n", count, reason);
+  if (const auto warning = warning_of(scores); !warning.empty())
+    out += "warning: " + warning + "\n";
   out += to_text("length", scores.by_length);
   out += to_text("speaker", scores.by_speaker);
   out += to_text("noise", scores.by_snr);

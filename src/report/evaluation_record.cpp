@@ -72,6 +72,7 @@ std::optional<ErrorRates> error_rates(const Json& json) {
     const auto low = number_of((*found)[0]), high = number_of((*found)[1]);
     if (low && high) rates.confidence = {*low, *high};
   }
+  if (const auto found = json.find("warning"); found != json.end()) rates.warning = text_of(*found);
   if (const auto found = json.find("skipped"); found != json.end() && found->is_object()) {
     for (const auto& [reason, count] : found->items()) {
       if (const auto number = number_of(count)) rates.skipped[reason] = *number;

@@ -21,7 +21,8 @@ struct ErrorRates {
   double wer = 0;  // fraction
   std::optional<double> cer;
   std::optional<double> words, utterances, substitutions, deletions, insertions, sentence_errors;
-  std::optional<std::pair<double, double>> confidence;                // of wer
+  std::optional<std::pair<double, double>> confidence;  // of wer
+  std::string warning;  // of evaluate: why the rate is worth little; empty: nothing
   std::map<std::string, double> skipped;                              // reason -> utterances
   std::vector<std::pair<std::string, std::vector<TableRow>>> tables;  // "by_length" -> rows
 };

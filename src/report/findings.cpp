@@ -134,7 +134,8 @@ std::optional<BestRate> best_rate(const RunRecord& run) {
     if (best && (best_is_clean != clean ? best_is_clean : best->wer <= evaluation.rates->wer)) {
       continue;
     }
-    best = {evaluation.name, evaluation.rates->wer, evaluation.rates->confidence};
+    best = {evaluation.name, evaluation.rates->wer, evaluation.rates->confidence,
+            evaluation.rates->warning};
     best_is_clean = clean;
   }
   if (best) return best;
@@ -201,6 +202,9 @@ void judge_error_rate(const RunRecord& run, Assessment& result) {
   if (wer >= 0.95) {
     result.mood = Mood::kBad;
     result.verdict = "It recognises next to nothing: " + text;
+  } else if (!result.best->warning.empty()) {
+    result.mood = Mood::kBad;
+    result.verdict = fmt::format("It may have learnt nothing: {}: {}", result.best->warning, text);
   } else {
     result.mood = wer < 0.6 ? Mood::kGood : Mood::kUnclear;
     result.verdict = (wer < 0.6 ? "It learnt: " : "It recognises some words: ") + text;

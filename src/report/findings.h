@@ -15,6 +15,7 @@ struct BestRate {
   std::string set;
   double wer = 0;
   std::optional<std::pair<double, double>> confidence;
+  std::string warning = {};  // of `raven evaluate`
 };
 
 struct Assessment {

@@ -153,6 +153,7 @@ std::vector<Finding> result_findings(const EvaluationRecord& evaluation) {
                      100 * inserted / errors),
          "rates"});
   }
+  if (!rates.warning.empty()) found.push_back({Mood::kBad, rates.warning + ".", "rates"});
   std::int64_t empty = 0;
   for (const auto& u : evaluation.utterances) empty += u.hypothesis.empty() && u.words > 0 ? 1 : 0;
   if (empty > 0) {

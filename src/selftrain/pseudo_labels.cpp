@@ -62,10 +62,16 @@ PseudoLabel label_of(const data::Utterance& utterance, const evaluation::NbestLi
 
 bool below(const std::optional<double>& value, double least) { return !value || *value < least; }
 
+/// Without words, or with <unk>: such a label is rejected under any filter.
+bool is_no_label(const PseudoLabel& label) {
+  return label.num_units == 0 || text::split_words(label.text).empty() ||
+         label.text.find("<unk>") != std::string::npos;
+}
+
 /// Why a label is not trusted, whatever the others are; empty: it is.
 std::string reason_of(const PseudoLabel& label, const LabelFilterConfig& filter) {
-  if (label.num_units == 0 || text::split_words(label.text).empty()) return "empty";
-  if (label.text.find("<unk>") != std::string::npos) return "unknown";
+  if (is_no_label(label))
+    return label.text.find("<unk>") == std::string::npos ? "empty" : "unknown";
   const double rate = static_cast<double>(label.num_units) * media::kFrameRateHz /
                       static_cast<double>(std::max<std::int64_t>(label.frames, 1));
   if (filter.min_units_per_s && rate < *filter.min_units_per_s) return "length";
@@ -202,8 +208,11 @@ std::vector<ErrorAtShare> errors_by_share(const std::vector<PseudoLabel>& labels
     }
     result.push_back(row);
   };
-  if (scored.empty()) return result;
+  const auto all = std::ssize(scored);
+  // Never trusted, whatever they are ranked by, which for a text without words means little.
+  std::erase_if(scored, [](const auto* one) { return is_no_label(*one); });
   for (const auto& [name, criterion] : criteria()) {
+    if (scored.empty()) break;
     const auto& value = criterion;  // which a lambda may capture
     if (!std::ranges::all_of(scored, [&](const auto* one) { return value(*one).has_value(); }))
       continue;
@@ -213,10 +222,10 @@ std::vector<ErrorAtShare> errors_by_share(const std::vector<PseudoLabel>& labels
       add(name, static_cast<double>(k) / kShares, scored.begin(), scored.begin() + count);
     }
   }
-  const auto all = std::ssize(scored);
   std::erase_if(scored, [](const auto* one) { return !one->rejected.empty(); });
-  add("kept", static_cast<double>(std::ssize(scored)) / static_cast<double>(all), scored.begin(),
-      scored.end());
+  if (all > 0)
+    add("kept", static_cast<double>(std::ssize(scored)) / static_cast<double>(all), scored.begin(),
+        scored.end());
   return result;
 }
 

@@ -12,12 +12,17 @@
 #include "raven/core/files.h"
 #include "raven/core/folder_lock.h"
 #include "raven/core/log.h"
+#include "raven/core/utf8.h"
+#include "raven/data/grey_kinds.h"
 #include "raven/data/media_roots.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/nn/device.h"
 #include "raven/selftrain/pseudo_labels.h"
 #include "raven/text/normalise.h"
 #include "raven/train/finetune_stage.h"
+#include "raven/train/list_check.h"
+#include "raven/train/stage_data.h"
+#include "raven/weights/model_card.h"
 
 namespace raven::selftrain {
 namespace {
@@ -29,17 +34,22 @@ using train::Outcome;
 
 constexpr const char* kSettings = "selftrain.json";
 
-/// Refuses a folder of other settings; all but the number of rounds.
+/// Refuses a folder of other settings, but for the number of rounds and the student, whose own
+/// folder knows what it may change.
 void claim(const SelftrainConfig& config, const std::string& yaml) {
   const auto file = fs::path(config.run.dir) / kSettings;
   auto here = config::flatten(config);
-  here.erase("rounds");
-  if (const auto there = artifacts::read_flat_config(file); !there.empty()) {
+  std::erase_if(here, [](const auto& one) {
+    return one.first == "rounds" || one.first.starts_with("student.");
+  });
+  auto there = artifacts::read_flat_config(file);
+  std::erase_if(there, [](const auto& one) { return one.first.starts_with("student."); });
+  if (!there.empty()) {
     const auto differing = artifacts::differences(there, here);
     if (!differing.empty()) {
       throw ConfigError(fmt::format(
           "{}: its rounds were begun with other settings:\n  {}\nchoose another run.dir, or the "
-          "same settings; only rounds may grow",
+          "same settings; rounds may grow",
           config.run.dir, fmt::join(differing, "\n  ")));
     }
   }
@@ -83,12 +93,15 @@ struct Labeller {
   evaluation::LoadedRecognizer recognizer;
 };
 
-Labeller load_labeller(const std::string& path, const Options& options) {
+enum class WithLm { kYes, kNo };
+
+Labeller load_labeller(const std::string& path, const Options& options, WithLm with_lm) {
   Labeller labeller{.config = {}, .recognizer = evaluation::load_recognizer(path)};
   labeller.config = options.load(labeller.recognizer.decoding);
   auto& settings = labeller.recognizer.settings;
   settings.whole_sound = labeller.config.unlabelled.whole_sound.value_or(settings.whole_sound);
-  const auto& decode = labeller.config.decode;
+  auto& decode = labeller.config.decode;
+  if (with_lm == WithLm::kNo) decode.lm.clear();
   if (!decode.lm.empty()) {
     auto& model = labeller.recognizer.language_model;
     model = evaluation::load_language_model(decode.lm);
@@ -119,8 +132,8 @@ class Rounds {
     nn::set_precision(config::Precision::kFp32);
     device_ = nn::choose_device(config_.device, problem);
     const auto student = student_of(config_, 1, {});  // or what is wrong is told before any label
-    labelled_ = student.config.data.manifest;
-    read_unlabelled();
+    student_lists_ = student.config.data.pseudo_manifest;
+    read_unlabelled(student.config);
     make_folders(config_.run.dir);
     const FolderLock lock(config_.run.dir);
     claim(config_, options_.yaml);
@@ -137,8 +150,8 @@ class Rounds {
   }
 
  private:
-  /// Without clips that have their place in a labelled list.
-  void read_unlabelled() {
+  /// Without clips whose true label the student has.
+  void read_unlabelled(const FinetuneConfig& student) {
     std::vector<fs::path> lists(config_.unlabelled.manifest.begin(),
                                 config_.unlabelled.manifest.end());
     const auto& roots = config_.unlabelled;
@@ -146,10 +159,8 @@ class Rounds {
         lists, data::media_roots(roots.video_root, roots.audio_root, "unlabelled.video_root",
                                  "unlabelled.audio_root"));
     std::set<std::string> labelled;
-    for (const auto& list : labelled_) {
-      for (const auto& utterance : data::read_manifest(list).utterances)
-        labelled.insert(utterance.id);
-    }
+    for (auto& utterance : train::training_data(student.data).utterances)
+      labelled.insert(std::move(utterance.id));
     const auto passed_over = std::erase_if(unlabelled_.utterances, [&](const auto& utterance) {
       return labelled.contains(utterance.id);
     });
@@ -159,6 +170,32 @@ class Rounds {
       throw ConfigError(fmt::format("unlabelled.manifest: nothing is left to label in {}",
                                     fmt::join(config_.unlabelled.manifest, ", ")));
     }
+    check_for_student(student);
+  }
+
+  /// What the student could not learn from is told before hours of labelling.
+  void check_for_student(const FinetuneConfig& student) const {
+    train::require_input(student, unlabelled_);
+    train::refuse_test_clips(student.data, unlabelled_, "unlabelled.manifest");
+    const auto is_too_long = [&](const auto& one) {
+      return one.frames > student.data.max_frames && !one.length_is_approximate;
+    };
+    const auto longest = std::ranges::find_if(unlabelled_.utterances, is_too_long);
+    if (longest == unlabelled_.utterances.end()) return;
+    throw ConfigError(fmt::format(
+        "{}: '{}' has {} frames, more than a batch of the student may hold; raise data.max_frames "
+        "in student.set (now {}), or leave it out ({} such clips)",
+        longest->origin.text(unlabelled_.file), printable(longest->id), longest->frames,
+        student.data.max_frames, std::ranges::count_if(unlabelled_.utterances, is_too_long)));
+  }
+
+  void tell_grey(const Labeller& labeller) const {
+    const auto& file = labeller.recognizer.file;
+    if (labeller.recognizer.settings.modality != config::Modality::kVideo ||
+        !weights::saw_published_grey(file))
+      return;
+    if (const auto line = data::tell_luma(unlabelled_, file.string()); !line.empty())
+      log::warn("{}", line);
   }
 
   /// What a recognizer says of every clip, in `folder`; empty when a stop was asked for.
@@ -176,9 +213,12 @@ class Rounds {
   /// False when a stop was asked for. The list of kept labels is written last: where it is, all is.
   bool label(const std::string& path, const fs::path& folder) {
     make_folders(folder);
+    auto labeller = load_labeller(path, options_, WithLm::kYes);  // or says what is wrong with it
     std::map<std::string, std::string> others;
     if (!config_.filter.other.empty()) {
-      auto other = load_labeller(config_.filter.other, options_);
+      // Its texts are compared, not its units: a language model of the labeller's is not for it.
+      auto other = load_labeller(config_.filter.other, options_, WithLm::kNo);
+      tell_grey(other);
       const auto said = decode(other, folder / "other");
       if (!said) return false;
       for (const auto& list : evaluation::read_nbest(folder / "other" / "nbest.jsonl")) {
@@ -186,7 +226,7 @@ class Rounds {
       }
     }
     log::info("{} labels {} clips", path, unlabelled_.utterances.size());
-    auto labeller = load_labeller(path, options_);
+    tell_grey(labeller);
     const auto scores = decode(labeller, folder / kLabelsFolder);
     if (!scores) return false;
     auto labels =
@@ -226,9 +266,10 @@ class Rounds {
   }
 
   Outcome train_student(std::int64_t round) {
-    auto lists = labelled_;
+    auto lists = student_lists_;
     lists.push_back((round_folder(config_, round) / kPseudoFile).string());
-    auto resolved = student_of(config_, round, {config::list_override("data.manifest", lists)});
+    auto resolved =
+        student_of(config_, round, {config::list_override("data.pseudo_manifest", lists)});
     const auto& dir = resolved.config.run.dir;
     log::info("round {}: the student learns in {}", round, dir);
     train::FinetuneStage stage(resolved.config);
@@ -241,7 +282,7 @@ class Rounds {
   const SelftrainConfig& config_;
   const Options& options_;
   torch::Device device_ = torch::kCPU;
-  std::vector<std::string> labelled_;  // lists
+  std::vector<std::string> student_lists_;  // pseudo-labels of before that it learns from, too
   data::Manifest unlabelled_;
 };
 

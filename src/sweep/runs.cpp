@@ -21,20 +21,29 @@ namespace {
 namespace fs = std::filesystem;
 using config::FlatConfig;
 
-/// A run may change these when it goes on; in a sweep it is then no longer the run that the others
-/// are compared with.
-constexpr std::array kLengthAndLists = {"train.steps", "train.epochs", "data.manifest",
-                                        "data.valid_manifest"};
+/// What a run of a sweep may change when it goes on, "x." with all keys below x. A run by itself
+/// may change more (artifacts/run_folder), but is then no longer what the others are compared with.
+constexpr std::array<std::string_view, 7> kOfTheMachine = {
+    "run.dir", "device", "threads", "data.workers", "data.prefetch", "log.", "checkpoint."};
+
+bool is_of_the_machine(const std::string& key) {
+  return std::ranges::any_of(kOfTheMachine, [&](std::string_view free) {
+    return free.back() == '.' ? key.starts_with(free) : key == free;
+  });
+}
 
 fs::path config_file_of(const Run& run) { return run.folder / artifacts::kConfigFile; }
 
 std::vector<std::string> changes(const FlatConfig& there, const FlatConfig& here,
                                  const FlatConfig& defaults) {
   auto lines = artifacts::differences(there, here, defaults);
-  for (const auto* key : kLengthAndLists) {
-    const auto before = there.find(key), now = here.find(key);
-    if (before == there.end() || now == here.end() || before->second == now->second) continue;
-    lines.push_back(fmt::format("{}: {} there, {} here", key, before->second, now->second));
+  for (const auto& [key, now] : here) {
+    const auto before = there.find(key);
+    if (before == there.end() || before->second == now || is_of_the_machine(key)) continue;
+    const auto told = key + ":";
+    if (std::ranges::any_of(lines, [&](const auto& line) { return line.starts_with(told); }))
+      continue;
+    lines.push_back(fmt::format("{}: {} there, {} here", key, before->second, now));
   }
   return lines;
 }

@@ -32,24 +32,20 @@ data::LabelledManifest labelled(data::Manifest manifest, const text::Tokenizer& 
   if (std::ssize(result.skipped) > max_skipped) {
     throw SkipBudgetError(fmt::format(
         "{}: {} utterances have no usable transcript, data.max_skipped allows {}; the last one: {}",
-        result.manifest.file.string(), result.skipped.size(), max_skipped, result.skipped.back()));
+        result.manifest.names(), result.skipped.size(), max_skipped, result.skipped.back()));
   }
   if (result.manifest.utterances.empty()) {
     throw ConfigError(
-        fmt::format("{}: no utterance has a usable transcript", result.manifest.file.string()));
+        fmt::format("{}: no utterance has a usable transcript", result.manifest.names()));
   }
   return result;
 }
 
 data::LabelledManifest training_labels(const config::FinetuneConfig& run,
                                        const text::Tokenizer& tokenizer) {
-  const auto& config = run.data;
-  auto manifest = training_data(config);
-  if (!config.labelled_list.empty())
-    manifest = data::subset_of_list(manifest, config.labelled_list);
-  if (config.labelled_hours) manifest = data::subset_of_hours(manifest, *config.labelled_hours);
+  auto manifest = training_data(run.data);
   require_input(run, manifest);
-  return labelled(std::move(manifest), tokenizer, config.max_skipped);
+  return labelled(std::move(manifest), tokenizer, run.data.max_skipped);
 }
 
 data::LabelledManifest validation_labels(const config::FinetuneConfig& config,
@@ -150,12 +146,16 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
   folder.add_skipped(data.skipped);
   if (!data.ready) return std::nullopt;
   data.options.pin_memory = device.is_cuda();
-  auto source = std::make_unique<ClipSource>(data.manifest, data.options);
+  const auto epoch = with_repeats(data.manifest, config_.data);
+  auto source = std::make_unique<ClipSource>(epoch, data.options);
   const auto batches = source->batches_per_epoch();
   const auto& init = config_.model.init;
   auto facts = facts_of(data.manifest);
   facts["modality"] = config::enum_name(config_.model.modality);
   facts["units"] = fmt::format("{}", units.size());
+  if (!config_.data.pseudo_manifest.empty())
+    facts["true_labels"] =
+        fmt::format("{:.0f} % of the frames", 100 * share_of_labelled(epoch, config_.data));
   facts["encoder"] = init.empty() ? "random weights" : init;
   return Training{.source = std::move(source),
                   .length = RunLength::of(config_.train, config_.optimizer, batches),

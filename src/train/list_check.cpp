@@ -59,14 +59,15 @@ void say_unreadable(const data::Overlap& overlap, const std::string& lists) {
 }
 
 /// Returns what became of it.
-std::string check_test(const data::Manifest& training, const data::Manifest& test) {
+std::string check_test(const data::Manifest& training, const data::Manifest& test,
+                       const std::string& key) {
   const auto found = data::overlap(training, test);
   if (found.total() > 0) {
     throw ConfigError(fmt::format(
         "{} of the {} training clips are in data.test_manifest, on which results will be told:{}\n"
-        "take them out of data.manifest; with data.check_overlap=false they are trained on all the "
+        "take them out of {}; with data.check_overlap=false they are trained on all the "
         "same, and the run's record says so",
-        found.total(), training.utterances.size(), examples(found, training, test)));
+        found.total(), training.utterances.size(), examples(found, training, test), key));
   }
   say_unreadable(found, training.names() + " and " + test.names());
   if (found.speakers.empty()) return found.speakers_known ? "passed" : "passed, speakers not known";
@@ -119,10 +120,16 @@ std::map<std::string, std::string> check_lists(const config::DataConfig& config,
         "lists share clips");
     return card;
   }
-  if (has_test) card[weights::kOverlapCheck] = check_test(training, test);
+  if (has_test) card[weights::kOverlapCheck] = check_test(training, test, "data.manifest");
   if (validates) warn_of_held_out(training, held_out);
   if (validates && has_test) warn_of_validation_on_test(held_out, test);
   return card;
+}
+
+void refuse_test_clips(const config::DataConfig& config, const data::Manifest& training,
+                       const std::string& key) {
+  const auto test = test_data(config);
+  if (!test.utterances.empty() && config.check_overlap) check_test(training, test, key);
 }
 
 }  // namespace raven::train

@@ -89,7 +89,7 @@ Outcome run_session(Stage& stage, const SessionOptions& options) {
 
   artifacts::RunFolder folder(settings.run.dir);
   folder.claim(settings.all, options.yaml, options.overrides, settings.defaults);
-  log::also_to(folder.path() / "log.txt");
+  const log::AlsoTo log_file(folder.path() / "log.txt");
   auto training = stage.prepare(folder, device, options.stop);
   if (!training) {
     log::warn("stopped{} before training; the same command starts again", by_signal());

@@ -1,5 +1,9 @@
 #include "raven/train/stage_data.h"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+
 #include "raven/artifacts/run_files.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -7,6 +11,7 @@
 #include "raven/data/grey_kinds.h"
 #include "raven/data/media_roots.h"
 #include "raven/data/modality.h"
+#include "raven/data/subset.h"
 #include "raven/media/media.h"
 
 namespace raven::train {
@@ -23,19 +28,78 @@ void check_exists(const std::string& manifest, const std::string& key) {
       fs::path(manifest).has_parent_path() ? fs::path(manifest).parent_path().string() : "."));
 }
 
-}  // namespace
-
-data::Manifest training_data(const config::DataConfig& config) {
+data::Manifest read_lists(const std::vector<std::string>& lists, const std::string& key,
+                          const config::DataConfig& config) {
   std::vector<fs::path> files;
-  for (const auto& file : config.manifest) {
-    check_exists(file, "data.manifest");
+  for (const auto& file : lists) {
+    check_exists(file, key);
     files.emplace_back(file);
   }
-  auto manifest = data::read_manifests(files, data::media_roots(config));
-  if (const auto line = data::tell_mixed_grey(manifest); !line.empty()) log::warn("{}", line);
+  return data::read_manifests(files, data::media_roots(config));
+}
+
+/// data.manifest, cut to data.max_utterances.
+data::Manifest first_of_lists(const config::DataConfig& config) {
+  auto manifest = read_lists(config.manifest, "data.manifest", config);
   const auto limit = static_cast<std::size_t>(config.max_utterances.value_or(0));
   if (limit > 0 && manifest.utterances.size() > limit) manifest.utterances.resize(limit);
   return manifest;
+}
+
+void warn_of_mixed_grey(const data::Manifest& manifest) {
+  if (const auto line = data::tell_mixed_grey(manifest); !line.empty()) log::warn("{}", line);
+}
+
+std::set<fs::path> pseudo_lists(const config::LabelledDataConfig& config) {
+  std::set<fs::path> lists;
+  for (const auto& list : config.pseudo_manifest)
+    lists.insert(fs::absolute(list).lexically_normal());
+  return lists;
+}
+
+bool stands_in(const std::set<fs::path>& lists, const data::Utterance& utterance) {
+  return utterance.origin.list != nullptr && lists.contains(*utterance.origin.list);
+}
+
+}  // namespace
+
+data::Manifest training_data(const config::DataConfig& config) {
+  auto manifest = first_of_lists(config);
+  warn_of_mixed_grey(manifest);
+  return manifest;
+}
+
+data::Manifest training_data(const config::LabelledDataConfig& config) {
+  auto manifest = first_of_lists(config);
+  if (!config.labelled_list.empty())
+    manifest = data::subset_of_list(manifest, config.labelled_list);
+  if (config.labelled_hours) manifest = data::subset_of_hours(manifest, *config.labelled_hours);
+  if (!config.pseudo_manifest.empty()) {
+    manifest = data::joined(
+        {std::move(manifest), read_lists(config.pseudo_manifest, "data.pseudo_manifest", config)});
+  }
+  warn_of_mixed_grey(manifest);
+  return manifest;
+}
+
+data::Manifest with_repeats(data::Manifest manifest, const config::LabelledDataConfig& config) {
+  if (config.labelled_repeats == 1) return manifest;
+  const auto pseudo = pseudo_lists(config);
+  std::vector<data::Utterance> labelled;
+  for (const auto& utterance : manifest.utterances) {
+    if (!stands_in(pseudo, utterance)) labelled.push_back(utterance);
+  }
+  for (std::int64_t k = 1; k < config.labelled_repeats; ++k)
+    std::ranges::copy(labelled, std::back_inserter(manifest.utterances));
+  return manifest;
+}
+
+double share_of_labelled(const data::Manifest& manifest, const config::LabelledDataConfig& config) {
+  const auto pseudo = pseudo_lists(config);
+  std::int64_t frames = 0;
+  for (const auto& utterance : manifest.utterances)
+    frames += stands_in(pseudo, utterance) ? 0 : utterance.frames;
+  return static_cast<double>(frames) / static_cast<double>(manifest.total_frames());
 }
 
 data::Manifest held_out_data(const config::DataConfig& config) {

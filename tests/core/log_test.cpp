@@ -14,11 +14,14 @@ std::pair<std::string, std::string> logged(const std::string& message) {
   const auto file = folder.path() / "log.txt";
   testing::internal::CaptureStderr();
   log::start("info");
-  log::also_to(file);
-  log::warn("{}", message);
-  spdlog::default_logger()->flush();
-  log::start("info");  // closes the file
+  {
+    const log::AlsoTo also(file);
+    log::warn("{}", message);
+  }
   const auto shown = testing::internal::GetCapturedStderr();
+  testing::internal::CaptureStderr();
+  log::warn("of the next run");
+  testing::internal::GetCapturedStderr();
   const auto written = read_file(file);
   return {shown.substr(shown.find(" W ")), written.substr(written.find(" W "))};
 }

@@ -56,6 +56,36 @@ TEST_F(SourceClips, BesideVideosSoundFilesAreTheirsOrLeftOut) {
   EXPECT_THAT(ids(list_clips(folder(), Layout::kLrs3)), ElementsAre("test/ann/film"));
 }
 
+TEST_F(SourceClips, KnowsGridByItsTalkersAndSentences) {
+  touch("s1/video/brbk7n.mpg");
+  touch("s1/video/brbk7n.txt");
+  touch("s1/video/lgif1p.mpg");
+  touch("s1/align/lgif1p.align");
+  touch("s2/swazzs.mpg");
+  touch("s3/pbwg9a.mpg");
+  touch("alignments/s3/pbwg9a.align");
+  touch("s3/other.mpg");
+  const auto clips = list_clips(folder(), Layout::kAuto);
+  ASSERT_THAT(ids(clips), ElementsAre("s1/video/brbk7n", "s1/video/lgif1p", "s2/swazzs", "s3/other",
+                                      "s3/pbwg9a"));
+  EXPECT_EQ(clips[0].layout, Layout::kGrid);
+  EXPECT_EQ(clips[0].speaker, "s1");
+  EXPECT_EQ(clips[0].text, folder() / "s1/video/brbk7n.txt");
+  EXPECT_EQ(clips[0].sentence, "");
+  EXPECT_EQ(clips[1].text, folder() / "s1/align/lgif1p.align");
+  EXPECT_EQ(clips[2].text, "");
+  EXPECT_EQ(clips[2].sentence, "set white at z zero soon");
+  EXPECT_EQ(clips[3].sentence, "");
+  EXPECT_EQ(clips[4].text, folder() / "alignments/s3/pbwg9a.align");
+}
+
+TEST_F(SourceClips, FoldersCalledS1AloneAreNoGrid) {
+  touch("s1/film.mp4");
+  EXPECT_EQ(list_clips(folder(), Layout::kAuto).at(0).layout, Layout::kFolder);
+  touch("s100/brbk7n.mpg");
+  EXPECT_EQ(list_clips(folder(), Layout::kAuto).at(0).layout, Layout::kFolder);
+}
+
 TEST_F(SourceClips, AFolderCalledTestAloneIsNoLrs3) {
   touch("test/a.flac");
   touch("train/b.flac");
@@ -153,8 +183,8 @@ TEST_F(SourceClips, RefusesWhatIsNoFolder) {
 }
 
 TEST(Layouts, HaveNames) {
-  for (const auto layout :
-       {Layout::kAuto, Layout::kLrs3, Layout::kLrs2, Layout::kVoxCeleb2, Layout::kFolder}) {
+  for (const auto layout : {Layout::kAuto, Layout::kLrs3, Layout::kLrs2, Layout::kVoxCeleb2,
+                            Layout::kGrid, Layout::kFolder}) {
     EXPECT_EQ(layout_of(name_of(layout)), layout);
   }
   EXPECT_EQ(layout_of("lrs4"), std::nullopt);

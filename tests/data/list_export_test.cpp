@@ -9,6 +9,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/data/sample_reader.h"
+#include "raven/media/media_writer.h"
 #include "raven/media/probe.h"
 #include "support/temporary_folder.h"
 
@@ -136,6 +137,25 @@ TEST_F(ListExportTest, TakesSeveralListsOfOneFolder) {
   part.utterances[0].audio = part.utterances[1].audio;
   manifest_ = part;
   EXPECT_THAT(refusal(tokenizer().get()), HasSubstr("lrs3/s0/0 was made from"));
+}
+
+TEST_F(ListExportTest, RefusesAnotherListOfTheSameName) {
+  run();
+  manifest_.utterances.erase(manifest_.utterances.begin());
+  EXPECT_THAT(refusal(tokenizer().get()),
+              HasSubstr("manifest.csv:1: lists 'lrs3,s0/0.avi', which "));
+  EXPECT_EQ(read_manifest(out() / "manifest.csv").utterances.size(), kLengths.size());
+  fs::remove(out() / "manifest.csv");
+  EXPECT_EQ(run().kept, 4);
+}
+
+TEST_F(ListExportTest, KeepsSoundOfItsOwnAsLongAsItIs) {
+  const auto file = folder_.path() / "long.wav";
+  write_file_atomically(file, media::encode_exact_wav(std::vector<float>(640 * 20 + 5, 0.25F)));
+  manifest_.utterances[0].audio = {.file = file, .member = ""};
+  run();
+  EXPECT_EQ(fs::file_size(out() / "lrs3/s0/0.wav"), 44U + 2 * 640 * 20);
+  EXPECT_EQ(read_manifest(out() / "manifest.csv").utterances[0].frames, 12);
 }
 
 TEST_F(ListExportTest, LeavesOutWhatCannotBeReadAndSaysSo) {

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "raven/data/shard.h"
+#include "raven/media/media_writer.h"
 #include "support/open_count.h"
 #include "support/temporary_folder.h"
 
@@ -53,6 +54,22 @@ class Overlaps : public testing::Test {
   }
   TemporaryFolder folder_;
 };
+
+TEST_F(Overlaps, SilenceIsNoSharedSound) {
+  const auto wave = [](float level) {
+    return media::encode_exact_wav(std::vector<float>(6400, level));
+  };
+  const auto kept = list({clip("a", file("a.mp4", bytes('a')), file("a.wav", wave(0))),
+                          clip("b", file("b.mp4", bytes('b')), member("b", wave(0.5F)))});
+  EXPECT_EQ(
+      overlap(list({clip("c", file("c.mp4", bytes('c')), file("c.wav", wave(0)))}), kept).total(),
+      0);
+  EXPECT_EQ(
+      overlap(list({clip("d", file("d.mp4", bytes('d')), member("d", wave(0)))}), kept).total(), 0);
+  EXPECT_EQ(overlap(list({clip("e", file("e.mp4", bytes('e')), file("e.wav", wave(0.5F)))}), kept)
+                .total(),
+            1);
+}
 
 TEST_F(Overlaps, AreFoundByIds) {
   const auto kept =

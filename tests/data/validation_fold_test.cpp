@@ -143,6 +143,7 @@ TEST(ValidationFold, IsTakenFromTheTrainingPartOfTheLayout) {
   EXPECT_EQ(validation_subset(clips({{Layout::kLrs3, "test"}, {Layout::kVoxCeleb2, "dev"}})),
             "dev");
   EXPECT_EQ(validation_subset(clips({{Layout::kFolder, ""}})), "");
+  EXPECT_EQ(validation_subset(clips({{Layout::kGrid, ""}})), "");
   EXPECT_EQ(validation_subset(clips({{Layout::kLrs2, "train"}, {Layout::kFolder, ""}})),
             std::nullopt);
   EXPECT_EQ(validation_subset(clips({{Layout::kLrs3, "pretrain"}})), std::nullopt);

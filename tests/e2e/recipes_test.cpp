@@ -26,6 +26,7 @@ class RecipesAreTrained : public RecipeRuns {
 TEST_F(RecipesAreTrained, PreTraining) { all_of("", 8); }
 TEST_F(RecipesAreTrained, Ablations) { all_of("ablations", 50); }
 TEST_F(RecipesAreTrained, FineTuning) { all_of("finetune", 40); }
+TEST_F(RecipesAreTrained, AblationsOfFineTuning) { all_of("ablations/finetune", 3); }
 
 TEST(RecipesArePlanned, PreTraining) {
   for (const auto& file : recipes_in({"", "ablations"})) {

@@ -11,24 +11,28 @@ namespace raven {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 class Selftrain : public Finetune {
  protected:
   void SetUp() override {
     auto manifest = data::read_manifest(train());
     manifest.utterances.resize(6);
-    manifest.file = corpus_->path() / "train" / "labelled.tsv";
+    manifest.file = labelled_list();
     data::write_manifest(manifest);
     ASSERT_EQ(finetune("labeller", {"model.modality=audio", "train.steps=12"}), 0)
         << read_file(log("labeller"));
   }
 
-  /// The student has the settings of the fixture's run, and learns from six labelled clips.
+  static fs::path labelled_list() { return corpus_->path() / "train" / "labelled.tsv"; }
+
+  /// The student has the settings of the fixture's run, and learns from six labelled clips unless
+  /// `of_student`, its overrides, say otherwise.
   std::vector<std::string> selftrain_command(const std::string& run,
-                                             const std::vector<std::string>& more) const {
-    std::string set =
-        "data.manifest=[" + (corpus_->path() / "train" / "labelled.tsv").string() + "]";
-    std::vector<std::string> quoted = {"'" + set + "'"};
+                                             const std::vector<std::string>& more,
+                                             std::vector<std::string> of_student = {}) const {
+    if (of_student.empty()) of_student = {"data.manifest=[" + labelled_list().string() + "]"};
+    std::vector<std::string> quoted;
     for (const auto& word : command("unused", {"train.steps=12", "model.modality=video"})) {
       const auto equals = word.find('=');
       if (equals == word.npos || word.starts_with("run.") || word.starts_with("device=") ||
@@ -36,6 +40,7 @@ class Selftrain : public Finetune {
         continue;
       quoted.push_back("'" + word + "'");
     }
+    for (const auto& one : of_student) quoted.push_back("'" + one + "'");
     std::string list;
     for (const auto& one : quoted) list += (list.empty() ? "" : ", ") + one;
     std::vector<std::string> words = {
@@ -58,8 +63,9 @@ class Selftrain : public Finetune {
     if (!fs::exists(file)) write_file_atomically(file, "model: {modality: video}\n");
     return file;
   }
-  int selftrain(const std::string& run, const std::vector<std::string>& more = {}) const {
-    return Process(selftrain_command(run, more), log(run)).wait();
+  int selftrain(const std::string& run, const std::vector<std::string>& more = {},
+                const std::vector<std::string>& of_student = {}) const {
+    return Process(selftrain_command(run, more, of_student), log(run)).wait();
   }
   [[nodiscard]] std::string student(const std::string& run, int round) const {
     return read_file(folder(run) / ("round_" + std::to_string(round)) / "student" /
@@ -101,7 +107,7 @@ TEST_F(Selftrain, KilledAtAnyMomentItEndsWithTheSameBytes) {
     for (int i = 0; i < 6000 && !fs::exists(folder("killed") / sign); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     process.signal(SIGKILL);
-    process.wait();
+    EXPECT_EQ(process.wait(), -SIGKILL) << sign;
   }
   ASSERT_EQ(selftrain("killed"), 0) << read_file(log("killed"));
   EXPECT_TRUE(student("whole", 1) == student("killed", 1));
@@ -110,6 +116,44 @@ TEST_F(Selftrain, KilledAtAnyMomentItEndsWithTheSameBytes) {
               read_file(folder("killed") / "round_1" / file))
         << file;
   }
+}
+
+TEST_F(Selftrain, LabelsWhatThePartWithTrueLabelsLeavesOut) {
+  std::string ids;
+  for (const auto& utterance : data::read_manifest(labelled_list()).utterances)
+    ids += utterance.id + "\n";
+  const auto six = temporary_.path() / "six.txt";
+  write_file_atomically(six, ids);
+  ASSERT_EQ(selftrain("run", {},
+                      {"data.manifest=[" + train() + "]", "data.labelled_list=" + six.string(),
+                       "data.labelled_repeats=3"}),
+            0)
+      << read_file(log("run"));
+  const auto text = read_file(log("run"));
+  EXPECT_THAT(text, HasSubstr("6 clips of unlabelled.manifest are labelled and passed over"));
+  EXPECT_THAT(text, HasSubstr("true_labels: 75 % of the frames"));
+}
+
+TEST_F(Selftrain, ASecondRecognizerAgreesWithItself) {
+  const std::string other = "filter.other=" + folder("labeller").string();
+  ASSERT_EQ(selftrain("run", {other, "filter.min_other_agreement=1"}), 0) << read_file(log("run"));
+  EXPECT_THAT(read_file(folder("run") / "round_1" / "label_errors.tsv"), HasSubstr("other\t1.0"));
+  EXPECT_THAT(read_file(folder("run") / "round_1" / "labels.tsv"), Not(HasSubstr("\tother\t")));
+  EXPECT_EQ(selftrain("typo", {"labeller=" + folder("none").string(), other}), 2);
+  EXPECT_FALSE(fs::exists(folder("typo") / "round_1" / "other")) << "nothing was decoded";
+}
+
+TEST_F(Selftrain, TellsWhatTheStudentCannotLearnBeforeItLabels) {
+  EXPECT_EQ(selftrain("test", {},
+                      {"data.manifest=[" + labelled_list().string() + "]",
+                       "data.test_manifest=[" + train() + "]"}),
+            2);
+  EXPECT_THAT(read_file(log("test")), HasSubstr("take them out of unlabelled.manifest"));
+  EXPECT_EQ(selftrain("long", {},
+                      {"data.manifest=[" + labelled_list().string() + "]", "data.max_frames=5"}),
+            2);
+  EXPECT_THAT(read_file(log("long")), HasSubstr("more than a batch of the student may hold"));
+  EXPECT_FALSE(fs::exists(folder("long") / "round_1"));
 }
 
 TEST_F(Selftrain, SaysWhenNoLabelIsKept) {

@@ -124,6 +124,51 @@ TEST(Score, MakesTables) {
   }
 }
 
+/// Twelve sentences of a grammar and what was heard of each.
+std::vector<UtteranceResult> commands(const std::vector<std::string>& heard) {
+  std::vector<UtteranceResult> results;
+  for (std::size_t i = 0; i < 12; ++i) {
+    const std::string said = i % 2 == 0 ? "SET BLUE " : "BIN BLUE ";
+    results.push_back(result("s1/" + std::to_string(i), said + static_cast<char>('A' + i),
+                             heard[i % heard.size()]));
+  }
+  return results;
+}
+
+TEST(Score, TellsWhatOneAnswerForAllWouldMake) {
+  const auto scores = score(commands({"SET BLUE X", "BIN BLUE Y"}));
+  ASSERT_TRUE(scores.constant.has_value());
+  EXPECT_EQ(scores.constant->text, "BIN BLUE A");
+  EXPECT_EQ(scores.constant->errors, 6 + 11);  // half of the first words, all letters but A
+  EXPECT_EQ(warning_of(scores), "6 of 12 hypotheses are \"BIN BLUE Y\"");
+  const auto parsed = json::parse(wer_json(scores));
+  EXPECT_NEAR(parsed.at("constant_answer").at("wer"), 17. / 36, 1e-12);
+  EXPECT_EQ(parsed.at("distinct_hypotheses"), 2);
+  EXPECT_EQ(parsed.at("commonest_hypothesis").at("utterances"), 6);
+  EXPECT_EQ(parsed.at("warning"), warning_of(scores));
+  EXPECT_THAT(to_text(scores), HasSubstr("WER 47.2 % with one answer for all, \"BIN BLUE A\"; 2 "
+                                         "distinct hypotheses\nwarning: 6 of 12"));
+}
+
+TEST(Score, WarnsOfAConstantAnswer) {
+  EXPECT_EQ(warning_of(score(commands({"SET BLUE A"}))),
+            "one answer for all utterances makes 47.2 % WER, as good as these hypotheses");
+  std::vector<std::string> right;
+  for (const auto& one : commands({""})) right.push_back(one.reference);
+  EXPECT_EQ(warning_of(score(commands(right))), "");
+  auto yes = commands({"YES"});  // said as often as heard
+  for (auto& one : yes) one.reference = one.id == "s1/0" ? "NO" : "YES";
+  yes[1].hypothesis = "NO", yes[0].hypothesis = "NO";
+  EXPECT_EQ(warning_of(score(yes)),
+            "one answer for all utterances makes 8.3 % WER, as good as these "
+            "hypotheses");
+  yes[1].hypothesis = "YES";
+  EXPECT_EQ(warning_of(score(yes)), "");
+  auto few = commands({"SET BLUE A"});
+  few.resize(9);
+  EXPECT_EQ(warning_of(score(few)), "") << "chance alone would do it";
+}
+
 TEST(Score, BoundsOfLengthsBelongAbove) {
   const auto scores =
       score({result("a", "A", "A", 25), result("b", "A", "A", 24), result("c", "A", "A", 0)});

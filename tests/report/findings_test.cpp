@@ -142,6 +142,12 @@ TEST(Assess, TheBestRateIsThatOfACleanSet) {
   EXPECT_EQ(result.mood, Mood::kGood);
   run.evaluations = {set("a", 0.97)};
   EXPECT_THAT(assess(run).verdict, HasSubstr("next to nothing"));
+  run.evaluations = {set("a", 0.8)};
+  EXPECT_THAT(assess(run).verdict, HasSubstr("some words"));
+  run.evaluations[0].rates->warning = "one answer for all makes as much";
+  EXPECT_THAT(assess(run).verdict, HasSubstr("may have learnt nothing: one answer for all makes as "
+                                             "much: WER 80.0 %"));
+  EXPECT_EQ(assess(run).mood, Mood::kBad);
   run.evaluations.clear();
   EXPECT_THAT(assess(run).verdict, HasSubstr("Cannot be told"));
 }

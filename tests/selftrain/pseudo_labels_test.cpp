@@ -165,6 +165,19 @@ TEST(PseudoLabels, TellTheirErrorsByShare) {
   EXPECT_TRUE(errors_by_share(all, {}).empty());
 }
 
+TEST(PseudoLabels, WithoutWordsAreNotRanked) {
+  auto all = ranked();
+  const auto rows = errors_by_share(all, kTruth).size();
+  auto& silent = all.front();  // else the best by its score
+  silent.text = "", silent.num_units = 0, silent.score_per_unit = 0;
+  judge(all, {});
+  for (const auto& row : errors_by_share(all, kTruth)) {
+    EXPECT_LE(row.labels, std::ssize(all) - 1) << row.criterion;
+    if (row.criterion == "kept") EXPECT_DOUBLE_EQ(row.share, 0.75);
+  }
+  EXPECT_EQ(errors_by_share(all, kTruth).size(), rows);
+}
+
 TEST(PseudoLabels, KeptOnesAreTextsOfTheList) {
   auto all = labels();
   judge(all, {});

@@ -24,6 +24,12 @@ struct EvaluationDataConfig : MediaRootsConfig {
   static void fields(Visitor& v) {
     v.field("manifest", &EvaluationDataConfig::manifest,
             "lists of utterances with transcripts, each a set of its own, named after its file");
+    reading_fields(v);
+  }
+
+ protected:
+  template <class Visitor>
+  static void reading_fields(Visitor& v) {
     MediaRootsConfig::fields(v);
     v.field("whole_sound", &EvaluationDataConfig::whole_sound, kWholeSoundMeaning);
     v.field(
@@ -34,6 +40,16 @@ struct EvaluationDataConfig : MediaRootsConfig {
             "is searched alone. Follows from the list alone, so that a stopped run ends the same");
     v.field("max_skipped", &EvaluationDataConfig::max_skipped, at_least(0),
             "unusable utterances to leave out before it ends with exit code 3");
+  }
+};
+
+/// What is decoded for its texts.
+struct UnlabelledDataConfig : EvaluationDataConfig {
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("manifest", &UnlabelledDataConfig::manifest,
+            "lists of utterances, with or without transcripts, which are labelled together");
+    reading_fields(v);
   }
 };
 

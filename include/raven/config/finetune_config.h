@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "raven/config/fields.h"
 #include "raven/config/model_config.h"
@@ -50,6 +51,8 @@ struct EnumNames<CtcRate> {
 struct LabelledDataConfig : DataConfig {
   std::optional<double> labelled_hours;
   std::string labelled_list;
+  std::vector<std::string> pseudo_manifest;
+  std::int64_t labelled_repeats = 1;
   bool whole_sound = false;
 
   template <class Visitor>
@@ -61,6 +64,12 @@ struct LabelledDataConfig : DataConfig {
         "run, so that each subset contains the smaller ones; null: all");
     v.field("labelled_list", &LabelledDataConfig::labelled_list,
             "text file with the ids of the utterances to use, one a line; empty: all");
+    v.field("pseudo_manifest", &LabelledDataConfig::pseudo_manifest,
+            "lists whose texts a recognizer made (raven selftrain gives its own), learnt from "
+            "beside data.manifest; labelled_hours and labelled_list do not choose from them");
+    v.field("labelled_repeats", &LabelledDataConfig::labelled_repeats, between(1, 1000),
+            "how often an epoch shows each clip of data.manifest, beside once each of "
+            "pseudo_manifest, so that a few true labels keep their weight");
     v.field("whole_sound", &LabelledDataConfig::whole_sound,
             "with model.modality=audio: all floor(samples / 640) frames of the sound, beyond the "
             "last video frame too (published); false: as long as the video");

@@ -79,7 +79,7 @@ struct SelftrainConfig {
   std::int64_t threads = 0;
   std::string labeller = kRequired;
   std::int64_t rounds = 1;
-  EvaluationDataConfig unlabelled;
+  UnlabelledDataConfig unlabelled;
   DecodeConfig decode;
   LabelFilterConfig filter;
   StudentConfig student;

@@ -17,8 +17,17 @@ using spdlog::warn;
 /// Called once by main. `level`: trace, debug, info, warn, error or off.
 void start(const std::string& level, int rank = 0);
 
-/// From now on, every message is also appended to `file` (a run's log.txt).
-void also_to(const std::filesystem::path& file);
+/// As long as it lives, every message is also appended to `file` (a run's log.txt).
+class AlsoTo {
+ public:
+  explicit AlsoTo(const std::filesystem::path& file);
+  ~AlsoTo();
+  AlsoTo(const AlsoTo&) = delete;
+  AlsoTo& operator=(const AlsoTo&) = delete;
+
+ private:
+  spdlog::sink_ptr sink_;
+};
 
 /// Warns the first time `message` is given; later ones are only counted (see repeated()).
 void warn_once(const std::string& message);

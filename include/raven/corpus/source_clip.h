@@ -15,11 +15,17 @@ namespace raven::corpus {
 /// test.txt
 /// kVoxCeleb2: dev|test/mp4/<speaker>/<video>/<number>.mp4, sound in dev|test/aac/....m4a where it
 /// is there
-/// kFolder:    any video files; in a folder without any, sound files; .txt beside them where known
+/// kGrid:      <speaker>/<sentence>.mpg, at any depth below the speaker's folder; transcripts from
+/// .txt or .align beside it, or from an .align of its name in a folder align or alignments of the
+/// speaker or of all (then align/<speaker>/), else from the sentence's code, "brbk7n"
+/// kFolder:    any video files; in a folder without any, sound files; .txt or .align beside them
+/// where known
 /// kAuto:      the first of these whose folders are there and hold clips
-enum class Layout { kAuto, kLrs3, kLrs2, kVoxCeleb2, kFolder };
+enum class Layout { kAuto, kLrs3, kLrs2, kVoxCeleb2, kGrid, kFolder };
 
-/// "auto", "lrs3", "lrs2", "voxceleb2", "folder"; empty for another name.
+inline constexpr const char* kAlignEnding = ".align";  // of GRID's files of timed words
+
+/// "auto", "lrs3", "lrs2", "voxceleb2", "grid", "folder"; empty for another name.
 std::optional<Layout> layout_of(std::string_view name);
 std::string_view name_of(Layout layout);
 
@@ -29,6 +35,7 @@ struct SourceClip {
   std::filesystem::path audio;  // empty: the sound track of `video`
   std::filesystem::path spare;  // a sound file beside `video`, of its name, for lack of a track
   std::filesystem::path text;   // empty: none
+  std::string sentence;         // what is said, where the layout knows it without a file
   std::filesystem::path landmarks;  // where they should be; not checked
   std::string speaker, subset;      // as far as the layout tells
   Layout layout = Layout::kFolder;

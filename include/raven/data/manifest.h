@@ -95,6 +95,9 @@ Manifest read_manifest(const std::filesystem::path& file, const MediaRoots& root
 Manifest read_manifests(const std::vector<std::filesystem::path>& files,
                         const MediaRoots& roots = {});
 
+/// The same of manifests that were read before.
+Manifest joined(std::vector<Manifest> manifests);
+
 /// The content of a manifest file, which may list nothing; `file` says where it would lie. What
 /// read_manifest does after reading.
 Manifest parse_manifest(std::string_view content, const std::filesystem::path& file,

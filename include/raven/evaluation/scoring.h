@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "raven/evaluation/constant_answer.h"
 #include "raven/text/confidence.h"
 #include "raven/text/error_rate.h"
 
@@ -51,6 +52,9 @@ struct Scores {
   std::vector<ScoredUtterance> utterances;  // by id
   std::vector<UtteranceResult> unscored;    // without a transcript, by id
   text::ErrorTotals totals;
+  std::optional<ConstantAnswer> constant;       // where something was scored, as is variety
+  Variety variety;                              // of the scored hypotheses
+  std::int64_t most_often_said = 0;             // how often the commonest reference comes
   std::optional<text::ErrorTotals> oracle;      // where every utterance has an n-best list
   text::Interval confidence;                    // of the word error rate
   std::map<std::string, std::int64_t> skipped;  // by reason; "empty-reference" is counted here
@@ -72,6 +76,10 @@ Scores score(std::vector<UtteranceResult> results, const ScoringOptions& options
 /// `folder`, each in one step; where not all are scored also hyp_scored.trn, and where none is
 /// hyp.trn alone. The same scores give the same bytes.
 void write_scores(const std::filesystem::path& folder, const Scores& scores);
+
+/// What a reader should be warned of: rates that one answer for all reaches as well, hypotheses
+/// that are mostly one. Empty: nothing.
+std::string warning_of(const Scores& scores);
 
 /// wer.json's content.
 std::string wer_json(const Scores& scores);

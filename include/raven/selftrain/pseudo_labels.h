@@ -60,8 +60,9 @@ struct ErrorAtShare {
   [[nodiscard]] double rate() const;
 };
 
-/// At shares of a tenth to all, for each criterion that every label has; for labels whose
-/// transcript `truth` has, by id. Then, as criterion "kept", the labels that judge() has kept.
+/// At shares of a tenth to all, for each criterion that every label has; for labels with words and
+/// without <unk> whose transcript `truth` has, by id. Then, as criterion "kept", the labels that
+/// judge() has kept.
 std::vector<ErrorAtShare> errors_by_share(const std::vector<PseudoLabel>& labels,
                                           const std::map<std::string, std::string>& truth);
 

@@ -17,4 +17,9 @@ std::map<std::string, std::string> check_lists(const config::DataConfig& config,
                                                const data::Manifest& training,
                                                const data::Manifest& held_out);
 
+/// Throws ConfigError where clips of `training`, which `key` names, are in data.test_manifest,
+/// unless data.check_overlap is false.
+void refuse_test_clips(const config::DataConfig& config, const data::Manifest& training,
+                       const std::string& key);
+
 }  // namespace raven::train

@@ -16,6 +16,16 @@ namespace raven::train {
 /// file. What the utterances must have, the caller checks (require_input).
 data::Manifest training_data(const config::DataConfig& config);
 
+/// What fine-tuning learns from, each clip once: the labelled part of data.manifest, then
+/// data.pseudo_manifest. Throws DataError ("duplicate") for a clip of both.
+data::Manifest training_data(const config::LabelledDataConfig& config);
+
+/// data.labelled_repeats times each clip but those of data.pseudo_manifest.
+data::Manifest with_repeats(data::Manifest manifest, const config::LabelledDataConfig& config);
+
+/// Of the frames of an epoch, those of clips of data.manifest.
+double share_of_labelled(const data::Manifest& manifest, const config::LabelledDataConfig& config);
+
 /// data.valid_manifest; empty when there is none.
 data::Manifest held_out_data(const config::DataConfig& config);
 

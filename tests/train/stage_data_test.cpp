@@ -1,0 +1,74 @@
+#include "raven/train/stage_data.h"
+
+#include <gmock/gmock.h>
+
+#include "raven/core/error.h"
+#include "support/temporary_folder.h"
+
+namespace raven::train {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class FinetuningData : public testing::Test {
+ protected:
+  [[nodiscard]] std::string list(const std::string& name,
+                                 const std::vector<std::string>& ids) const {
+    data::Manifest manifest{.file = folder_.path() / name, .utterances = {}};
+    for (const auto& id : ids) {
+      data::Utterance utterance;
+      utterance.id = id;
+      utterance.video.file = folder_.path() / (id + ".mp4");
+      utterance.frames = media::kFrameRateHz * 3600;
+      manifest.utterances.push_back(utterance);
+    }
+    data::write_manifest(manifest);
+    return manifest.file.string();
+  }
+  static std::vector<std::string> ids(const data::Manifest& manifest) {
+    std::vector<std::string> ids;
+    for (const auto& utterance : manifest.utterances) ids.push_back(utterance.id);
+    return ids;
+  }
+
+  TemporaryFolder folder_;
+  config::LabelledDataConfig config_;
+};
+
+TEST_F(FinetuningData, LabelledHoursChooseFromTrueLabelsAlone) {
+  config_.manifest = {list("labelled.tsv", {"a", "b", "c"})};
+  config_.pseudo_manifest = {list("pseudo.tsv", {"p", "q"})};
+  EXPECT_THAT(ids(training_data(config_)), ElementsAre("a", "b", "c", "p", "q"));
+  config_.labelled_hours = 1;
+  const auto all = training_data(config_);
+  ASSERT_EQ(all.utterances.size(), 3U);
+  EXPECT_EQ(all.utterances[1].id, "p");
+  EXPECT_EQ(all.lists.size(), 2U);
+}
+
+TEST_F(FinetuningData, RepeatsTrueLabels) {
+  config_.manifest = {list("labelled.tsv", {"a", "b"})};
+  config_.pseudo_manifest = {list("pseudo.tsv", {"p", "q"})};
+  config_.labelled_repeats = 3;
+  EXPECT_THAT(ids(with_repeats(training_data(config_), config_)),
+              ElementsAre("a", "b", "p", "q", "a", "b", "a", "b"));
+  EXPECT_DOUBLE_EQ(share_of_labelled(with_repeats(training_data(config_), config_), config_), 0.75);
+}
+
+TEST_F(FinetuningData, RefusesAClipWithTwoLabels) {
+  config_.manifest = {list("labelled.tsv", {"a", "b"})};
+  config_.pseudo_manifest = {list("pseudo.tsv", {"p", "b"})};
+  try {
+    training_data(config_);
+    FAIL();
+  } catch (const DataError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("pseudo.tsv:3: id 'b' stands in"));
+    EXPECT_THAT(error.what(), HasSubstr("labelled.tsv:3 as well"));
+  }
+  config_.pseudo_manifest = {"none.tsv"};
+  EXPECT_THROW(training_data(config_), ConfigError);
+}
+
+}  // namespace
+}  // namespace raven::train
