@@ -8,12 +8,13 @@
 #include "raven/core/utf8.h"
 #include "raven/weights/inspection.h"
 #include "raven/weights/weights_file.h"
+#include "weights/file_kind.h"
 
 namespace raven::weights {
 namespace {
 
 bool is_zip(const TensorFile& content) {
-  return content.mapping && content.mapping->bytes().substr(0, 2) == "PK";
+  return content.mapping && weights::is_zip(content.mapping->bytes());
 }
 
 }  // namespace

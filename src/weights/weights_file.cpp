@@ -8,6 +8,7 @@
 #include "raven/core/sha256.h"
 #include "raven/core/utf8.h"
 #include "raven/weights/pytorch_archive.h"
+#include "weights/file_kind.h"
 #include "weights/zip_directory.h"
 
 namespace raven::weights {
@@ -44,10 +45,6 @@ class Values {
     return "None";
   }
 };
-
-bool is_archive(std::string_view bytes) {
-  return bytes.starts_with("PK") || bytes.starts_with("\x80");
-}
 
 void refuse_double_names(const TensorFile& content, const std::string& source) {
   std::unordered_set<std::string_view> names;
@@ -142,7 +139,7 @@ std::string sha256_and_verify(const std::filesystem::path& file) {
 
 std::string sha256_and_verify(const MappedFile& file) {
   std::vector<ZipEntry> entries;
-  if (file.bytes().substr(0, 2) == "PK") entries = read_zip_directory(file.bytes(), file.name());
+  if (is_zip(file.bytes())) entries = read_zip_directory(file.bytes(), file.name());
   EntryChecks checks(std::move(entries), file.name());
   Sha256 hash;
   file.each_block([&](std::string_view bytes) {

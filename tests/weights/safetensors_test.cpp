@@ -45,6 +45,30 @@ std::string one_tensor(const std::string& dtype, const std::string& shape,
          "}}";
 }
 
+TEST(Safetensors, AreKnownWhateverTheirLengthBeginsWith) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "m.safetensors";
+  TensorFile content;
+  content.tensors.emplace_back("x", torch::arange(6));
+  const auto begin_with = [&](const std::string& wanted) {
+    for (std::size_t fill = 0; fill < 20'000; fill += 8) {
+      content.metadata = {{"fill", std::string(fill, 'a')}};
+      write_safetensors(file, content, {.hashes = true});
+      if (read_file(file).starts_with(wanted)) return true;
+      if (fill == 8 && wanted.size() > 1) fill = 18'400;  // up to some 19,280 bytes of header
+    }
+    return false;
+  };
+  for (const std::string wanted : {"\x80", "PK"}) {  // as a pickle and a zip begin
+    ASSERT_TRUE(begin_with(wanted)) << wanted;
+    const auto opened = open_weights(file);
+    EXPECT_EQ(opened.format, WeightsFormat::kSafetensors);
+    EXPECT_TRUE(torch::equal(opened.content.tensors.at(0).second, torch::arange(6)));
+    EXPECT_EQ(sha256_and_verify(file), sha256(read_file(file)));
+    EXPECT_NO_THROW(verify(file, opened.content));
+  }
+}
+
 TEST(Safetensors, ReadsBackEveryTypeAndTheMetadata) {
   const TemporaryFolder folder;
   TensorFile content;
