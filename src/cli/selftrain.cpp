@@ -68,9 +68,8 @@ Command make_selftrain_command() {
       .description = kDescription,
       .config_keys = keys_of<SelftrainConfig>(),
       .examples = {{"selftrain labeller=runs/asr30 'unlabelled.manifest=[data/lrs3/pretrain.tsv]' "
-                    "student.config=finetune/vsr_low_selftrain_large_lrs3_vox2.yaml "
-                    "'student.set=[\"data.manifest=[data/lrs3/trainval.tsv]\", "
-                    "model.init=runs/large, train.accumulate=16]' "
+                    "student.config=finetune/vsr_low_base_lrs3.yaml "
+                    "'student.set=[model.init=runs/lrs3, train.accumulate=16]' "
                     "run.dir=runs/selftrain",
                     "a recognizer of sound labels for lip reading, as published"},
                    {"selftrain labeller=runs/asr1 'unlabelled.manifest=[data/rest.tsv]' rounds=2 "
