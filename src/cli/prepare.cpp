@@ -20,9 +20,9 @@ namespace {
 
 constexpr const char* kDescription =
     "Reads LRS3's, LRS2's, VoxCeleb2's and GRID's layouts and any folder of media files, with or "
-    "without "
-    "68 facial landmarks a frame as .npy files (frames, 68, 2), and writes grey 96 x 96 mouth "
-    "crops at 25 frames a second and 16 kHz sound: DIR/manifest.tsv, one list for each subset and "
+    "without 68 facial landmarks a frame as .npy files (frames, 68, 2), and writes grey 96 x 96 "
+    "mouth crops at 25 frames a second and 16 kHz sound: DIR/manifest.tsv, one list for each "
+    "subset and "
     "valid.tsv (of LRS3, or with --hold-out), DIR/shards (tar files with an index) and "
     "DIR/verdicts.tsv, which says of every clip what became of it. Films without landmarks: their "
     "faces are found, and kept in DIR/landmarks; films of 96 x 96 pixels are taken for mouth crops "

@@ -367,7 +367,14 @@ Batch BatchAssembly::batch_of(const Rows& rows, const std::shared_ptr<BatchMemor
     const auto views = num_views(options_);
     const auto video = view_of(memory, memory->video, {count, num_frames, views, side, side});
     batch.video = video.select(2, 0);
-    if (views > 1) batch.teacher_video = video.select(2, 1);
+    if (views > 1) {  // each dense in such memory, so that no copy to a device has to wait
+      const auto dense = [&](const torch::Tensor& view) {
+        const auto options = video.options().pinned_memory(options_.pin_memory);
+        return torch::empty(view.sizes(), options).copy_(view);
+      };
+      batch.teacher_video = dense(video.select(2, 1));
+      batch.video = dense(batch.video);
+    }
   }
   if (options_.read_audio)
     batch.audio = view_of(memory, memory->audio, {count, num_frames * media::kSamplesPerFrame});

@@ -67,7 +67,7 @@ void check_note(const fs::path& folder, const char* key, std::string_view wanted
 FoundFaceStore::FoundFaceStore(fs::path folder, const fs::path& model,
                                const faces::FaceOptions& options)
     : folder_(std::move(folder)), options_(options) {
-  check_note(folder_, "face", faces::name_of(options_.choice));
+  check_note(folder_, "face", config::enum_name(options_.choice));
   if (!model.empty()) load(model);
 }
 
@@ -77,7 +77,7 @@ void FoundFaceStore::load(const fs::path& file) {
   if (!fs::exists(note_of(folder_))) {
     const Json note = {{"version", 1},
                        {"model", model->checksum()},
-                       {"face", std::string(faces::name_of(options_.choice))}};
+                       {"face", std::string(config::enum_name(options_.choice))}};
     make_folders(folder_);
     write_file_atomically(note_of(folder_), note.dump(2) + "\n");
   }

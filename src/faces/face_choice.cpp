@@ -1,7 +1,6 @@
 #include "faces/face_choice.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -12,13 +11,6 @@
 
 namespace raven::faces {
 namespace {
-
-constexpr std::array<std::pair<std::string_view, FaceChoice>, 3> kChoices = {
-    {{"largest", FaceChoice::kLargest},
-     {"central", FaceChoice::kCentral},
-     {"speaking", FaceChoice::kSpeaking}}};
-
-bool is_seen(const corpus::FacePoints& face) { return !std::isnan(face.front().x); }
 
 struct Extent {
   double left, top, right, bottom;
@@ -41,7 +33,7 @@ template <class Value>
 double sum_over_seen(const FaceTrack& track, Value value) {
   double sum = 0;
   for (const auto& face : track.points) {
-    if (is_seen(face)) sum += value(Extent(face));
+    if (!corpus::is_missing(face)) sum += value(Extent(face));
   }
   return sum;
 }
@@ -83,7 +75,8 @@ double speaking(const FaceTrack& track, std::span<const double> loudness) {
   for (std::size_t i = 1; i < track.points.size(); ++i) {
     const auto frame = static_cast<std::size_t>(track.first_frame) + i;
     const auto &face = track.points[i], &before = track.points[i - 1];
-    if (!is_seen(face) || !is_seen(before) || frame >= loudness.size()) continue;
+    if (corpus::is_missing(face) || corpus::is_missing(before) || frame >= loudness.size())
+      continue;
     movement.push_back(std::fabs(opening_of(face) - opening_of(before)));
     loud.push_back(loudness[frame]);
   }
@@ -127,17 +120,10 @@ corpus::FacePoints no_face() {
 }
 
 std::optional<FaceChoice> face_choice_of(std::string_view name) {
-  for (const auto& [known, choice] : kChoices) {
+  for (const auto& [choice, known] : config::EnumNames<FaceChoice>::kNames) {
     if (known == name) return choice;
   }
   return std::nullopt;
-}
-
-std::string_view name_of(FaceChoice choice) {
-  for (const auto& [name, known] : kChoices) {
-    if (known == choice) return name;
-  }
-  return "unknown";
 }
 
 std::vector<double> loudness_of(std::span<const float> samples, std::int64_t num_frames) {

@@ -100,7 +100,7 @@ FoundFaces FaceFinder::find(const media::Source& film,
       choose_faces({.tracks = found.tracks, .num_frames = seen.num_frames, .picture = seen.picture},
                    options.choice, loudness);
   found.frames_with_face = std::ranges::count_if(
-      found.points, [](const corpus::FacePoints& face) { return !std::isnan(face.front().x); });
+      found.points, [](const corpus::FacePoints& face) { return !corpus::is_missing(face); });
   return found;
 }
 

@@ -147,10 +147,9 @@ Run::Run(const std::vector<fs::path>& files, std::vector<PieceRecognizer>& recog
       files_(each_once(files)),
       folder_(config.out, files_, endings(config, recognizers), config.replace) {
   if (wants(Modality::kVideo) && config.data.landmarks.empty()) {
-    const auto choice = faces::face_choice_of(config::enum_name(config.data.face)).value();
     faces_ = std::make_unique<data::FoundFaceStore>(
         fs::path(config.out) / "landmarks", config.data.landmark_model,
-        faces::FaceOptions{.choice = choice, .limits = limits_of_films()});
+        faces::FaceOptions{.choice = config.data.face, .limits = limits_of_films()});
   }
   for (const auto& file : files_) told_s_.push_back(told_duration_s(file));
   total_s_ = std::accumulate(told_s_.begin(), told_s_.end(), 0.0);

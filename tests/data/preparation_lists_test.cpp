@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "corpus/make_corpus.h"
+#include "data/refused_options.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/random.h"
@@ -57,15 +58,6 @@ class PreparationLists : public testing::Test {
     for (const auto& utterance : parse_manifest(read_file(file), file).utterances)
       found.insert(utterance.id);
     return found;
-  }
-
-  std::string config_error() {
-    try {
-      prepare(options);
-    } catch (const ConfigError& error) {
-      return error.what();
-    }
-    return "accepted";
   }
 
   PreparationOptions options;
@@ -162,7 +154,8 @@ TEST_F(PreparationLists, RefuseAnotherNumberAndListsOfOthers) {
   make("trainval/", 10);
   options.hold_out = 2;
   corpus::write_bytes(options.output / "valid.tsv", "mine");
-  EXPECT_THAT(config_error(), HasSubstr("valid.tsv is there already and was not made by this"));
+  EXPECT_THAT(config_error(options),
+              HasSubstr("valid.tsv is there already and was not made by this"));
   options.hold_out.reset();
   EXPECT_EQ(prepare(options).valid.utterances, 0);  // not asked for: left alone
   EXPECT_EQ(read_file(options.output / "valid.tsv"), "mine");
@@ -170,17 +163,17 @@ TEST_F(PreparationLists, RefuseAnotherNumberAndListsOfOthers) {
   options.hold_out = 2;
   EXPECT_EQ(prepare(options).valid.utterances, 2);
   options.hold_out = 1;
-  EXPECT_THAT(config_error(), HasSubstr("was drawn with hold-out 2, now it is 1"));
+  EXPECT_THAT(config_error(options), HasSubstr("was drawn with hold-out 2, now it is 1"));
   options.hold_out = 0;
-  EXPECT_THAT(config_error(), HasSubstr("was drawn with hold-out 2, now it is auto"));
+  EXPECT_THAT(config_error(options), HasSubstr("was drawn with hold-out 2, now it is auto"));
   options.hold_out = -1;
-  EXPECT_THAT(config_error(), HasSubstr("hold-out must not be negative"));
+  EXPECT_THAT(config_error(options), HasSubstr("hold-out must not be negative"));
 }
 
 TEST_F(PreparationLists, SayWhereThereIsNothingToHoldOutFrom) {
   make("pretrain/", 2);
   options.hold_out = 0;
-  EXPECT_THAT(config_error(), HasSubstr("nothing to hold out from"));
+  EXPECT_THAT(config_error(options), HasSubstr("nothing to hold out from"));
   options.hold_out.reset();
   EXPECT_EQ(prepare(options).valid.utterances, 0);
   write("trainval/ann/00001");
@@ -200,7 +193,7 @@ TEST_F(PreparationLists, RefuseADamagedRecordOfWhatIsForValidation) {
   const auto at = said.find("\"held-out\": false");
   ASSERT_NE(at, std::string::npos);
   corpus::write_bytes(file, said.replace(at + 12, 5, "7"));
-  EXPECT_THAT(config_error(), HasSubstr("prepare.json: damaged"));
+  EXPECT_THAT(config_error(options), HasSubstr("prepare.json: damaged"));
 }
 
 TEST_F(PreparationLists, KilledAtAnyMomentHaveNoClipInCommon) {

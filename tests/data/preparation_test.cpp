@@ -1,4 +1,5 @@
 #include "raven/data/preparation.h"
+#include "data/refused_options.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -70,15 +71,6 @@ class Preparation : public testing::Test {
 
   [[nodiscard]] fs::path input() const { return temporary_.path() / "corpus"; }
   [[nodiscard]] fs::path output(const std::string& name) const { return temporary_.path() / name; }
-
-  std::string config_error() {
-    try {
-      prepare(options);
-    } catch (const ConfigError& error) {
-      return error.what();
-    }
-    return "accepted";
-  }
 
   PreparationOptions options;
 
@@ -189,7 +181,7 @@ TEST_F(Preparation, TakesSeveralInputsAndChosenSubsets) {
   options.subsets = {};
   EXPECT_EQ(prepare(options).num_clips(), 6);
   options.subsets = {"pretrain", "val"};
-  EXPECT_THAT(config_error(),
+  EXPECT_THAT(config_error(options),
               HasSubstr("no clip of subset 'val'; found: pretrain, test, trainval"));
 }
 
@@ -279,26 +271,26 @@ TEST_F(Preparation, RefusesOtherOptionsForTheSameFolder) {
   prepare(options);
   const auto before = content_of(options.output);
   options.clip.segments.min_frames = 6;
-  EXPECT_THAT(config_error(), HasSubstr("was prepared with min-frames 12, now it is 6"));
+  EXPECT_THAT(config_error(options), HasSubstr("was prepared with min-frames 12, now it is 6"));
   options.clip.segments.min_frames = 12;
   options.clip.format = corpus::StorageFormat::kH264;
-  EXPECT_THAT(config_error(), HasSubstr("was prepared with format \"raw\""));
+  EXPECT_THAT(config_error(options), HasSubstr("was prepared with format \"raw\""));
   EXPECT_EQ(content_of(options.output), before);
   options.clip.format = corpus::StorageFormat::kRaw;
   options.clip.limits.max_damaged = 0.5;
-  EXPECT_THAT(config_error(), HasSubstr("was prepared with max-damaged 0.1, now it is 0.5"));
+  EXPECT_THAT(config_error(options), HasSubstr("was prepared with max-damaged 0.1, now it is 0.5"));
   options.clip.limits.max_damaged = 0.1;
   auto of_earlier_version = read_file(options.output / "prepare.json");
   const auto line = of_earlier_version.find(",\n  \"max-damaged\"");
   ASSERT_NE(line, std::string::npos);
   of_earlier_version.erase(line, of_earlier_version.find("\n}") - line);
   corpus::write_bytes(options.output / "prepare.json", of_earlier_version);
-  EXPECT_EQ(config_error(), "accepted");
+  EXPECT_EQ(config_error(options), "accepted");
   for (const auto& damaged :
        {std::string("{"), std::string("{\"format\": ") + std::string(500'000, '[') +
                               std::string(500'000, ']') + "}"}) {
     corpus::write_bytes(options.output / "prepare.json", damaged);
-    EXPECT_THAT(config_error(), HasSubstr("prepare.json: damaged"));
+    EXPECT_THAT(config_error(options), HasSubstr("prepare.json: damaged"));
   }
 }
 
@@ -310,7 +302,7 @@ TEST_F(Preparation, TakesAFolderThatIsOlderThanAnOptionForOneOfItsDefault) {
   corpus::write_bytes(file, said.substr(0, said.find(",\n  \"rotation\"")) + "\n}\n");
   EXPECT_EQ(prepare(options).newly_prepared, 0);
   options.clip.landmark_picture = corpus::LandmarkPicture::kStored;
-  EXPECT_THAT(config_error(),
+  EXPECT_THAT(config_error(options),
               HasSubstr("was prepared with rotation \"auto\", now it is \"stored\""));
 }
 
@@ -324,7 +316,7 @@ TEST_F(Preparation, ListsTheGreyAndKeepsToIt) {
   for (const auto& utterance : read_manifest(options.output / "manifest.tsv").utterances)
     EXPECT_EQ(utterance.grey, corpus::Grey::kPublished);
   options.clip.grey = corpus::Grey::kLuma;
-  EXPECT_THAT(config_error(),
+  EXPECT_THAT(config_error(options),
               HasSubstr("was prepared with grey \"published\", now it is \"luma\""));
   // A folder of before the option has luma.
   options.output = output("older");
@@ -336,7 +328,7 @@ TEST_F(Preparation, ListsTheGreyAndKeepsToIt) {
                       said.replace(said.find(line), line.size(), ""));
   EXPECT_EQ(prepare(options).newly_prepared, 0);
   options.clip.grey = corpus::Grey::kPublished;
-  EXPECT_THAT(config_error(),
+  EXPECT_THAT(config_error(options),
               HasSubstr("was prepared with grey \"luma\", now it is \"published\""));
 }
 
@@ -370,24 +362,24 @@ TEST_F(Preparation, RefusesAFolderInUse) {
   make_corpus(1);
   make_folders(options.output);
   const FolderLock owner(options.output);
-  EXPECT_THAT(config_error(), HasSubstr("is in use by process"));
+  EXPECT_THAT(config_error(options), HasSubstr("is in use by process"));
 }
 
 TEST_F(Preparation, RefusesWhatItCannotStartFrom) {
-  EXPECT_THAT(config_error(), HasSubstr("corpus: no such folder"));
+  EXPECT_THAT(config_error(options), HasSubstr("corpus: no such folder"));
   fs::create_directories(input());
-  EXPECT_THAT(config_error(), HasSubstr("no video files found"));
+  EXPECT_THAT(config_error(options), HasSubstr("no video files found"));
   EXPECT_FALSE(fs::exists(options.output));
   make_corpus(1);
   options.clip.segments.max_frames = 20;
-  EXPECT_THAT(config_error(),
+  EXPECT_THAT(config_error(options),
               HasSubstr("max-frames is 20, it must be at least twice min-frames (12)"));
   options.clip.segments.max_frames = 600;
   options.workers = -1;
-  EXPECT_THAT(config_error(), HasSubstr("workers is -1"));
+  EXPECT_THAT(config_error(options), HasSubstr("workers is -1"));
   options.workers = 1;
   options.landmarks = output("nowhere");
-  EXPECT_THAT(config_error(), HasSubstr("nowhere: no such folder; --landmarks names one"));
+  EXPECT_THAT(config_error(options), HasSubstr("nowhere: no such folder; --landmarks names one"));
   options.landmarks.clear();
   corpus::write_bytes(output("file"), "x");
   options.output = output("file") / "inside";
@@ -516,13 +508,13 @@ TEST_F(Preparation, RefusesAFolderWithShardsThatItDidNotBegin) {
     const auto file = options.output / "shards" / name;
     corpus::write_bytes(file, "mine");
     for (int attempt = 0; attempt < 2; ++attempt)
-      EXPECT_THAT(config_error(), HasSubstr(file.string() + " is called like a part"));
+      EXPECT_THAT(config_error(options), HasSubstr(file.string() + " is called like a part"));
     EXPECT_EQ(read_file(file), "mine");
     EXPECT_FALSE(fs::exists(options.output / "prepare.json"));
     fs::remove(file);
     prepare(options);
     corpus::write_bytes(options.output / "shards/holiday-00001.jpg", "mine, later");
-    EXPECT_THAT(config_error(), HasSubstr("holiday-00001.jpg"));
+    EXPECT_THAT(config_error(options), HasSubstr("holiday-00001.jpg"));
     EXPECT_EQ(read_file(options.output / "shards/holiday-00001.jpg"), "mine, later");
   }
 }
@@ -543,7 +535,7 @@ TEST_F(Preparation, RemovesWhatItBeganAndNothingElse) {
   const int lock = ::open(open.c_str(), O_RDWR | O_CLOEXEC);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
   corpus::write_bytes(note, "mine");
-  EXPECT_THAT(config_error(), HasSubstr("pretrain-00001.note is called like a part"));
+  EXPECT_THAT(config_error(options), HasSubstr("pretrain-00001.note is called like a part"));
   EXPECT_TRUE(fs::exists(tar));
   EXPECT_TRUE(fs::exists(open));
   EXPECT_EQ(read_file(note), "mine");
@@ -583,7 +575,7 @@ TEST_F(Preparation, GoesOnWithAFolderOfVersionsWithoutARecordOfWhatWasBegun) {
 
   forget_what_was_begun(options.output / "prepare.json");
   corpus::write_bytes(shards / "holiday-00001.tar", "mine");  // not the next one of any subset
-  EXPECT_THAT(config_error(), HasSubstr("holiday-00001.tar"));
+  EXPECT_THAT(config_error(options), HasSubstr("holiday-00001.tar"));
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ using Numbers = std::vector<int>;
 
 TEST(FaceChoice, HasNames) {
   for (const auto choice : {FaceChoice::kLargest, FaceChoice::kCentral, FaceChoice::kSpeaking})
-    EXPECT_EQ(face_choice_of(name_of(choice)), choice);
+    EXPECT_EQ(face_choice_of(config::enum_name(choice)), choice);
   EXPECT_FALSE(face_choice_of("any"));
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "raven/config/decode_config.h"
+#include "raven/config/face_choice.h"
 #include "raven/config/fields.h"
 #include "raven/config/run_config.h"
 
@@ -35,18 +36,9 @@ struct CutConfig {
   }
 };
 
-enum class FaceOfSeveral { kLargest, kCentral, kSpeaking };
-template <>
-struct EnumNames<FaceOfSeveral> {
-  static constexpr std::pair<FaceOfSeveral, std::string_view> kNames[] = {
-      {FaceOfSeveral::kLargest, "largest"},
-      {FaceOfSeveral::kCentral, "central"},
-      {FaceOfSeveral::kSpeaking, "speaking"}};
-};
-
 struct TranscribeDataConfig {
   std::string landmarks;
-  FaceOfSeveral face = FaceOfSeveral::kLargest;
+  FaceChoice face = FaceChoice::kLargest;
   std::string landmark_model;
   std::int64_t max_skipped = 0;
 

@@ -8,19 +8,18 @@
 #include <string_view>
 #include <vector>
 
+#include "raven/config/face_choice.h"
 #include "raven/corpus/mean_face.h"
 #include "raven/faces/landmark_model.h"
 #include "raven/media/media.h"
 
 namespace raven::faces {
 
-/// Of several faces in a shot: the largest, the one nearest to the middle of the picture, or the
-/// one whose mouth moves with the loudness of the sound (the largest where there is no sound).
-enum class FaceChoice { kLargest, kCentral, kSpeaking };
+/// Of several faces, in each shot.
+using config::FaceChoice;
 
 /// "largest", "central", "speaking"; empty for another name.
 std::optional<FaceChoice> face_choice_of(std::string_view name);
-std::string_view name_of(FaceChoice choice);
 
 struct FaceOptions {
   FaceChoice choice = FaceChoice::kLargest;
