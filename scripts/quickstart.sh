@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a bare machine to word error rates: set-up, build, a corpus of talking mouths, preparation, pre-training of a tiny RAVEn,
-# fine-tuning with 300 labelled clips (lips and sound, pre-trained and from random weights), decoding of unseen speakers.
+# fine-tuning with 300 labelled clips (lips and sound, pre-trained and from random weights), a round of self-training (lips label the
+# other clips, sound learns from them), decoding of unseen speakers, and the text of a film.
 #
 #   scripts/quickstart.sh [FOLDER=runs/quickstart]
 #
@@ -9,7 +10,7 @@
 # RAVEN_QUICKSTART_SEED trains with another seed (42), in a FOLDER of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-case ${1:-} in -h|--help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
+case ${1:-} in -h|--help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;; esac
 folder=${1:-runs/quickstart}
 utterances=${RAVEN_QUICKSTART_UTTERANCES:-2200}
 steps=${RAVEN_QUICKSTART_STEPS:-}
@@ -46,8 +47,8 @@ $raven pretrain --config quickstart.yaml run.dir="$folder/run" "${lists[@]}" "${
 stage "Vocabulary: the words of the training clips, in $folder/words.model"
 $raven tokenizer train "$folder/data/pretrain.tsv" "$folder/data/trainval.tsv" --kind word --out "$folder/words"
 
-labels=()  # a shrunk corpus is shorter than the recipe's labelled part
-[ "$utterances" -ge 600 ] || labels=(data.labelled_hours=null)
+labels=()  # a shrunk corpus is shorter than the recipe's labelled part: about an eighth of it
+[ "$utterances" -ge 600 ] || labels=("data.labelled_hours=$(awk "BEGIN {print $utterances * 0.0003}")")
 finetune() {  # finetune NAME MODALITY WEIGHTS [key=value ...]: one core each
   local name=$1 modality=$2 weights=$3
   shift 3
@@ -74,13 +75,24 @@ both video_pretrained video_random
 stage "Fine-tuning with 300 labelled clips: speech recognition, pre-trained and from random weights, in $folder/audio_*"
 both audio_pretrained audio_random
 
+stage "Self-training: lips label the clips without transcripts, sound learns from them, in $folder/selftrain"
+printf -v student "'%s', " "${lists[@]}" "model.init=$folder/run" "text.model=$folder/words.model" "${labels[@]}" "${finetune_lengths[@]}"
+$raven selftrain labeller="$folder/video_pretrained" "unlabelled.manifest=[$folder/data/pretrain.tsv, $folder/data/trainval.tsv]" \
+  student.config=finetune/quickstart_audio.yaml "student.set=[${student%, }]" run.dir="$folder/selftrain" $seed \
+  decode.beam_size=10 decode.ctc_weight=0.3
+
 stage "Evaluation on unseen speakers and sentences"
-for name in video_pretrained video_random audio_pretrained audio_random; do
+for name in video_pretrained video_random audio_pretrained audio_random selftrain/round_1/student; do
   $raven evaluate model="$folder/$name" "data.manifest=$folder/data/test.tsv" decode.beam_size=10 decode.ctc_weight=0.3 >"$folder/$name/wer.txt"
 done
 
+stage "Text of a film: its face is found, lips and sound are read, in $folder/transcripts"
+film=$(find "$folder/corpus/test" -name '*.mp4' | sort | head -n 1)
+$raven transcribe "$film" --model "$folder/video_pretrained" --model "$folder/audio_pretrained" --out "$folder/transcripts" \
+  --format txt,json,srt --annotate "$folder/annotated.mp4" decode.beam_size=10 decode.ctc_weight=0.3
+
 stage "Report: all runs side by side"
-$raven report "$folder"/{run,video_pretrained,video_random,audio_pretrained,audio_random} --out "$folder/report.html"
+$raven report "$folder"/{run,video_pretrained,video_random,audio_pretrained,audio_random,selftrain,transcripts} --out "$folder/report.html"
 
 stage "Done"
 python3 scripts/quickstart_summary.py "$folder"
@@ -92,6 +104,8 @@ cat <<EOF
   loss curves     $folder/run/curves.svg
   pre-trained     $folder/run/encoders
   recognizers     $folder/*/recognizer.safetensors
+  pseudo-labels   $folder/selftrain/round_1/labels.tsv, label_errors.tsv
+  a film's text   $folder/transcripts         (annotated.mp4 beside it shows what was read, and where)
   word errors     $folder/*/evaluate/test     (alignments.txt, wer.json, hyp.trn and ref.trn for sclite)
   report          $folder/report.html         (curves, word errors, worst utterances with their mouths)
   metrics         $folder/*/metrics.jsonl     (TensorBoard: $folder/*/tensorboard)

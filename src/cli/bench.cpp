@@ -14,6 +14,7 @@
 #include "cli/random_steps.h"
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/finetune_config.h"
+#include "raven/config/lm_config.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -45,8 +46,10 @@ constexpr std::int64_t kUnits = 1049;
 constexpr const char* kDescription =
     "step: a pre-training step on a random batch, with targets, forward, backward, clipping, both "
     "optimisers and the teachers' update. finetune: a fine-tuning step on a random batch with half "
-    "as many labels as frames; its --config is one of fine-tuning. encode: one student encoder, "
-    "inference only, on a random "
+    "as many labels as frames; its --config is one of fine-tuning. lm: a training step of a "
+    "language model on random sentences; its --config is one of raven lm, --frames are the units "
+    "of the batch, --utterance-length those of a sentence, and frames_per_s is units. encode: one "
+    "student encoder, inference only, on a random "
     "batch. loader: batches of a manifest through the data pipeline, without networks. decode: the "
     "search alone, over random encoder outputs, with random weights that do not end a sentence "
     "early, so that it yields about as many units as frames.\n"
@@ -157,6 +160,15 @@ nlohmann::ordered_json bench_finetune(const FinetuneConfig& config, const Argume
       {.frames = shape.frames, .clips = shape.clips, .labels = shape.labels, .units = kUnits});
   add_device(result, device, timing.memory, flops.total(), config.train.precision);
   result["modality"] = config::enum_name(config.model.modality);
+  return result;
+}
+
+nlohmann::ordered_json bench_lm(const config::LmConfig& config, const Arguments& arguments) {
+  const auto device = nn::choose_device(config.device, cuda_library_problem());
+  RandomSteps steps(config, device, shape_of(arguments), kUnits);
+  const auto timing = time_steps(steps, arguments, device);
+  auto result = summary(timing);
+  add_device(result, device, timing.memory, 0, config.train.precision);
   return result;
 }
 
@@ -321,6 +333,8 @@ ExitCode bench(const Arguments& arguments) {
   nlohmann::ordered_json result{{"what", what}};
   if (what == "finetune") {
     result.update(measured<FinetuneConfig>(arguments, bench_finetune));
+  } else if (what == "lm") {
+    result.update(measured<config::LmConfig>(arguments, bench_lm));
   } else {
     result.update(measured<PretrainConfig>(arguments, what == "loader"   ? bench_loader
                                                       : what == "encode" ? bench_encode
@@ -352,9 +366,9 @@ Command make_bench_command() {
       .summary = "measures the speed of the loader, a training step, an encoder or the search",
       .description = kDescription,
       .positionals = {{.name = "WHAT",
-                       .meaning = "loader, step, finetune, encode or decode",
+                       .meaning = "loader, step, finetune, lm, encode or decode",
                        .kind = ValueKind::kText,
-                       .choices = {"loader", "step", "finetune", "encode", "decode"}}},
+                       .choices = {"loader", "step", "finetune", "lm", "encode", "decode"}}},
       .options = {{.name = "--json", .value = "", .meaning = "print one JSON object"},
                   count_option("--frames", "video frames of the random batch", "100"),
                   count_option("--utterance-length", "frames of each utterance in it", "50"),

@@ -4,6 +4,7 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
+#include "cli/film_options.h"
 #include "cli/print.h"
 #include "raven/config/features_config.h"
 #include "raven/config/load.h"
@@ -15,6 +16,7 @@
 #include "raven/data/modality.h"
 #include "raven/evaluation/feature_run.h"
 #include "raven/nn/device.h"
+#include "raven/weights/model_card.h"
 
 namespace raven::cli {
 namespace {
@@ -28,15 +30,20 @@ constexpr const char* kDescription =
     "recognizer: a .safetensors file, a .pth that `raven import` would take, a run, or one of its "
     "checkpoints. layers= chooses among its outputs: final, numbers of blocks, 0 for what the "
     "first block takes, or all; several give (layers, frames, width), mean=true their mean.\n"
-    "Utterances are those of data.manifest=, or MEDIA files: mouth crops of 96 x 96 pixels for a "
-    "video encoder, any sound for an audio encoder; a list needs no other modality than the "
-    "encoder's. A whole face is cropped by `raven prepare`.\n"
+    "Utterances are those of data.manifest=, or MEDIA files: for a video encoder films of "
+    "faces, which are found and cropped, or mouth crops of 96 x 96 pixels, for an audio encoder "
+    "any sound; a list needs no other modality than the encoder's.\n"
     "The folder gets index.tsv, features.json and skipped.tsv. The same command goes on after a "
     "stop, with the same result.";
 
 /// Options that are keys of the configuration as well.
-const std::vector<std::pair<std::string, std::string>> kKeyOfOption = {
-    {"--model", "model"}, {"--modality", "modality"}, {"--out", "out"}, {"--format", "format"}};
+std::vector<std::pair<std::string, std::string>> keys_of_options() {
+  auto keys = keys_of_film_options();
+  keys.insert(
+      keys.end(),
+      {{"--model", "model"}, {"--modality", "modality"}, {"--out", "out"}, {"--format", "format"}});
+  return keys;
+}
 
 /// `key=value` of a value that is text, whatever it looks like in YAML.
 std::string set_text(const std::string& key, const std::string& value) {
@@ -51,14 +58,32 @@ std::string set_text(const std::string& key, const std::string& value) {
 
 FeaturesConfig load(const Arguments& arguments) {
   auto overrides = arguments.overrides();
-  for (const auto& [option, key] : kKeyOfOption) {
+  for (const auto& [option, key] : keys_of_options()) {
     if (arguments.given(option)) overrides.push_back(set_text(key, arguments.text(option)));
   }
   return config::load<FeaturesConfig>(arguments.config_file(), overrides).config;
 }
 
+/// Films of faces are cut once, and the crops kept beside the features.
+data::MediaList list_films(const std::vector<fs::path>& files, const FeaturesConfig& config,
+                           const std::stop_token& stop) {
+  std::optional<data::FoundFaceStore> faces;
+  if (config.data.landmarks.empty())
+    faces.emplace(
+        fs::path(config.out) / "landmarks", config.data.landmark_model,
+        faces::FaceOptions{.choice = config.data.face, .limits = data::limits_of_films()});
+  const bool published = weights::saw_published_grey(config.model);
+  const data::FilmCrops crops{
+      .folder = fs::absolute(fs::path(config.out) / "crops"),
+      .search = {.landmarks = config.data.landmarks,
+                 .faces = faces ? &*faces : nullptr,
+                 .grey = published ? corpus::Grey::kPublished : corpus::Grey::kLuma,
+                 .watch = {.stop = stop}}};
+  return data::list_videos(files, &crops);
+}
+
 data::MediaList list(const Arguments& arguments, const FeaturesConfig& config,
-                     models::Modality modality) {
+                     models::Modality modality, const std::stop_token& stop) {
   if (!config.data.manifest.empty()) {
     const std::vector<fs::path> files(config.data.manifest.begin(), config.data.manifest.end());
     data::MediaList listed{.manifest = data::read_manifests(files, data::media_roots(config.data))};
@@ -70,7 +95,8 @@ data::MediaList list(const Arguments& arguments, const FeaturesConfig& config,
   }
   std::vector<fs::path> files;
   for (const auto& file : arguments.list("MEDIA")) files.emplace_back(file);
-  return modality == models::Modality::kVideo ? data::list_videos(files) : data::list_sounds(files);
+  return modality == models::Modality::kVideo ? list_films(files, config, stop)
+                                              : data::list_sounds(files);
 }
 
 void check_source(const Arguments& arguments, const FeaturesConfig& config) {
@@ -83,6 +109,11 @@ void check_source(const Arguments& arguments, const FeaturesConfig& config) {
   }
 }
 
+ExitCode tell_stop() {
+  log::warn("stopped by signal {}; the same command goes on from there", received_signal());
+  return ExitCode::kStopped;
+}
+
 ExitCode features(const Arguments& arguments) {
   const auto stop = watch_signals();
   const auto config = load(arguments);
@@ -93,7 +124,12 @@ ExitCode features(const Arguments& arguments) {
   const auto device = nn::choose_device(config.device, cuda_library_problem());
   auto encoder = evaluation::load_encoder(config.model, config.modality);
   encoder.settings.whole_sound = config.data.whole_sound.value_or(encoder.settings.whole_sound);
-  const auto media = list(arguments, config, encoder.settings.modality);
+  data::MediaList media;
+  try {
+    media = list(arguments, config, encoder.settings.modality, stop);
+  } catch (const faces::SearchStopped&) {
+    return tell_stop();
+  }
   std::optional<evaluation::FeatureCounts> counts;
   {
     Progress progress("features", media.manifest.total_frames(), "frames");
@@ -101,14 +137,32 @@ ExitCode features(const Arguments& arguments) {
         encoder, media.manifest, config, device, stop,
         [&](std::int64_t done, std::int64_t) { progress.update(done); }, media.skips);
   }
-  if (!counts) {
-    log::warn("stopped by signal {}; the same command goes on from there", received_signal());
-    return ExitCode::kStopped;
-  }
+  if (!counts) return tell_stop();
   print(fmt::format("{} {}: {} utterances written, {} kept, {} skipped\n{}\n", counts->shape,
                     config::enum_name(config.type), counts->written, counts->kept,
                     std::ssize(media.skips->ids), config.out));
   return ExitCode::kDone;
+}
+
+std::vector<Option> options_table() {
+  auto options = std::vector<Option>{{.name = "--model",
+                                      .value = "PATH",
+                                      .meaning = "the encoder (model=)",
+                                      .kind = ValueKind::kFile},
+                                     {.name = "--out",
+                                      .value = "DIR",
+                                      .meaning = "folder of the features (out=)",
+                                      .kind = ValueKind::kFolder},
+                                     {.name = "--modality",
+                                      .value = "NAME",
+                                      .meaning = "which encoder, where there are two (modality=)",
+                                      .choices = {"auto", "video", "audio"}},
+                                     {.name = "--format",
+                                      .value = "NAME",
+                                      .meaning = "of the files (format=)",
+                                      .choices = {"npy", "safetensors"}}};
+  for (auto& option : film_options()) options.push_back(std::move(option));
+  return options;
 }
 
 }  // namespace
@@ -119,25 +173,10 @@ Command make_features_command() {
       .summary = "writes an encoder's outputs for each utterance",
       .description = kDescription,
       .positionals = {{.name = "MEDIA",
-                       .meaning = "mouth crops or sound files, where there is no manifest",
+                       .meaning = "films, mouth crops or sound files, where there is no manifest",
                        .required = false,
                        .repeated = true}},
-      .options = {{.name = "--model",
-                   .value = "PATH",
-                   .meaning = "the encoder (model=)",
-                   .kind = ValueKind::kFile},
-                  {.name = "--out",
-                   .value = "DIR",
-                   .meaning = "folder of the features (out=)",
-                   .kind = ValueKind::kFolder},
-                  {.name = "--modality",
-                   .value = "NAME",
-                   .meaning = "which encoder, where there are two (modality=)",
-                   .choices = {"auto", "video", "audio"}},
-                  {.name = "--format",
-                   .value = "NAME",
-                   .meaning = "of the files (format=)",
-                   .choices = {"npy", "safetensors"}}},
+      .options = options_table(),
       .config_keys = keys_of<FeaturesConfig>(),
       .examples = {{"features --model runs/lrs3 --modality video data.manifest=data/lrs3/test.tsv "
                     "--out features/video",

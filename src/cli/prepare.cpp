@@ -74,6 +74,7 @@ data::PreparationOptions options_of(const Arguments& arguments) {
   options.layout = corpus::layout_of(arguments.text("--layout")).value();
   options.speaker_rule = arguments.text("--speaker");
   options.subsets = split_at_commas(arguments.text("--subset"));
+  options.list = arguments.path("--list");
   options.hold_out = parse_hold_out(arguments.text("--hold-out"));
   const bool raw = arguments.text("--format") == "raw";
   options.clip.format = raw ? corpus::StorageFormat::kRaw : corpus::StorageFormat::kH264;
@@ -107,6 +108,17 @@ void print_summary(const data::PreparationSummary& summary,
         "{} says what is wrong with the others; once mended, they are tried again with --retry\n",
         (options.output / "verdicts.tsv").string()));
   }
+}
+
+void print_list(const data::PreparationSummary& summary, const data::PreparationOptions& options) {
+  if (summary.listed == 0) return;
+  const auto there = summary.listed - summary.missing;
+  print(fmt::format(
+      "{}: {} of its {} names are there ({:.1f} %){}\n", options.list.string(), there,
+      summary.listed, 100 * static_cast<double>(there) / static_cast<double>(summary.listed),
+      summary.missing == 0
+          ? std::string()
+          : fmt::format("; {} has the others", (options.output / data::kMissingFile).string())));
 }
 
 void print_validation(const data::PreparationSummary& summary,
@@ -172,6 +184,7 @@ ExitCode run(const Arguments& arguments) {
   }
   tell_conversions(summary.converted);
   print_summary(summary, options);
+  print_list(summary, options);
   print_validation(summary, options);
   explain_missing_landmarks(summary, options);
   if (summary.failed_share() > arguments.number("--max-failed")) {
@@ -229,6 +242,11 @@ std::vector<Option> options_table() {
            "expression whose first group is found in the path, e.g. '^([^_]+)_'",
        .default_value = "parent"},
       {.name = "--subset", .value = "NAME,...", .meaning = "only these, e.g. trainval,test"},
+      {.name = "--list",
+       .value = "FILE",
+       .meaning = "only clips that this file names, a name a line: a clip, a folder of clips, or "
+                  "the rows of a table; DIR/missing.txt tells what of it is not there",
+       .kind = ValueKind::kFile},
       {.name = "--hold-out",
        .value = "N",
        .meaning =
@@ -321,6 +339,8 @@ Command make_prepare_command() {
                    {"prepare clips --out data/clips --layout folder --face speaking --format raw",
                     "any videos; of several faces, the one that speaks; stored without "
                     "compression"},
+                   {"prepare /data/vox2 --list english.txt --out data/vox2",
+                    "of VoxCeleb2, what a list names; what is not there is told"},
                    {"prepare recordings --out data/speech --layout folder",
                     "sound files alone, for speech recognition"}},
       .run = run,

@@ -7,6 +7,7 @@
 #include "raven/nn/device.h"
 #include "raven/text/units.h"
 #include "raven/train/finetune_task.h"
+#include "raven/train/lm_task.h"
 #include "raven/train/pretrain_task.h"
 
 namespace raven::cli {
@@ -92,6 +93,22 @@ RandomSteps::RandomSteps(const config::FinetuneConfig& config, const torch::Devi
   batches_.assign(static_cast<std::size_t>(shape.batches), batch);
 }
 
+RandomSteps::RandomSteps(const config::LmConfig& config, const torch::Device& device,
+                         const RandomShape& shape, std::int64_t num_units)
+    : device_(device),
+      task_(std::make_unique<train::LmTask>(config, device, made_up_units(num_units),
+                                            train::SentenceSet{}, 0)),
+      updater_(std::make_unique<train::Updater>(*task_, config.optimizer, kLength, device)) {
+  torch::manual_seed(0);
+  const auto units =
+      torch::randint(2, num_units - 1, {shape.clips, shape.frames + 1}, torch::kInt64);
+  const auto total = shape.clips * shape.frames;
+  const train::SentenceBatch batch{.inputs = pinned(units.slice(1, 0, -1).contiguous(), device),
+                                   .targets = pinned(units.slice(1, 1).contiguous(), device),
+                                   .num_units = total};
+  sentences_.assign(static_cast<std::size_t>(shape.batches), train::Batch(batch, total));
+}
+
 void RandomSteps::draw_masks() {
   for (auto& batch : batches_) {
     batch.masked_video = pinned(random_mask(data::video_spans(*mask_), batch, random_), device_);
@@ -104,9 +121,12 @@ void RandomSteps::draw_masks() {
 
 std::int64_t RandomSteps::step() {
   if (mask_) draw_masks();
-  updater_->apply(updater_->gradients(batches_, {.step = next_++}));
+  const train::StepOptions options{.step = next_++};
+  updater_->apply(sentences_.empty() ? updater_->gradients(batches_, options)
+                                     : updater_->gradients(sentences_, options));
   nn::synchronise(device_);
   std::int64_t frames = 0;
+  for (const auto& batch : sentences_) frames += batch.num_frames();
   for (const auto& batch : batches_) frames += batch.num_frames();
   return frames;
 }

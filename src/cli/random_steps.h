@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "raven/config/finetune_config.h"
+#include "raven/config/lm_config.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/random.h"
 #include "raven/data/sample.h"
+#include "raven/train/batch.h"
 #include "raven/train/task.h"
 #include "raven/train/updater.h"
 
@@ -36,7 +38,11 @@ class RandomSteps {
   RandomSteps(const config::FinetuneConfig& config, const torch::Device& device,
               const RandomShape& shape, std::int64_t num_units);
 
-  /// Makes a step, finished when this returns, and gives its number of frames.
+  /// Of a language model; `frames` of the shape are the units of a sentence, its end counted.
+  RandomSteps(const config::LmConfig& config, const torch::Device& device, const RandomShape& shape,
+              std::int64_t num_units);
+
+  /// Makes a step, finished when this returns, and gives its number of frames, or units.
   std::int64_t step();
 
  private:
@@ -46,6 +52,7 @@ class RandomSteps {
   std::unique_ptr<train::Task> task_;
   std::unique_ptr<train::Updater> updater_;
   std::vector<data::Batch> batches_;
+  std::vector<train::Batch> sentences_;     // instead
   std::optional<config::MaskConfig> mask_;  // pre-training
   Random random_{1};
   std::int64_t next_ = 0;

@@ -37,11 +37,12 @@ Command make_report_command() {
       .summary = "a run, or several side by side, as one HTML page",
       .description =
           "Reads what runs have written so far, finished or not: curves, speed, error rates, worst "
-          "utterances with their mouth crops, skipped files, configuration and environment, and "
+          "utterances with their mouth crops, rounds of self-training, transcripts, skipped files, "
+          "configuration and environment, and "
           "what looks suspicious among them. The page is one file that loads nothing from "
           "elsewhere. What is missing or damaged is said in it. Prints the page's name.",
       .positionals = {{.name = "RUN",
-                       .meaning = "folder of a run (run.dir)",
+                       .meaning = "folder of a run (run.dir), of self-training, or of transcripts",
                        .kind = ValueKind::kFolder,
                        .repeated = true}},
       .options = {{.name = "--out",

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
+#include "cli/film_options.h"
 #include "cli/model_name.h"
 #include "cli/print.h"
 #include "raven/config/load.h"
@@ -42,10 +43,8 @@ TranscribeConfig load(const Arguments& arguments, const std::vector<std::string>
   if (arguments.given("--format"))
     overrides.push_back(
         config::list_override("format", split_at_commas(arguments.text("--format"))));
-  const std::pair<const char*, const char*> texts[] = {{"--out", "out"},
-                                                       {"--landmarks", "data.landmarks"},
-                                                       {"--face", "data.face"},
-                                                       {"--landmark-model", "data.landmark_model"}};
+  auto texts = keys_of_film_options();
+  texts.insert(texts.end(), {{"--out", "out"}, {"--annotate", "annotate"}});
   for (const auto& [option, key] : texts) {
     if (arguments.given(option))
       overrides.push_back(config::text_override(key, arguments.text(option)));
@@ -124,7 +123,7 @@ ExitCode transcribe(const Arguments& arguments) {
 }
 
 std::vector<Option> options_table() {
-  return {
+  std::vector<Option> options = {
       {.name = "--model",
        .value = "PATH",
        .meaning = "the recognizer; twice: one that hears, one that reads lips (model=)",
@@ -137,20 +136,10 @@ std::vector<Option> options_table() {
       {.name = "--format",
        .value = "NAME,...",
        .meaning = "txt, json, tsv, srt, vtt; else txt,json (format=)"},
-      {.name = "--landmarks",
-       .value = "DIR",
-       .meaning = "for lips: 68 points a frame, DIR/NAME.npy for NAME.mp4, as `raven prepare` "
-                  "takes them; else faces are found (data.landmarks=)",
-       .kind = ValueKind::kFolder},
-      {.name = "--face",
-       .value = "WHICH",
-       .meaning = "of several faces that are found: the largest, the most central, or the one "
-                  "that speaks (data.face=)",
-       .choices = {"largest", "central", "speaking"}},
-      {.name = "--landmark-model",
-       .value = "FILE",
-       .meaning = "a file of dlib's shape predictor, by which faces are found "
-                  "(data.landmark_model=)",
+      {.name = "--annotate",
+       .value = "PATH",
+       .meaning = "also films to watch, with crop windows, landmarks and words drawn in: an .mp4 "
+                  "file, or of several files a folder (annotate=)",
        .kind = ValueKind::kFile},
       {.name = "--jobs",
        .value = "N",
@@ -158,6 +147,9 @@ std::vector<Option> options_table() {
        .kind = ValueKind::kInteger,
        .range = config::between(1, 256)},
       {.name = "--replace", .value = "", .meaning = "transcribe again what is done (replace=)"}};
+  auto of_films = film_options();
+  options.insert(options.begin() + 4, of_films.begin(), of_films.end());  // after --annotate
+  return options;
 }
 
 }  // namespace
@@ -173,6 +165,8 @@ Command make_transcribe_command() {
                         "from the sound, as text and subtitles"},
                        {"transcribe clips/*.mp4 --model runs/vsr --face speaking --out text",
                         "from the lips of the one who speaks"},
+                       {"transcribe talk.mp4 --model runs/vsr --out text --annotate seen.mp4",
+                        "and a film that shows what was read, and where"},
                        {"transcribe *.mkv --model runs/asr --model runs/vsr --out text --jobs 4 "
                         "decode.beam_size=10",
                         "sound and lips side by side, four files at once, a smaller beam"}},

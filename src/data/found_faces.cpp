@@ -104,12 +104,13 @@ fs::path FoundFaceStore::file_of(const corpus::SourceClip& clip) const {
   return folder_ / (clip.id + ".npy");
 }
 
-corpus::Faces FoundFaceStore::of(const corpus::SourceClip& clip) {
+corpus::Faces FoundFaceStore::of(const corpus::SourceClip& clip,
+                                 const faces::SearchWatch& watch) {
   const auto file = file_of(clip);
   if (auto known = read_found(file)) return *std::move(known);
   std::optional<media::Source> sound;
   if (!clip.audio.empty() && clip.audio != clip.video) sound.emplace(clip.audio);
-  auto found = finder(clip).find(clip.video, sound);
+  auto found = finder(clip).find(clip.video, sound, watch);
   make_folders(file.parent_path());
   write_file_atomically(file, npy_of(found.points));
   return corpus::faces_of(std::move(found.points));

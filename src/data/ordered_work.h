@@ -18,7 +18,7 @@ namespace raven::data {
 /// Calls `work(i)` for i = 0 .. count - 1 on `workers` threads and `take(i, result)` in that order
 /// on the calling thread. At most four results per worker wait at once. The first exception of
 /// either ends the rest and is thrown. Returns false when `stop` was asked before the last result
-/// was taken; work that has begun is then finished and lost.
+/// was taken; work that has begun is then finished and lost, or thrown away with its exception.
 template <class Work, class Take>
 bool for_each_in_order(std::int64_t count, std::int64_t workers, std::stop_token stop, Work work,
                        Take take) {
@@ -73,8 +73,8 @@ bool for_each_in_order(std::int64_t count, std::int64_t workers, std::stop_token
     auto& slot = slots[static_cast<std::size_t>(i % window)];
     std::unique_lock lock(mutex);
     filled.wait(lock, stop, [&] { return error || slot.has_value(); });
-    if (error) std::rethrow_exception(error);
     if (stop.stop_requested()) return false;
+    if (error) std::rethrow_exception(error);
     auto result = std::move(*slot);
     slot.reset();
     next_to_take = i + 1;

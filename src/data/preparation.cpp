@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "data/clip_list.h"
 #include "data/ordered_work.h"
 #include "data/preparation_lists.h"
 #include "data/preparation_record.h"
@@ -237,6 +238,20 @@ PreparationSummary summary_of(const PreparationRecord& record,
   return summary;
 }
 
+/// The file is there as long as something is missing.
+void tell_missing(const ClipList& list, const fs::path& file, PreparationSummary& summary) {
+  const auto missing = list.missing();
+  summary.listed = list.num_names();
+  summary.missing = std::ssize(missing);
+  std::string text;
+  for (const auto& name : missing) text += name + "\n";
+  if (text.empty()) {
+    fs::remove(file);
+  } else {
+    write_file_atomically(file, text);
+  }
+}
+
 void count_conversions(const corpus::PreparedClip& prepared, ConvertedClips& converted) {
   const auto& [frame_rate_hz, sample_rate_hz] = prepared.conversions;
   if (sample_rate_hz > 0) ++converted.sound_by_hz[sample_rate_hz];
@@ -274,6 +289,8 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
   auto options = given;
   options.output = fs::absolute(given.output).lexically_normal();
   auto clips = list_inputs(options);
+  std::optional<ClipList> list;
+  if (!options.list.empty()) list.emplace(options.list).keep_named(clips);
   const auto duplicates = take_out_duplicates(clips);
   make_folders(options.output / "shards");
   const FolderLock lock(options.output);
@@ -286,7 +303,9 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
   FoundFaceStore found_faces(options.output / "landmarks", options.landmark_model,
                              {.choice = options.face, .limits = options.clip.limits});
   if (options.landmarks.empty()) {
-    options.clip.find_faces = [&](const corpus::SourceClip& clip) { return found_faces.of(clip); };
+    options.clip.find_faces = [&found_faces, stop](const corpus::SourceClip& clip) {
+      return found_faces.of(clip, {.stop = stop});
+    };
   }
   for (const auto& clip : to_do) {
     if (record.find(clip.id) != nullptr) found_faces.forget(clip);  // mended, perhaps
@@ -315,6 +334,7 @@ PreparationSummary prepare(const PreparationOptions& given, std::stop_token stop
   if (is_complete) {
     summary.valid = write_lists(options.output, record, kept_fold(std::move(fold), record));
     write_verdicts(options.output / "verdicts.tsv", verdicts);
+    if (list) tell_missing(*list, options.output / kMissingFile, summary);
   }
   summary.newly_prepared = progress.clips_done;
   summary.converted = std::move(converted);

@@ -14,6 +14,8 @@
 namespace raven::faces {
 namespace {
 
+constexpr std::int64_t kReportEvery = 250;  // frames
+
 /// What was seen, before a choice is made.
 struct Seen {
   std::vector<FaceTrack> tracks;
@@ -24,13 +26,16 @@ struct Seen {
 };
 
 Seen look_at(const media::Source& film, const LandmarkModel& model, const media::Limits& limits,
-             bool turn_pictures) {
+             const SearchWatch& watch, bool turn_pictures) {
   media::VideoReader reader(film, {.limits = limits});
   FaceTracker tracker(model);
   while (const auto frame = reader.next()) {
     const corpus::ImageView stored{frame->pixels, frame->height, frame->width, frame->channels,
                                    frame->stride};
+    if (watch.stop.stop_requested()) throw SearchStopped("the search for faces was stopped");
     tracker.add(turn_pictures ? corpus::shown(stored, reader.turn()) : stored);
+    if (watch.report && tracker.num_frames() % kReportEvery == 0)
+      watch.report(tracker.num_frames());
   }
   tracker.finish();
   return {.tracks = tracker.take_tracks(),
@@ -81,14 +86,14 @@ FaceFinder& FaceFinder::operator=(FaceFinder&&) noexcept = default;
 
 const LandmarkModel& FaceFinder::model() const { return *state_->model; }
 
-FoundFaces FaceFinder::find(const media::Source& film,
-                            const std::optional<media::Source>& sound) const {
+FoundFaces FaceFinder::find(const media::Source& film, const std::optional<media::Source>& sound,
+                            const SearchWatch& watch) const {
   const auto& [model, options] = *state_;
-  auto seen = look_at(film, *model, options.limits, true);
+  auto seen = look_at(film, *model, options.limits, watch, true);
   if (seen.tracks.empty()) {
     const auto turn = media::VideoReader(film, {.limits = options.limits}).turn();
     if (!turn.is_none()) {
-      seen = look_at(film, *model, options.limits, false);
+      seen = look_at(film, *model, options.limits, watch, false);
       show(seen, turn);
     }
   }

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <map>
 
 #include "raven/core/error.h"
@@ -42,6 +43,45 @@ std::vector<std::string> unique_labels(const std::vector<fs::path>& folders) {
   return labels;
 }
 
+struct Records {
+  Runs runs;
+  std::vector<SelftrainingRecord> selftrainings;
+  std::vector<TranscriptsRecord> transcripts;
+};
+
+/// Folders of self-training bring their students along.
+Records read_all(const std::vector<fs::path>& folders) {
+  Records all;
+  std::vector<fs::path> of_runs;
+  for (const auto& folder : folders) {
+    if (is_transcripts(folder)) {
+      all.transcripts.push_back(read_transcripts(folder));
+    } else if (is_selftraining(folder)) {
+      all.selftrainings.push_back(read_selftraining(folder));
+      for (const auto& round : all.selftrainings.back().rounds) {
+        const bool is_named = std::ranges::any_of(folders, [&](const auto& other) {
+          return other.lexically_normal() == round.student.lexically_normal();
+        });
+        if (!round.student.empty() && !is_named) of_runs.push_back(round.student);
+      }
+    } else {
+      of_runs.push_back(folder);
+    }
+  }
+  const auto labels = unique_labels(of_runs);
+  for (std::size_t i = 0; i < of_runs.size(); ++i) {
+    auto record = read_run(of_runs[i]);
+    auto assessment = assess(record);
+    all.runs.push_back({labels[i], std::move(record), std::move(assessment)});
+  }
+  return all;
+}
+
+std::string title_of(const Runs& runs, const fs::path& first_folder) {
+  if (runs.empty()) return unique_labels({first_folder}).front();
+  return runs.size() == 1 ? runs[0].label : fmt::format("{} runs", runs.size());
+}
+
 std::string navigation(const std::vector<std::pair<std::string, std::string>>& sections) {
   std::string links;
   for (const auto& [id, name] : sections) links += fmt::format("<a href=\"#{}\">{}</a>", id, name);
@@ -52,21 +92,19 @@ std::string navigation(const std::vector<std::pair<std::string, std::string>>& s
 
 std::string page(const std::vector<fs::path>& folders) {
   if (folders.empty()) throw ConfigError("a report needs at least one run's folder");
-  const auto labels = unique_labels(folders);
-  Runs runs;
-  for (std::size_t i = 0; i < folders.size(); ++i) {
-    auto record = read_run(folders[i]);
-    auto assessment = assess(record);
-    runs.push_back({labels[i], std::move(record), std::move(assessment)});
-  }
+  const auto [runs, selftrainings, transcripts] = read_all(folders);
   const std::vector<std::pair<std::string, std::string>> sections = {
       {"curves", curves_section(runs)},
       {"rates", rates_section(runs)},
+      {"selftraining", selftraining_section(selftrainings, runs)},
+      {"transcripts", transcripts_section(transcripts)},
       {"worst", worst_section(runs)},
       {"files", files_section(runs)},
       {"setup", setup_section(runs)}};
   static const std::map<std::string, std::string> names = {{"curves", "Curves"},
                                                            {"rates", "Error rates"},
+                                                           {"selftraining", "Self-training"},
+                                                           {"transcripts", "Transcripts"},
                                                            {"worst", "Worst utterances"},
                                                            {"setup", "Configuration"}};
   std::vector<std::pair<std::string, std::string>> links;
@@ -77,8 +115,7 @@ std::string page(const std::vector<fs::path>& folders) {
     }
     content += markup;
   }
-  const auto title =
-      escaped(runs.size() == 1 ? runs[0].label : fmt::format("{} runs", runs.size()), 120);
+  const auto title = escaped(title_of(runs, folders.front()), 120);
   return fmt::format(
              "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
@@ -96,7 +133,7 @@ std::string page(const std::vector<fs::path>& folders) {
              "<footer>Made by raven report from {}. One file; nothing is loaded from "
              "elsewhere.</footer></main>"
              "<script>{}</script></body></html>\n",
-             runs.size() == 1 ? "the run's folder" : "the runs' folders", kScript);
+             folders.size() == 1 ? "the run's folder" : "the runs' folders", kScript);
 }
 
 void write_page(const std::vector<fs::path>& folders, const fs::path& file) {

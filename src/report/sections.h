@@ -7,6 +7,8 @@
 
 #include "report/findings.h"
 #include "report/run_record.h"
+#include "report/selftraining_record.h"
+#include "report/transcripts_record.h"
 
 namespace raven::report {
 
@@ -21,6 +23,9 @@ std::string summary_section(const Runs& runs);
 std::string curves_section(const Runs& runs);
 std::string rates_section(const Runs& runs);
 std::string worst_section(const Runs& runs);
+/// Rounds, with the results of their students among the runs.
+std::string selftraining_section(const std::vector<SelftrainingRecord>& records, const Runs& runs);
+std::string transcripts_section(const std::vector<TranscriptsRecord>& records);
 std::string files_section(const Runs& runs);  // skipped utterances, warnings of the log
 std::string setup_section(const Runs& runs);  // configuration and environment
 

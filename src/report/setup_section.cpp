@@ -87,6 +87,7 @@ std::string files_section(const Runs& runs) {
 }
 
 std::string setup_section(const Runs& runs) {
+  if (runs.empty()) return {};
   std::string out = "<section id=\"setup\"><h2>Configuration and environment</h2>\n";
   std::size_t rows = 0;
   if (runs.size() > 1) {

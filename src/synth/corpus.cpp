@@ -7,9 +7,9 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/media/film_writer.h"
 #include "synth/clip.h"
 #include "synth/draws.h"
-#include "synth/mp4_writer.h"
 
 namespace raven::synth {
 namespace {
@@ -115,9 +115,25 @@ std::string text_file(const Clip& clip) {
   return text;
 }
 
-UtteranceMaker::UtteranceMaker(const CorpusOptions& options) : options_(options) {
-  silence_libav();
+namespace {
+
+media::YuvPicture::Plane plane_of(const cv::Mat& plane) {
+  return {.pixels = plane.ptr(), .stride = static_cast<std::int64_t>(plane.step[0])};
 }
+media::YuvPicture view_of(const Picture& picture) {
+  return {
+      .luma = plane_of(picture.luma), .blue = plane_of(picture.blue), .red = plane_of(picture.red)};
+}
+
+std::vector<float> floats_of(const std::vector<std::int16_t>& samples) {
+  std::vector<float> values;
+  for (const auto sample : samples) values.push_back(static_cast<float>(sample) / 32768.0F);
+  return values;
+}
+
+}  // namespace
+
+UtteranceMaker::UtteranceMaker(const CorpusOptions& options) : options_(options) {}
 
 Face& UtteranceMaker::face_of(std::int64_t speaker) {
   if (speaker != face_speaker_) {
@@ -146,18 +162,20 @@ UtteranceCost UtteranceMaker::make(const UtterancePlan& plan) {
   make_folders(files.landmarks.parent_path());
   std::vector<cv::Point2f> points;
   replace_file(files.video, [&](const fs::path& temporary) {
-    Mp4Writer writer(temporary, {.crf = options_.crf});
+    media::FilmWriter writer(temporary,
+                             {.width = kFaceSize, .height = kFaceSize, .crf = options_.crf});
     for (std::int64_t frame = 0; frame < frames; ++frame) {
       const double time_s = Clip::frame_time_s(frame);
       const auto mouth = trajectory.at(time_s);
       const auto pose = motion.at(time_s, speaker);
       const auto grain = stream(options_.seed, Purpose::kFrame, plan.number, frame).bits();
       face.draw(mouth, pose, grain, picture_);
-      writer.add(picture_);
+      writer.add(view_of(picture_));
       const auto marks = landmarks(speaker, mouth, View(pose));
       points.insert(points.end(), marks.begin(), marks.end());
     }
-    writer.finish(clip.samples);
+    writer.add(floats_of(clip.samples));
+    writer.finish();
   });
   write_file_atomically(files.landmarks, npy_file(points, frames));
   write_file_atomically(files.text, text_file(clip));

@@ -6,7 +6,6 @@
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
 #include "raven/media/audio_stream.h"
-#include "transcription/mouth_source.h"
 
 namespace raven::transcription {
 namespace {
@@ -93,7 +92,7 @@ PieceReader::State::State(const fs::path& given_file, const PieceOptions& given)
     : file(given_file), options(given), by_sound(given.cut), by_time(given.cut) {
   if (options.lips) {
     try {
-      mouths = transcription::open_mouths(file, options);
+      mouths = data::open_mouths(file, options.mouths);
     } catch (const DataError& error) {
       if (!options.sound) throw;
       remarks.push_back(fmt::format("lips are not read ({}): {}", error.reason(),

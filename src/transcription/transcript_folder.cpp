@@ -24,10 +24,11 @@ std::string key_of(const fs::path& file) {
 }
 
 std::string line_of(const FileRecord& record) {
-  const Json json = {
-      {"file", record.file},         {"name", record.name},           {"state", record.state},
-      {"identity", record.identity}, {"verdict", record.verdict},     {"message", record.message},
-      {"files", record.files},       {"duration", record.duration_s}, {"words", record.words}};
+  const Json json = {{"file", record.file},           {"name", record.name},
+                     {"state", record.state},         {"identity", record.identity},
+                     {"verdict", record.verdict},     {"message", record.message},
+                     {"files", record.files},         {"film", record.film},
+                     {"duration", record.duration_s}, {"words", record.words}};
   return json.dump() + "\n";
 }
 
@@ -40,6 +41,7 @@ FileRecord record_of(const Json& json) {
           .verdict = json.at("verdict").get<std::string>(),
           .message = json.at("message").get<std::string>(),
           .files = json.at("files").get<std::vector<std::string>>(),
+          .film = json.value("film", ""),
           .duration_s = json.at("duration").get<double>(),
           .words = json.at("words").get<std::int64_t>()};
 }
@@ -125,6 +127,7 @@ FileRecord TranscriptFolder::record(const fs::path& file) const {
 bool TranscriptFolder::is_done(const fs::path& file, const std::string& identity) const {
   const auto known = record(file);
   return known.verdict == "ok" && known.identity == identity &&
+         (known.film.empty() || fs::is_regular_file(known.film)) &&
          std::ranges::all_of(known.files,
                              [&](const auto& name) { return fs::is_regular_file(folder_ / name); });
 }
@@ -157,6 +160,7 @@ void TranscriptFolder::write(FileRecord record, const std::vector<NamedContent>&
 
 void TranscriptFolder::note(FileRecord record) {
   record.files = this->record(record.file).files;
+  record.film = this->record(record.file).film;
   add(std::move(record));
 }
 

@@ -24,6 +24,7 @@ struct FileRecord {
   std::string identity;            // what they follow from; empty: nothing was done
   std::string verdict, message;    // "ok", or why there is none, a short word and one line
   std::vector<std::string> files;  // that were written
+  std::string film;                // the annotated one, whole path; empty: none
   double duration_s = 0;
   std::int64_t words = 0;
 };

@@ -14,10 +14,11 @@
 #include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/core/utf8.h"
+#include "raven/media/media_writer.h"
 #include "raven/media/probe.h"
-#include "raven/transcription/join_windows.h"
 #include "raven/transcription/media_pieces.h"
-#include "transcription/mouth_source.h"
+#include "transcription/annotated_film.h"
+#include "transcription/file_transcription.h"
 #include "transcription/part_file.h"
 #include "transcription/transcript_folder.h"
 
@@ -38,7 +39,7 @@ std::string state_of(const fs::path& file) {
 
 double told_duration_s(const fs::path& file) {
   try {
-    return media::probe(file, limits_of_films()).duration_s;
+    return media::probe(file, data::limits_of_films()).duration_s;
   } catch (const std::exception&) {  // whoever reads it says what is wrong with it
     return 0;
   }
@@ -57,27 +58,6 @@ void check_file(const fs::path& file) {
   }
 }
 
-/// What cannot be read is a file's fault; what cannot be written is not.
-template <class Read>
-auto reading(Read read) {
-  try {
-    return read();
-  } catch (const SystemError& error) {
-    throw DataError(error.what(), "unreadable");
-  }
-}
-
-/// A file's passages as they come, by recognizer.
-struct Found {
-  std::vector<Transcript> transcripts;
-  std::vector<std::vector<bool>> overlaps;  // of each passage with the one before it
-  std::vector<bool> is_there;               // what the recognizer takes
-  double duration_s = 0;
-  std::vector<std::string> remarks;
-  bool by_sound = false;
-  std::int64_t num_passages = 0;
-};
-
 class Run {
  public:
   Run(const std::vector<fs::path>& files, std::vector<PieceRecognizer>& recognizers,
@@ -89,13 +69,11 @@ class Run {
  private:
   void work();
   void transcribe(const fs::path& file, double told_s);
-  std::optional<Found> recognise(const fs::path& file, PartFile& part, const PieceOptions& options,
-                                 double told_s);
-  std::optional<Found> add_lips(const fs::path& file, PartFile& part, const Found& silent);
-  void take(const MediaPiece& piece, const fs::path& file, PartFile& part, Found& found);
-  FileTranscript joined(const fs::path& file, Found found) const;
+  bool annotate(const fs::path& file, FileTranscript& transcript);
+  void refuse_foreign_films() const;
+  [[nodiscard]] fs::path annotated_film(const fs::path& file) const;
   void write(const fs::path& file, const std::string& identity, const FileTranscript& transcript);
-  [[nodiscard]] PieceOptions piece_options(const fs::path& file) const;
+  PieceOptions piece_options(const fs::path& file);
   [[nodiscard]] std::string identity_of(const fs::path& file) const;
   [[nodiscard]] bool wants(Modality modality) const;
   void fail(const fs::path& file, const std::string& reason, const std::string& message);
@@ -149,10 +127,43 @@ Run::Run(const std::vector<fs::path>& files, std::vector<PieceRecognizer>& recog
   if (wants(Modality::kVideo) && config.data.landmarks.empty()) {
     faces_ = std::make_unique<data::FoundFaceStore>(
         fs::path(config.out) / "landmarks", config.data.landmark_model,
-        faces::FaceOptions{.choice = config.data.face, .limits = limits_of_films()});
+        faces::FaceOptions{.choice = config.data.face, .limits = data::limits_of_films()});
   }
+  refuse_foreign_films();
   for (const auto& file : files_) told_s_.push_back(told_duration_s(file));
   total_s_ = std::accumulate(told_s_.begin(), told_s_.end(), 0.0);
+}
+
+/// Empty where none is asked for.
+fs::path Run::annotated_film(const fs::path& file) const {
+  if (config_.annotate.empty()) return {};
+  const auto target = fs::absolute(config_.annotate).lexically_normal();
+  const bool is_file = files_.size() == 1 && !fs::is_directory(target);
+  return is_file ? target : target / (folder_.name_of(file) + ".mp4");
+}
+
+void Run::refuse_foreign_films() const {
+  if (config_.annotate.empty()) return;
+  if (!media::can_encode_h264()) {
+    throw ConfigError(
+        "annotate: this FFmpeg cannot encode H.264; install a libavcodec with libx264");
+  }
+  for (const auto& file : files_) {
+    const auto target = annotated_film(file);
+    std::error_code ignored;
+    if (fs::equivalent(target, file, ignored)) {
+      throw ConfigError(
+          fmt::format("{}: would be written over itself; name another file with "
+                      "--annotate",
+                      file.string()));
+    }
+    if (config_.replace || !fs::exists(target)) continue;
+    if (folder_.record(file).film == as_utf8(target.string())) continue;
+    throw ConfigError(fmt::format(
+        "{}: is there already and was not made from {}; name another file or folder with "
+        "--annotate, or give --replace",
+        target.string(), file.string()));
+  }
 }
 
 bool Run::wants(Modality modality) const {
@@ -209,19 +220,20 @@ std::string Run::identity_of(const fs::path& file) const {
   std::string text = state_of(file) + "\n";
   for (const auto& one : recognizers_) text += one.identity() + " " + one.name() + "\n";
   for (const auto& [key, value] : config::flatten(config_)) {
-    if (key.starts_with("cut.") || key == "format") text += key + "=" + value + "\n";
+    if (key.starts_with("cut.") || key == "format" || key == "annotate")
+      text += key + "=" + value + "\n";
   }
   if (wants(Modality::kVideo)) {
     const auto& data = config_.data;
     text += data.landmarks.empty()
                 ? fmt::format("{} {}", config::enum_name(data.face), state_of(data.landmark_model))
-                : state_of(landmarks_of(file, data.landmarks)) +
-                      state_of(landmarks_of(file, data.landmarks, ".csv"));
+                : state_of(data::landmarks_of(file, data.landmarks)) +
+                      state_of(data::landmarks_of(file, data.landmarks, ".csv"));
   }
   return checksum_text(checksum(text));
 }
 
-PieceOptions Run::piece_options(const fs::path& file) const {
+PieceOptions Run::piece_options(const fs::path& file) {
   auto grey = corpus::Grey::kLuma;
   for (const auto& one : recognizers_)
     if (one.modality() == Modality::kVideo) grey = one.grey();
@@ -229,10 +241,15 @@ PieceOptions Run::piece_options(const fs::path& file) const {
           .lips = wants(Modality::kVideo),
           .cut_by_sound = true,
           .cut = config_.cut,
-          .landmarks = config_.data.landmarks,
-          .grey = grey,
-          .faces = faces_.get(),
-          .name = folder_.name_of(file)};
+          .mouths = {.landmarks = config_.data.landmarks,
+                     .faces = faces_.get(),
+                     .name = folder_.name_of(file),
+                     .grey = grey,
+                     .watch = {.stop = stop_, .report = [this, file](std::int64_t frames) {
+                                 advance(0, fmt::format("{}: looking for faces, {:.0f} s",
+                                                        file.filename().string(),
+                                                        media::seconds(frames)));
+                               }}}};
 }
 
 void Run::transcribe(const fs::path& file, double told_s) {
@@ -250,17 +267,44 @@ void Run::transcribe(const fs::path& file, double told_s) {
     folder_.begin(file, state);
   }
   PartFile part(folder_.part_file(file), identity);
-  std::optional<Found> found;
+  std::optional<FileTranscript> transcript;
   try {
     check_file(file);
-    found = recognise(file, part, piece_options(file), told_s);
-    if (found && found->by_sound && found->num_passages == 0) found = add_lips(file, part, *found);
+    const FileWork work{.file = file, .options = piece_options(file), .told_s = told_s};
+    transcript = transcribe_file(work, recognizers_, part, stop_,
+                                 [this](double by_s, const auto& note) { advance(by_s, note); });
   } catch (const DataError& error) {
     return fail(file, error.reason(), full_message(error));
   }
-  if (!found) return;  // stopped
-  write(file, identity, joined(file, std::move(*found)));
+  if (!transcript || !annotate(file, *transcript)) return;  // stopped
+  write(file, identity, *transcript);
   part.remove();
+}
+
+/// False when it was stopped. A file without pictures has a remark instead.
+bool Run::annotate(const fs::path& file, FileTranscript& transcript) {
+  const auto target = annotated_film(file);
+  if (target.empty()) return true;
+  advance(0, fmt::format("{}: drawing {}", file.filename().string(), target.filename().string()));
+  const auto options = piece_options(file);
+  std::optional<corpus::MouthFilm> mouths;
+  try {
+    if (options.lips) mouths = data::open_mouths(file, options.mouths);
+  } catch (const DataError&) {  // the transcript has a remark of it
+  } catch (const faces::SearchStopped&) {
+    return false;
+  }
+  const auto place = [&](std::int64_t frame) {
+    return mouths ? mouths->place(frame) : std::nullopt;
+  };
+  try {
+    make_folders(target.parent_path());
+    return write_annotated_film(file, transcript, place, target, stop_);
+  } catch (const DataError& error) {
+    transcript.remarks.push_back(
+        fmt::format("no annotated film ({}): {}", error.reason(), printable(full_message(error))));
+    return true;
+  }
 }
 
 void Run::write(const fs::path& file, const std::string& identity,
@@ -269,6 +313,7 @@ void Run::write(const fs::path& file, const std::string& identity,
   for (const auto& one : transcript.transcripts)
     for (const auto& passage : one.passages) words += std::ssize(passage.words);
   const auto name = folder_.name_of(file);
+  const auto film = annotated_film(file);
   folder_.write({.file = folder_.record(file).file,
                  .name = name,
                  .state = state_of(file),
@@ -276,6 +321,7 @@ void Run::write(const fs::path& file, const std::string& identity,
                  .verdict = "ok",
                  .message = fmt::format("{}", fmt::join(transcript.remarks, "; ")),
                  .files = {},
+                 .film = as_utf8(fs::exists(film) ? film.string() : ""),
                  .duration_s = transcript.duration_s,
                  .words = words},
                 contents_of(transcript, name, config_.format, recognizers_.size() > 1));
@@ -284,85 +330,6 @@ void Run::write(const fs::path& file, const std::string& identity,
   ++summary_.done;
   summary_.words += words;
   summary_.duration_s += transcript.duration_s;
-}
-
-/// A silent track says nothing about the lips.
-std::optional<Found> Run::add_lips(const fs::path& file, PartFile& part, const Found& silent) {
-  bool has_lips = false;
-  for (std::size_t k = 0; k < recognizers_.size(); ++k)
-    has_lips |= recognizers_[k].modality() == Modality::kVideo && silent.is_there[k];
-  if (!has_lips) return silent;
-  auto options = piece_options(file);
-  options.sound = options.cut_by_sound = false;
-  auto found = recognise(file, part, options, 0);
-  if (!found) return std::nullopt;
-  for (std::size_t k = 0; k < recognizers_.size(); ++k)
-    found->is_there[k] = found->is_there[k] || silent.is_there[k];
-  found->duration_s = std::max(found->duration_s, silent.duration_s);
-  return found;
-}
-
-std::optional<Found> Run::recognise(const fs::path& file, PartFile& part,
-                                    const PieceOptions& options, double told_s) {
-  auto reader = reading([&] { return PieceReader(file, options); });
-  Found found{.by_sound = reader.cuts_by_sound()};
-  for (const auto& one : recognizers_) {
-    found.transcripts.push_back({.modality = one.modality(), .model = one.name(), .passages = {}});
-    found.overlaps.emplace_back();
-    found.is_there.push_back(one.modality() == Modality::kAudio ? reader.has_sound()
-                                                                : reader.has_lips());
-  }
-  double before_s = 0;
-  while (const auto piece = reading([&] { return reader.next(stop_); })) {
-    take(*piece, file, part, found);
-    const auto now_s = std::min(media::seconds(reader.num_frames()), told_s);
-    advance(std::max(now_s - before_s, 0.0), file.filename().string());
-    before_s = std::max(now_s, before_s);
-  }
-  if (stop_.stop_requested()) return std::nullopt;
-  advance(std::max(told_s - before_s, 0.0), file.filename().string());
-  found.duration_s = media::seconds(reader.num_frames());
-  if (reader.num_frames() == 0) {
-    throw DataError(
-        fmt::format("{}: holds less than one frame of 1/{} s", file.string(), media::kFrameRateHz),
-        "empty");
-  }
-  found.remarks = reader.remarks();
-  return found;
-}
-
-void Run::take(const MediaPiece& piece, const fs::path& file, PartFile& part, Found& found) {
-  ++found.num_passages;
-  for (std::size_t k = 0; k < recognizers_.size(); ++k) {
-    auto& recognizer = recognizers_[k];
-    if (!found.is_there[k]) continue;
-    auto passage = part.find(recognizer.modality(), piece.cut);
-    if (!passage) {
-      passage = recognizer.recognise(piece, file.string());
-      part.add(recognizer.modality(), piece.cut, *passage);
-    }
-    found.transcripts[k].passages.push_back(std::move(*passage));
-    found.overlaps[k].push_back(piece.cut.overlaps);
-  }
-}
-
-FileTranscript Run::joined(const fs::path& file, Found found) const {
-  FileTranscript all{.file = file.filename().string(),
-                     .duration_s = found.duration_s,
-                     .transcripts = {},
-                     .remarks = std::move(found.remarks)};
-  if (found.num_passages == 0) {
-    all.remarks.emplace_back(
-        "nothing was heard that is loud enough to be speech (docs/transcription.md)");
-  }
-  for (std::size_t k = 0; k < found.transcripts.size(); ++k) {
-    if (!found.is_there[k]) continue;
-    auto& passages = found.transcripts[k].passages;
-    for (std::size_t i = 1; i < passages.size(); ++i)
-      if (found.overlaps[k][i]) join_windows(passages[i - 1], passages[i]);
-    all.transcripts.push_back(std::move(found.transcripts[k]));
-  }
-  return all;
 }
 
 }  // namespace

@@ -38,6 +38,12 @@ class MouthFilmTest : public testing::Test {
     const auto* pixels = reinterpret_cast<const std::uint8_t*>(array.data.data());
     return {pixels, pixels + array.data.size()};
   }
+  static std::vector<std::int64_t> seen_but(std::int64_t missing, std::int64_t count) {
+    std::vector<std::int64_t> seen;
+    for (std::int64_t frame = 0; frame < count; ++frame)
+      if (frame != missing) seen.push_back(frame);
+    return seen;
+  }
   TemporaryFolder folder_;
 };
 
@@ -60,6 +66,26 @@ TEST_F(MouthFilmTest, CutsWherePreparationCuts) {
   write_bytes(landmarks(), landmark_file(frames));
   MouthFilm mouths(path, landmarks(), {});
   EXPECT_EQ(all(mouths), prepared(path));
+}
+
+TEST_F(MouthFilmTest, TellsWhereTheCropsLie) {
+  const auto path = film({.frames = 40, .rate_hz = 25, .missing_face = 7});
+  const auto faces = read_landmarks(read_file(landmarks()), "clip");
+  MouthFilm mouths(path, landmarks(), {});
+  const auto plan = plan_mouth_crops(fill_gaps(faces, seen_but(7, 40)), 40);
+  for (const std::int64_t frame : {3, 7, 39}) {
+    const auto place = mouths.place(frame);
+    ASSERT_TRUE(place);
+    EXPECT_EQ(place->face.has_value(), frame != 7);
+    if (frame != 7) EXPECT_EQ(place->face->at(60).x, faces.at(frame)[60].x);
+    const auto& crop = plan.at(static_cast<std::size_t>(frame));
+    for (std::size_t corner = 0; corner < 4; ++corner) {
+      const auto in_mean_face = crop.to_mean_face(place->window[corner]);
+      EXPECT_NEAR(in_mean_face.x, crop.window.column + (corner == 1 || corner == 2 ? 96 : 0), 1e-9);
+      EXPECT_NEAR(in_mean_face.y, crop.window.row + (corner >= 2 ? 96 : 0), 1e-9);
+    }
+  }
+  EXPECT_FALSE(mouths.place(40));
 }
 
 TEST_F(MouthFilmTest, TakesAFaceForEachFrame) {

@@ -2,10 +2,15 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <cstring>
 #include <fstream>
 
+#include "corpus/make_corpus.h"
 #include "data/corpus_fixture.h"
 #include "raven/core/error.h"
+#include "raven/core/files.h"
+#include "raven/corpus/npy.h"
 #include "support/temporary_folder.h"
 
 namespace raven::data {
@@ -66,6 +71,34 @@ TEST_F(MediaLists, CountWholeFramesOfSound) {
   EXPECT_EQ(list.manifest.utterances[0].frames, 3);
   EXPECT_EQ(list.manifest.utterances[1].frames, 1);
   EXPECT_EQ(list.manifest.utterances[1].audio.file, folder_.path() / "b.wav");
+}
+
+TEST_F(MediaLists, FilmsOfFacesAreCutOnce) {
+  corpus::write_clip(folder_.path() / "films", "talk.mp4", {.frames = 30});
+  corpus::write_clip(folder_.path() / "films", "blank.mp4", {.frames = 9, .has_landmarks = false});
+  const auto film = folder_.path() / "films/talk.mp4";
+  const FilmCrops crops{.folder = folder_.path() / "crops",
+                        .search = {.landmarks = folder_.path() / "films/landmarks"}};
+  const auto list = list_videos({film, folder_.path() / "films/blank.mp4"}, &crops);
+  ASSERT_THAT(ids(list), ElementsAre("talk"));
+  EXPECT_EQ(list.skips->by_reason.at("missing-landmarks"), 1);
+  EXPECT_EQ(list.manifest.utterances[0].frames, 30);
+  const auto crop = folder_.path() / "crops/talk.npy";
+  EXPECT_EQ(list.manifest.utterances[0].video.file, crop);
+  corpus::MouthFilm mouths(film, folder_.path() / "films/landmarks/talk.npy", {});
+  std::vector<std::uint8_t> expected;
+  while (const auto frame = mouths.next())
+    expected.insert(expected.end(), frame->begin(), frame->end());
+  const auto bytes = read_file(crop);
+  const auto array = corpus::parse_npy(std::as_bytes(std::span(bytes)), "crop");
+  EXPECT_THAT(array.shape, ElementsAre(30, 96, 96));
+  ASSERT_EQ(array.data.size(), expected.size());
+  EXPECT_EQ(std::memcmp(array.data.data(), expected.data(), expected.size()), 0);
+  // Kept as long as the film is the same.
+  fs::remove(folder_.path() / "films/landmarks/talk.npy");
+  EXPECT_THAT(ids(list_videos({film}, &crops)), ElementsAre("talk"));
+  fs::last_write_time(film, fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_THAT(ids(list_videos({film}, &crops)), testing::IsEmpty());
 }
 
 TEST_F(MediaLists, FilesThatCannotServeAreSkippedWithTheReason) {

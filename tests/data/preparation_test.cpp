@@ -185,6 +185,22 @@ TEST_F(Preparation, TakesSeveralInputsAndChosenSubsets) {
               HasSubstr("no clip of subset 'val'; found: pretrain, test, trainval"));
 }
 
+TEST_F(Preparation, TakesWhatAListNamesAndTellsWhatIsNotThere) {
+  make_corpus(10);
+  options.list = output("list.txt");
+  write_file_atomically(options.list, "test/spk0/00000\nspk1/00001.mp4\nspk1/00099\n");
+  const auto summary = prepare(options);
+  EXPECT_EQ(summary.num_clips(), 2);
+  EXPECT_EQ(summary.listed, 3);
+  EXPECT_EQ(summary.missing, 1);
+  EXPECT_EQ(read_file(options.output / "missing.txt"), "spk1/00099\n");
+  write_file_atomically(options.list, "test\npretrain\ntrainval\n");
+  const auto all = prepare(options);
+  EXPECT_EQ(all.num_clips(), 10);
+  EXPECT_EQ(all.newly_prepared, 8);
+  EXPECT_FALSE(fs::exists(options.output / "missing.txt"));
+}
+
 TEST_F(Preparation, GivesDoubledIdsAVerdict) {
   options.layout = corpus::Layout::kFolder;
   write_clip(input(), "a.avi");

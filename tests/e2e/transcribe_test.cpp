@@ -8,6 +8,7 @@
 #include "e2e/tiny_recognizers.h"
 #include "media/make_media.h"
 #include "raven/media/media_writer.h"
+#include "raven/media/video_reader.h"
 
 namespace raven {
 namespace {
@@ -280,6 +281,39 @@ TEST_F(Transcribe, KilledAndStartedAgainItEndsWithTheSameBytes) {
   other_settings.push_back("cut.pause_s=0.4");
   ASSERT_EQ(transcribe("cut", other_settings), 0);
   EXPECT_THAT(read_file(log("cut")), HasSubstr("2 files transcribed"));
+}
+
+TEST_F(Transcribe, AnAnnotatedFilmIsMadeOnceAndReplacesNoOther) {
+  corpus::write_clip(temporary_.path() / "films", "talk.mp4", {.frames = 60});
+  const auto tone = sound("tone.wav", 3);
+  const auto words = [&](const std::string& film, const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"--model",     model("video"),
+                                    "--model",     model("audio"),
+                                    "--landmarks", folder("films/landmarks").string(),
+                                    "--annotate",  folder(film).string()};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const auto talk = folder("films/talk.mp4").string();
+  ASSERT_EQ(transcribe("out", words("seen.mp4", {talk})), 0) << read_file(log("out"));
+  const auto film = read_file(folder("seen.mp4"));
+  EXPECT_EQ(media::read_video(folder("seen.mp4")).num_frames, 60);
+  ASSERT_EQ(transcribe("out", words("seen.mp4", {talk})), 0);
+  EXPECT_THAT(read_file(log("out")), HasSubstr("1 kept"));
+  fs::remove(folder("seen.mp4"));
+  ASSERT_EQ(transcribe("out", words("seen.mp4", {talk})), 0);
+  EXPECT_EQ(read_file(folder("seen.mp4")), film);
+  // Of several files, and of one without pictures.
+  ASSERT_EQ(transcribe("two", words("seen", {talk, tone.string()})), 0) << read_file(log("two"));
+  EXPECT_EQ(read_file(folder("seen/talk.mp4")), film);
+  EXPECT_FALSE(fs::exists(folder("seen/tone.mp4")));
+  EXPECT_THAT(read_file(log("two")), HasSubstr("no annotated film (no-video)"));
+  // Nothing of others is lost.
+  EXPECT_EQ(transcribe("other", words("films/talk.mp4", {talk})), 2);
+  EXPECT_THAT(read_file(log("other")), HasSubstr("would be written over itself"));
+  EXPECT_EQ(transcribe("other", words("seen.mp4", {tone.string()})), 2);
+  EXPECT_THAT(read_file(log("other")), HasSubstr("was not made from"));
+  EXPECT_EQ(read_file(folder("seen.mp4")), film);
 }
 
 TEST_F(Transcribe, SeveralFilesAtOnceGiveTheSame) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "raven/config/fields.h"
+#include "raven/config/film_faces_config.h"
 #include "raven/config/run_config.h"
 
 namespace raven::config {
@@ -38,7 +39,7 @@ struct EnumNames<FeatureType> {
 inline constexpr const char* kFinalLayer = "final";
 inline constexpr const char* kAllLayers = "all";
 
-struct FeaturesDataConfig : MediaRootsConfig {
+struct FeaturesDataConfig : MediaRootsConfig, FilmFacesConfig {
   std::vector<std::string> manifest;
   std::optional<bool> whole_sound;
   std::optional<std::int64_t> workers;
@@ -50,6 +51,7 @@ struct FeaturesDataConfig : MediaRootsConfig {
     v.field("manifest", &FeaturesDataConfig::manifest,
             "lists of utterances, one or several; empty: the media files of the command line");
     MediaRootsConfig::fields(v);
+    FilmFacesConfig::fields(v);
     v.field("whole_sound", &FeaturesDataConfig::whole_sound, kWholeSoundMeaning);
     v.field(
         "workers", &FeaturesDataConfig::workers, between(0, 256),

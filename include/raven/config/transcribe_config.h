@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "raven/config/decode_config.h"
-#include "raven/config/face_choice.h"
 #include "raven/config/fields.h"
+#include "raven/config/film_faces_config.h"
 #include "raven/config/run_config.h"
 
 namespace raven::config {
@@ -36,23 +36,12 @@ struct CutConfig {
   }
 };
 
-struct TranscribeDataConfig {
-  std::string landmarks;
-  FaceChoice face = FaceChoice::kLargest;
-  std::string landmark_model;
+struct TranscribeDataConfig : FilmFacesConfig {
   std::int64_t max_skipped = 0;
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field("landmarks", &TranscribeDataConfig::landmarks,
-            "for lips: folder of 68 points a frame, <name of the film>.npy of (frames, 68, 2), for "
-            "all films; empty: faces are found");
-    v.field("face", &TranscribeDataConfig::face,
-            "of several faces that are found: the largest, the one nearest to the middle of the "
-            "picture, or the one whose mouth moves with the loudness of the sound");
-    v.field("landmark_model", &TranscribeDataConfig::landmark_model,
-            "a file of dlib's shape predictor with 68 points, by which faces are found; empty: the "
-            "one that the system has");
+    FilmFacesConfig::fields(v);
     v.field("max_skipped", &TranscribeDataConfig::max_skipped, at_least(0),
             "files without a transcript before it ends with exit code 3; all others are done");
   }
@@ -64,6 +53,7 @@ struct TranscribeConfig {
   std::vector<std::string> model = {kRequired};
   std::string out = kRequired;
   std::vector<std::string> format = {"txt", "json"};
+  std::string annotate;
   bool replace = false;
   std::int64_t jobs = 1;
   Device device = Device::kAuto;
@@ -80,6 +70,9 @@ struct TranscribeConfig {
     v.field("out", &TranscribeConfig::out, "folder of the transcripts");
     v.field("format", &TranscribeConfig::format,
             "one or several of txt, json, tsv (a word a line), srt, vtt");
+    v.field("annotate", &TranscribeConfig::annotate,
+            "films to watch, with crop windows, landmarks and words drawn in: an .mp4 file where "
+            "one file is transcribed, else a folder that gets one for each; empty: none");
     v.field("replace", &TranscribeConfig::replace,
             "transcribe files again that are done, and replace files of others in the folder");
     v.field("jobs", &TranscribeConfig::jobs, between(1, 256), "files that are read at once");

@@ -1,6 +1,7 @@
 // The mouth crops of a film one after another: memory holds one of them, and the plan of all.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "raven/corpus/faces.h"
 #include "raven/corpus/grey.h"
 #include "raven/corpus/landmarks.h"
+#include "raven/corpus/mean_face.h"
 #include "raven/corpus/mouth_crop.h"
 #include "raven/media/media.h"
 
@@ -20,6 +22,12 @@ struct MouthFilmOptions {
   Grey grey = Grey::kLuma;  // or kPublished
   LandmarkPicture landmark_picture = LandmarkPicture::kAuto;
   media::Limits limits;
+};
+
+/// Where in a picture, as a player shows it, a mouth is cut and a face was seen; pixels.
+struct MouthPlace {
+  std::array<Point, 4> window;     // corners of the crop, in order around it
+  std::optional<FacePoints> face;  // empty where the crop was made from those before and after
 };
 
 /// The crops that prepare_clip() cuts, frame by frame at 25 a second. A film that asks for a
@@ -44,6 +52,9 @@ class MouthFilm {
   /// 96 x 96 grey pixels, valid until the next call; empty at the end of the film or of its faces.
   /// Throws MediaError.
   std::optional<std::span<const std::uint8_t>> next();
+
+  /// Of frame k; empty for a film of crops, and beyond the end.
+  [[nodiscard]] std::optional<MouthPlace> place(std::int64_t frame) const;
 
   [[nodiscard]] const std::string& remark() const;  // what one should know; may be empty
 

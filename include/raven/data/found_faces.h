@@ -24,8 +24,8 @@ class FoundFaceStore {
 
   /// Those of the folder, or finds them and puts them there. Any thread may call it. Throws
   /// DataError ("missing-landmarks" where there is no model, else as faces::FaceFinder does),
-  /// ConfigError as the constructor.
-  corpus::Faces of(const corpus::SourceClip& clip);
+  /// ConfigError as the constructor, faces::SearchStopped.
+  corpus::Faces of(const corpus::SourceClip& clip, const faces::SearchWatch& watch = {});
 
   /// Another attempt at a clip looks for its faces anew.
   void forget(const corpus::SourceClip& clip);

@@ -8,6 +8,7 @@
 //                                           without sound (its audio column is empty), no .mp4 of
 //                                           sound without pictures (its video column is empty)
 // DIR/shards/<subset>-00000.tsv, .verdicts.tsv   the shard's own lines; the latter is written last
+// DIR/missing.txt                           names of PreparationOptions::list without a clip
 // DIR/landmarks/<id>.npy                    faces that were found in films without landmarks
 // DIR/prepare.json                          the options that the bytes depend on, and what is for
 //                                           validation
@@ -28,6 +29,8 @@
 
 namespace raven::data {
 
+inline constexpr const char* kMissingFile = "missing.txt";
+
 struct PreparationOptions {
   std::vector<std::filesystem::path> inputs;
   std::filesystem::path output;
@@ -39,6 +42,7 @@ struct PreparationOptions {
   corpus::Layout layout = corpus::Layout::kAuto;
   std::string speaker_rule = corpus::kParentIsSpeaker;  // of a plain folder: corpus::SpeakerRule
   std::vector<std::string> subsets;                     // empty: all
+  std::filesystem::path list;  // of the clips to take, a name a line; empty: all
   /// Utterances for validation, at most a tenth, that the list of LRS3's trainval, VoxCeleb2's dev
   /// or a plain folder's train.tsv is not to have; 0: 1,200 of LRS3, elsewhere a tenth. Empty: as
   /// the folder was prepared before; at first LRS3 has 1,200 that trainval.tsv lists as well, as
@@ -72,6 +76,8 @@ struct PreparationSummary {
   std::int64_t newly_prepared = 0;          // clips of this run
   ConvertedClips converted;                 // of this run's usable clips
   ValidationList valid;
+  /// Names of PreparationOptions::list, and how many of them no clip has: DIR/missing.txt.
+  std::int64_t listed = 0, missing = 0;
   bool stopped = false;  // before everything was done; the manifests are as before
 
   [[nodiscard]] std::int64_t num_clips() const;

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string_view>
 #include <vector>
 
 #include "raven/config/face_choice.h"
+#include "raven/core/error.h"
 #include "raven/corpus/mean_face.h"
 #include "raven/faces/landmark_model.h"
 #include "raven/media/media.h"
@@ -41,6 +44,18 @@ struct FoundFaces {
   std::vector<FaceTrack> tracks;           // every face that was seen, whether chosen or not
 };
 
+/// A long film takes a while.
+struct SearchWatch {
+  std::stop_token stop = {};
+  std::function<void(std::int64_t frames)> report = {};  // looked at so far, now and then
+};
+
+/// The search was asked to stop and has found nothing yet.
+class SearchStopped : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A face that was not found.
 corpus::FacePoints no_face();
 
@@ -54,9 +69,10 @@ class FaceFinder {
 
   /// `sound`: another file with the sound, for FaceChoice::kSpeaking; empty: the film's own.
   /// The same points on every call. A film without any face is no error. Throws MediaError as
-  /// media::VideoReader does.
+  /// media::VideoReader does, SearchStopped.
   [[nodiscard]] FoundFaces find(const media::Source& film,
-                                const std::optional<media::Source>& sound = {}) const;
+                                const std::optional<media::Source>& sound = {},
+                                const SearchWatch& watch = {}) const;
 
   [[nodiscard]] const LandmarkModel& model() const;
 

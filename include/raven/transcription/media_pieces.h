@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "raven/config/transcribe_config.h"
-#include "raven/corpus/grey.h"
-#include "raven/data/found_faces.h"
+#include "raven/data/film_mouths.h"
 #include "raven/transcription/sound_cutter.h"
 
 namespace raven::transcription {
@@ -26,10 +25,7 @@ struct PieceOptions {
   bool sound = false, lips = false;  // what is wanted
   bool cut_by_sound = true;          // else windows that overlap, where lips are wanted
   config::CutConfig cut;
-  std::filesystem::path landmarks;  // folder; empty: none
-  corpus::Grey grey = corpus::Grey::kLuma;
-  data::FoundFaceStore* faces = nullptr;  // finds those of films without landmarks; null: nothing
-  std::string name = {};                  // of what is found, in the store
+  data::MouthSearch mouths = {};
 };
 
 /// Memory holds little more than a piece.
@@ -37,7 +33,7 @@ class PieceReader {
  public:
   /// Opens the file. Where one of two wanted modalities cannot be had, the other is read alone and
   /// remarks() says so. Throws DataError ("no-audio", "no-video", "no-face", "corrupt", ...) when
-  /// nothing that is wanted can be.
+  /// nothing that is wanted can be, and faces::SearchStopped.
   PieceReader(const std::filesystem::path& file, const PieceOptions& options);
   ~PieceReader();
   PieceReader(PieceReader&&) noexcept;

@@ -1,10 +1,10 @@
-#include "transcription/mouth_source.h"
+#include "raven/data/film_mouths.h"
 
 #include "raven/core/error.h"
 #include "raven/media/audio_stream.h"
 #include "raven/media/video_reader.h"
 
-namespace raven::transcription {
+namespace raven::data {
 namespace {
 
 namespace fs = std::filesystem;
@@ -26,20 +26,20 @@ fs::path landmarks_of(const fs::path& film, const fs::path& folder, const std::s
   return folder / (film.stem().string() + ending);
 }
 
-corpus::MouthFilm open_mouths(const fs::path& film, const PieceOptions& options) {
+corpus::MouthFilm open_mouths(const fs::path& film, const MouthSearch& search) {
   const bool as_it_is = is_crop(film);
-  corpus::MouthFilmOptions how{.grey = options.grey, .limits = limits_of_films()};
+  corpus::MouthFilmOptions how{.grey = search.grey, .limits = limits_of_films()};
   if (as_it_is) return {film, how};
-  if (!options.landmarks.empty()) return {film, landmarks_of(film, options.landmarks), how};
-  if (options.faces == nullptr) {
+  if (!search.landmarks.empty()) return {film, landmarks_of(film, search.landmarks), how};
+  if (search.faces == nullptr) {
     throw DataError(
         fmt::format("{}: is no film of mouth crops and has no landmarks", film.string()),
         "missing-landmarks");
   }
-  const auto faces = options.faces->of(
-      {.id = options.name, .video = film, .landmarks = film.stem().string() + ".npy"});
+  const auto faces = search.faces->of(
+      {.id = search.name, .video = film, .landmarks = film.stem().string() + ".npy"}, search.watch);
   how.landmark_picture = corpus::LandmarkPicture::kDisplayed;
   return {film, faces, film.string(), how};
 }
 
-}  // namespace raven::transcription
+}  // namespace raven::data
