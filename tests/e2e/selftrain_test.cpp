@@ -74,6 +74,29 @@ class Selftrain : public Finetune {
   }
 };
 
+TEST_F(Selftrain, SoundAloneServesSound) {
+  const auto without_pictures = [](const std::string& list, const std::string& name) {
+    auto manifest = data::read_manifest(list);
+    for (auto& utterance : manifest.utterances) {
+      if (utterance.audio.empty()) utterance.audio = utterance.video;
+      utterance.video = {};
+    }
+    manifest.file = corpus_->path() / "train" / name;
+    data::write_manifest(manifest);
+    return manifest.file.string();
+  };
+  const auto sound = without_pictures(train(), "sound.tsv");
+  const auto labelled = without_pictures(labelled_list().string(), "labelled_sound.tsv");
+  ASSERT_EQ(selftrain("run", {"unlabelled.manifest=[" + sound + "]"},
+                      {"data.manifest=[" + labelled + "]", "model.modality=audio"}),
+            0)
+      << read_file(log("run"));
+  const auto kept = data::read_manifest(folder("run") / "round_1" / "pseudo.tsv");
+  ASSERT_FALSE(kept.utterances.empty());
+  EXPECT_TRUE(kept.utterances.front().video.empty());
+  EXPECT_NE(student("run", 1), "");
+}
+
 TEST_F(Selftrain, TwoRoundsLabelChooseAndLearn) {
   ASSERT_EQ(selftrain("run", {"rounds=2"}), 0) << read_file(log("run"));
   const auto text = read_file(log("run"));
