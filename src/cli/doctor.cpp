@@ -20,6 +20,7 @@
 #include "raven/config/stages.h"
 #include "raven/core/control_group.h"
 #include "raven/core/files.h"
+#include "raven/core/variables.h"
 #include "raven/doctor/clock.h"
 #include "raven/doctor/codecs.h"
 #include "raven/doctor/folder.h"
@@ -155,7 +156,7 @@ Findings examine(const Arguments& arguments) {
     add(findings, doctor::check_runs_folder(runs_folder(arguments, plan)));
     return findings;
   }
-  const auto variables = doctor::read_variables();
+  const auto variables = read_variables();
   const auto variable = [&](const char* name) {
     const auto found = variables.find(name);
     return found == variables.end() ? std::nullopt : std::optional(found->second);

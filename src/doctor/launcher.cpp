@@ -1,15 +1,12 @@
 #include "raven/doctor/launcher.h"
 
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "core/text_file.h"
-
-extern char** environ;
 
 namespace raven::doctor {
 namespace {
@@ -170,17 +167,6 @@ Finding check_slurm(const Variables& variables) {
 }
 
 }  // namespace
-
-Variables read_variables() {
-  Variables variables;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    const auto equals = text.find('=');
-    if (equals != std::string_view::npos)
-      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return variables;
-}
 
 std::int64_t world_size(const Variables& variables) {
   const auto size = number(variables, "WORLD_SIZE");

@@ -12,6 +12,7 @@
 #include "raven/core/files.h"
 #include "raven/corpus/landmarks.h"
 #include "raven/corpus/npy.h"
+#include "raven/data/found_faces.h"
 #include "raven/data/manifest.h"
 #include "raven/data/preparation.h"
 #include "raven/data/shard.h"
@@ -125,6 +126,20 @@ TEST_F(FoundFaces, AreFoundAnewWhenAClipIsTriedAgain) {
   write("a.mp4", film_of_a_face());
   options.retry_failed = true;
   EXPECT_THAT(prepare(options).clips_by_verdict, UnorderedElementsAre(Pair("ok", 1)));
+}
+
+TEST_F(FoundFaces, OfAStoppedSearchAreNone) {
+  write("a.mp4", film_of_a_face());
+  std::stop_source stop;
+  stop.request_stop();
+  FoundFaceStore store(options.output / "landmarks", {}, {});
+  corpus::SourceClip clip;
+  clip.id = "a";
+  clip.video = options.inputs.front() / "a.mp4";
+  EXPECT_THROW(static_cast<void>(store.of(clip, {.stop = stop.get_token()})),
+               faces::SearchStopped);
+  EXPECT_FALSE(fs::exists(kept("a.npy")));
+  EXPECT_EQ(store.of(clip).count, 16);
 }
 
 TEST_F(FoundFaces, DamagedOnesAreFoundAnew) {

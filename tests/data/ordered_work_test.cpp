@@ -66,6 +66,20 @@ TEST(OrderedWork, StopsWhenAsked) {
   EXPECT_EQ(taken, 21);
 }
 
+TEST(OrderedWork, AStopMayBeAnExceptionOfTheWork) {
+  std::stop_source stop;
+  EXPECT_FALSE(for_each_in_order(
+      100, 2, stop.get_token(),
+      [&](std::int64_t i) {
+        if (i == 7) {
+          stop.request_stop();
+          throw std::runtime_error("stopped");
+        }
+        return i;
+      },
+      [](std::int64_t, std::int64_t) {}));
+}
+
 TEST(OrderedWork, HasNothingToDo) {
   EXPECT_TRUE(for_each_in_order(
       0, 4, {}, [](std::int64_t i) { return i; }, [](std::int64_t, std::int64_t) { FAIL(); }));

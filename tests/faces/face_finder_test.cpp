@@ -101,6 +101,20 @@ TEST_F(Finder, FindsNothingWhereThereIsNoFace) {
   expect_no_face(found, 0, 8);
 }
 
+TEST_F(Finder, ASearchCanBeStopped) {
+  DrawnFilm film(300);
+  const auto bytes = mp4_of(film);
+  std::stop_source stop;
+  std::vector<std::int64_t> reported;
+  const SearchWatch watch{.stop = stop.get_token(), .report = [&](std::int64_t frames) {
+                            reported.push_back(frames);
+                            stop.request_stop();
+                          }};
+  EXPECT_THROW(static_cast<void>(FaceFinder(model_).find(source_of(bytes), {}, watch)),
+               SearchStopped);
+  EXPECT_EQ(reported, (std::vector<std::int64_t>{250}));
+}
+
 TEST_F(Finder, TakesThreeFrames) {
   DrawnFilm film(3);
   draw(film, {});

@@ -2,18 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <map>
-#include <string>
 
+#include "raven/core/variables.h"
 #include "raven/doctor/finding.h"
 
 namespace raven::doctor {
-
-/// Variables by name; one that is not set is not in it.
-using Variables = std::map<std::string, std::string, std::less<>>;
-
-Variables read_variables();
 
 /// WORLD_SIZE where it is a number from 1, else 1.
 std::int64_t world_size(const Variables& variables);

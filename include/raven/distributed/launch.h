@@ -1,0 +1,32 @@
+// Which of how many processes this one is, as its launcher says.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "raven/core/variables.h"
+
+namespace raven::distributed {
+
+struct Launch {
+  std::string by;  // "torchrun", "srun", "mpirun", "WORLD_SIZE"; empty: nobody
+  std::int64_t rank = 0, size = 1;
+  std::int64_t local_rank = 0;  // among the processes of its host
+  std::string host;             // where rank 0 can be met; empty for one process
+  std::int64_t port = 0;
+};
+
+/// RANK and WORLD_SIZE (torchrun, Kubernetes' PyTorchJob), else those of a task of srun, else those
+/// of Open MPI. Where MASTER_ADDR and MASTER_PORT are not set, srun's tasks meet at the first node
+/// of their list, at a port that follows from the job's number, and mpirun's on this host if all of
+/// them run on it. The script of a batch job is one process, however many tasks the job may have.
+/// Throws ConfigError naming the variables that do not fit each other.
+Launch read_launch(const Variables& variables);
+
+/// "n[1-2,07-09],gpu3" -> n1, n2, n07, n08, n09, gpu3: Slurm's lists of hosts. Throws ConfigError
+/// for what is none, and for more than 65,536 hosts.
+std::vector<std::string> expand_hosts(std::string_view list);
+
+}  // namespace raven::distributed

@@ -1,0 +1,178 @@
+#include "raven/distributed/launch.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <charconv>
+#include <optional>
+
+#include "raven/core/error.h"
+
+namespace raven::distributed {
+namespace {
+
+constexpr std::int64_t kUsualPort = 29500;  // torch.distributed's
+constexpr std::size_t kMostHosts = 65536;
+
+const std::string* find(const Variables& variables, std::string_view name) {
+  const auto found = variables.find(name);
+  return found == variables.end() || found->second.empty() ? nullptr : &found->second;
+}
+
+std::optional<std::int64_t> whole(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// A number that has to be there.
+std::int64_t number(const Variables& variables, std::string_view name, std::int64_t least,
+                    std::int64_t most) {
+  const auto* text = find(variables, name);
+  if (text == nullptr) {
+    throw ConfigError(
+        fmt::format("{} is not set, but other variables of the launcher are; unset "
+                    "them for a single process, or set it",
+                    name));
+  }
+  const auto value = whole(*text);
+  if (!value || *value < least || *value > most) {
+    throw ConfigError(
+        fmt::format("{} is '{}', expected a whole number from {} to {}", name, *text, least, most));
+  }
+  return *value;
+}
+
+std::int64_t number_or(const Variables& variables, std::string_view name, std::int64_t other) {
+  constexpr std::int64_t kMost = 1'000'000'000'000;
+  return find(variables, name) == nullptr ? other : number(variables, name, 0, kMost);
+}
+
+/// Rank and size by the names that a launcher gives them.
+Launch counted(const Variables& variables, std::string by, std::string_view rank,
+               std::string_view size, std::string_view local_rank) {
+  constexpr std::int64_t kMost = 1'000'000;
+  Launch launch{.by = std::move(by)};
+  launch.size = number(variables, size, 1, kMost);
+  launch.rank = number(variables, rank, 0, launch.size - 1);
+  launch.local_rank = number_or(variables, local_rank, 0);
+  return launch;
+}
+
+void meet_at(Launch& launch, const Variables& variables, std::string host, std::int64_t port) {
+  if (const auto* given = find(variables, "MASTER_ADDR")) host = *given;
+  if (find(variables, "MASTER_PORT") != nullptr) port = number(variables, "MASTER_PORT", 1, 65535);
+  if (launch.size == 1) return;
+  if (host.empty()) {
+    throw ConfigError(
+        fmt::format("{} started {} processes, and MASTER_ADDR does not say where they meet: export "
+                    "MASTER_ADDR=<host of rank 0> MASTER_PORT={}, the same in every process",
+                    launch.by, launch.size, port));
+  }
+  launch.host = std::move(host);
+  launch.port = port;
+}
+
+std::string first_host(const Variables& variables) {
+  for (const auto* name : {"SLURM_STEP_NODELIST", "SLURM_NODELIST", "SLURM_JOB_NODELIST"}) {
+    if (const auto* list = find(variables, name)) return expand_hosts(*list).front();
+  }
+  return "";
+}
+
+/// The same in all tasks of a job, and hardly ever that of another job on the same host.
+std::int64_t port_of_job(const Variables& variables) {
+  constexpr std::int64_t kFirst = 15000, kRange = 15000;
+  return kFirst + number_or(variables, "SLURM_JOB_ID", 0) % kRange;
+}
+
+[[noreturn]] void bad_list(std::string_view list) {
+  throw ConfigError(
+      fmt::format("'{}' is no list of hosts, expected one as n[1-2,07-09],gpu3", list));
+}
+
+/// "07-09" of a list -> 07, 08, 09.
+void add_range(std::string_view range, std::string_view list, std::vector<std::string>& parts) {
+  const auto dash = range.find('-');
+  const auto from_text = range.substr(0, dash);
+  const auto to_text = dash == std::string_view::npos ? from_text : range.substr(dash + 1);
+  const auto from = whole(from_text), to = whole(to_text);
+  if (!from || !to || *from < 0 || *to < *from ||
+      static_cast<std::size_t>(*to - *from) >= kMostHosts)
+    bad_list(list);
+  for (auto i = *from; i <= *to; ++i) parts.push_back(fmt::format("{:0{}}", i, from_text.size()));
+}
+
+/// The hosts of "rack[1-2]n[1-4]".
+std::vector<std::string> hosts_of(std::string_view name, std::string_view list) {
+  std::vector<std::string> hosts = {""};
+  while (!name.empty()) {
+    const auto open = std::min(name.find('['), name.size());
+    for (auto& host : hosts) host += name.substr(0, open);
+    if (open == name.size()) break;
+    const auto close = name.find(']', open);
+    if (close == std::string_view::npos) bad_list(list);
+    std::vector<std::string> parts;
+    auto ranges = name.substr(open + 1, close - open - 1);
+    while (true) {
+      const auto comma = ranges.find(',');
+      add_range(ranges.substr(0, comma), list, parts);
+      if (comma == std::string_view::npos) break;
+      ranges.remove_prefix(comma + 1);
+    }
+    if (hosts.size() * parts.size() > kMostHosts) bad_list(list);
+    std::vector<std::string> longer;
+    for (const auto& host : hosts)
+      for (const auto& part : parts) longer.push_back(host + part);
+    hosts = std::move(longer);
+    name.remove_prefix(close + 1);
+  }
+  return hosts;
+}
+
+}  // namespace
+
+std::vector<std::string> expand_hosts(std::string_view list) {
+  std::vector<std::string> all;
+  std::size_t begin = 0;
+  int depth = 0;
+  for (std::size_t i = 0; i <= list.size(); ++i) {
+    if (i < list.size() && list[i] == '[') ++depth;
+    if (i < list.size() && list[i] == ']') --depth;
+    if (depth < 0 || depth > 1) bad_list(list);
+    if (i < list.size() && (list[i] != ',' || depth > 0)) continue;
+    const auto name = list.substr(begin, i - begin);
+    if (name.empty()) bad_list(list);
+    for (auto& host : hosts_of(name, list)) all.push_back(std::move(host));
+    if (all.size() > kMostHosts) bad_list(list);
+    begin = i + 1;
+  }
+  return all;
+}
+
+Launch read_launch(const Variables& variables) {
+  const auto is_set = [&](std::string_view name) { return find(variables, name) != nullptr; };
+  if (is_set("RANK") || is_set("WORLD_SIZE")) {
+    const auto* by = is_set("TORCHELASTIC_RUN_ID") ? "torchrun" : "WORLD_SIZE";
+    if (!is_set("RANK") && number(variables, "WORLD_SIZE", 1, 1'000'000) == 1) return {};
+    auto launch = counted(variables, by, "RANK", "WORLD_SIZE", "LOCAL_RANK");
+    meet_at(launch, variables, "", kUsualPort);
+    return launch;
+  }
+  if (is_set("SLURM_STEP_ID") && is_set("SLURM_STEP_NUM_TASKS")) {
+    auto launch =
+        counted(variables, "srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID");
+    meet_at(launch, variables, first_host(variables), port_of_job(variables));
+    return launch;
+  }
+  if (is_set("OMPI_COMM_WORLD_SIZE")) {
+    auto launch = counted(variables, "mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
+                          "OMPI_COMM_WORLD_LOCAL_RANK");
+    const bool one_host = number_or(variables, "OMPI_COMM_WORLD_LOCAL_SIZE", 0) == launch.size;
+    meet_at(launch, variables, one_host ? "127.0.0.1" : "", kUsualPort);
+    return launch;
+  }
+  return {};
+}
+
+}  // namespace raven::distributed

@@ -1,0 +1,101 @@
+#include "raven/distributed/launch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "raven/core/error.h"
+
+namespace raven::distributed {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string problem(const Variables& variables) {
+  try {
+    read_launch(variables);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(ReadLaunch, OneProcessWhereNothingIsSaid) {
+  EXPECT_EQ(read_launch({}).size, 1);
+  EXPECT_EQ(read_launch({{"WORLD_SIZE", "1"}}).size, 1);
+  EXPECT_EQ(read_launch({{"MASTER_ADDR", "n1"}, {"WORLD_SIZE", ""}}).by, "");
+}
+
+TEST(ReadLaunch, TorchrunTellsRanks) {
+  const auto launch = read_launch({{"RANK", "5"},
+                                   {"WORLD_SIZE", "8"},
+                                   {"LOCAL_RANK", "1"},
+                                   {"MASTER_ADDR", "n1"},
+                                   {"MASTER_PORT", "1234"},
+                                   {"TORCHELASTIC_RUN_ID", "x"},
+                                   {"SLURM_STEP_ID", "0"},
+                                   {"SLURM_STEP_NUM_TASKS", "2"},
+                                   {"SLURM_PROCID", "1"}});
+  EXPECT_EQ(launch.by, "torchrun");
+  EXPECT_EQ(launch.rank, 5);
+  EXPECT_EQ(launch.size, 8);
+  EXPECT_EQ(launch.local_rank, 1);
+  EXPECT_EQ(launch.host, "n1");
+  EXPECT_EQ(launch.port, 1234);
+}
+
+TEST(ReadLaunch, TasksOfSrunMeetAtTheirFirstNode) {
+  const Variables task = {{"SLURM_STEP_ID", "0"},         {"SLURM_STEP_NUM_TASKS", "4"},
+                          {"SLURM_PROCID", "3"},          {"SLURM_LOCALID", "1"},
+                          {"SLURM_NODELIST", "n[08-10]"}, {"SLURM_STEP_NODELIST", "n[09,10]"},
+                          {"SLURM_JOB_ID", "30007"}};
+  const auto launch = read_launch(task);
+  EXPECT_EQ(launch.by, "srun");
+  EXPECT_EQ(launch.rank, 3);
+  EXPECT_EQ(launch.size, 4);
+  EXPECT_EQ(launch.local_rank, 1);
+  EXPECT_EQ(launch.host, "n09");
+  EXPECT_EQ(launch.port, 15007);
+  auto elsewhere = task;
+  elsewhere["MASTER_ADDR"] = "10.0.0.1";
+  EXPECT_EQ(read_launch(elsewhere).host, "10.0.0.1");
+  // The script of the job is no task, whatever the job has.
+  EXPECT_EQ(read_launch({{"SLURM_JOB_ID", "7"}, {"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}}).size,
+            1);
+}
+
+TEST(ReadLaunch, MpirunOnOneHostNeedsNoAddress) {
+  Variables task = {{"OMPI_COMM_WORLD_RANK", "1"},
+                    {"OMPI_COMM_WORLD_SIZE", "2"},
+                    {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+                    {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"}};
+  EXPECT_EQ(read_launch(task).host, "127.0.0.1");
+  EXPECT_EQ(read_launch(task).rank, 1);
+  task["OMPI_COMM_WORLD_LOCAL_SIZE"] = "1";
+  EXPECT_THAT(problem(task), HasSubstr("mpirun started 2 processes, and MASTER_ADDR does not say"));
+}
+
+TEST(ReadLaunch, WhatDoesNotFitIsNamed) {
+  EXPECT_THAT(problem({{"WORLD_SIZE", "2"}}), HasSubstr("RANK is not set"));
+  EXPECT_THAT(problem({{"RANK", "2"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "n1"}}),
+              HasSubstr("RANK is '2', expected a whole number from 0 to 1"));
+  EXPECT_THAT(problem({{"RANK", "0"}, {"WORLD_SIZE", "two"}}), HasSubstr("WORLD_SIZE is 'two'"));
+  EXPECT_THAT(
+      problem({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "n1"}, {"MASTER_PORT", "0"}}),
+      HasSubstr("MASTER_PORT is '0', expected a whole number from 1 to 65535"));
+}
+
+TEST(ExpandHosts, ReadsSlurmsLists) {
+  EXPECT_THAT(expand_hosts("n1"), ElementsAre("n1"));
+  EXPECT_THAT(expand_hosts("n[1-2,07-09],gpu3"),
+              ElementsAre("n1", "n2", "n07", "n08", "n09", "gpu3"));
+  EXPECT_THAT(expand_hosts("r[1-2]n[8-10]"),
+              ElementsAre("r1n8", "r1n9", "r1n10", "r2n8", "r2n9", "r2n10"));
+  EXPECT_THAT(expand_hosts("a-b.c[3]"), ElementsAre("a-b.c3"));
+  for (const auto* list : {"", "n[", "n]", "n[1-", "n[2-1]", "n[x]", "n1,,n2", "n[[1]]", "n[]",
+                           "n[0-99999999]", "n[0-999]m[0-999]"})
+    EXPECT_THROW(expand_hosts(list), ConfigError) << list;
+}
+
+}  // namespace
+}  // namespace raven::distributed
