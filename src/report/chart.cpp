@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 
 #include "report/html.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr double kWidth = 360, kHeight = 190;
 constexpr double kLeft = 46, kRight = 10, kTop = 8, kBottom = 24;
+constexpr double kSecondRow = 13;          // of numbers below the axis
 constexpr std::size_t kSpikesAmong = 100;  // fewer values are all shown
 constexpr std::size_t kDotsBelow = 25;     // few points are seen better with dots
 
@@ -45,11 +47,17 @@ struct Range {
 
 /// Where a curve is worth a look: all of it, but for a far-off start (where asked for) and, among
 /// many values, single spikes.
-Range shown_range(const Track& track, bool cut_start) {
+Range shown_range(const ChartSeries& series, bool cut_start) {
   constexpr double kWorthCutting = 4;  // times higher is what is left drawn
   constexpr std::size_t kStartIsOneIn = 20;
   std::vector<double> values;
-  for (const auto& bucket : track.buckets()) values.push_back(bucket.mean());
+  std::size_t in_warmup = 0;
+  for (const auto& bucket : series.track->buckets()) {
+    values.push_back(bucket.mean());
+    in_warmup += bucket.first_step <= series.settled_after ? 1 : 0;
+  }
+  if (in_warmup + 2 <= values.size())
+    values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(in_warmup));
   std::vector<Range> from(values.size());  // of a value and all after it
   for (std::size_t i = values.size(); i-- > 0;) {
     if (i + 1 < values.size()) from[i] = from[i + 1];
@@ -79,7 +87,7 @@ Range shown_range(const Track& track, bool cut_start) {
 Axis value_axis(const std::vector<ChartSeries>& series, bool cut_start) {
   Range all;
   for (const auto& item : series) {
-    const auto range = shown_range(*item.track, cut_start);
+    const auto range = shown_range(item, cut_start);
     all.add(range.low);
     all.add(range.high);
   }
@@ -93,12 +101,23 @@ Axis value_axis(const std::vector<ChartSeries>& series, bool cut_start) {
 
 Axis step_axis(const std::vector<ChartSeries>& series) {
   Axis axis{.low = INFINITY, .high = -INFINITY};
-  for (const auto& [name, track, colour] : series) {
-    axis.low = std::min(axis.low, track->first().step);
-    axis.high = std::max(axis.high, track->last().step);
+  for (const auto& item : series) {
+    axis.low = std::min(axis.low, item.track->first().step * item.x_scale);
+    axis.high = std::max(axis.high, item.track->last().step * item.x_scale);
   }
   widen(axis);
   return axis;
+}
+
+/// With three significant digits.
+double short_number(double value) {
+  if (value == 0) return 0;
+  const double unit = std::pow(10.0, std::floor(std::log10(std::abs(value))) - 2);
+  return std::round(value / unit) * unit;
+}
+
+double height_of(const ChartOptions& options) {
+  return kHeight + (options.frames_at_1 > 0 ? kSecondRow : 0);
 }
 
 std::string text_at(double x, double y, const char* anchor, const std::string& text) {
@@ -118,16 +137,23 @@ std::string draw_axes(const Axis& x, const Axis& y, const ChartOptions& options)
     svg += fmt::format("<path class=\"tick\" d=\"M{:.1f} {:.1f}v3\"/>", x.pixel(tick), y.from);
     // Numbers at the very edges stand inside.
     const bool at_end = x.pixel(tick) > x.to - 12, at_start = x.pixel(tick) < x.from + 8;
-    svg += text_at(at_end     ? x.to + 6
-                   : at_start ? x.from - 2
-                              : x.pixel(tick),
-                   y.from + 15,
-                   at_end     ? "end"
-                   : at_start ? "start"
-                              : "middle",
-                   axis_text(written, false));
+    const auto write = [&](double at, const std::string& text) {
+      svg += text_at(at_end     ? x.to + 6
+                     : at_start ? x.from - 2
+                                : x.pixel(tick),
+                     at,
+                     at_end     ? "end"
+                     : at_start ? "start"
+                                : "middle",
+                     text);
+    };
+    write(y.from + 15, axis_text(written, false));
+    if (options.frames_at_1 > 0)
+      write(y.from + 15 + kSecondRow, axis_text(short_number(tick * options.frames_at_1), false));
   }
   svg += text_at(x.from - 5, y.from + 15, "end", options.x_label);
+  if (options.frames_at_1 > 0)
+    svg += text_at(x.from - 5, y.from + 15 + kSecondRow, "end", "frames");
   svg += fmt::format("<path class=\"tick\" d=\"M{:.1f} {:.1f}V{:.1f}H{:.1f}\"/>", x.from, y.to,
                      y.from, x.to);
   return svg + "\n";
@@ -137,20 +163,22 @@ std::string style_of(std::size_t colour) {
   return fmt::format("c{}{}", colour % kNumColours, colour >= kNumColours ? " dash" : "");
 }
 
-std::string draw_band(const Track& track, const Axis& x, const Axis& y, std::size_t colour) {
+std::string draw_band(const ChartSeries& series, const Axis& x, const Axis& y) {
   std::string there, back;
-  for (const auto& bucket : track.buckets()) {
-    there += fmt::format("{:.1f},{:.1f} ", x.pixel(bucket.step()), y.pixel(bucket.highest));
-    back = fmt::format("{:.1f},{:.1f} ", x.pixel(bucket.step()), y.pixel(bucket.lowest)) + back;
+  for (const auto& bucket : series.track->buckets()) {
+    const double px = x.pixel(bucket.step() * series.x_scale);
+    there += fmt::format("{:.1f},{:.1f} ", px, y.pixel(bucket.highest));
+    back = fmt::format("{:.1f},{:.1f} ", px, y.pixel(bucket.lowest)) + back;
   }
-  return fmt::format("<polygon class=\"band {}\" points=\"{}{}\"/>", style_of(colour), there, back);
+  return fmt::format("<polygon class=\"band {}\" points=\"{}{}\"/>", style_of(series.colour), there,
+                     back);
 }
 
 std::string draw_line(const ChartSeries& series, const Axis& x, const Axis& y) {
   std::string points, dots;
   const auto& buckets = series.track->buckets();
   for (const auto& bucket : buckets) {
-    const double px = x.pixel(bucket.step()), py = y.pixel(bucket.mean());
+    const double px = x.pixel(bucket.step() * series.x_scale), py = y.pixel(bucket.mean());
     points += fmt::format("{:.2f},{:.2f} ", px, py);
     if (buckets.size() < kDotsBelow) {
       dots += fmt::format("<circle class=\"{}\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"2.6\"/>",
@@ -172,19 +200,22 @@ std::string short_text(double value, bool percent) {
 /// The farthest value above and below the picture, at its edges.
 std::string tell_beyond(const ChartOptions& options, const std::vector<ChartSeries>& series,
                         const Axis& x, const Axis& y) {
-  const Bucket *highest = nullptr, *lowest = nullptr;
+  struct Place {
+    double value = 0, x = 0;
+  };
+  std::optional<Place> highest, lowest;
   for (const auto& item : series) {
     for (const auto& bucket : item.track->buckets()) {
-      if (bucket.mean() > (highest == nullptr ? y.high : highest->mean())) highest = &bucket;
-      if (bucket.mean() < (lowest == nullptr ? y.low : lowest->mean())) lowest = &bucket;
+      const Place place{.value = bucket.mean(), .x = bucket.step() * item.x_scale};
+      if (place.value > (highest ? highest->value : y.high)) highest = place;
+      if (place.value < (lowest ? lowest->value : y.low)) lowest = place;
     }
   }
-  const auto note = [&](const Bucket* bucket, const char* arrow, double at) {
-    if (bucket == nullptr) return std::string();
-    return text_at(
-        x.to - 2, at, "end",
-        fmt::format("{} {} at {} {}", arrow, short_text(bucket->mean(), options.percent),
-                    options.x_label, axis_text(bucket->step() * options.x_scale, false)));
+  const auto note = [&](const std::optional<Place>& place, const char* arrow, double at) {
+    if (!place) return std::string();
+    return text_at(x.to - 2, at, "end",
+                   fmt::format("{} {} at {} {}", arrow, short_text(place->value, options.percent),
+                               options.x_label, axis_text(place->x * options.x_scale, false)));
   };
   return note(highest, "\xE2\x86\x91", y.to + 9) + note(lowest, "\xE2\x86\x93", y.from - 4);
 }
@@ -204,16 +235,16 @@ std::string numbers_table(const ChartOptions& options, const std::vector<ChartSe
       "<thead><tr><th>series</th><th class=\"n\">first</th><th class=\"n\">last</th>"
       "<th class=\"n\">lowest</th><th class=\"n\">highest</th><th "
       "class=\"n\">points</th></tr></thead>";
-  const auto at = [&](const Point& point) {
-    return number_cell(
-        fmt::format("{} <small>at {} {}</small>", value_text(point.value, options.percent),
-                    escaped(options.x_label), number_text(point.step * options.x_scale)));
+  const auto at = [&](const ChartSeries& item, const Point& point) {
+    return number_cell(fmt::format(
+        "{} <small>at {} {}</small>", value_text(point.value, options.percent),
+        escaped(options.x_label), number_text(point.step * item.x_scale * options.x_scale)));
   };
   for (const auto& item : series) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th>", escaped(item.name, 80)) +
             number_cell(value_text(item.track->first().value, options.percent)) +
             number_cell(value_text(item.track->last().value, options.percent)) +
-            at(item.track->lowest()) + at(item.track->highest()) +
+            at(item, item.track->lowest()) + at(item, item.track->highest()) +
             number_cell(count_text(item.track->count())) + "</tr>";
   }
   return table(options.title, rows);
@@ -258,7 +289,7 @@ Plot draw_plot(const ChartOptions& options, const std::vector<ChartSeries>& seri
       "{3:g}\">",
       kLeft - 3, kTop - 3, kWidth - kLeft - kRight + 6, kHeight - kTop - kBottom + 6);
   for (const auto& item : series) {
-    if (item.track->thinned()) markup += draw_band(*item.track, x, y, item.colour);
+    if (item.track->thinned()) markup += draw_band(item, x, y);
   }
   for (const auto& item : series) markup += draw_line(item, x, y);
   markup += "</svg>" + tell_beyond(options, series, x, y);
@@ -268,7 +299,6 @@ Plot draw_plot(const ChartOptions& options, const std::vector<ChartSeries>& seri
 // A file of charts: each has its title, meaning, legend and plot below one another.
 constexpr std::size_t kFileColumns = 2;
 constexpr double kFileMargin = 14, kFileWidth = 460, kFilePlotWidth = 440;
-constexpr double kFilePlotHeight = kFilePlotWidth * kHeight / kWidth;
 constexpr double kFileTitle = 16, kFileLine = 15, kFileGap = 20;
 constexpr double kFileCharacter = 6.1;  // about, in the legend
 constexpr std::array<const char*, kNumColours> kFileColours = {
@@ -314,10 +344,11 @@ FilePanel draw_file_panel(const ChartOptions& options, const std::vector<ChartSe
     markup += text_at(x + 24, y - 4, "start", text) + "\n";
     x += width;
   }
+  const double plot_height = kFilePlotWidth * height_of(options) / kWidth;
   markup += fmt::format(
       "<svg y=\"{:g}\" width=\"{:g}\" height=\"{:g}\" viewBox=\"0 0 {:g} {:g}\">{}</svg>\n", y,
-      kFilePlotWidth, kFilePlotHeight, kWidth, kHeight, draw_plot(options, series).markup);
-  return {.height = y + kFilePlotHeight + kFileGap, .markup = std::move(markup)};
+      kFilePlotWidth, plot_height, kWidth, height_of(options), draw_plot(options, series).markup);
+  return {.height = y + plot_height + kFileGap, .markup = std::move(markup)};
 }
 
 }  // namespace
@@ -361,7 +392,7 @@ std::string chart(const ChartOptions& options, const std::vector<ChartSeries>& g
       "data-x=\"{5:g} {6:g} {7:g} {8:g}\" data-y=\"{9:.8g} {10:.8g} {11:g} {12:g}\" "
       "data-label=\"{17}\"{13}>"
       "<title>{0}</title>{14}</svg><output></output>{15}{16}</figure>\n",
-      escaped(options.title), meaning, kWidth, kHeight, description(options, series),
+      escaped(options.title), meaning, kWidth, height_of(options), description(options, series),
       x.low * options.x_scale, x.high * options.x_scale, x.from, x.to, y.low, y.high, y.from, y.to,
       options.percent ? " data-percent=\"1\"" : "", markup, draw_legend(options, series),
       details("numbers", numbers_table(options, series)), escaped(options.x_label));

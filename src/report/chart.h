@@ -15,13 +15,19 @@ struct ChartSeries {
   std::string name;  // plain text
   const Track* track = nullptr;
   std::size_t colour = 0;  // beyond kNumColours: the same again, dashed
+  /// Values up to this step (of a warm-up) do not decide how high the picture is, where two or more
+  /// come later.
+  double settled_after = -1;
+  double x_scale = 1;  // where it stands on the axis = step times this
 };
 
 struct ChartOptions {
   std::string title;    // plain text
   std::string meaning;  // plain text, one sentence; may be empty
   std::string x_label = "step";
-  double x_scale = 1;    // what is written along the axis = step times this
+  double x_scale = 1;  // what is written along the axis = place on it times this
+  /// Frames that training has seen at place 1 of the axis, written below it; 0: not known.
+  double frames_at_1 = 0;
   bool percent = false;  // values are fractions
   /// A first value far from all that follow (900 % before the first step) does not press them flat:
   /// it leaves the picture, which then says how far.

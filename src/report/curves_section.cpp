@@ -40,8 +40,11 @@ std::string group_markup(const Group& group, const std::string& charts, bool ope
 std::string curves_section(const Runs& runs) {
   std::vector<ChartedRun> charted;
   for (const auto& run : runs) {
-    charted.push_back(
-        {.label = run.label, .metrics = &run.record.metrics, .stage = run.assessment.stage});
+    charted.push_back({.label = run.label,
+                       .metrics = &run.record.metrics,
+                       .stage = run.assessment.stage,
+                       .warmup_steps = run.record.number("warmup_steps").value_or(-1),
+                       .frames_per_step = run.record.frames_per_step()});
   }
   const auto charts = metric_charts(charted);
   const bool pretraining = std::any_of(runs.begin(), runs.end(), [](const auto& run) {

@@ -56,6 +56,20 @@ std::vector<TableRow> table_rows(const Json& list) {
   return rows;
 }
 
+std::optional<DecodedBy> decoded_by(const Json& json) {
+  const auto model = json.find("model");
+  if (model == json.end() || !model->is_object()) return std::nullopt;
+  DecodedBy by{.weights = text_of(*model, "weights"),
+               .step = number_of(*model, "step"),
+               .steps = number_of(*model, "steps"),
+               .averaged_checkpoints = number_of(*model, "averaged_checkpoints")};
+  const auto finished = model->find("finished");
+  by.unfinished = finished != model->end() && *finished == Json(false);
+  if (const auto search = json.find("search"); search != json.end() && search->is_object())
+    by.search = text_of(*search, "decode.kind");
+  return by;
+}
+
 std::optional<ErrorRates> error_rates(const Json& json) {
   const auto wer = json.is_object() ? number_of(json, "wer") : std::nullopt;
   if (!wer) return std::nullopt;
@@ -72,6 +86,7 @@ std::optional<ErrorRates> error_rates(const Json& json) {
     const auto low = number_of((*found)[0]), high = number_of((*found)[1]);
     if (low && high) rates.confidence = {*low, *high};
   }
+  rates.by = decoded_by(json);
   if (const auto found = json.find("warning"); found != json.end()) rates.warning = text_of(*found);
   if (const auto found = json.find("skipped"); found != json.end() && found->is_object()) {
     for (const auto& [reason, count] : found->items()) {
@@ -298,6 +313,11 @@ EvaluationRecord read_evaluation(const fs::path& folder, std::vector<std::string
                           .num_utterances = 0,
                           .attention = {}};
   const bool unscored = fs::exists(folder / "hyp.trn") && !fs::exists(folder / "ref.trn");
+  if (fs::exists(folder / "decoded.jsonl") && !fs::exists(folder / "hyp.trn")) {
+    problems.push_back(fmt::format("{}: is not finished; the same raven evaluate goes on with it",
+                                   (folder.parent_path().filename() / folder.filename()).string()));
+    return record;
+  }
   if (const auto json = read_json(folder / "wer.json", /*required=*/!unscored, problems)) {
     record.rates = error_rates(*json);
     if (!record.rates) problems.push_back(place(folder / "wer.json") + ": holds no number 'wer'");

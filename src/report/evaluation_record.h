@@ -17,14 +17,23 @@ struct TableRow {
   std::vector<std::pair<std::string, double>> numbers;
 };
 
+/// Which weights made the hypotheses of a set, and how they were searched.
+struct DecodedBy {
+  std::string weights;  // file or folder
+  std::optional<double> step, steps, averaged_checkpoints;
+  bool unfinished = false;  // the run that made them was not at its end
+  std::string search;       // decode.kind; empty: not told
+};
+
 struct ErrorRates {
   double wer = 0;  // fraction
   std::optional<double> cer;
   std::optional<double> words, utterances, substitutions, deletions, insertions, sentence_errors;
   std::optional<std::pair<double, double>> confidence;  // of wer
-  std::string warning;  // of evaluate: why the rate is worth little; empty: nothing
-  std::map<std::string, double> skipped;                              // reason -> utterances
-  std::vector<std::pair<std::string, std::vector<TableRow>>> tables;  // "by_length" -> rows
+  std::string warning = {};          // of evaluate: why the rate is worth little; empty: nothing
+  std::optional<DecodedBy> by = {};  // of evaluate
+  std::map<std::string, double> skipped = {};                              // reason -> utterances
+  std::vector<std::pair<std::string, std::vector<TableRow>>> tables = {};  // "by_length" -> rows
 };
 
 /// A step of an alignment; one side is empty for a deletion ('D') or an insertion ('I').

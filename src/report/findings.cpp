@@ -3,7 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cctype>
 
 #include "raven/config/loss_terms.h"
 #include "raven/report/collapse_limits.h"
@@ -15,15 +15,6 @@ namespace {
 std::string text_or(const std::map<std::string, std::string>& map, const std::string& key) {
   const auto found = map.find(key);
   return found == map.end() ? std::string() : found->second;
-}
-
-std::optional<double> number_in(const std::map<std::string, std::string>& map,
-                                const std::string& key) {
-  const auto text = text_or(map, key);
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (text.empty() || end != text.c_str() + text.size()) return std::nullopt;
-  return value;
 }
 
 std::string points_text(double fraction) { return fmt::format("{:.1f} points", 100 * fraction); }
@@ -100,7 +91,7 @@ std::string what_it_is(const RunRecord& run, Stage stage) {
     parts.emplace_back("a run of unknown kind");
   }
   if (const auto sizes = encoder_sizes(run); !sizes.empty()) parts.push_back(sizes);
-  if (const auto count = number_in(run.environment, "parameters")) {
+  if (const auto count = run.number("parameters")) {
     parts.push_back(count_text(static_cast<std::int64_t>(*count)) + " parameters");
   }
   const auto hours = text_or(run.environment, "hours");
@@ -114,7 +105,7 @@ std::string what_it_is(const RunRecord& run, Stage stage) {
 std::string progress_of(const RunRecord& run) {
   if (run.metrics.lines == 0) return "no steps reported";
   const auto step = count_text(static_cast<std::int64_t>(run.metrics.last_step));
-  const auto steps = number_in(run.environment, "steps");
+  const auto steps = run.number("steps");
   auto text =
       steps ? fmt::format("{} of {} steps", step, count_text(static_cast<std::int64_t>(*steps)))
             : step + " steps";
@@ -149,9 +140,31 @@ std::optional<BestRate> best_rate(const RunRecord& run) {
   return std::nullopt;
 }
 
+/// The linear probes of both modalities, first and last.
+struct Probes {
+  double video_rise = 0, most_rise = 0;
+  std::string text;
+};
+
+Probes probes_of(const RunRecord& run) {
+  Probes probes;
+  for (const auto one : config::kModalities) {
+    const auto modality = config::modality_name(one);
+    const auto* track = run.metrics.find("probe_r2_<modality>", modality);
+    if (track == nullptr) continue;
+    const double rise = track->last().value - track->first().value;
+    if (one == config::Modality::kVideo) probes.video_rise = rise;
+    probes.most_rise = std::max(probes.most_rise, rise);
+    probes.text += fmt::format("{} of {} {:.3f} \xE2\x86\x92 {:.3f}",
+                               probes.text.empty() ? "; probe R\xC2\xB2" : ",", modality,
+                               track->first().value, track->last().value);
+  }
+  return probes;
+}
+
 void judge_pretraining(const RunRecord& run, Assessment& result) {
   std::vector<std::string> gains;
-  double most = -1, probe_rise = 0;
+  double most = -1;
   for (const auto& term : config::kLossTerms) {
     const auto loss = term.name;
     const auto* track = run.metrics.find("valid_gain_<loss>", loss);
@@ -161,22 +174,23 @@ void judge_pretraining(const RunRecord& run, Assessment& result) {
     most = std::max(most, gain);
     gains.push_back(fmt::format("{} {:+.3f}", loss, gain));
   }
-  std::string probe;
-  if (const auto* track = run.metrics.find("probe_r2_<modality>", "video")) {
-    probe_rise = track->last().value - track->first().value;
-    probe = fmt::format("; probe R\xC2\xB2 of video {:.3f} \xE2\x86\x92 {:.3f}",
-                        track->first().value, track->last().value);
-  }
+  const auto probes = probes_of(run);
   if (gains.empty()) {
     result.verdict = "Cannot be told: no gains were reported.";
     return;
   }
   const auto numbers =
-      fmt::format("gain over a constant prediction: {}{}", fmt::join(gains, ", "), probe);
-  if (most < kLeastGain) {
+      fmt::format("gain over a constant prediction: {}{}", fmt::join(gains, ", "), probes.text);
+  const bool predicts = most >= kLeastGain;
+  if (!predicts && probes.most_rise >= kLeastProbeRise) {
+    // Averaged targets and long masks leave little to gain, and features are what counts.
+    result.verdict =
+        "Its features tell more than before, its predictions hardly more than a constant one: " +
+        numbers;
+  } else if (!predicts) {
     result.mood = Mood::kBad;
     result.verdict = "It has learnt nothing so far: " + numbers;
-  } else if (probe_rise < 0) {
+  } else if (probes.video_rise < 0) {
     result.verdict =
         "It learnt to predict, but its video features tell less of the sound than before: " +
         numbers;
@@ -246,7 +260,7 @@ void look_at_progress(const RunRecord& run, std::vector<Finding>& found) {
                                  counted(static_cast<double>(count), "report")),
                      "curves"});
   }
-  const auto steps = number_in(run.environment, "steps");
+  const auto steps = run.number("steps");
   if (steps && run.metrics.lines > 0 && run.metrics.last_step < *steps) {
     found.push_back(
         {Mood::kUnclear,
@@ -359,6 +373,40 @@ void look_at_files(const RunRecord& run, std::vector<Finding>& found) {
   for (const auto& problem : run.problems) found.push_back({Mood::kUnclear, problem, ""});
 }
 
+/// A mean of checkpoints that is worse than the last one, results of weights that the run has gone
+/// on from, and a length that was changed on the way.
+void look_at_provenance(const RunRecord& run, std::vector<Finding>& found) {
+  if (run.recognizer && !run.recognizer->warning.empty()) {
+    auto text = run.recognizer->warning + ".";
+    text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
+    found.push_back({Mood::kBad, text, ""});
+  }
+  for (const auto& evaluation : run.evaluations) {
+    if (!evaluation.rates || !evaluation.rates->by || !evaluation.rates->by->step) continue;
+    const double step = *evaluation.rates->by->step;
+    const auto& by = *evaluation.rates->by;
+    if (by.steps && step >= *by.steps && step < run.metrics.last_step) {
+      found.push_back(
+          {Mood::kUnclear,
+           fmt::format("{}: is of the weights of step {}; the run has gone on to step "
+                       "{} since.",
+                       evaluation.name, number_text(step), number_text(run.metrics.last_step)),
+           "rates"});
+    }
+  }
+  for (std::size_t i = 1; i < run.history.size(); ++i) {
+    const auto &before = run.history[i - 1].start, &now = run.history[i].start;
+    if (now.steps == before.steps) continue;
+    found.push_back(
+        {Mood::kUnclear,
+         fmt::format("Its length was changed from {} to {} steps after step {} ({}): learning rate "
+                     "and momentum followed another schedule before.",
+                     count_text(before.steps), count_text(now.steps), count_text(now.from_step),
+                     now.time),
+         "history"});
+  }
+}
+
 /// Noisy versions of a set would only say the same again.
 void look_at_results(const RunRecord& run, std::vector<Finding>& found) {
   for (const auto& evaluation : run.evaluations) {
@@ -389,6 +437,7 @@ Assessment assess(const RunRecord& run) {
   look_at_progress(run, found);
   look_at_collapse(run, found);
   look_at_overfitting(run, found);
+  look_at_provenance(run, found);
   look_at_results(run, found);
   look_at_speed(run, found);
   look_at_files(run, found);

@@ -9,23 +9,43 @@
 namespace raven::report {
 namespace {
 
-struct Epochs {
+/// What stands along the axis of a chart over epochs, where there are any; and frames.
+struct Axes {
   std::string label = "step";
-  double scale = 1;
+  double scale = 1;            // epochs of a step
+  double frames_per_step = 0;  // of all runs alike; 0: not known, or they differ
+  bool along_frames = false;   // they differ
 };
 
 /// Epochs along the axis where all runs have the same number of steps in one.
-Epochs epochs_of(const std::vector<ChartedRun>& runs) {
+void use_epochs(const std::vector<ChartedRun>& runs, Axes& axes) {
   std::set<long> steps;
   double scale = 1;
   for (const auto& run : runs) {
     const auto* epoch = run.metrics->find("epoch");
-    if (epoch == nullptr || epoch->last().value <= 0) return {};
+    if (epoch == nullptr || epoch->last().value <= 0) return;
     scale = epoch->last().value / epoch->last().step;
     steps.insert(std::lround(1 / scale));
   }
-  if (steps.size() != 1 || !(scale > 0)) return {};
-  return {.label = "epoch", .scale = scale};
+  if (steps.size() != 1 || !(scale > 0)) return;
+  axes.label = "epoch";
+  axes.scale = scale;
+}
+
+Axes axes_of(const std::vector<ChartedRun>& runs) {
+  constexpr double kAlike = 0.01;
+  Axes axes;
+  double least = INFINITY, most = 0;
+  for (const auto& run : runs) {
+    least = std::min(least, run.frames_per_step);
+    most = std::max(most, run.frames_per_step);
+  }
+  if (least > 0 && !runs.empty()) {
+    axes.along_frames = most > (1 + kAlike) * least;
+    if (!axes.along_frames) axes.frames_per_step = most;
+  }
+  if (!axes.along_frames) use_epochs(runs, axes);
+  return axes;
 }
 
 std::set<std::string> names_of(const std::vector<ChartedRun>& runs) {
@@ -60,30 +80,43 @@ const char* stage_text(Stage stage) {
   return "unknown stage";
 }
 
-ChartOptions options_of(const Panel& panel, const Epochs& epochs) {
+ChartOptions options_of(const Panel& panel, const Axes& axes) {
   ChartOptions options{.title = panel.title,
                        .meaning = panel.meaning,
                        .percent = panel.unit() == Unit::kShare,
                        .cut_start = true};
+  if (axes.along_frames) {
+    options.x_label = "frames";
+    return options;
+  }
+  options.frames_at_1 = axes.frames_per_step;
   if (panel.over_epochs) {
-    options.x_label = epochs.label;
-    options.x_scale = epochs.scale;
+    options.x_label = axes.label;
+    options.x_scale = axes.scale;
   }
   return options;
 }
 
-Chart of_one_run(const ChartedRun& run, const FilledPanel& filled, const Epochs& epochs) {
-  Chart chart{.options = options_of(*filled.panel, epochs), .series = {}};
+/// What is learnt in a warm-up would press what comes after it flat; rates and speeds have none.
+double settled_after(const Panel& panel, const ChartedRun& run) {
+  const bool learnt = panel.group == PanelGroup::kLearning || panel.group == PanelGroup::kCollapse;
+  return learnt ? run.warmup_steps : -1;
+}
+
+Chart of_one_run(const ChartedRun& run, const FilledPanel& filled, const Axes& axes) {
+  Chart chart{.options = options_of(*filled.panel, axes), .series = {}};
   for (const auto& name : filled.names) {
-    chart.series.push_back(
-        {.name = label_of(name), .track = run.metrics->track(name), .colour = chart.series.size()});
+    chart.series.push_back({.name = label_of(name),
+                            .track = run.metrics->track(name),
+                            .colour = chart.series.size(),
+                            .settled_after = settled_after(*filled.panel, run)});
   }
   return chart;
 }
 
 /// One number of several runs: one chart, or one for each stage.
 std::vector<Chart> of_several_runs(const std::vector<ChartedRun>& runs, const FilledPanel& filled,
-                                   const std::string& name, const Epochs& epochs) {
+                                   const std::string& name, const Axes& axes) {
   std::vector<Stage> stages;  // that have the number
   for (const auto& run : runs) {
     if (run.metrics->track(name) == nullptr) continue;
@@ -94,15 +127,18 @@ std::vector<Chart> of_several_runs(const std::vector<ChartedRun>& runs, const Fi
   const bool apart = filled.panel->by_stage && stages.size() > 1;
   std::vector<Chart> charts;
   for (const auto stage : apart ? stages : std::vector{Stage::kUnknown}) {
-    Chart chart{.options = options_of(*filled.panel, epochs), .series = {}};
+    Chart chart{.options = options_of(*filled.panel, axes), .series = {}};
     auto& title = chart.options.title;
     title =
         filled.panel->id == PanelId::kOther ? name : fmt::format("{}: {}", title, label_of(name));
     if (apart) title += fmt::format(" ({})", stage_text(stage));
     for (std::size_t i = 0; i < runs.size(); ++i) {
       if (apart && runs[i].stage != stage) continue;
-      chart.series.push_back(
-          {.name = runs[i].label, .track = runs[i].metrics->track(name), .colour = i});
+      chart.series.push_back({.name = runs[i].label,
+                              .track = runs[i].metrics->track(name),
+                              .colour = i,
+                              .settled_after = settled_after(*filled.panel, runs[i]),
+                              .x_scale = axes.along_frames ? runs[i].frames_per_step : 1});
     }
     charts.push_back(std::move(chart));
   }
@@ -112,15 +148,15 @@ std::vector<Chart> of_several_runs(const std::vector<ChartedRun>& runs, const Fi
 }  // namespace
 
 std::vector<MetricChart> metric_charts(const std::vector<ChartedRun>& runs) {
-  const auto epochs = epochs_of(runs);
+  const auto axes = axes_of(runs);
   std::vector<MetricChart> charts;
   for (const auto& filled : fill_panels(names_of(runs))) {
     if (runs.size() == 1) {
-      charts.push_back({.panel = filled.panel, .chart = of_one_run(runs[0], filled, epochs)});
+      charts.push_back({.panel = filled.panel, .chart = of_one_run(runs[0], filled, axes)});
       continue;
     }
     for (const auto& name : filled.names) {
-      for (auto& chart : of_several_runs(runs, filled, name, epochs)) {
+      for (auto& chart : of_several_runs(runs, filled, name, axes)) {
         charts.push_back({.panel = filled.panel, .chart = std::move(chart)});
       }
     }

@@ -14,6 +14,8 @@ struct ChartedRun {
   std::string label;
   const Metrics* metrics = nullptr;
   Stage stage = Stage::kUnknown;
+  double warmup_steps = -1;    // curves show what comes after them in full height; -1: not known
+  double frames_per_step = 0;  // of training, without padding; 0: not known
 };
 
 struct MetricChart {
@@ -21,9 +23,11 @@ struct MetricChart {
   Chart chart;
 };
 
-/// In the order of panels(). One run: the numbers of a panel share a chart. Several: each number
-/// has its own, and a run's colour is the same in all of them. Numbers without points are left out,
-/// and counts of skipped utterances that stay 0. The runs' metrics must outlive the charts.
+/// Along steps, or epochs where all runs have as many steps in one, with frames below; along frames
+/// where these differ from run to run. In the order of panels(). One run: the numbers of a panel
+/// share a chart. Several: each number has its own, and a run's colour is the same in all of them.
+/// Numbers without points are left out, and counts of skipped utterances that stay 0. The runs'
+/// metrics must outlive the charts.
 std::vector<MetricChart> metric_charts(const std::vector<ChartedRun>& runs);
 
 }  // namespace raven::report

@@ -100,12 +100,14 @@ std::string page(const std::vector<fs::path>& folders) {
       {"transcripts", transcripts_section(transcripts)},
       {"worst", worst_section(runs)},
       {"files", files_section(runs)},
+      {"history", history_section(runs)},
       {"setup", setup_section(runs)}};
   static const std::map<std::string, std::string> names = {{"curves", "Curves"},
                                                            {"rates", "Error rates"},
                                                            {"selftraining", "Self-training"},
                                                            {"transcripts", "Transcripts"},
                                                            {"worst", "Worst utterances"},
+                                                           {"history", "History"},
                                                            {"setup", "Configuration"}};
   std::vector<std::pair<std::string, std::string>> links;
   std::string content;

@@ -1,6 +1,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <tuple>
 
@@ -51,6 +52,20 @@ std::string sentence_rate(const ErrorRates& rates) {
   return number_cell(percent_text(*rates.sentence_errors / *rates.utterances));
 }
 
+/// "recognizer.safetensors, step 400 of 400, mean of 10".
+std::string weights_text(const ErrorRates& rates) {
+  if (!rates.by) return "";
+  const auto& by = *rates.by;
+  const auto path = std::filesystem::path(by.weights);
+  auto text = path.has_filename() ? path.filename().string() : by.weights;
+  if (by.step) text += fmt::format(", step {}", number_text(*by.step));
+  if (by.step && by.steps) text += fmt::format(" of {}", number_text(*by.steps));
+  if (by.averaged_checkpoints.value_or(1) > 1)
+    text += fmt::format(", mean of {}", number_text(*by.averaged_checkpoints));
+  if (!by.search.empty() && by.search != "hybrid") text += ", " + by.search;
+  return fmt::format("<span title=\"{}\">{}</span>", escaped(by.weights, 300), escaped(text, 160));
+}
+
 std::string overview(const std::vector<Result>& results, bool several) {
   std::map<std::string, double> lowest;
   for (const auto& [run, evaluation] : results) {
@@ -59,6 +74,9 @@ std::string overview(const std::vector<Result>& results, bool several) {
   }
   std::string rows = "<thead><tr><th>set</th>";
   if (several) rows += "<th>run</th>";
+  const bool told = std::ranges::any_of(
+      results, [](const auto& one) { return one.evaluation->rates->by.has_value(); });
+  if (told) rows += "<th>weights</th>";
   for (const char* name : {"WER", "95 % interval", "CER", "substituted", "missing", "added",
                            "words", "utterances", "with errors"}) {
     rows += fmt::format("<th class=\"n\">{}</th>", name);
@@ -69,6 +87,7 @@ std::string overview(const std::vector<Result>& results, bool several) {
     rows +=
         fmt::format("<tr><th scope=\"row\" class=\"long\">{}</th>", escaped(evaluation->name, 120));
     if (several) rows += fmt::format("<td class=\"long\">{}</td>", escaped(run->label, 120));
+    if (told) rows += fmt::format("<td class=\"long\">{}</td>", weights_text(rates));
     rows += rate_cell(rates.wer, several && rates.wer == lowest[evaluation->name]);
     rows += number_cell(rates.confidence
                             ? fmt::format("{} to {}", percent_text(rates.confidence->first),

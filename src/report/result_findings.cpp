@@ -129,6 +129,15 @@ void explain_score(const UtteranceResult& own, const EvaluationRecord& evaluatio
     reasons.push_back("The search itself was unsure: " + numbers + ".");
   }
 }
+
+/// A recognizer that hears or sees next to nothing is no better for another search, and the best
+/// unit of each frame has neither length bonus nor CTC weight.
+bool may_be_the_search(const ErrorRates& rates) {
+  constexpr double kRecognises = 0.6;
+  const bool searched = !rates.by || rates.by->search.empty() || rates.by->search != "greedy_ctc";
+  return searched && rates.warning.empty() && rates.wer < kRecognises;
+}
+
 }  // namespace
 
 std::vector<Finding> result_findings(const EvaluationRecord& evaluation) {
@@ -137,21 +146,28 @@ std::vector<Finding> result_findings(const EvaluationRecord& evaluation) {
   const auto& rates = *evaluation.rates;
   const double deleted = rates.deletions.value_or(0), inserted = rates.insertions.value_or(0);
   const double errors = deleted + inserted + rates.substitutions.value_or(0);
+  const bool search_may_help = may_be_the_search(rates);
+  const auto tell = [&](double share, const char* what, const char* advice) {
+    found.push_back({Mood::kUnclear,
+                     fmt::format("{:.0f} % of the errors are {}{}.", 100 * share, what,
+                                 search_may_help ? advice : ""),
+                     "rates"});
+  };
   if (errors >= 10 && deleted > 0.7 * errors) {
-    found.push_back(
-        {Mood::kUnclear,
-         fmt::format("{:.0f} % of the errors are missing words: hypotheses end early; a larger "
-                     "length bonus or a lower CTC weight may help.",
-                     100 * deleted / errors),
-         "rates"});
+    tell(deleted / errors, "missing words",
+         ": hypotheses end early; a larger length bonus or a lower CTC weight may help");
   }
   if (errors >= 10 && inserted > 0.4 * errors) {
-    found.push_back(
-        {Mood::kUnclear,
-         fmt::format("{:.0f} % of the errors are added words: hypotheses run on; a higher CTC "
-                     "weight or a smaller length bonus may help.",
-                     100 * inserted / errors),
-         "rates"});
+    tell(inserted / errors, "added words",
+         ": hypotheses run on; a higher CTC weight or a smaller length bonus may help");
+  }
+  if (rates.by && rates.by->unfinished) {
+    found.push_back({Mood::kUnclear,
+                     fmt::format("The weights are those of step {} of {}: the run was not at its "
+                                 "end.",
+                                 number_text(rates.by->step.value_or(0)),
+                                 number_text(rates.by->steps.value_or(0))),
+                     "rates"});
   }
   if (!rates.warning.empty()) found.push_back({Mood::kBad, rates.warning + ".", "rates"});
   std::int64_t empty = 0;

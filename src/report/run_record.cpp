@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <functional>
+#include <iterator>
 #include <set>
 
 #include "core/parse_json.h"
+#include "raven/config/json.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "report/json_fields.h"
@@ -20,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxLineBytes = 1 << 20, kMaxTracks = 400;
-constexpr std::uint64_t kMaxConfigBytes = 4ULL << 20;
+constexpr std::uint64_t kMaxConfigBytes = 4ULL << 20, kMaxHistoryBytes = 16ULL << 20;
 constexpr std::size_t kMaxSkippedShown = 200, kMaxWarningsShown = 40;
 
 std::map<std::string, std::string> flat_texts(const std::optional<Json>& json) {
@@ -93,14 +96,62 @@ void read_log(RunRecord& run) {
   });
 }
 
-void read_evaluations(RunRecord& run) {
+std::vector<fs::path> folders_in(const fs::path& folder) {
   std::vector<fs::path> folders;
   std::error_code error;
-  refuse_link_out(run.folder / "evaluate");
-  for (const auto& entry : fs::directory_iterator(run.folder / "evaluate", error)) {
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (entry.is_directory(error)) folders.push_back(entry.path());
   }
   std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+/// What `raven evaluate` leaves in the folder of a set.
+bool is_evaluation(const fs::path& folder) {
+  std::error_code ignored;
+  for (const char* file : {"wer.json", "hyp.trn", "decoded.jsonl", "worst.json"}) {
+    if (fs::exists(folder / file, ignored)) return true;
+  }
+  return false;
+}
+
+/// The lower of the rates of both heads.
+std::optional<double> lowest_rate(const Json& held_out, const char* of) {
+  const auto found = held_out.find(of);
+  if (found == held_out.end() || !found->is_object()) return std::nullopt;
+  const auto ctc = number_of(*found, "valid_wer_ctc"),
+             attention = number_of(*found, "valid_wer_attention");
+  return ctc && attention ? std::min(ctc, attention) : ctc ? ctc : attention;
+}
+
+void read_recognizer(RunRecord& run) {
+  const auto json = read_json(run.folder / "recognizer.json", /*required=*/false, run.problems);
+  if (!json || !json->is_object()) return;
+  RecognizerRecord record{.steps = {}, .warning = text_of(*json, "warning")};
+  if (const auto steps = json->find("averaged_steps"); steps != json->end() && steps->is_array()) {
+    for (const auto& step : *steps) record.steps.push_back(number_of(step).value_or(0));
+  }
+  if (const auto held_out = json->find("held_out");
+      held_out != json->end() && held_out->is_object()) {
+    record.wer_mean = lowest_rate(*held_out, "mean");
+    record.wer_last = lowest_rate(*held_out, "last");
+  }
+  run.recognizer = std::move(record);
+}
+
+/// Results beside those of the model's own settings (out=<run>/evaluate/<name>) lie one folder
+/// deeper.
+void read_evaluations(RunRecord& run) {
+  std::vector<fs::path> folders;
+  refuse_link_out(run.folder / "evaluate");
+  for (const auto& folder : folders_in(run.folder / "evaluate")) {
+    const auto inner = fs::is_symlink(folder) || is_evaluation(folder) ? std::vector<fs::path>()
+                                                                       : folders_in(folder);
+    std::vector<fs::path> sets;
+    std::ranges::copy_if(inner, std::back_inserter(sets), is_evaluation);
+    if (sets.empty()) sets.push_back(folder);
+    folders.insert(folders.end(), sets.begin(), sets.end());
+  }
   for (const auto& folder : folders) {
     try {
       refuse_link_out(folder);
@@ -108,7 +159,9 @@ void read_evaluations(RunRecord& run) {
       run.problems.push_back(link.what());
       continue;
     }
-    run.evaluations.push_back(read_evaluation(folder, run.problems));
+    auto record = read_evaluation(folder, run.problems);
+    record.name = folder.lexically_relative(run.folder / "evaluate").string();
+    run.evaluations.push_back(std::move(record));
   }
 }
 
@@ -132,6 +185,21 @@ const Track* Metrics::track(const std::string& key) const {
 std::string RunRecord::value(const std::string& config_key) const {
   const auto found = config.find(config_key);
   return found == config.end() ? std::string() : found->second;
+}
+
+std::optional<double> RunRecord::number(const std::string& fact) const {
+  const auto found = environment.find(fact);
+  if (found == environment.end() || found->second.empty()) return std::nullopt;
+  char* end = nullptr;
+  const double value = std::strtod(found->second.c_str(), &end);
+  return end == found->second.c_str() + found->second.size() ? std::optional(value) : std::nullopt;
+}
+
+double RunRecord::frames_per_step() const {
+  const auto frames = number("frames_per_epoch");
+  const auto* epoch = metrics.find("epoch");
+  if (!frames || epoch == nullptr || epoch->last().step <= 0) return 0;
+  return *frames * epoch->last().value / epoch->last().step;
 }
 
 Metrics read_metrics(const fs::path& file) {
@@ -187,7 +255,8 @@ RunRecord read_run(const fs::path& folder) {
     run.name = fs::absolute(folder).lexically_normal().parent_path().filename().string();
   }
   auto& problems = run.problems;
-  run.config = flat_texts(read_json(folder / "config.json", /*required=*/true, problems));
+  if (const auto json = read_json(folder / "config.json", /*required=*/true, problems))
+    run.config = config::flat_of_json(json->dump(-1, ' ', false, Json::error_handler_t::replace));
   run.environment = flat_texts(read_json(folder / "environment.json", /*required=*/true, problems));
   run.config_yaml = read_text(folder / "config.yaml", problems);
   guarded(run, [&] {
@@ -214,6 +283,12 @@ RunRecord read_run(const fs::path& folder) {
   std::error_code ignored;
   run.stopped_on_nan = fs::is_directory(folder / "nan", ignored);
   guarded(run, [&] { read_evaluations(run); });
+  guarded(run, [&] { read_recognizer(run); });
+  guarded(run, [&] {
+    if (!fs::exists(folder / kHistoryFile)) return;
+    refuse_link_out(folder / kHistoryFile);
+    run.history = parse_history(read_file(folder / kHistoryFile, kMaxHistoryBytes));
+  });
   return run;
 }
 

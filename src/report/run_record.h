@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "raven/report/metric_names.h"
+#include "raven/report/run_history.h"
 #include "report/evaluation_record.h"
 #include "report/track.h"
 
@@ -34,6 +35,13 @@ struct SkippedFile {
   std::string id, reason, message;
 };
 
+/// The mean of checkpoints that is a run's recognizer (recognizer.json).
+struct RecognizerRecord {
+  std::vector<double> steps;                 // of the checkpoints
+  std::optional<double> wer_mean, wer_last;  // on held-out clips: of the mean, of the last alone
+  std::string warning = {};                  // the mean reads worse; empty: it does not
+};
+
 struct RunRecord {
   std::string name;  // the folder's own
   std::filesystem::path folder;
@@ -47,9 +55,15 @@ struct RunRecord {
   std::int64_t num_warnings = 0;
   bool stopped_on_nan = false;
   std::vector<EvaluationRecord> evaluations;  // by name
-  std::vector<std::string> problems;          // of files, for the reader
+  std::optional<RecognizerRecord> recognizer;
+  std::vector<RunPart> history;
+  std::vector<std::string> problems;  // of files, for the reader
 
   [[nodiscard]] std::string value(const std::string& config_key) const;  // empty: not there
+  /// Of environment.json.
+  [[nodiscard]] std::optional<double> number(const std::string& fact) const;
+  /// Frames of training in a step, without padding; 0: not known.
+  [[nodiscard]] double frames_per_step() const;
 };
 
 /// Throws ConfigError when `folder` is no folder.

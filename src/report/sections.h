@@ -28,6 +28,9 @@ std::string selftraining_section(const std::vector<SelftrainingRecord>& records,
 std::string transcripts_section(const std::vector<TranscriptsRecord>& records);
 std::string files_section(const Runs& runs);  // skipped utterances, warnings of the log
 std::string setup_section(const Runs& runs);  // configuration and environment
+/// Each start of the runs: when, on what, from and to which step, why it ended. Empty where none is
+/// known.
+std::string history_section(const Runs& runs);
 
 /// The words of an alignment, coloured and with words for those who do not see colours.
 std::string aligned_words_list(const std::vector<AlignedWord>& words);

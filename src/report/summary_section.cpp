@@ -26,7 +26,8 @@ std::string finding_item(const Finding& finding) {
 }
 
 std::string findings_list(const std::vector<Finding>& findings, Mood verdict) {
-  if (findings.empty() && verdict == Mood::kBad) return "";  // a tick below it would deny it
+  // A tick below a verdict that is not good would deny it.
+  if (findings.empty() && verdict != Mood::kGood) return "";
   if (findings.empty()) return "<p class=\"good\">\xE2\x9C\x93 Nothing looks suspicious.</p>";
   std::string shown, rest;
   for (std::size_t i = 0; i < findings.size(); ++i) {
@@ -66,11 +67,21 @@ std::string worst_link(const LabelledRun& run) {
   return {};
 }
 
+/// How the recognizer, a mean of checkpoints, reads held-out clips beside the last of them.
+std::string mean_of_checkpoints(const RunRecord& run) {
+  if (!run.recognizer || !run.recognizer->wer_mean || !run.recognizer->wer_last) return {};
+  return figure(
+      fmt::format("mean of {} checkpoints, held-out WER", run.recognizer->steps.size()),
+      fmt::format("{} <small>the last alone {}</small>", percent_text(*run.recognizer->wer_mean),
+                  percent_text(*run.recognizer->wer_last)));
+}
+
 std::string key_figures(const LabelledRun& run) {
   std::string figures;
   const auto& metrics = run.record.metrics;
   if (run.assessment.best) figures += best_rate(*run.assessment.best);
   figures += worst_link(run);
+  figures += mean_of_checkpoints(run.record);
   if (const auto* loss = metrics.find("loss")) {
     figures +=
         figure("loss", fmt::format("{} <small>from {}</small>", number_text(loss->last().value),

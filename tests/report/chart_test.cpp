@@ -6,6 +6,7 @@
 namespace raven::report {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -44,6 +45,30 @@ TEST(Chart, ASpikeDoesNotFlattenTheRest) {
   for (int i = 0; i < 400; ++i) track.add(i, i == 200 ? 1e9 : i % 10);
   const auto markup = chart({.title = "t"}, {{.name = "a", .track = &track, .colour = 0}});
   EXPECT_THAT(markup, HasSubstr(">5</text>"));  // a tick within the usual values
+}
+
+TEST(Chart, BeginsInFullHeightAfterTheWarmUp) {
+  const auto gain = track_of({{10, -0.8}, {20, -0.4}, {30, 0.1}, {40, 0.11}, {50, 0.12}});
+  const auto draw = [&](double warmup) {
+    return chart({.title = "gain"}, {{.name = "v2a", .track = &gain, .settled_after = warmup}});
+  };
+  EXPECT_THAT(draw(20), AllOf(HasSubstr(">0.11</text>"), HasSubstr("\xE2\x86\x93 \xE2\x88\x92"
+                                                                   "0.8 at step 10")));
+  EXPECT_THAT(draw(-1), Not(HasSubstr("at step 10</text>")));
+  EXPECT_THAT(draw(45), Not(HasSubstr("at step 10</text>")));  // one point is no curve
+}
+
+TEST(Chart, TellsFramesBelowItsSteps) {
+  const auto track = track_of({{0, 1}, {100, 0}});
+  const std::vector<ChartSeries> series = {{.name = "a", .track = &track}};
+  const auto without = chart({.title = "t"}, series);
+  EXPECT_THAT(without, Not(HasSubstr(">frames</text>")));
+  const auto markup = chart({.title = "t", .frames_at_1 = 2345}, series);
+  EXPECT_THAT(markup, AllOf(HasSubstr(">frames</text>"), HasSubstr(">50</text>"),
+                            HasSubstr(">117k</text>")));
+  // The picture is as wide and high as before, with a row more.
+  EXPECT_THAT(markup, HasSubstr("points=\"46.00,13.85 350.00,160.15 \""));
+  EXPECT_THAT(markup, HasSubstr("viewBox=\"0 0 360 203\""));
 }
 
 TEST(Chart, FewPointsAreAllInThePicture) {

@@ -53,6 +53,53 @@ TEST(Assess, AHealthyPretrainingLearnt) {
   EXPECT_EQ(result.progress, "400 of 400 steps");
 }
 
+TEST(Assess, FeaturesThatTellMoreHaveLearntSomething) {
+  auto run = pretraining();
+  run.metrics.tracks.clear();
+  add(run, "gain_<loss>", "v2a", [](double x) { return -0.3 * (1 - x); });
+  add(run, "probe_r2_<modality>", "video", [](double) { return 0.1; });
+  add(run, "probe_r2_<modality>", "audio", [](double x) { return 0.5 + 0.2 * x; });
+  auto result = assess(run);
+  EXPECT_EQ(result.mood, Mood::kUnclear);
+  EXPECT_THAT(result.verdict, AllOf(HasSubstr("Its features tell more than before"),
+                                    HasSubstr("probe R\xC2\xB2 of video 0.100 \xE2\x86\x92 0.100, "
+                                              "of audio 0.500 \xE2\x86\x92 0.700")));
+  run.metrics.tracks.erase(metric("probe_r2_<modality>", "audio"));
+  add(run, "probe_r2_<modality>", "audio", [](double x) { return 0.5 + 0.01 * x; });
+  result = assess(run);
+  EXPECT_EQ(result.mood, Mood::kBad);
+  EXPECT_THAT(result.verdict, HasSubstr("learnt nothing"));
+}
+
+TEST(Assess, WhatTheRunWasMadeOfIsTold) {
+  RunRecord run;
+  run.environment = {{"stage", "finetune"}, {"steps", "800"}};
+  add(run, "valid_wer_ctc", [](double x) { return 0.9 - 0.5 * x; });
+  run.metrics.last_step = 800;
+  EvaluationRecord evaluation;
+  evaluation.name = "test";
+  evaluation.rates = ErrorRates{.wer = 0.4};
+  evaluation.rates->by = DecodedBy{.weights = "recognizer.safetensors", .step = 800, .steps = 800};
+  run.evaluations = {evaluation};
+  run.history = {{.start = {.time = "t", .steps = 800}, .stop = {}},
+                 {.start = {.time = "u", .from_step = 300, .steps = 800}, .stop = {}}};
+  run.recognizer = RecognizerRecord{.steps = {700, 800}, .wer_mean = 0.4, .wer_last = 0.41};
+  EXPECT_THAT(assess(run).suspicious, IsEmpty());
+  run.history.push_back({.start = {.time = "v", .from_step = 400, .steps = 900}, .stop = {}});
+  run.recognizer->warning = "the mean reads worse";
+  run.evaluations[0].rates->by->step = run.evaluations[0].rates->by->steps = 400;
+  auto found = assess(run).suspicious;
+  EXPECT_EQ(found.front().text, "The mean reads worse.");
+  EXPECT_EQ(found.front().mood, Mood::kBad);
+  EXPECT_THAT(found, says("length was changed from 800 to 900 steps after step 400 (v)"));
+  EXPECT_THAT(found, says("test: is of the weights of step 400; the run has gone on to step 800"));
+  run.evaluations[0].rates->by->steps = 800;
+  run.evaluations[0].rates->by->unfinished = true;
+  found = assess(run).suspicious;
+  EXPECT_THAT(found, says("test: The weights are those of step 400 of 800"));
+  EXPECT_THAT(found, Not(says("the run has gone on")));
+}
+
 TEST(Assess, CollapseIsSeen) {
   auto run = pretraining();
   run.metrics.tracks.clear();
@@ -156,8 +203,19 @@ TEST(ResultFindings, NameTheKindOfError) {
   EvaluationRecord evaluation;
   evaluation.rates = ErrorRates{.wer = 0.5, .substitutions = 10, .deletions = 90, .insertions = 0};
   EXPECT_THAT(result_findings(evaluation), says("90 % of the errors are missing words"));
+  EXPECT_THAT(result_findings(evaluation), says("a larger length bonus or a lower CTC weight"));
+  // Another search mends neither a recognizer that recognises little, nor what it does not use.
+  evaluation.rates->by = DecodedBy{.search = "greedy_ctc"};
+  EXPECT_THAT(result_findings(evaluation), says("are missing words."));
+  evaluation.rates->by->search = "hybrid";
+  EXPECT_THAT(result_findings(evaluation), says("length bonus"));
+  evaluation.rates->wer = 0.9;
+  EXPECT_THAT(result_findings(evaluation), says("are missing words."));
+  evaluation.rates->wer = 0.5;
+  evaluation.rates->warning = "one answer for all";
+  EXPECT_THAT(result_findings(evaluation), says("are missing words."));
   evaluation.rates = ErrorRates{.wer = 0.5, .substitutions = 10, .deletions = 0, .insertions = 90};
-  EXPECT_THAT(result_findings(evaluation), says("90 % of the errors are added words"));
+  EXPECT_THAT(result_findings(evaluation), says("90 % of the errors are added words: hypotheses"));
   evaluation.rates->skipped["corrupt"] = 2;
   UtteranceResult silent;
   silent.words = 4;

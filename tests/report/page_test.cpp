@@ -42,6 +42,59 @@ TEST(Page, TellsARunFromTopToBottom) {
   }
 }
 
+TEST(Page, ATickIsForGoodRunsAlone) {
+  const TemporaryFolder folder;
+  for (const double wer : {0.2, 0.8, 1.0}) {
+    RunRecord run;
+    run.environment = {{"stage", "finetune"}};
+    EvaluationRecord evaluation;
+    evaluation.name = "test";
+    evaluation.rates = ErrorRates{.wer = wer};
+    run.evaluations = {evaluation};
+    auto assessment = assess(run);
+    ASSERT_THAT(assessment.suspicious, IsEmpty());
+    const auto markup = summary_section({{"run", run, assessment}});
+    EXPECT_EQ(times(markup, "\xE2\x9C\x93") > 0, wer < 0.6) << wer;
+  }
+}
+
+TEST(Page, RunsOfOtherBatchesAreComparedByFrames) {
+  const TemporaryFolder folder;
+  for (const std::string run : {"a", "b"}) make_run(folder.path() / run);
+  const auto with_frames = [&](const std::string& run, const std::string& frames) {
+    write(folder.path() / run / "environment.json",
+          R"({"stage": "finetune", "steps": "200", "frames_per_epoch": ")" + frames + "\"}");
+  };
+  with_frames("a", "50000");  // 50 steps an epoch: 1,000 frames a step
+  with_frames("b", "50000");
+  const auto both = [&] { return page({folder.path() / "a", folder.path() / "b"}); };
+  EXPECT_THAT(both(), HasSubstr("data-label=\"step\""));
+  EXPECT_THAT(both(), HasSubstr(">frames</text>"));
+  EXPECT_THAT(both(), HasSubstr(">100k</text>"));
+  with_frames("b", "150000");
+  EXPECT_THAT(both(), HasSubstr("data-label=\"frames\""));
+  EXPECT_THAT(both(), Not(HasSubstr("data-label=\"step\"")));
+  EXPECT_THAT(both(), HasSubstr(">600k</text>"));
+}
+
+TEST(Page, ShowsEachStartOfARun) {
+  const TemporaryFolder folder;
+  make_run(folder.path() / "run");
+  EXPECT_THAT(page({folder.path() / "run"}), Not(HasSubstr("id=\"history\"")));
+  write(folder.path() / "run/history.jsonl",
+        line_of(RunStart{.time = "2026-01-31T12:00:00Z",
+                         .steps = 100,
+                         .arguments = {"<b>"},
+                         .facts = {{"commit", "abc"}}}) +
+            line_of(RunStart{.time = "2026-02-01T12:00:00Z", .from_step = 60, .steps = 200}) +
+            line_of(RunStop{.time = "x", .step = 200, .reason = "done", .seconds = 90}) + "{\"ev");
+  const auto html = page({folder.path() / "run"});
+  for (const char* text :
+       {"60 or more", "it was killed", "<code>&lt;b&gt;</code>", "commit abc", "1.5 min",
+        "<td class=\"long\">done</td>", "length was changed from 100 to 200 steps after step 60"})
+    EXPECT_THAT(html, HasSubstr(text));
+}
+
 TEST(Page, ABoundaryIsShownWhereOtherRowsHaveNone) {
   const TemporaryFolder folder;
   make_run(folder.path() / "run");

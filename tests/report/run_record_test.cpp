@@ -54,6 +54,45 @@ TEST_F(Records, AWholeRunHasNoProblems) {
   EXPECT_EQ(test.attention[0].ctc[1].second, "BLUE");
 }
 
+TEST_F(Records, ResultsMayLieOneFolderDeeper) {
+  make_run(folder());
+  std::filesystem::create_directories(folder() / "evaluate/greedy");
+  std::filesystem::rename(folder() / "evaluate/test@babble_0dB", folder() / "evaluate/greedy/test");
+  std::filesystem::create_directories(folder() / "evaluate/begun");
+  write(folder() / "evaluate/begun/decoded.jsonl", "{}\n");
+  const auto run = read_run(folder());
+  ASSERT_EQ(run.evaluations.size(), 3U);
+  EXPECT_EQ(run.evaluations[1].name, "greedy/test");
+  EXPECT_EQ(run.evaluations[1].rates->wer, 0.4);
+  EXPECT_EQ(run.evaluations[2].name, "test");
+  EXPECT_THAT(run.problems,
+              ElementsAre("evaluate/begun: is not finished; the same raven evaluate goes on with "
+                          "it"));
+}
+
+TEST_F(Records, TellTheMeanAndWhichWeightsWereDecoded) {
+  make_run(folder());
+  write(folder() / "recognizer.json",
+        R"({"averaged_steps": [150, 200], "warning": "worse", "held_out": {
+            "mean": {"valid_wer_ctc": 0.7, "valid_wer_attention": 0.6},
+            "last": {"valid_wer_ctc": 0.5}}})");
+  write(folder() / "evaluate/test/wer.json",
+        R"({"wer": 0.4, "model": {"weights": "a/b", "step": 3, "steps": 9, "finished": false},
+            "search": {"decode.kind": "hybrid"}})");
+  const auto run = read_run(folder());
+  EXPECT_EQ(run.recognizer->steps.size(), 2U);
+  EXPECT_EQ(*run.recognizer->wer_mean, 0.6);
+  EXPECT_EQ(*run.recognizer->wer_last, 0.5);
+  EXPECT_EQ(run.recognizer->warning, "worse");
+  const auto& by = *run.evaluations[0].rates->by;
+  EXPECT_EQ(by.weights, "a/b");
+  EXPECT_EQ(*by.steps, 9);
+  EXPECT_TRUE(by.unfinished);
+  EXPECT_EQ(by.search, "hybrid");
+  write(folder() / "recognizer.json", R"({"averaged_steps": 3, "held_out": [], "warning": 1})");
+  EXPECT_FALSE(read_run(folder()).recognizer->wer_mean);
+}
+
 TEST_F(Records, AnEmptyFolderIsARunWithProblems) {
   std::filesystem::create_directories(folder());
   const auto run = read_run(folder());
