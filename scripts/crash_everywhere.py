@@ -8,8 +8,8 @@ same command, and compares the end with that of a run that nothing disturbed.
 A call is met before it happens, a write after half of its bytes, by SIGKILL; with --errno it fails instead, and so do
 later calls that need room (28: the disk is full). Renames, links, removals, new folders and files and flushes are all
 tried, of the writes `--writes` at random; `--most` tries no more places than that. What must be equal: the names of all
-files, their bytes (metrics without times and speeds, events as TensorBoard would show them; not: logs, the process that
-environment.json names, and curves.svg, which draws speeds), and the exit code. Needs the `dev` build with its tests.
+files, their bytes (metrics without times and speeds, events as TensorBoard would show them; not: logs, history.jsonl, the
+process that environment.json names, and curves.svg, which draws speeds), and the exit code. Needs the `dev` build with its tests.
 Takes some minutes for each command.
 """
 import argparse
@@ -25,7 +25,7 @@ import sys
 import tempfile
 
 VOLATILE = {"frames_per_s", "wait_share", "step_s", "rss_bytes", "device_bytes"}
-UNCOMPARED = re.compile(r"(^|/)(log\.txt|environment\.json|curves\.svg|\.lock)$")
+UNCOMPARED = re.compile(r"(^|/)(log\.txt|environment\.json|history\.jsonl|curves\.svg|\.lock)$")
 TINY = ["device=cpu", "threads=1", "data.workers=0", "data.max_frames=64", "data.video.shrink=4", "data.video.crop=20",
         "model.encoder.dim=16", "model.encoder.heads=2", "model.encoder.ffn_dim=32", "model.encoder.blocks=1",
         "model.video_frontend.widths=[4,4,8,8]", "model.audio_frontend.widths=[4,4,8,8]", "optimizer.warmup_steps=1",

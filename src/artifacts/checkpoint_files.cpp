@@ -20,6 +20,12 @@ StateFile read_state(const fs::path& folder) {
     if (error && error.value() != ENOENT && error.value() != ENOTDIR) {
       throw SystemError(fmt::format("cannot read {}: {}", folder.string(), error.message()));
     }
+    if (folder.filename() == kLast) {
+      throw CheckpointError(
+          fmt::format("{}: holds no checkpoint yet; a run saves its first one "
+                      "after checkpoint.every steps, or when it is stopped",
+                      folder.parent_path().string()));
+    }
     throw CheckpointError(fmt::format("{}: no such checkpoint folder", folder.string()));
   }
   std::error_code unknown;  // is said where the file is read

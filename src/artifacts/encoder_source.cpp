@@ -14,6 +14,7 @@ using config::modality_name;
 EncoderSource below(const weights::TensorFile& file, const std::string& prefix) {
   EncoderSource source;
   source.encoder.metadata = file.metadata;
+  source.encoder.mapping = file.mapping;
   for (const auto& [name, tensor] : file.tensors) {
     if (name.starts_with(prefix))
       source.encoder.tensors.emplace_back(name.substr(prefix.size()), tensor);
@@ -50,6 +51,7 @@ void check_modality(const weights::TensorFile& file, models::Modality modality,
 EncoderSource open_encoder(const fs::path& given, models::Modality modality) {
   auto opened = open_source(given, wanted_encoder(modality));
   const auto& path = opened.path;
+  const auto step = opened.step();
   const auto file = opened.is_archive()
                         ? weights::import_model(path, std::move(opened.weights),
                                                 {.modality = modality_name(modality)})
@@ -58,6 +60,7 @@ EncoderSource open_encoder(const fs::path& given, models::Modality modality) {
   check_modality(file, modality, path);
   auto source = encoder_in(file, modality, path);
   source.path = path;
+  source.step = step;
   return source;
 }
 

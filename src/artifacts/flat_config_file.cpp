@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/parse_json.h"
+#include "raven/config/json.h"
 #include "raven/core/files.h"
 
 namespace raven::artifacts {
@@ -12,14 +12,8 @@ std::string flat_config_json(const config::FlatConfig& config) {
 }
 
 config::FlatConfig read_flat_config(const std::filesystem::path& file) {
-  config::FlatConfig flat;
-  if (!std::filesystem::exists(file)) return flat;
-  const auto json = parse_json(read_file(file));
-  if (!json.is_object()) return flat;
-  for (const auto& [key, value] : json.items()) {
-    if (value.is_string()) flat[key] = value.get<std::string>();
-  }
-  return flat;
+  if (!std::filesystem::exists(file)) return {};
+  return config::flat_of_json(read_file(file));
 }
 
 }  // namespace raven::artifacts

@@ -56,7 +56,8 @@ std::vector<ExportedModel> models_of_checkpoint(ModelSource source) {
     file.metadata = weights::ModelSettings::from_metadata(state.config, modality, source.path)
                         .to_metadata(weights::ModelKind::kEncoder);
     file.metadata.insert(state.card.begin(), state.card.end());
-    file.metadata["step"] = fmt::format("{}", state.step);
+    file.metadata[weights::kStep] = fmt::format("{}", state.step);
+    if (state.length > 0) file.metadata[weights::kSteps] = fmt::format("{}", state.length);
     models.push_back({.name = name, .file = std::move(file), .source = source.file});
   }
   if (!models.empty()) return models;
@@ -70,7 +71,7 @@ std::vector<ExportedModel> models_of_checkpoint(ModelSource source) {
   const bool is_recognizer = state.config.contains("model.modality");
   file.metadata = is_recognizer ? recognizer_metadata(state, *units, source.path)
                                 : language_model_metadata(state.config, *units, source.path);
-  file.metadata["step"] = fmt::format("{}", state.step);
+  file.metadata[weights::kStep] = fmt::format("{}", state.step);
   models.push_back({.name = is_recognizer ? "recognizer" : kLanguageModel,
                     .file = std::move(file),
                     .source = source.file});

@@ -1,9 +1,11 @@
 #include "raven/artifacts/model_source.h"
 
+#include "artifacts/state_file.h"
 #include "raven/artifacts/run_files.h"
 #include "raven/config/modality.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
+#include "raven/weights/model_card.h"
 #include "raven/weights/verify.h"
 
 namespace raven::artifacts {
@@ -13,7 +15,14 @@ namespace fs = std::filesystem;
 using config::modality_name;
 using models::Modality;
 
-enum class Kind { kRun, kCheckpoint, kFile };
+enum class Kind { kRun, kCheckpointsFolder, kCheckpoint, kFile };
+
+/// `<run>/checkpoints` itself, with or without a slash at its end.
+bool is_checkpoints_folder(const fs::path& path) {
+  std::error_code ignored;
+  return (path / "").parent_path().filename() == kCheckpoints && fs::is_directory(path, ignored) &&
+         !fs::exists(path / kStateFile, ignored);
+}
 
 const char* expected(Wanted wanted) {
   switch (wanted) {
@@ -32,6 +41,7 @@ const char* expected(Wanted wanted) {
 Kind kind_of(const fs::path& path, Wanted wanted) {
   std::error_code ignored;
   if (fs::is_directory(path / kCheckpoints, ignored)) return Kind::kRun;
+  if (is_checkpoints_folder(path)) return Kind::kCheckpointsFolder;
   const auto type = fs::status(path, ignored).type();
   if (type == fs::file_type::directory) return Kind::kCheckpoint;
   if (type != fs::file_type::not_found) return Kind::kFile;
@@ -111,6 +121,10 @@ std::vector<ModelSource> open_run(const fs::path& run, Wanted wanted) {
 
 }  // namespace
 
+std::string ModelSource::step() const {
+  return state ? std::to_string(state->step) : weights.content.said(weights::kStep);
+}
+
 Wanted wanted_encoder(Modality modality) {
   return modality == Modality::kVideo ? Wanted::kVideoEncoder : Wanted::kAudioEncoder;
 }
@@ -120,6 +134,9 @@ std::vector<ModelSource> open_sources(const fs::path& path, Wanted wanted) {
   switch (kind_of(path, wanted)) {
     case Kind::kRun:
       return open_run(path, wanted);
+    case Kind::kCheckpointsFolder:
+      sources.push_back(from_checkpoint(read_checkpoint(path / kLast, CheckpointPart::kModel)));
+      break;
     case Kind::kCheckpoint:
       sources.push_back(from_checkpoint(read_checkpoint(path, CheckpointPart::kModel)));
       break;
@@ -135,10 +152,31 @@ ModelSource open_source(const fs::path& path, Wanted wanted) {
   return std::move(open_sources(path, wanted).front());
 }
 
+config::FlatConfig told_settings(const fs::path& path, Wanted wanted) {
+  const auto of_file = [](const fs::path& file) {
+    return file.extension() == ".safetensors" ? weights::read_safetensors_metadata(file)
+                                              : weights::settings_beside(file).settings;
+  };
+  const auto kind = kind_of(path, wanted);
+  if (kind == Kind::kFile) return of_file(path);
+  if (kind == Kind::kRun) {
+    for (const auto& group : results(wanted)) {
+      for (const auto& name : group) {
+        if (fs::exists(path / name)) return of_file(path / name);
+      }
+    }
+  }
+  const auto checkpoint = find_source(path);
+  if (!fs::exists(checkpoint / kStateFile)) return {};  // is said by whoever opens it
+  return read_state_file(checkpoint / kStateFile).state.config;
+}
+
 fs::path find_source(const fs::path& path) {
   switch (kind_of(path, Wanted::kCheckpoint)) {
     case Kind::kRun:
       return resolve_checkpoint(path / kCheckpoints / kLast);
+    case Kind::kCheckpointsFolder:
+      return resolve_checkpoint(path / kLast);
     case Kind::kCheckpoint:
       return resolve_checkpoint(path);
     case Kind::kFile:

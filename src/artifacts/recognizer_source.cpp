@@ -16,6 +16,7 @@
 #include "raven/nn/state_dict.h"
 #include "raven/weights/model_import.h"
 #include "raven/weights/model_settings.h"
+#include "raven/weights/weights_file.h"
 
 namespace raven::artifacts {
 namespace {
@@ -63,6 +64,7 @@ RecognizerStart sorted(const weights::TensorFile& file, const RecognizerConfig& 
                        std::map<std::string, std::int64_t> left) {
   RecognizerStart start{
       .path = {},
+      .step = {},
       .content = {.tensors = {}, .metadata = {}, .mapping = file.mapping},
       .left = {},
       .starts_anew = [config](const auto& name) { return artifacts::starts_anew(name, config); }};
@@ -93,6 +95,7 @@ RecognizerStart encoder_start(const RecognizerConfig& config) {
   }
   auto start = sorted(named, config, std::move(others));
   start.path = source.path;
+  start.step = source.step;
   return start;
 }
 
@@ -176,6 +179,7 @@ RecognizerStart whole_start(const RecognizerConfig& config, const text::Units& u
   check_units(source, settings, units);
   auto start = sorted(source.content, config, {});
   start.path = source.path;
+  start.step = source.content.said(weights::kStep);
   return start;
 }
 
@@ -203,11 +207,20 @@ RecognizerSource read_recognizer(const fs::path& path) {
   }
   source.content = std::move(opened.weights.content);
   source.content.metadata = recognizer_metadata(*opened.state, *units, opened.path);
+  source.content.metadata[weights::kStep] = opened.step();
   return source;
 }
 
 RecognizerStart open_start(const RecognizerConfig& config, const text::Units& units) {
   return config.init_parts == InitParts::kAll ? whole_start(config, units) : encoder_start(config);
+}
+
+weights::Metadata origin_of(const RecognizerStart& start) {
+  weights::Metadata origin;
+  if (!start.step.empty()) origin[weights::kStartedStep] = start.step;
+  if (start.content.mapping)
+    origin[weights::kStartedSha256] = weights::sha256_and_verify(*start.content.mapping);
+  return origin;
 }
 
 void apply_start(const RecognizerStart& start, const RecognizerConfig& config,

@@ -21,9 +21,10 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-/// May differ when a run goes on. A group ends in a dot. Of the data, data_hash() guards what they
-/// hold; where their lists lie does not matter.
-constexpr std::array<std::string_view, 20> kFreeKeys = {"run.dir",
+/// May differ when a run goes on. A group ends in a dot. Where files lie does not matter: of lists
+/// and texts data_hash() guards what they hold, of vocabularies that and the run's own kUnitsFile,
+/// of model.init its SHA-256 in the checkpoints.
+constexpr std::array<std::string_view, 30> kFreeKeys = {"run.dir",
                                                         "train.steps",
                                                         "train.epochs",
                                                         "device",
@@ -42,7 +43,17 @@ constexpr std::array<std::string_view, 20> kFreeKeys = {"run.dir",
                                                         "data.pseudo_manifest",
                                                         "data.check_overlap",
                                                         "data.valid_max_frames",
-                                                        "data.manifest"};
+                                                        "data.manifest",
+                                                        "data.labelled_list",
+                                                        "data.video_root",
+                                                        "data.audio_root",
+                                                        "data.text",
+                                                        "data.valid_text",
+                                                        "data.exclude",
+                                                        "text.units",
+                                                        "text.model",
+                                                        "monitor.recognition.text.",
+                                                        "model.init"};
 
 constexpr const char* kSkipped = "skipped.tsv";
 
@@ -115,7 +126,8 @@ bool RunFolder::has_checkpoints() const {
 }
 
 void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
-                      const std::vector<std::string>& overrides, const FlatConfig& defaults) {
+                      const std::vector<std::string>& overrides, const FlatConfig& defaults,
+                      const std::string& json) {
   const auto before = has_checkpoints() ? read_flat_config(path_ / kConfigFile) : FlatConfig();
   if (!before.empty()) {
     if (const auto lines = differences(before, config, defaults); !lines.empty()) {
@@ -126,7 +138,7 @@ void RunFolder::claim(const FlatConfig& config, const std::string& yaml,
     }
   }
   record("config.yaml", yaml);
-  record(kConfigFile, flat_config_json(config));
+  record(kConfigFile, json.empty() ? flat_config_json(config) : json);
   const auto text = overrides.empty() ? "" : fmt::format("{}\n", fmt::join(overrides, "\n"));
   if (!overrides.empty() || !fs::exists(path_ / "overrides.txt")) record("overrides.txt", text);
 }

@@ -74,6 +74,7 @@ Json described(const StateFile& file) {
                   {"look_due", state.evaluation_due},  // the key's name in files that exist
                   {"interim", state.interim},
                   {"files", file.checksums}};
+  if (state.length > 0) content["length"] = state.length;
   if (state.ranks != 1) content["ranks"] = state.ranks;
   if (!state.run_files.empty()) content["run_files"] = state.run_files;
   if (!state.card.empty()) content["card"] = state.card;
@@ -97,6 +98,7 @@ StateFile parse_state(std::string_view text, const std::string& name) {
     result.checksums = content.at("files").get<std::map<std::string, std::string>>();
     auto& state = result.state;
     state.step = count(content, "step");
+    state.length = count_or_0(content, "length");
     state.position = {.epoch = count(loader, "epoch"), .batch = count(loader, "batch")};
     state.seed = static_cast<std::uint64_t>(count(content, "seed"));
     state.config = content.at("config").get<std::map<std::string, std::string>>();

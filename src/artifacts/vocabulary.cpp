@@ -56,6 +56,7 @@ weights::Metadata recognizer_metadata(const TrainState& state, const text::Units
   settings.vocabulary = units.size();
   auto metadata = settings.to_metadata(weights::ModelKind::kRecognizer);
   metadata.insert(state.card.begin(), state.card.end());
+  if (state.length > 0) metadata[weights::kSteps] = fmt::format("{}", state.length);
   return metadata;
 }
 

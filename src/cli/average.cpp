@@ -26,9 +26,9 @@ ExitCode average(const Arguments& arguments) {
   auto mean = artifacts::average({given.begin(), given.end()});
   describe(mean);
   auto& metadata = mean.file.metadata;
-  metadata["averaged_checkpoints"] = fmt::format("{}", given.size());
-  metadata.erase("step");  // of one of the files
-  if (mean.last_step) metadata["step"] = fmt::format("{}", *mean.last_step);
+  metadata[weights::kAveraged] = fmt::format("{}", given.size());
+  metadata.erase(weights::kStep);  // of one of the files
+  if (mean.last_step) metadata[weights::kStep] = fmt::format("{}", *mean.last_step);
   weights::write_safetensors(arguments.path("--out"), mean.file, {.hashes = true});
   log::info("{}: mean of {} checkpoints, {} tensors", arguments.text("--out"), given.size(),
             mean.file.tensors.size());

@@ -21,6 +21,7 @@
 #include "raven/plan/plan.h"
 #include "raven/plan/tensor_memory.h"
 #include "raven/text/tokenizer.h"
+#include "raven/train/init_input.h"
 #include "raven/train/stage_data.h"
 
 namespace raven::cli {
@@ -187,11 +188,14 @@ Request<Config> request_of(const Arguments& arguments, const std::string& stage)
   if (arguments.given("--device")) overrides.push_back("device=" + arguments.text("--device"));
   Request<Config> request;
   request.stage = stage;
-  request.config =
-      config::load<Config>(
-          arguments.config_file(), overrides,
-          {.defaults = {"run.dir=runs/plan", std::string("data.manifest=") + kNoManifest}})
-          .config;
+  const std::vector<std::string> defaults = {"run.dir=runs/plan",
+                                             std::string("data.manifest=") + kNoManifest};
+  if constexpr (std::is_same_v<Config, FinetuneConfig>) {
+    request.config = train::load_finetune(arguments.config_file(), overrides, defaults).config;
+  } else {
+    request.config =
+        config::load<Config>(arguments.config_file(), overrides, {.defaults = defaults}).config;
+  }
   request.data.labels_per_frame = arguments.number("--units-per-s") / media::kFrameRateHz;
   request.data.num_units = arguments.integer("--vocabulary");
   read_data(arguments, request);

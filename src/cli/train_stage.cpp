@@ -14,9 +14,15 @@ ExitCode train_stage(const std::string& name, const Arguments& arguments) {
   const auto kind =
       std::ranges::find(train::stages(), name, [](const auto& one) { return one.name; });
   RAVEN_CHECK(kind != train::stages().end(), "no stage is called {}", name);
+  std::vector<std::string> words = {name};
+  if (!arguments.config_file().empty())
+    words.insert(words.end(), {"--config", arguments.config_file().string()});
+  const auto overrides = arguments.overrides();
+  words.insert(words.end(), overrides.begin(), overrides.end());
   auto [stage, yaml] = kind->load(arguments.config_file(), arguments.overrides());
   const auto outcome = train::run_session(*stage, {.yaml = std::move(yaml),
-                                                   .overrides = arguments.overrides(),
+                                                   .overrides = overrides,
+                                                   .arguments = std::move(words),
                                                    .stop = stop,
                                                    .load_device = [](config::Device device) {
                                                      load_cuda_library(device);

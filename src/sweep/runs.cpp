@@ -14,6 +14,7 @@
 #include "raven/core/files.h"
 #include "raven/core/home.h"
 #include "raven/core/lines.h"
+#include "raven/train/init_input.h"
 
 namespace raven::sweep {
 namespace {
@@ -48,6 +49,14 @@ std::vector<std::string> changes(const FlatConfig& there, const FlatConfig& here
   return lines;
 }
 
+/// As the command of the stage reads it.
+FlatConfig resolved(const std::string& stage, const std::string& base,
+                    const std::vector<std::string>& overrides) {
+  if (stage == config::FinetuneConfig::kStage)
+    return config::flatten(train::load_finetune(base, overrides).config);
+  return config::flatten(config::stage_named(stage).load(base, overrides, {}).schema);
+}
+
 Run run_of(const config::SweepConfig& sweep, const std::string& base,
            const config::SweepVariant& variant, std::optional<std::int64_t> seed) {
   Run run{.name = seed ? fmt::format("{}-seed_{}", variant.name, *seed) : variant.name,
@@ -64,7 +73,7 @@ Run run_of(const config::SweepConfig& sweep, const std::string& base,
   if (!base.empty()) run.arguments.insert(run.arguments.end(), {"--config", base});
   run.arguments.insert(run.arguments.end(), overrides.begin(), overrides.end());
   try {
-    run.config = config::flatten(config::stage_named(sweep.stage).load(base, overrides, {}).schema);
+    run.config = resolved(sweep.stage, base, overrides);
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format("run {}: {}", run.name, error.what()));
   }

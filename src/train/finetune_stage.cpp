@@ -1,9 +1,11 @@
 #include "raven/train/finetune_stage.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/model_source.h"
 #include "raven/artifacts/recognizer_source.h"
 #include "raven/artifacts/run_files.h"
 #include "raven/artifacts/vocabulary.h"
@@ -15,6 +17,7 @@
 #include "raven/data/subset.h"
 #include "raven/doctor/memory.h"
 #include "raven/train/finetune_task.h"
+#include "raven/train/init_input.h"
 #include "raven/train/list_check.h"
 #include "raven/train/stage_data.h"
 #include "raven/weights/model_card.h"
@@ -76,11 +79,6 @@ std::string name_of(const fs::path& model) {
   return (above.parent_path().filename() / above.filename() / path.filename()).string();
 }
 
-/// A run that goes on does not read model.init.
-bool goes_on(const config::FinetuneConfig& config) {
-  return fs::exists(fs::path(config.run.dir) / artifacts::kCheckpoints);
-}
-
 /// Before the lists are read.
 void check_init(const config::FinetuneConfig& config) {
   const auto& init = config.model.init;
@@ -100,20 +98,45 @@ void tell_grey(const config::FinetuneConfig& config, const data::Manifest& train
   if (const auto line = data::tell_luma(training, init); !line.empty()) log::warn("{}", line);
 }
 
-/// Weights of the checkpoint that the run goes on from; nothing when it starts.
-std::optional<weights::TensorFile> newest_weights(const artifacts::RunFolder& folder,
-                                                  const config::FinetuneConfig& config) {
+/// The checkpoint that the run goes on from; nothing when it starts.
+std::optional<artifacts::Checkpoint> newest_checkpoint(const artifacts::RunFolder& folder,
+                                                       const config::FinetuneConfig& config) {
   if (!folder.has_checkpoints()) return std::nullopt;
-  auto newest = artifacts::CheckpointFolder(folder.checkpoints(), config.checkpoint.keep,
-                                            config.checkpoint.keep_every)
-                    .newest_whole();
-  return newest ? std::optional(std::move(newest->model)) : std::nullopt;
+  return artifacts::CheckpointFolder(folder.checkpoints(), config.checkpoint.keep,
+                                     config.checkpoint.keep_every)
+      .newest_whole();
+}
+
+/// Of TrainState::card: what the run began from, also when it goes on.
+constexpr std::array kOriginKeys = {weights::kStartedFrom, weights::kStartedWith,
+                                    weights::kStartedStep, weights::kStartedSha256};
+
+/// model.init may lie elsewhere by now, but a run does not go on from one model under the name of
+/// another.
+void check_same_init(const config::FinetuneConfig& config, const text::Units& units,
+                     const artifacts::Checkpoint& newest) {
+  const auto& state = newest.state;
+  const auto then = state.config.find("model.init");
+  const auto now = config::flatten(config).at("model.init");
+  if (then == state.config.end() || then->second == now) return;
+  const auto known = state.card.find(weights::kStartedSha256);
+  const bool can_tell = known != state.card.end() && artifacts::exists_or_waits(config.model.init);
+  if (can_tell) {
+    const auto origin = artifacts::origin_of(artifacts::open_start(config.model, units));
+    if (origin.at(weights::kStartedSha256) == known->second) return;
+  }
+  throw ConfigError(fmt::format(
+      "model.init: {} was begun from {}, and {} {}; leave model.init as it was to go on, or choose "
+      "another run.dir",
+      config.run.dir, then->second, config.model.init,
+      can_tell ? "holds other weights" : "cannot be compared with it"));
 }
 
 }  // namespace
 
 void FinetuneStage::read_data(const torch::Device& /*device*/) {
   check_init(config_);
+  check_init_input(config_);
   tokenizer_ =
       text::make_tokenizer({.units_file = config_.text.units, .model_file = config_.text.model});
   training_ = training_labels(config_, *tokenizer_);
@@ -139,8 +162,17 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
   const auto& units = tokenizer_->units();
   folder.add_skipped(training_.skipped);
   write_vocabulary(folder, units);
-  auto task = std::make_unique<FinetuneTask>(config_, device, units, held_out_.manifest,
-                                             newest_weights(folder, config_));
+  std::optional<weights::TensorFile> resumed;
+  if (auto newest = newest_checkpoint(folder, config_)) {
+    check_same_init(config_, units, *newest);
+    for (const char* key : kOriginKeys) {
+      if (const auto known = newest->state.card.find(key); known != newest->state.card.end())
+        card_[key] = known->second;
+    }
+    resumed = std::move(newest->model);
+  }
+  auto task = std::make_unique<FinetuneTask>(config_, device, units, held_out_.manifest, resumed);
+  card_.insert(task->origin().begin(), task->origin().end());
   task->count_held_out_skips(held_out_.skipped);
   auto data = task->prepare(std::move(training_.manifest), doctor::usable_memory(), stop);
   folder.add_skipped(data.skipped);
@@ -151,6 +183,7 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
   const auto batches = source->batches_per_epoch();
   const auto& init = config_.model.init;
   auto facts = facts_of(data.manifest);
+  facts["frames_per_epoch"] = fmt::format("{}", epoch.total_frames());
   facts["modality"] = config::enum_name(config_.model.modality);
   facts["units"] = fmt::format("{}", units.size());
   if (!config_.data.pseudo_manifest.empty())

@@ -3,17 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
-#include "raven/artifacts/average.h"
-#include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/checkpoint.h"
 #include "raven/artifacts/recognizer_source.h"
 #include "raven/artifacts/run_files.h"
-#include "raven/artifacts/run_folder.h"
-#include "raven/artifacts/vocabulary.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/core/random.h"
-#include "raven/core/sha256.h"
 #include "raven/decode/decode.h"
 #include "raven/media/media.h"
 #include "raven/models/batch_input.h"
@@ -22,10 +18,10 @@
 #include "raven/nn/linear.h"
 #include "raven/nn/state_dict.h"
 #include "raven/report/metric_names.h"
-#include "raven/text/error_rate.h"
-#include "raven/weights/model_card.h"
 #include "raven/weights/model_settings.h"
 #include "raven/weights/safetensors.h"
+#include "train/held_out_sums.h"
+#include "train/recognizer_mean.h"
 
 namespace raven::train {
 namespace {
@@ -70,86 +66,33 @@ models::Recognizer new_recognizer(const FinetuneConfig& config, std::int64_t num
                                                       .units = num_units});
 }
 
-models::Recognizer start_recognizer(const FinetuneConfig& config, const text::Units& units,
-                                    const std::optional<weights::TensorFile>& resumed) {
-  if (!resumed) return make_recognizer(config, units);
+models::Recognizer started_recognizer(const FinetuneConfig& config, const text::Units& units,
+                                      weights::Metadata& origin) {
+  std::optional<artifacts::RecognizerStart> start;
+  if (!config.model.init.empty()) start = artifacts::open_start(config.model, units);
+  auto recognizer = new_recognizer(config, units.size());
+  if (!start) return recognizer;
+  artifacts::apply_start(*start, config.model, recognizer);
+  origin = artifacts::origin_of(*start);
+  return recognizer;
+}
+
+/// `origin` is set where model.init is read.
+models::Recognizer first_recognizer(const FinetuneConfig& config, const text::Units& units,
+                                    const std::optional<weights::TensorFile>& resumed,
+                                    weights::Metadata& origin) {
+  if (!resumed) return started_recognizer(config, units, origin);
   auto recognizer = new_recognizer(config, units.size());
   artifacts::load_strictly(*resumed, nn::state_dict(*recognizer),
                            fmt::format("the newest checkpoint of {}", config.run.dir));
   return recognizer;
 }
 
-/// Losses and errors over held-out batches.
-class HeldOutSums {
- public:
-  HeldOutSums(const text::Units& units, const config::RecognitionLossConfig& config)
-      : units_(units),
-        ctc_weight_(config.ctc_weight),
-        by_tokens_(config.attention_norm == config::AttentionNorm::kTokens) {}
-
-  void add(const models::RecognizerLosses& losses) {
-    ctc_ += losses.ctc.item<double>();
-    attention_ += losses.attention.item<double>();
-    correct_ += losses.correct.item<double>();
-    count_ += losses.count.item<double>();
-    utterances_ += static_cast<double>(losses.utterances);
-  }
-
-  void add_errors(const data::Batch& batch, models::Recognizer& recognizer,
-                  const decode::Encoded& encoded) {
-    const auto compare = [&](text::ErrorTotals& errors, std::size_t b,
-                             const decode::Hypothesis& hypothesis) {
-      const auto* labels = batch.labels[static_cast<std::int64_t>(b)].data_ptr<std::int64_t>();
-      const std::span said(labels, static_cast<std::size_t>(batch.num_labels_of[b]));
-      errors.add(
-          text::compare(units_.detokenise_reference(said), units_.detokenise(hypothesis.units)));
-    };
-    if (ctc_weight_ > 0) {
-      const auto best =
-          decode::greedy_ctc(recognizer->ctc(encoded.frames), encoded.valid, encoded.ids);
-      for (std::size_t b = 0; b < best.size(); ++b) compare(of_ctc_, b, best[b]);
-    }
-    if (ctc_weight_ < 1) {
-      config::DecodeConfig greedy;
-      greedy.kind = config::DecodeKind::kAttention;
-      greedy.beam_size = 1;
-      const auto best = decode::decode(recognizer, encoded, greedy);
-      for (std::size_t b = 0; b < best.size(); ++b)
-        compare(of_decoder_, b, best[b].empty() ? decode::Hypothesis{} : best[b].front());
-    }
-  }
-
-  [[nodiscard]] Numbers numbers() const {
-    if (utterances_ == 0) return {};
-    const double ctc = ctc_ / utterances_;
-    const double attention = attention_ / (by_tokens_ ? std::max(count_, 1.0) : utterances_);
-    Numbers numbers{{metric("valid_loss"), ctc_weight_ * ctc + (1 - ctc_weight_) * attention}};
-    if (ctc_weight_ > 0) numbers[metric("valid_ctc")] = ctc;
-    if (ctc_weight_ < 1) {
-      numbers[metric("valid_attention")] = attention;
-      numbers[metric("valid_accuracy")] = correct_ / std::max(count_, 1.0);
-    }
-    if (ctc_weight_ > 0) numbers[metric("valid_wer_ctc")] = of_ctc_.wer();
-    if (ctc_weight_ < 1) numbers[metric("valid_wer_attention")] = of_decoder_.wer();
-    return numbers;
-  }
-
- private:
-  const text::Units& units_;
-  double ctc_weight_;
-  bool by_tokens_;
-  double ctc_ = 0, attention_ = 0, correct_ = 0, count_ = 0, utterances_ = 0;
-  text::ErrorTotals of_ctc_, of_decoder_;
-};
-
 }  // namespace
 
 models::Recognizer make_recognizer(const FinetuneConfig& config, const text::Units& units) {
-  std::optional<artifacts::RecognizerStart> start;
-  if (!config.model.init.empty()) start = artifacts::open_start(config.model, units);
-  auto recognizer = new_recognizer(config, units.size());
-  if (start) artifacts::apply_start(*start, config.model, recognizer);
-  return recognizer;
+  weights::Metadata ignored;
+  return started_recognizer(config, units, ignored);
 }
 
 std::vector<ParameterGroup> layerwise_groups(models::RecognizerImpl& recognizer,
@@ -201,7 +144,7 @@ FinetuneTask::FinetuneTask(const FinetuneConfig& config, const torch::Device& de
       device_(device),
       modality_(config.model.modality),
       units_(std::move(units)),
-      recognizer_(start_recognizer(config, units_, resumed)),
+      recognizer_(first_recognizer(config, units_, resumed, origin_)),
       held_out_(std::move(held_out)),
       resumed_(resumed.has_value()) {
   if (auto* part = frozen_module()) {
@@ -383,29 +326,22 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
   auto skipped = unlabelled_;
   for (const auto& [reason, count] : held_out_skips_->by_reason) skipped[reason] += count;
   count_skipped(skipped, "valid_", numbers);
+  last_evaluation_ = numbers;
   return numbers;
 }
 
 void FinetuneTask::export_results(const fs::path& run) {
-  artifacts::CheckpointFolder checkpoints(run / artifacts::kCheckpoints, config_.checkpoint.keep,
-                                          config_.checkpoint.keep_every);
-  const auto steps =
-      checkpoints.newest_regular(static_cast<std::size_t>(config_.checkpoint.average));
-  if (steps.empty()) {
-    throw CheckpointError(fmt::format("{}: no whole checkpoint is left to make a recognizer of",
-                                      (run / artifacts::kCheckpoints).string()));
+  const auto mean = write_mean(run, config_, units_);
+  const bool watched = config_.validation.every_epochs > 0 && !held_out_.utterances.empty();
+  Numbers of_mean, of_last;
+  if (watched && mean.steps.size() > 1) {
+    // A run that was stopped behind its last evaluation makes it once more, of the same weights.
+    of_last = last_evaluation_.empty() ? evaluate({}) : last_evaluation_;
+    artifacts::load_strictly(mean.file, nn::state_dict(*recognizer_),
+                             (run / artifacts::kRecognizerFile).string());
+    of_mean = evaluate({});
   }
-  std::vector<fs::path> folders;
-  for (const auto step : steps) folders.push_back(checkpoints.path_of(step));
-  auto mean = artifacts::average(folders);
-  auto& file = mean.file;
-  RAVEN_CHECK(mean.first_state.has_value(), "a checkpoint without a state");
-  file.metadata = artifacts::recognizer_metadata(*mean.first_state, units_, run);
-  file.metadata["averaged_checkpoints"] = fmt::format("{}", folders.size());
-  file.metadata["step"] = fmt::format("{}", steps.back());
-  weights::write_safetensors(run / artifacts::kRecognizerFile, file, {.hashes = true});
-  log::info("{}: mean of the checkpoints of steps {}", (run / artifacts::kRecognizerFile).string(),
-            fmt::join(steps, ", "));
+  tell_mean(run, mean.steps, of_mean, of_last);
 }
 
 }  // namespace raven::train

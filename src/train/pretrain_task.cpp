@@ -222,8 +222,9 @@ void PretrainTask::export_results(const fs::path& run) {
     weights::TensorFile file;
     file.metadata = weights::ModelSettings::from_metadata(config::flatten(config_), modality, run)
                         .to_metadata(weights::ModelKind::kEncoder);
-    if (step) file.metadata["step"] = std::to_string(*step);
+    if (step) file.metadata[weights::kStep] = std::to_string(*step);
     if (state) file.metadata.insert(state->card.begin(), state->card.end());
+    if (state && state->length > 0) file.metadata[weights::kSteps] = std::to_string(state->length);
     for (const auto& [name, tensor] : nn::state_dict(*student)) {
       file.tensors.emplace_back("encoder." + name, tensor.detach());
     }

@@ -1,12 +1,20 @@
 #include "raven/train/session.h"
 
 #include <torch/version.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <filesystem>
 
+#include "raven/artifacts/run_history.h"
+#include "raven/core/build_commit.h"
+#include "raven/core/control_group.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
+#include "raven/doctor/memory.h"
+#include "raven/doctor/processor.h"
 #include "raven/nn/device.h"
 #include "raven/train/trainer.h"
 
@@ -26,17 +34,30 @@ std::int64_t num_parameters(const torch::nn::Module& module, bool trained) {
   return parameters;
 }
 
+/// The machine and the program that a run is made by.
+std::map<std::string, std::string> hardware_of(const torch::Device& device) {
+  std::map<std::string, std::string> facts{
+      {"memory", fmt::format("{:.1f} GB", static_cast<double>(doctor::usable_memory()) / 1e9)},
+      {"device", nn::device_name(device)},
+      {"gpu", device.is_cuda() ? nn::device_name(device) : "none"}};
+  const auto processor = doctor::read_processor(read_control_group());
+  facts["processor"] = fmt::format("{}, {} cores", processor.model, processor.cores);
+  if (!build_commit().empty()) facts["commit"] = build_commit();
+  return facts;
+}
+
 /// What a run is, said once at its start and kept in environment.json.
 std::map<std::string, std::string> facts_of(const StageSettings& settings, const Training& training,
                                             const torch::Device& device) {
   const auto& module = training.task->module();
   auto facts = training.facts;
   facts.insert(training.card.begin(), training.card.end());
+  facts.merge(hardware_of(device));
   facts.merge(std::map<std::string, std::string>{
       {"stage", settings.stage},
       {"raven", RAVEN_VERSION},
       {"libtorch", TORCH_VERSION},
-      {"device", nn::device_name(device)},
+      {"data_hash", training.data_hash},
       {"threads", fmt::format("{}", torch::get_num_threads())},
       {"precision", std::string(config::enum_name(settings.train.precision))},
       {"parameters", fmt::format("{}", num_parameters(module, /*trained=*/false))},
@@ -70,6 +91,58 @@ TrainerSettings trainer_settings(const StageSettings& settings, const Training& 
           .card = training.card};
 }
 
+report::RunStart start_of(const StageSettings& settings, const Training& training,
+                          const torch::Device& device, const SessionOptions& options,
+                          std::int64_t step) {
+  report::RunStart start{
+      .time = {},
+      .from_step = step,
+      .steps = training.length.steps,
+      .arguments = options.arguments.empty() ? options.overrides : options.arguments,
+      .facts = hardware_of(device)};
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  start.facts["host"] = host.data();
+  start.facts["process"] = fmt::format("{}", ::getpid());
+  start.facts["folder"] = std::filesystem::current_path().string();
+  start.facts["raven"] = RAVEN_VERSION;
+  start.facts["threads"] = fmt::format("{}", torch::get_num_threads());
+  start.facts["precision"] = config::enum_name(settings.train.precision);
+  return start;
+}
+
+/// environment.json and history.jsonl of a run.
+class RunRecords {
+ public:
+  RunRecords(artifacts::RunFolder& folder, std::map<std::string, std::string> facts)
+      : folder_(folder), facts_(std::move(facts)), history_(folder.path()) {}
+
+  /// environment.json, with the seconds that were trained so far.
+  void write() {
+    auto facts = facts_;
+    facts["wall_time_s"] = fmt::format("{:.1f}", history_.seconds());
+    folder_.write_environment(facts);
+  }
+  void start(const report::RunStart& start) { history_.start(start); }
+  /// Of a start that was refused nothing is kept. What cannot be written must not hide why the run
+  /// ended.
+  void stop(std::int64_t step, const std::string& reason) {
+    if (!history_.is_running()) return;
+    history_.stop(step, reason);
+    try {
+      write();
+      folder_.write_records();
+    } catch (const std::exception& error) {
+      log::warn("the run's wall time is not kept: {}", error.what());
+    }
+  }
+
+ private:
+  artifacts::RunFolder& folder_;
+  std::map<std::string, std::string> facts_;
+  artifacts::RunHistory history_;
+};
+
 }  // namespace
 
 std::int64_t steps_of_epochs(double epochs, std::int64_t accumulate,
@@ -88,7 +161,7 @@ Outcome run_session(Stage& stage, const SessionOptions& options) {
   stage.read_data(device);
 
   artifacts::RunFolder folder(settings.run.dir);
-  folder.claim(settings.all, options.yaml, options.overrides, settings.defaults);
+  folder.claim(settings.all, options.yaml, options.overrides, settings.defaults, settings.json);
   const log::AlsoTo log_file(folder.path() / "log.txt");
   auto training = stage.prepare(folder, device, options.stop);
   if (!training) {
@@ -97,16 +170,27 @@ Outcome run_session(Stage& stage, const SessionOptions& options) {
   }
   const auto facts = facts_of(settings, *training, device);
   for (const auto& [name, value] : facts) log::info("{}: {}", name, value);
-  folder.write_environment(facts);
+  RunRecords records(folder, facts);
+  records.write();
 
-  Trainer trainer(*training->task, *training->source, folder,
-                  trainer_settings(settings, *training, device));
-  if (!trainer.run(options.stop)) {
-    log::warn("stopped{} after step {}; the same command goes on from there", by_signal(),
-              trainer.step());
-    return Outcome::kStopped;
+  auto of_trainer = trainer_settings(settings, *training, device);
+  of_trainer.on_start = [&](std::int64_t step) {
+    records.start(start_of(settings, *training, device, options, step));
+  };
+  Trainer trainer(*training->task, *training->source, folder, of_trainer);
+  try {
+    if (!trainer.run(options.stop)) {
+      log::warn("stopped{} after step {}; the same command goes on from there", by_signal(),
+                trainer.step());
+      records.stop(trainer.step(), "stopped" + by_signal());
+      return Outcome::kStopped;
+    }
+    training->task->export_results(folder.path());
+  } catch (const std::exception& error) {
+    records.stop(trainer.step(), fmt::format("error: {}", error.what()));
+    throw;
   }
-  training->task->export_results(folder.path());
+  records.stop(trainer.step(), "done");
   log::info("done: {} steps; {}", trainer.step(), training->results);
   return Outcome::kDone;
 }

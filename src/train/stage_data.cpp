@@ -150,7 +150,8 @@ std::string names_of(const config::DataConfig& config) {
 
 std::map<std::string, std::string> facts_of(const data::Manifest& manifest) {
   return {{"utterances", fmt::format("{}", manifest.utterances.size())},
-          {"hours", fmt::format("{:.2f}", media::hours(manifest.total_frames()))}};
+          {"hours", fmt::format("{:.2f}", media::hours(manifest.total_frames()))},
+          {"frames_per_epoch", fmt::format("{}", manifest.total_frames())}};
 }
 
 }  // namespace raven::train

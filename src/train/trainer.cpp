@@ -66,6 +66,7 @@ void Trainer::start(const std::stop_token& stop) {
   }
   if (writes()) {
     folder_.write_records();
+    if (settings_.on_start) settings_.on_start(step_);
     metrics_.emplace(folder_.path(), step_, evaluation_due_);
     if (step_ > 0) write_curves();  // a kill may have come between a checkpoint and them
   }
@@ -322,6 +323,7 @@ void Trainer::save(const data::LoaderPosition& position) {
   }
   const auto begin = Clock::now();
   artifacts::TrainState state{.step = step_,
+                              .length = settings_.length.steps,
                               .position = position,
                               .seed = settings_.seed,
                               .config = settings_.config,

@@ -48,6 +48,8 @@ TEST_F(ModelSources, AreWhatAPathStandsFor) {
   for (const auto wanted : {Wanted::kRecognizer, Wanted::kVideoEncoder, Wanted::kCheckpoint}) {
     EXPECT_EQ(step_of(run(), wanted), 20);
     EXPECT_EQ(step_of(checkpoints() / kLast, wanted), 20);
+    EXPECT_EQ(step_of(checkpoints(), wanted), 20);
+    EXPECT_EQ(step_of(checkpoints() / "", wanted), 20);
     EXPECT_EQ(step_of(checkpoints() / "step_00000010", wanted), 10);
   }
   const auto checkpoint = open_source(run(), Wanted::kCheckpoint);
@@ -61,6 +63,20 @@ TEST_F(ModelSources, AreWhatAPathStandsFor) {
   EXPECT_TRUE(open_source(folder_.path() / "a.pth", Wanted::kRecognizer).is_archive());
   EXPECT_EQ(find_source(folder_.path() / "a.pth"), folder_.path() / "a.pth");
   EXPECT_EQ(find_source(run()).filename(), "step_00000020");
+  EXPECT_EQ(find_source(checkpoints()).filename(), "step_00000020");
+}
+
+TEST_F(ModelSources, TellTheirSettingsWithoutTheirTensors) {
+  CheckpointFolder(checkpoints(), 5, 0)
+      .save({.step = 30, .config = {{"data.video.crop", "20"}}}, {{"t", torch::zeros({3})}}, {});
+  for (const auto& path : {run(), checkpoints(), checkpoints() / kLast})
+    EXPECT_EQ(told_settings(path, Wanted::kVideoEncoder).at("data.video.crop"), "20") << path;
+  const auto file = write("run/encoders/video.safetensors", {{"data.video.crop", "24"}});
+  EXPECT_EQ(told_settings(run(), Wanted::kVideoEncoder).at("data.video.crop"), "24");
+  EXPECT_EQ(told_settings(file, Wanted::kVideoEncoder).at("data.video.crop"), "24");
+  EXPECT_EQ(told_settings(run(), Wanted::kAudioEncoder).at("data.video.crop"), "20");
+  fs::create_directory(folder_.path() / "none");
+  EXPECT_TRUE(told_settings(folder_.path() / "none", Wanted::kVideoEncoder).empty());
 }
 
 TEST_F(ModelSources, OfAFinishedRunAreItsResultsUntilItGoesOn) {
@@ -104,6 +120,9 @@ TEST_F(ModelSources, ThatAreNotThereAreCalledTheSameByAll) {
   EXPECT_THAT(problem([&] { find_source(none); }), HasSubstr(text));
   fs::create_directory(folder_.path() / "empty");
   expect_all(folder_.path() / "empty", "is no checkpoint, nor a run that has saved one");
+  fs::create_directories(folder_.path() / "begun" / kCheckpoints);
+  for (const auto& path : {folder_.path() / "begun", folder_.path() / "begun" / kCheckpoints})
+    expect_all(path, "begun/checkpoints: holds no checkpoint yet");
 }
 
 TEST_F(ModelSources, AreOpenedOnce) {

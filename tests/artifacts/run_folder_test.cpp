@@ -3,7 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "raven/artifacts/checkpoint_folder.h"
+#include "raven/artifacts/flat_config_file.h"
+#include "raven/config/json.h"
+#include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
 #include "support/temporary_folder.h"
@@ -92,6 +97,36 @@ TEST(RunFolder, WritesWhatAStartSaysOnlyWhenItsCheckpointWasAccepted) {
   EXPECT_EQ(read_file(folder.path() / "config.yaml"), "a: 2\n");
   EXPECT_THAT(read_file(folder.path() / "environment.json"), HasSubstr("\"2\""));
   EXPECT_EQ(read_file(folder.path() / "overrides.txt"), "x=1\n");  // how the run was made
+}
+
+TEST(RunFolder, GoesOnWhereverItsFilesLie) {
+  const TemporaryFolder folder;
+  RunFolder run(folder.path());
+  run.claim({{"text.model", "data/a.model"}, {"model.init", "runs/a"}, {"optimizer.lr", "1"}}, "",
+            {});
+  fs::create_directories(run.checkpoints() / "step_00000010");
+  // What they hold is compared elsewhere: the vocabulary beside the run, the hashes of data and
+  // weights in its checkpoints.
+  run.claim({{"text.model", "/x/a.model"}, {"model.init", "../a"}, {"optimizer.lr", "1"}}, "", {});
+}
+
+TEST(RunFolder, KeepsItsConfigurationWithTypes) {
+  const TemporaryFolder folder;
+  RunFolder run(folder.path());
+  config::PretrainConfig config;
+  config.run.dir = "runs/${a} b";
+  config.data.manifest = {"a.tsv", "1"};
+  run.claim(flatten(config), "", {}, {}, config::to_json(config));
+  const auto file = folder.path() / kConfigFile;
+  const auto json = nlohmann::json::parse(read_file(file));
+  EXPECT_EQ(json.at("optimizer").at("lr"), 0.003);
+  EXPECT_TRUE(json.at("train").at("steps").is_null());
+  EXPECT_EQ(json.at("data").at("manifest"), nlohmann::json::array({"a.tsv", "1"}));
+  EXPECT_EQ(read_flat_config(file), flatten(config));
+  EXPECT_EQ(config::load<config::PretrainConfig>(file).yaml, config::to_yaml(config));
+  // As earlier versions wrote it.
+  write_file_atomically(file, flat_config_json(flatten(config)));
+  EXPECT_EQ(read_flat_config(file), flatten(config));
 }
 
 TEST(RunFolder, GoesOnWithAnotherLengthOrMachine) {

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "e2e/tiny_recognizers.h"
+#include "raven/core/sha256.h"
+#include "raven/report/run_history.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven {
@@ -81,6 +83,66 @@ TEST_F(FinetuneStart, GoesOnFromAWholeRecognizer) {
             recognizer("whole").substr(recognizer("whole").size() - 5000));
   ASSERT_EQ(finetune("checkpoint", of_checkpoint), 0) << said("checkpoint");
   EXPECT_EQ(environment("checkpoint").at("started_from"), "first/checkpoints/last");
+}
+
+TEST_F(FinetuneStart, TheEncodersInputIsThatOfItsTraining) {
+  ASSERT_EQ(finetune("first", {"data.video.window=80", "train.steps=6"}), 0) << said("first");
+  // What the fixture writes, crop and shrink, agrees; the window is written nowhere.
+  const auto init = "model.init=" + folder("first").string();
+  ASSERT_EQ(finetune("second", {init, "train.steps=6"}), 0) << said("second");
+  EXPECT_THAT(said("second"),
+              HasSubstr("data.video.crop=20 data.video.shrink=4 data.video.window=80"));
+  const auto kept = json::parse(read_file(folder("second") / "config.json"));
+  EXPECT_EQ(kept.at("data").at("video").at("window"), 80);
+  // It goes on, also where the encoder is gone.
+  fs::rename(folder("first"), folder("away"));
+  EXPECT_EQ(finetune("second", {init, "train.steps=9"}), 0) << said("second");
+  const auto moved = "model.init=" + folder("away").string();
+  EXPECT_EQ(finetune("other", {moved, "data.video.window=96", "train.steps=6"}), 2);
+  EXPECT_THAT(said("other"), HasSubstr("data.video.window: 80 there, 96 here"));
+  EXPECT_THAT(said("other"), HasSubstr("model.init_input=own"));
+  EXPECT_FALSE(fs::exists(folder("other")));
+  ASSERT_EQ(
+      finetune("own", {moved, "data.video.window=96", "model.init_input=own", "train.steps=6"}), 0)
+      << said("own");
+  EXPECT_THAT(said("own"), HasSubstr("was trained on other input"));
+  EXPECT_EQ(
+      json::parse(read_file(folder("own") / "config.json")).at("data").at("video").at("window"),
+      96);
+}
+
+TEST_F(FinetuneStart, ARunKnowsItsEncoderByContent) {
+  ASSERT_EQ(finetune("first", {"train.steps=6"}), 0) << said("first");
+  const auto file = folder("first") / "recognizer.safetensors";
+  const auto sha256 = sha256_file(file);
+  const auto from = [&](const fs::path& init, const std::string& steps) {
+    return finetune("second", {"model.init=" + init.string(), "train.steps=" + steps});
+  };
+  ASSERT_EQ(from(file, "6"), 0) << said("second");
+  EXPECT_EQ(environment("second").at("started_from_sha256"), sha256);
+  EXPECT_EQ(environment("second").at("started_from_step"), "6");
+  // Elsewhere, and from another working directory: the same weights.
+  const auto copy = folder("copy.safetensors");
+  fs::copy_file(file, copy);
+  ASSERT_EQ(from(copy, "9"), 0) << said("second");
+  const auto told = metadata(folder("second") / "recognizer.safetensors");
+  EXPECT_EQ(told.at("started_from_sha256"), sha256);
+  EXPECT_EQ(told.at("started_from"), "recognizer.safetensors");
+  fs::rename(folder("second"), folder("moved"));
+  EXPECT_EQ(finetune("moved", {"model.init=" + copy.string(), "train.steps=12"}), 0)
+      << said("moved");
+  fs::rename(folder("moved"), folder("second"));
+  ASSERT_EQ(finetune("third", {"train.steps=9"}), 0);
+  EXPECT_EQ(from(folder("third"), "15"), 2);
+  EXPECT_THAT(said("second"), HasSubstr("holds other weights"));
+  EXPECT_EQ(from(folder("none"), "15"), 2);
+  EXPECT_THAT(said("second"), HasSubstr("cannot be compared with it"));
+  const auto parts = report::parse_history(read_file(folder("second") / "history.jsonl"));
+  ASSERT_EQ(parts.size(), 3U);
+  EXPECT_EQ(parts[2].start.from_step, 9);
+  EXPECT_EQ(parts[2].start.steps, 12);
+  EXPECT_EQ(parts[2].stop->reason, "done");
+  EXPECT_EQ(parts[0].start.arguments.front(), "finetune");
 }
 
 TEST_F(FinetuneStart, AWholeRecognizerKeepsItsVocabularyAndSizes) {

@@ -16,33 +16,18 @@
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
 #include "train/step_inputs_of.h"
+#include "train/tiny_recognizer.h"
 
 namespace raven::train {
 namespace {
 
 using testing::ElementsAre;
 
-config::FinetuneConfig tiny_config() {
-  config::FinetuneConfig config;
-  config.data.video = {.window = 96, .shrink = 4, .crop = 20, .flip = 0.5};
-  config.data.workers = 0;
-  config.data.max_frames = 60;
-  config.model.encoder.dim = 16;
-  config.model.encoder.heads = 2;
-  config.model.encoder.ffn_dim = 32;
-  config.model.encoder.blocks = 2;
-  config.model.video_frontend.widths = {4, 4, 8, 8};
-  config.model.audio_frontend.widths = {4, 4, 8, 8};
-  config.model.decoder.dim = 8;
-  config.model.decoder.heads = 2;
-  config.model.decoder.ffn_dim = 16;
-  config.model.decoder.blocks = 1;
-  return config;
-}
+config::FinetuneConfig tiny_config() { return tiny_recognizer(); }
 
 constexpr std::uint64_t kMemory = 1ULL << 30;  // for features that are kept
 
-text::Units units() { return text::Units(std::vector<std::string>{"A", "B", "C"}); }
+text::Units units() { return tiny_units(); }
 
 class FinetuneTaskTest : public testing::Test {
  protected:

@@ -4,11 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "raven/artifacts/checkpoint.h"
 #include "raven/config/load.h"
+#include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/report/run_history.h"
 #include "raven/train/stages.h"
 #include "support/temporary_folder.h"
 
@@ -160,6 +163,50 @@ TEST_F(Session, GoesOnWhereAStopEndedIt) {
   EXPECT_FALSE(fs::exists(run() / "slope.txt"));
   ASSERT_EQ(train(settings_), Outcome::kDone);
   EXPECT_NEAR(std::stod(read_file(run() / "slope.txt")), 3, 0.05);
+}
+
+TEST_F(Session, KeepsEachStartAndHowItEnded) {
+  std::stop_source stop;
+  stop.request_stop();
+  ASSERT_EQ(train(settings_, stop.get_token()), Outcome::kStopped);
+  // A kill within the write of a line.
+  std::ofstream(run() / report::kHistoryFile, std::ios::app) << "{\"event\":\"sta";
+  ASSERT_EQ(train(settings_), Outcome::kDone);
+  auto longer = settings_;
+  longer.emplace_back("train.steps=220");
+  ASSERT_EQ(train(longer), Outcome::kDone);
+  auto refused = longer;
+  refused.emplace_back("slope=4");
+  EXPECT_THROW(train(refused), ConfigError);
+  const auto config = read_file(run() / "config.yaml");
+  EXPECT_THROW(train(settings_), ConfigError);  // the checkpoint is refused: it is of a later step
+  EXPECT_EQ(read_file(run() / "config.yaml"), config);
+  const auto parts = report::parse_history(read_file(run() / report::kHistoryFile));
+  ASSERT_EQ(parts.size(), 3U);
+  for (const auto& part : parts) ASSERT_TRUE(part.stop.has_value());
+  EXPECT_EQ(parts[0].start.from_step, 0);
+  EXPECT_EQ(parts[0].stop->reason, "stopped");
+  EXPECT_EQ(parts[1].start.steps, 200);
+  EXPECT_EQ(parts[1].stop->step, 200);
+  EXPECT_EQ(parts[1].stop->reason, "done");
+  EXPECT_EQ(parts[2].start.from_step, 200);
+  EXPECT_EQ(parts[2].start.steps, 220);
+  EXPECT_THAT(parts[2].start.arguments, testing::Contains("train.steps=220"));
+  for (const char* fact : {"host", "processor", "memory", "device", "threads", "folder", "raven"})
+    EXPECT_FALSE(parts[2].start.facts.at(fact).empty()) << fact;
+  const auto facts = nlohmann::json::parse(read_file(run() / "environment.json"));
+  EXPECT_EQ(facts.at("data_hash"), "digits");
+  EXPECT_EQ(facts.at("gpu"), "none");
+  EXPECT_GT(std::stod(facts.at("wall_time_s").get<std::string>()), 0);
+}
+
+TEST_F(Session, AnErrorIsKeptAsTheEnd) {
+  auto settings = settings_;
+  settings.emplace_back("optimizer.lr=1e300");
+  EXPECT_THROW(train(settings), Error);
+  const auto parts = report::parse_history(read_file(run() / report::kHistoryFile));
+  ASSERT_EQ(parts.size(), 1U);
+  EXPECT_THAT(parts[0].stop->reason, testing::StartsWith("error: step 2: NaN or Inf"));
 }
 
 TEST_F(Session, RefusesTheFolderOfAnotherConfiguration) {

@@ -37,6 +37,7 @@ inline constexpr std::int64_t kSeeding = 2;
 /// epoch, step and item, so there are no generator states.
 struct TrainState {
   std::int64_t step = 0;          // optimiser steps done
+  std::int64_t length = 0;        // of the run when this was made, in steps; 0: not known
   data::LoaderPosition position;  // of the next batch
   std::uint64_t seed = 0;
   std::map<std::string, std::string> config;  // key.path -> value

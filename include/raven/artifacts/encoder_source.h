@@ -16,6 +16,7 @@ namespace raven::artifacts {
 
 struct EncoderSource {
   std::filesystem::path path;                  // what was read
+  std::string step;                            // of the run that made it; empty: not told
   weights::TensorFile encoder;                 // bare state-dict names, with the file's metadata
   std::map<std::string, std::int64_t> others;  // further tensors of the file, counted by the first
                                                // part of their names: "decoder", "teacher_audio"

@@ -14,7 +14,8 @@ inline constexpr const char* kConfigFile = "config.json";
 /// A JSON object of texts, one a line.
 std::string flat_config_json(const config::FlatConfig& config);
 
-/// What is left of it in a file: empty when there is no file, or it is no such object.
+/// What a file has, also where it is config::to_json(): empty when there is no file, or it is no
+/// such object.
 config::FlatConfig read_flat_config(const std::filesystem::path& file);
 
 }  // namespace raven::artifacts

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "raven/artifacts/checkpoint.h"
+#include "raven/config/flat_config.h"
 #include "raven/models/encoder.h"
 #include "raven/weights/weights_file.h"
 
@@ -37,12 +38,19 @@ struct ModelSource {
   [[nodiscard]] bool is_archive() const {
     return weights.format != weights::WeightsFormat::kSafetensors;
   }
+  /// After how many steps of its run it was made; empty where nothing tells.
+  [[nodiscard]] std::string step() const;
 };
 
 /// Opens what `path` stands for: several sources only for kModels. Throws CheckpointError when
 /// there is nothing, or it is damaged or no weights.
 std::vector<ModelSource> open_sources(const std::filesystem::path& path, Wanted wanted);
 ModelSource open_source(const std::filesystem::path& path, Wanted wanted);
+
+/// What the source that `path` stands for says of itself, without its tensors, which are not
+/// verified: a file's metadata (of a .pth, the settings beside it), or the configuration of the run
+/// that made a checkpoint. Empty where nothing is told. Throws CheckpointError as open_source().
+config::FlatConfig told_settings(const std::filesystem::path& path, Wanted wanted);
 
 /// Without opening anything: `path` itself when it is a file, else the folder of the checkpoint,
 /// damaged or not, that it or a run stands for. Throws CheckpointError when there is nothing.

@@ -10,6 +10,7 @@
 #include "raven/config/finetune_config.h"
 #include "raven/models/recognizer.h"
 #include "raven/text/units.h"
+#include "raven/weights/model_settings.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::artifacts {
@@ -17,7 +18,8 @@ namespace raven::artifacts {
 struct RecognizerSource {
   std::filesystem::path path;    // what was read
   std::filesystem::path folder;  // where results belong: the run, or the file's folder
-  weights::TensorFile content;   // with a recognizer's metadata, as far as they are known
+  weights::TensorFile content;   // with a recognizer's metadata, as far as they are known, and
+                                 // weights::kStep
 };
 
 /// `path`: a recognizer .safetensors file, one that `raven import` would take (.pth), a run's
@@ -30,6 +32,7 @@ RecognizerSource read_recognizer(const std::filesystem::path& path);
 /// yet.
 struct RecognizerStart {
   std::filesystem::path path;     // what was read
+  std::string step;               // of the run that made it; empty: not told
   weights::TensorFile content;    // what is taken, under a recognizer's names
   std::vector<std::string> left;  // what is not, by its part: "ctc (2 tensors)"
   std::function<bool(const std::string& name)> starts_anew;  // of a recognizer's tensors
@@ -39,6 +42,10 @@ struct RecognizerStart {
 /// when it has other sizes than `config` or other units than `units`, naming those that differ. The
 /// log says when a file does not tell its units, so that their number alone could be compared.
 RecognizerStart open_start(const config::RecognizerConfig& config, const text::Units& units);
+
+/// weights::kStartedStep, where it is told, and weights::kStartedSha256 of the file that `start`
+/// was read from.
+weights::Metadata origin_of(const RecognizerStart& start);
 
 /// Copies what is taken, and says in the log what that is and what is not; the rest of the
 /// recognizer is left as it is. Throws CheckpointError with the first missing, misshapen and

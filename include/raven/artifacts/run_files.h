@@ -17,6 +17,8 @@ inline constexpr const char* kUnitsFile = "units.txt";
 
 /// What a run of fine-tuning writes at its end, in its folder.
 inline constexpr const char* kRecognizerFile = "recognizer.safetensors";
+/// Of which steps' checkpoints that is the mean, and how it reads beside the last of them.
+inline constexpr const char* kRecognizerRecord = "recognizer.json";
 /// What a run of language model training writes: the model at its end, at its start the bigram that
 /// it is compared with.
 inline constexpr const char* kLanguageModelFile = "language_model.safetensors";

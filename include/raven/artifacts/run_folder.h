@@ -47,9 +47,11 @@ class RunFolder {
   /// throws ConfigError that lists the differing keys when the folder belongs to another run. Then
   /// records config.yaml, config.json (keys and values, for the next comparison) and, where there
   /// are any, overrides.txt.
-  /// `defaults` as for differences().
+  /// `defaults` as for differences(); `json`: the same configuration with types (config::to_json),
+  /// for config.json; empty: `config`.
   void claim(const FlatConfig& config, const std::string& yaml,
-             const std::vector<std::string>& overrides, const FlatConfig& defaults = {});
+             const std::vector<std::string>& overrides, const FlatConfig& defaults = {},
+             const std::string& json = {});
 
   /// Records environment.json: versions, build, host, and `facts` (device, threads, parameters,
   /// ...).

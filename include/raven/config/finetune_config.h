@@ -30,6 +30,14 @@ struct EnumNames<InitParts> {
       {InitParts::kEncoder, "encoder"}, {InitParts::kAll, "all"}};
 };
 
+/// Whose settings prepare the encoder's input.
+enum class InitInput { kSame, kOwn };
+template <>
+struct EnumNames<InitInput> {
+  static constexpr std::pair<InitInput, std::string_view> kNames[] = {{InitInput::kSame, "same"},
+                                                                      {InitInput::kOwn, "own"}};
+};
+
 /// By what the decoder's loss is divided.
 enum class AttentionNorm { kNone, kUtterance, kTokens };
 template <>
@@ -80,6 +88,7 @@ struct RecognizerConfig {
   Modality modality = Modality::kVideo;
   std::string init;
   InitParts init_parts = InitParts::kEncoder;
+  InitInput init_input = InitInput::kSame;
   std::int64_t reinit_blocks = 0;
   FrozenPart frozen = FrozenPart::kNone;
   std::int64_t cached_views = 1;
@@ -98,6 +107,10 @@ struct RecognizerConfig {
     v.field("init_parts", &RecognizerConfig::init_parts,
             "encoder: of model.init its encoder, whose after_norm starts anew (published); all: a "
             "whole recognizer of the same sizes and units");
+    v.field("init_input", &RecognizerConfig::init_input,
+            "same: the encoder sees and hears what it was trained on: data.video.window, shrink "
+            "and crop, or data.waveform, are those that model.init tells, and others are refused; "
+            "own: those of this configuration");
     v.field("reinit_blocks", &RecognizerConfig::reinit_blocks, between(0, 256),
             "so many blocks at the end of the encoder start anew instead");
     v.field("frozen", &RecognizerConfig::frozen,
@@ -184,12 +197,17 @@ struct FinetuneCheckpointConfig : CheckpointConfig {
     keep = 10;
   }
   std::int64_t average = 10;
+  double average_share = 0.25;
 
   template <class Visitor>
   static void fields(Visitor& v) {
     CheckpointConfig::fields(v);
     v.field("average", &FinetuneCheckpointConfig::average, at_least(1),
             "the finished recognizer is the mean of the last so many checkpoints; at most keep");
+    v.field("average_share", &FinetuneCheckpointConfig::average_share,
+            Range{.low = 0, .high = 1, .low_open = true},
+            "of these only those that lie in so large a share of the run's steps, at its end: in a "
+            "short run the others have hardly learnt; 1: all of them");
   }
 };
 

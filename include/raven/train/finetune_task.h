@@ -17,6 +17,7 @@
 #include "raven/text/units.h"
 #include "raven/train/frozen_features.h"
 #include "raven/train/task.h"
+#include "raven/weights/model_settings.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
@@ -66,10 +67,14 @@ class FinetuneTask : public ClipTask {
   [[nodiscard]] Numbers settings_at(std::int64_t step) const override { return {}; }
   /// valid_loss, valid_ctc, valid_attention, valid_accuracy, valid_wer_ctc, valid_wer_attention.
   Numbers evaluate(const std::stop_token& stop) override;
-  /// The mean of the last checkpoints as `<run>/recognizer.safetensors`.
+  /// The mean of the last checkpoints as `<run>/recognizer.safetensors`; where held-out clips are
+  /// looked at, `<run>/recognizer.json` compares it with the last one, and the log warns when it
+  /// reads worse. The task's own recognizer is the mean afterwards.
   void export_results(const std::filesystem::path& run) override;
 
   models::Recognizer& recognizer() { return recognizer_; }
+  /// What model.init is (artifacts::origin_of); empty when it was not read.
+  [[nodiscard]] const weights::Metadata& origin() const { return origin_; }
 
  private:
   [[nodiscard]] bool by_tokens() const;
@@ -84,8 +89,10 @@ class FinetuneTask : public ClipTask {
   torch::Device device_;
   models::Modality modality_;
   text::Units units_;
+  weights::Metadata origin_;
   models::Recognizer recognizer_;
   data::Manifest held_out_;
+  Numbers last_evaluation_;
   std::map<std::string, std::int64_t> unlabelled_;  // held-out utterances by reason
   std::shared_ptr<data::SkipRecord> held_out_skips_ = std::make_shared<data::SkipRecord>();
   std::shared_ptr<data::LengthRecord> held_out_lengths_ = std::make_shared<data::LengthRecord>();

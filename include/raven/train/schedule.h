@@ -32,7 +32,7 @@ struct LearningRate {
   [[nodiscard]] double at(std::int64_t step) const;
 };
 
-/// Share of its old weights that a teacher keeps after batch i = 0, 1, ...
+/// Share of its old weights that a teacher keeps after optimiser step i = 0, 1, ...
 struct Momentum {
   double start = 0.999;
   config::MomentumSchedule schedule = config::MomentumSchedule::kCosine;

@@ -14,6 +14,7 @@
 
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/flat_config.h"
+#include "raven/config/json.h"
 #include "raven/config/load.h"
 #include "raven/config/run_config.h"
 #include "raven/train/batch.h"
@@ -34,6 +35,7 @@ struct StageSettings {
   config::LogConfig log;
   config::FlatConfig all;       // every key and value
   config::FlatConfig defaults;  // of the same keys
+  std::string json;             // all, with types
 
   template <class Config>
   static StageSettings of(const Config& config) {
@@ -46,7 +48,8 @@ struct StageSettings {
             .checkpoint = config.checkpoint,
             .log = config.log,
             .all = config::flatten(config),
-            .defaults = config::flatten(Config())};
+            .defaults = config::flatten(Config()),
+            .json = config::to_json(config)};
   }
 };
 
@@ -82,8 +85,9 @@ class Stage {
 };
 
 struct SessionOptions {
-  std::string yaml;                    // the resolved configuration
-  std::vector<std::string> overrides;  // of the command line
+  std::string yaml;                         // the resolved configuration
+  std::vector<std::string> overrides;       // of the command line
+  std::vector<std::string> arguments = {};  // of the command, for the run's history; empty: those
   std::stop_token stop;
   /// Makes a device usable before Torch is asked; returns why it cannot be, empty if it can.
   std::function<std::string(config::Device)> load_device = {};

@@ -28,15 +28,27 @@ struct StageKind {
       load;
 };
 
+/// As config::load().
+template <class Config>
+using Load = std::function<config::Resolved<Config>(const std::filesystem::path& file,
+                                                    const std::vector<std::string>& overrides)>;
+
+template <class Config>
+config::Resolved<Config> load_plainly(const std::filesystem::path& file,
+                                      const std::vector<std::string>& overrides) {
+  return config::load<Config>(file, overrides);
+}
+
 /// `StageType` is made from a `Config`, which names the stage.
 template <class Config, class StageType>
-StageKind stage_kind() {
-  return {.name = Config::kStage,
-          .load = [](const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-            auto resolved = config::load<Config>(file, overrides);
-            return LoadedStage{.stage = std::make_unique<StageType>(resolved.config),
-                               .yaml = std::move(resolved.yaml)};
-          }};
+StageKind stage_kind(const Load<Config>& load = load_plainly<Config>) {
+  return {
+      .name = Config::kStage,
+      .load = [load](const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+        auto resolved = load(file, overrides);
+        return LoadedStage{.stage = std::make_unique<StageType>(resolved.config),
+                           .yaml = std::move(resolved.yaml)};
+      }};
 }
 
 /// In the order of a study: pre-training first.

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
@@ -40,6 +41,9 @@ struct TrainerSettings {
   std::string manifest;   // its name, for messages
   std::map<std::string, std::string> run_files;  // TrainState::run_files
   std::map<std::string, std::string> card = {};  // TrainState::card
+  /// Of the rank that writes: called once when training begins, after what it goes on from was
+  /// accepted, with the steps that were done before.
+  std::function<void(std::int64_t from_step)> on_start = {};
 };
 
 /// Takes a task from its newest checkpoint, or from the start, to its last step: batches, updates,

@@ -69,8 +69,15 @@ inline constexpr const char* kTestLists = "test_lists";        // data.test_mani
 inline constexpr const char* kOverlapCheck = "overlap_check";  // what became of that check
 inline constexpr const char* kStartedFrom = "started_from";    // name of the model that it goes on
 inline constexpr const char* kStartedWith = "started_with";    // what was taken of that
-inline constexpr std::array kOrigin = {kTrainedOn,    kValidatedOn, kTestLists,
-                                       kOverlapCheck, kStartedFrom, kStartedWith};
+inline constexpr const char* kStartedStep = "started_from_step";      // of the run that made it
+inline constexpr const char* kStartedSha256 = "started_from_sha256";  // of its file of weights
+inline constexpr std::array kOrigin = {kTrainedOn,   kValidatedOn, kTestLists,   kOverlapCheck,
+                                       kStartedFrom, kStartedWith, kStartedStep, kStartedSha256};
+
+/// Which weights of its run a model's file holds.
+inline constexpr const char* kStep = "step";    // after so many optimiser steps
+inline constexpr const char* kSteps = "steps";  // of so many that the run was to have
+inline constexpr const char* kAveraged = "averaged_checkpoints";  // the mean of so many
 
 /// "video" or "audio", as a file's metadata or a run's configuration say. Throws CheckpointError
 /// naming `file` for anything else.
