@@ -83,7 +83,7 @@ $raven selftrain labeller="$folder/video_pretrained" "unlabelled.manifest=[$fold
 
 stage "Evaluation on unseen speakers and sentences"
 for name in video_pretrained video_random audio_pretrained audio_random selftrain/round_1/student; do
-  $raven evaluate model="$folder/$name" "data.manifest=$folder/data/test.tsv" decode.beam_size=10 decode.ctc_weight=0.3 >"$folder/$name/wer.txt"
+  $raven evaluate model="$folder/$name" "data.manifest=$folder/data/test.tsv" decode.beam_size=10 decode.ctc_weight=0.3 --replace >"$folder/$name/wer.txt"
 done
 
 stage "Text of a film: its face is found, lips and sound are read, in $folder/transcripts"

@@ -42,7 +42,7 @@ finetune() {  # finetune RUN MODALITY [key=value ...]
     optimizer.warmup_steps="$finetune_warmup" "$@"
 }
 evaluate() {
-  $raven evaluate model="$1" data.manifest="$valid" decode.beam_size=10 decode.ctc_weight=0.3 | tee "$1/wer.txt"
+  $raven evaluate model="$1" data.manifest="$valid" decode.beam_size=10 decode.ctc_weight=0.3 --replace | tee "$1/wer.txt"
 }
 
 reports=()

@@ -13,6 +13,7 @@
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
 #include "raven/data/grey_kinds.h"
+#include "raven/evaluation/decoded_with.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/evaluation/evaluation_set.h"
 #include "raven/nn/device.h"
@@ -35,7 +36,9 @@ constexpr const char* kDescription =
     "Utterances without a transcript are decoded and not scored. noise.kind= repeats it with noise "
     "in the sound, each level as a set of its own.\n"
     "The same command goes on after a stop, with the same result, and decodes nothing once it is "
-    "done; decoded.jsonl keeps the hypotheses.";
+    "done; decoded.jsonl keeps the hypotheses. A folder that holds results of other weights, "
+    "another list or another search is left as it is: out= names another one, --replace gives "
+    "the old results up.";
 
 fs::path results_folder(const EvaluateConfig& config, const fs::path& model,
                         const evaluation::LoadedRecognizer& loaded, bool several) {
@@ -123,13 +126,16 @@ ExitCode evaluate(const Arguments& arguments) {
                           "frames");
         scores = evaluation::evaluate_set(
             loaded, set, config, device, folder, stop,
-            [&](std::int64_t done, std::int64_t) { progress.update(done); });
+            [&](std::int64_t done, std::int64_t) { progress.update(done); },
+            arguments.flag("--replace") ? evaluation::OtherResults::kReplace
+                                        : evaluation::OtherResults::kRefuse);
       }
       if (!scores) {
         log::warn("stopped by signal {}; the same command goes on from there", received_signal());
         return ExitCode::kStopped;
       }
-      print(fmt::format("{} on {}\n{}\n{}\n", model, set.name, evaluation::to_text(*scores),
+      print(fmt::format("{} on {}\n{}\n{}\n{}\n", model, set.name,
+                        evaluation::to_text(*scores->with), evaluation::to_text(*scores),
                         folder.string()));
       levels[set.manifest.file.string()].push_back(
           {.name = set.name, .from = set.snr_db, .to = {}, .totals = scores->totals});
@@ -147,6 +153,10 @@ Command make_evaluate_command() {
       .name = config::EvaluateConfig::kStage,
       .summary = "decodes sets with recognizers and scores them",
       .description = kDescription,
+      .options = {{.name = "--replace",
+                   .value = "",
+                   .meaning = "results of other weights, another list or another search that a "
+                              "folder holds are given up; else they are refused"}},
       .config_keys = keys_of<EvaluateConfig>(),
       .examples = {{"evaluate model=runs/vsr30 data.manifest=data/lrs3/test.tsv",
                     "beam 40 with CTC weight 0.1, as all published numbers"},

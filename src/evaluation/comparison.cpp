@@ -58,6 +58,9 @@ std::map<std::string, Row> read_rows(const std::filesystem::path& folder) {
   return rows;
 }
 
+/// Never "0.0000": no test says that chance is ruled out.
+std::string p_text(double p) { return p < 0.0001 ? "< 0.0001" : fmt::format("{:.4f}", p); }
+
 double wer(const text::EditCounts& counts) {
   return static_cast<double>(counts.errors()) / static_cast<double>(counts.reference_tokens());
 }
@@ -110,8 +113,9 @@ std::string to_text(const Comparison& comparison, const std::string& name_a,
                      !real                   ? "not more than chance would give"
                      : paired.difference < 0 ? "the second is better"
                                              : "the first is better");
-  out += fmt::format("p: paired bootstrap {:.4f}, matched pairs {:.4f}, sign test {:.4f}\n",
-                     paired.p_bootstrap, paired.p_matched_pairs, paired.p_sign);
+  out += fmt::format("p: paired bootstrap {}, matched pairs {}, sign test {}\n",
+                     p_text(paired.p_bootstrap), p_text(paired.p_matched_pairs),
+                     p_text(paired.p_sign));
   out += fmt::format("{} utterances: fewer errors in {}, more in {}\n", paired.utterances,
                      paired.better, paired.worse);
   if (comparison.only_a + comparison.only_b > 0) {

@@ -95,14 +95,14 @@ std::vector<std::string> differing_parts(const Json& there, const DecodedFile::I
 
 }  // namespace
 
-DecodedFile::DecodedFile(std::filesystem::path file, const Identity& identity)
+DecodedFile::DecodedFile(std::filesystem::path file, const Identity& identity, OfAnother others)
     : path_(std::move(file)), kept_(first_line(in_utf8(identity))) {
-  read(in_utf8(identity));
+  read(in_utf8(identity), others);
   write_file_atomically(path_, kept_);
   out_.open(path_, std::ios::app);
 }
 
-void DecodedFile::read(const Identity& identity) {
+void DecodedFile::read(const Identity& identity, OfAnother others) {
   std::ifstream in(path_);
   std::string line;
   for (bool first = true; std::getline(in, line); first = false) {
@@ -111,6 +111,14 @@ void DecodedFile::read(const Identity& identity) {
     if (first) {
       const auto parts = differing_parts(json, identity);
       if (parts.empty()) continue;
+      const bool holds_any = std::getline(in, line) && !in.eof();
+      if (!holds_any) return;
+      if (others == OfAnother::kRefuse) {
+        throw ConfigError(fmt::format(
+            "{}: holds what was decoded with another {}; out= names another folder for the new "
+            "results, --replace gives these up",
+            path_.parent_path().string(), fmt::join(parts, ", ")));
+      }
       log::warn("{}: is of another {}; what was decoded is replaced", path_.string(),
                 fmt::join(parts, ", "));
       return;

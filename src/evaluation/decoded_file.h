@@ -29,6 +29,9 @@ struct Finish {
   std::string scoring;                          // what the scores depend on beside the hypotheses
 };
 
+/// What becomes of hypotheses that depend on something else.
+enum class OfAnother { kReplace, kRefuse };
+
 /// The first line says what the hypotheses depend on, then come utterances, each once, and at the
 /// end a line that says that none is missing.
 class DecodedFile {
@@ -36,10 +39,11 @@ class DecodedFile {
   /// What the hypotheses depend on: part -> checksum.
   using Identity = std::map<std::string, std::string>;
 
-  /// Reads what is there of the same identity; hypotheses of another one are dropped, with a
-  /// warning that names the parts that differ, and so is everything from the first damaged line on.
-  /// Throws SystemError.
-  DecodedFile(std::filesystem::path file, const Identity& identity);
+  /// Reads what is there of the same identity, up to the first damaged line. Hypotheses of another
+  /// identity are dropped, with a warning that names the parts that differ, or refused:
+  /// ConfigError. Throws SystemError.
+  DecodedFile(std::filesystem::path file, const Identity& identity,
+              OfAnother others = OfAnother::kReplace);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] const std::map<std::string, Decoded>& done() const { return done_; }
@@ -53,7 +57,7 @@ class DecodedFile {
   void reopen();
 
  private:
-  void read(const Identity& identity);
+  void read(const Identity& identity, OfAnother others);
   void append(const std::string& line);
 
   std::filesystem::path path_;

@@ -1,6 +1,7 @@
 #include "raven/evaluation/decoding_run.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <set>
 #include <utility>
@@ -34,6 +35,48 @@ constexpr const char* kRecognised = "recognised.tsv";
 constexpr const char* kNbest = "nbest.jsonl";
 constexpr std::int64_t kPicturedFrames = 12;
 constexpr std::size_t kAttentionPictures = 6;  // as many as a report shows unfolded
+
+/// A folder that goes again, with those above it that were made for it, unless it is kept.
+class NewFolder {
+ public:
+  explicit NewFolder(const fs::path& folder) : folder_(fs::absolute(folder).lexically_normal()) {
+    for (auto at = folder_; !fs::exists(at); at = at.parent_path()) first_made_ = at;
+    make_folders(folder);
+  }
+  ~NewFolder() {
+    if (first_made_.empty()) return;
+    std::error_code failed;
+    fs::remove_all(folder_, failed);
+    // Up to the first one that something else came into.
+    for (auto at = folder_; at != first_made_ && !failed;) {
+      at = at.parent_path();
+      fs::remove(at, failed);
+    }
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+
+  void keep() { first_made_.clear(); }
+
+ private:
+  fs::path folder_, first_made_;
+};
+
+/// What was decoded before a failure stays, for the same call to go on with.
+class KeepsProgress {
+ public:
+  KeepsProgress(NewFolder& folder, const DecodedFile& decoded)
+      : folder_(folder), decoded_(decoded) {}
+  ~KeepsProgress() {
+    if (!decoded_.done().empty()) folder_.keep();
+  }
+  KeepsProgress(const KeepsProgress&) = delete;
+  KeepsProgress& operator=(const KeepsProgress&) = delete;
+
+ private:
+  NewFolder& folder_;
+  const DecodedFile& decoded_;
+};
 
 std::string checksum_of(const std::string& text) { return checksum_text(checksum(text)); }
 
@@ -69,6 +112,20 @@ DecodedFile::Identity identity(const LoadedRecognizer& loaded, const EvaluationS
   };
   if (!loaded.language_model.empty()) parts["language model"] = loaded.language_model.checksum;
   return parts;
+}
+
+DecodedWith decoded_with(const LoadedRecognizer& loaded, const EvaluateConfig& config) {
+  const auto number = [&](const char* key) -> std::optional<std::int64_t> {
+    const auto found = loaded.metadata.find(key);
+    if (found == loaded.metadata.end()) return std::nullopt;
+    return std::strtoll(found->second.c_str(), nullptr, 10);
+  };
+  return {.weights = loaded.file.string(),
+          .checksum = loaded.checksum,
+          .step = number(weights::kStep),
+          .steps = number(weights::kSteps),
+          .averaged = number(weights::kAveraged),
+          .search = config::flatten(config.decode, "decode.")};
 }
 
 /// What scores follow from beside the hypotheses.
@@ -402,15 +459,16 @@ Scores score_all(std::vector<UtteranceResult> results, const EvaluationSet& set,
 std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet& set,
                                    const EvaluateConfig& config, const torch::Device& device,
                                    const fs::path& folder, const std::stop_token& stop,
-                                   const DecodingProgress& progress) {
+                                   const DecodingProgress& progress, OtherResults others) {
   const torch::NoGradGuard no_grad;
   auto references = references_of(set, loaded.units);
   loaded.recognizer->to(device);
   loaded.recognizer->eval();
   if (!loaded.language_model.model.is_empty()) loaded.language_model.model->to(device);
-  make_folders(folder);
+  NewFolder made(folder);
   const FolderLock lock(folder);
-  DecodedFile decoded(folder / kDecoded, identity(loaded, set, config, device));
+  DecodedFile decoded(folder / kDecoded, identity(loaded, set, config, device),
+                      others == OtherResults::kReplace ? OfAnother::kReplace : OfAnother::kRefuse);
   UtteranceEncoder encoder(loaded, set, config, device);
   std::map<std::string, std::int64_t> skipped;
   const auto finished = decoded.finished();
@@ -418,12 +476,17 @@ std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet
     skipped = finished->skipped;
     log::info("{}: was decoded before; hypotheses are those of {}; delete it to decode anew",
               folder.string(), decoded.path().string());
-  } else if (!decode_missing(loaded, set, config, encoder, stop, progress, decoded, skipped)) {
-    return std::nullopt;
+  } else {
+    const KeepsProgress keeps(made, decoded);
+    if (!decode_missing(loaded, set, config, encoder, stop, progress, decoded, skipped)) {
+      made.keep();  // the same call goes on
+      return std::nullopt;
+    }
   }
   auto results = with_hypotheses(std::move(references), decoded, config.decode.nbest);
   const auto scoring = scoring_identity(results, config.scoring);
   auto scores = score_all(std::move(results), set, config.scoring, skipped);
+  scores.with = decoded_with(loaded, config);
   const bool is_written = finished && finished->scoring == scoring &&
                           fs::exists(folder / "hyp.trn") && fs::exists(folder / kRecognised) &&
                           fs::exists(folder / "wer.json") == !scores.utterances.empty() &&
@@ -433,6 +496,7 @@ std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet
     write_results(loaded, set, config, encoder, decoded, scores, folder);
     decoded.finish({.skipped = skipped, .scoring = scoring});
   }
+  made.keep();
   return scores;
 }
 

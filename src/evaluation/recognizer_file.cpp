@@ -75,6 +75,7 @@ LoadedRecognizer load_recognizer(const RecognizerFile& opened) {
           .decoding = opened.decoding,
           .file = opened.file,
           .checksum = checksum_text(opened.content.mapping->checksum()),
+          .metadata = opened.content.metadata,
           .folder = opened.folder};
 }
 

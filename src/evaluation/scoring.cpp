@@ -131,6 +131,15 @@ void add_totals(Json& json, const text::ErrorTotals& totals) {
   json["character_errors"] = totals.characters.errors();
 }
 
+Json model_json(const DecodedWith& with) {
+  Json json = {{"weights", as_utf8(with.weights)}, {"xxh3", with.checksum}};
+  if (with.step) json["step"] = *with.step;
+  if (with.steps) json["steps"] = *with.steps;
+  if (const auto finished = with.is_finished()) json["finished"] = *finished;
+  if (with.averaged) json["averaged_checkpoints"] = *with.averaged;
+  return json;
+}
+
 Json utterance_json(const ScoredUtterance& utterance) {
   const auto& result = utterance.result;
   Json json = {
@@ -307,6 +316,11 @@ std::string wer_json(const Scores& scores) {
                                     {"utterances", scores.variety.most_often}};
     if (const auto warning = warning_of(scores); !warning.empty())
       json["warning"] = as_utf8(warning);
+  }
+  if (scores.with) {
+    json["model"] = model_json(*scores.with);
+    json["search"] = Json::object();
+    for (const auto& [key, value] : scores.with->search) json["search"][key] = as_utf8(value);
   }
   json["skipped"] = Json::object();
   for (const auto& [reason, count] : scores.skipped) json["skipped"][reason] = count;

@@ -153,7 +153,9 @@ TEST_F(Evaluate, UtterancesWithoutATranscriptAreDecodedAndNotScored) {
   EXPECT_TRUE(fs::exists(folder("partly") / "none" / "attention.json"));
   EXPECT_TRUE(fs::exists(folder("partly") / "none" / "worst"));
   const auto some = list("some", 5), none = list("none", 0);
-  ASSERT_EQ(evaluate("partly", "audio", {kWordy, "data.manifest=[" + some + "," + none + "]"}), 0)
+  ASSERT_EQ(evaluate("partly", "audio",
+                     {kWordy, "data.manifest=[" + some + "," + none + "]", "--replace"}),
+            0)
       << read_file(log("partly"));
   const auto all = read_file(folder("all") / "manifest" / "hyp.trn");
   const auto lines_of = [](const std::string& text) { return std::ranges::count(text, '\n'); };
@@ -235,7 +237,8 @@ TEST_F(Evaluate, ALanguageModelAndListsOfHypotheses) {
   for (auto& [name, tensor] : content.tensors) tensor = tensor * 0.9;
   weights::write_safetensors(file, content, {.hashes = true});
   ASSERT_EQ(evaluate("lm", "audio",
-                     {kWordy, "decode.nbest=3", "decode.lm=" + file, "decode.lm_weight=0.5"}),
+                     {kWordy, "decode.nbest=3", "decode.lm=" + file, "decode.lm_weight=0.5",
+                      "--replace"}),
             0);
   EXPECT_THAT(read_file(log("lm")), HasSubstr("is of another language model"));
   EXPECT_EQ(evaluate("lm", "audio", {"decode.lm=" + file}), 2);
@@ -330,12 +333,64 @@ TEST_F(Evaluate, OneThatIsDoneDecodesNothing) {
   EXPECT_NE(read_file(set / "wer.json"), before.at("manifest/wer.json"));
   EXPECT_EQ(read_file(set / "hyp.trn"), before.at("manifest/hyp.trn"));
   fs::rename(away, clips);
-  // Another search is another evaluation.
-  ASSERT_EQ(evaluate("out", "video", {"decode.kind=greedy_ctc"}), 0) << read_file(log("out"));
+}
+
+TEST_F(Evaluate, AnotherSearchReplacesResultsOnlyWhereAsked) {
+  ASSERT_EQ(evaluate("out", "video"), 0) << read_file(log("out"));
+  const auto before = results("out");
+  EXPECT_EQ(evaluate("out", "video", {"decode.kind=greedy_ctc"}), 2);
+  EXPECT_THAT(read_file(log("out")), HasSubstr("holds what was decoded with another search; out="));
+  EXPECT_EQ(results("out"), before);
+  ASSERT_EQ(evaluate("out", "video", {"decode.kind=greedy_ctc", "--replace"}), 0)
+      << read_file(log("out"));
   EXPECT_THAT(read_file(log("out")), HasSubstr("is of another search"));
   EXPECT_THAT(read_file(log("out")), Not(HasSubstr("was decoded before")));
-  ASSERT_EQ(evaluate("out", "video"), 0);
+  ASSERT_EQ(evaluate("out", "video", {"--replace"}), 0);
   EXPECT_EQ(results("out"), before);
+}
+
+TEST_F(Evaluate, SaysWhichWeightsAndKeepsIt) {
+  ASSERT_EQ(finetune("run", {"model.modality=audio"}), 0) << read_file(log("run"));
+  const auto evaluate_in = [&](const std::string& model) {
+    return raven("evaluate", {"evaluate", "device=cpu", "threads=1", "decode.kind=greedy_ctc",
+                              "model=" + model, "data.manifest=" + test()});
+  };
+  const auto model = [&] {
+    return nlohmann::json::parse(read_file(folder("run") / "evaluate" / "manifest" / "wer.json"))
+        .at("model");
+  };
+  ASSERT_EQ(evaluate_in(folder("run").string()), 0) << read_file(log("evaluate"));
+  EXPECT_THAT(read_file(log("evaluate")),
+              HasSubstr("recognizer.safetensors: step 24 of 24, mean of 3 checkpoints"));
+  EXPECT_EQ(model().at("step"), 24);
+  EXPECT_EQ(model().at("finished"), true);
+  const auto earlier = (folder("run") / "checkpoints" / "step_00000021").string();
+  EXPECT_EQ(evaluate_in(earlier), 2);
+  EXPECT_THAT(read_file(log("evaluate")), HasSubstr("decoded with another recognizer"));
+  EXPECT_EQ(model().at("step"), 24);
+  fs::remove_all(folder("run") / "evaluate");
+  ASSERT_EQ(evaluate_in(earlier), 0) << read_file(log("evaluate"));
+  EXPECT_THAT(read_file(log("evaluate")),
+              HasSubstr("step_00000021: step 21 of 24, the run is not finished"));
+  EXPECT_EQ(model().at("finished"), false);
+  ASSERT_EQ(raven("report", {"report", folder("run").string()}), 0) << read_file(log("report"));
+  const auto html = read_file(folder("run") / "report.html");
+  EXPECT_THAT(html, HasSubstr("step_00000021, step 21 of 24, greedy_ctc"));
+  EXPECT_THAT(html, HasSubstr("The weights are those of step 21 of 24"));
+}
+
+TEST_F(Evaluate, ThatFailsLeavesNoFolder) {
+  auto manifest = data::read_manifest(test());
+  manifest.file = folder("") / "gone.tsv";
+  for (auto& utterance : manifest.utterances) utterance.video.file = "/nowhere/clip.mp4";
+  data::write_manifest(manifest);
+  const auto list = "data.manifest=" + manifest.file.string();
+  const auto out = "out=" + (folder("a") / "b").string();
+  EXPECT_EQ(evaluate("failed", "video", {list, out}), 1) << read_file(log("failed"));
+  EXPECT_FALSE(fs::exists(folder("a")));
+  fs::create_directory(folder("a"));
+  EXPECT_EQ(evaluate("failed", "video", {list, out, "data.max_skipped=0"}), 3);
+  EXPECT_TRUE(fs::is_empty(folder("a")));
 }
 
 TEST_F(Evaluate, SearchingTogetherIsSearchingAlone) {

@@ -54,6 +54,7 @@ TEST_F(CompareFolders, SaysWhichIsBetterAndHowSure) {
   EXPECT_DOUBLE_EQ(result.paired.difference, (3.0 - 60.0) / 120);
   EXPECT_LT(result.paired.p_bootstrap, 0.01);
   EXPECT_THAT(to_text(result, "poor", "good"), HasSubstr("the second is better"));
+  EXPECT_THAT(to_text(result, "poor", "good"), HasSubstr("matched pairs < 0.0001, sign test"));
   EXPECT_THAT(to_text(compare_folders(good, poor), "a", "b"), HasSubstr("the first is better"));
   EXPECT_THAT(to_text(compare_folders(good, good), "a", "b"), HasSubstr("not more than chance"));
   const auto json = nlohmann::json::parse(to_json(result));

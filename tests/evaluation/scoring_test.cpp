@@ -100,6 +100,33 @@ TEST(Score, WritesHypothesesThatHaveNoReference) {
   EXPECT_THAT(to_text(scores), HasSubstr("1 utterances; none has a transcript"));
 }
 
+TEST(Score, TellsWhatMadeTheHypotheses) {
+  auto scores = score(small_set());
+  EXPECT_FALSE(json::parse(wer_json(scores)).contains("model"));
+  scores.with = {.weights = "runs/a/checkpoints/step_00000012",
+                 .checksum = "0123",
+                 .step = 12,
+                 .steps = 24,
+                 .averaged = {},
+                 .search = {{"decode.beam_size", "40"}}};
+  EXPECT_EQ(json::parse(wer_json(scores)).at("model"),
+            json({{"weights", "runs/a/checkpoints/step_00000012"},
+                  {"xxh3", "0123"},
+                  {"step", 12},
+                  {"steps", 24},
+                  {"finished", false}}));
+  EXPECT_EQ(json::parse(wer_json(scores)).at("search").at("decode.beam_size"), "40");
+  EXPECT_EQ(to_text(*scores.with),
+            "runs/a/checkpoints/step_00000012: step 12 of 24, the run is not finished");
+  scores.with->step = 24;
+  scores.with->averaged = 3;
+  EXPECT_THAT(to_text(*scores.with), HasSubstr(": step 24 of 24, mean of 3 checkpoints"));
+  EXPECT_EQ(json::parse(wer_json(scores)).at("model").at("finished"), true);
+  scores.with->step.reset();
+  EXPECT_THAT(to_text(*scores.with), HasSubstr("does not tell its step"));
+  EXPECT_FALSE(json::parse(wer_json(scores)).at("model").contains("finished"));
+}
+
 TEST(Score, MakesTables) {
   auto results = small_set();
   results[0].snr_db = -5;

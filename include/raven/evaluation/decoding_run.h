@@ -19,20 +19,25 @@ namespace raven::evaluation {
 /// Frames done so far, of all.
 using DecodingProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
+/// Results of another recognizer, list, noise or other settings of the search that a folder holds:
+/// replaced, with a warning, or refused.
+enum class OtherResults { kReplace, kRefuse };
+
 /// Writes into `folder` what write_scores() writes, recognised.tsv (the list with what was
 /// recognised as its texts), nbest.jsonl where decode.nbest asks for it, pictures of the worst
 /// utterances' mouths, attention.json for the first few of them, and decoded.jsonl: hypotheses as
 /// they are made. Utterances without a transcript are decoded, and not scored. Empty
 /// when `stop` was asked for before the end; the same call then goes on with what is missing, with
 /// the same result. After the end it decodes nothing: the hypotheses of decoded.jsonl are scored,
-/// and nothing is written where the scores are there already. Hypotheses of another recognizer,
-/// list, noise or other settings of the search are replaced.
+/// and nothing is written where the scores are there already. Where it fails before it has decoded
+/// anything, no folder is left that was not there before.
 /// Throws SkipBudgetError beyond data.max_skipped, DataError naming the utterance whose posteriors
 /// are no numbers, or when none can be read, ConfigError when another process writes
-/// into the folder.
+/// into the folder, or when it holds other results and these are refused.
 std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet& set,
                                    const config::EvaluateConfig& config,
                                    const torch::Device& device, const std::filesystem::path& folder,
-                                   const std::stop_token& stop, const DecodingProgress& progress);
+                                   const std::stop_token& stop, const DecodingProgress& progress,
+                                   OtherResults others = OtherResults::kReplace);
 
 }  // namespace raven::evaluation

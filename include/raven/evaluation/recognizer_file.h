@@ -22,6 +22,7 @@ struct LoadedRecognizer {
                                       // with, for LoadOptions::defaults
   std::filesystem::path file;         // what was read: a .safetensors file or a checkpoint folder
   std::string checksum;               // of the file of weights
+  weights::Metadata metadata = {};    // of the file, or of the checkpoint's run
   std::filesystem::path folder;       // where results belong: the run, or the file's folder
   LoadedLanguageModel language_model = {};  // that its search asks, too; empty: none
 };

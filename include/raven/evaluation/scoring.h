@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "raven/evaluation/constant_answer.h"
+#include "raven/evaluation/decoded_with.h"
 #include "raven/text/confidence.h"
 #include "raven/text/error_rate.h"
 
@@ -49,6 +50,7 @@ struct Group {
 };
 
 struct Scores {
+  std::optional<DecodedWith> with;          // what made the hypotheses, where that is known
   std::vector<ScoredUtterance> utterances;  // by id
   std::vector<UtteranceResult> unscored;    // without a transcript, by id
   text::ErrorTotals totals;

@@ -1,0 +1,28 @@
+// What made the hypotheses of a set: which weights, and how they were searched.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace raven::evaluation {
+
+struct DecodedWith {
+  std::string weights;                        // the file, or the checkpoint's folder, that was read
+  std::string checksum;                       // of that file of weights, xxh3
+  std::optional<std::int64_t> step;           // of its run that they were made at; empty: not told
+  std::optional<std::int64_t> steps;          // of its run then; empty: not told
+  std::optional<std::int64_t> averaged;       // checkpoints that they are the mean of
+  std::map<std::string, std::string> search;  // "decode.beam_size" -> "40"
+
+  /// Empty where it is not told.
+  [[nodiscard]] std::optional<bool> is_finished() const {
+    return step && steps ? std::optional(*step >= *steps) : std::nullopt;
+  }
+};
+
+/// "runs/vsr/checkpoints/step_00000012: step 12 of 24, the run is not finished".
+std::string to_text(const DecodedWith& with);
+
+}  // namespace raven::evaluation
