@@ -68,7 +68,8 @@ TEST_F(FilmWriterTest, PicturesAndSoundComeBack) {
   EXPECT_NEAR(pixel[3 * 45 + 2], 230, 12);
   const auto sound = read_audio(file, {}).samples;
   const auto expected = tone(640 * 50);
-  ASSERT_NEAR(static_cast<double>(sound.size()), static_cast<double>(expected.size()), 1100);
+  ASSERT_GE(sound.size(), expected.size());
+  EXPECT_LT(sound.size(), expected.size() + 2 * 1024);  // whole frames of AAC
   double difference = 0;
   for (std::size_t i = 4000; i < 28000; ++i) difference += std::pow(sound[i] - expected[i], 2);
   EXPECT_LT(std::sqrt(difference / 24000), 0.03);  // of 0.28
@@ -84,7 +85,7 @@ TEST_F(FilmWriterTest, AFilmMayBeSilent) {
   const auto pixels = picture(3);
   writer.add(RgbPicture{.pixels = pixels.data(), .stride = std::int64_t{3} * kWidth});
   writer.finish();
-  EXPECT_FALSE(probe(file).has_audio);
+  EXPECT_EQ(read_file(file).find("mp4a"), std::string::npos);
   EXPECT_EQ(read_video(file).num_frames, 1);
 }
 
