@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -12,8 +13,10 @@
 
 #include "raven/artifacts/checkpoint_folder.h"
 #include "raven/artifacts/flat_config_file.h"
+#include "raven/config/machine_keys.h"
 #include "raven/core/error.h"
 #include "raven/core/utf8.h"
+#include "raven/core/whole_work.h"
 
 namespace raven::artifacts {
 namespace {
@@ -21,19 +24,12 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-/// May differ when a run goes on. A group ends in a dot. Where files lie does not matter: of lists
-/// and texts data_hash() guards what they hold, of vocabularies that and the run's own kUnitsFile,
-/// of model.init its SHA-256 in the checkpoints.
-constexpr std::array<std::string_view, 30> kFreeKeys = {"run.dir",
-                                                        "train.steps",
+/// May differ when a run goes on, beside the machine's settings. A group ends in a dot. Where files
+/// lie does not matter: of lists and texts data_hash() guards what they hold, of vocabularies that
+/// and the run's own kUnitsFile, of model.init its SHA-256 in the checkpoints.
+constexpr std::array<std::string_view, 23> kFreeKeys = {"train.steps",
                                                         "train.epochs",
-                                                        "device",
-                                                        "threads",
-                                                        "data.workers",
-                                                        "data.prefetch",
                                                         "data.max_skipped",
-                                                        "log.",
-                                                        "checkpoint.",
                                                         "monitor.every",
                                                         "monitor.probe_utterances",
                                                         "validation.every_epochs",
@@ -58,10 +54,9 @@ constexpr std::array<std::string_view, 30> kFreeKeys = {"run.dir",
 constexpr const char* kSkipped = "skipped.tsv";
 
 bool is_free(const std::string& key) {
-  for (const auto free : kFreeKeys) {
-    if (free.back() == '.' ? key.rfind(free, 0) == 0 : key == free) return true;
-  }
-  return false;
+  return config::is_of_the_machine(key) || std::ranges::any_of(kFreeKeys, [&](auto free) {
+           return free.back() == '.' ? key.starts_with(free) : key == free;
+         });
 }
 
 }  // namespace
@@ -154,6 +149,7 @@ void RunFolder::record(const std::string& name, std::string text) {
 }
 
 void RunFolder::write_records() {
+  const WholeWork whole;
   for (const auto& [name, text] : records_) write_file_atomically(path_ / name, text);
   records_.clear();
 }

@@ -20,6 +20,7 @@ std::vector<Command> all_commands() {
       make_transcribe_command(),
       make_features_command(),
       make_report_command(),
+      make_table_command(),
       make_import_command(),
       make_export_command(),
       make_inspect_command(),

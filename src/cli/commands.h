@@ -21,6 +21,7 @@ Command make_evaluate_command();
 Command make_features_command();
 Command make_transcribe_command();
 Command make_report_command();
+Command make_table_command();
 Command make_export_command();
 Command make_import_command();
 Command make_inspect_command();

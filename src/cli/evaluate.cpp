@@ -16,6 +16,7 @@
 #include "raven/evaluation/decoded_with.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/evaluation/evaluation_set.h"
+#include "raven/evaluation/results_table.h"
 #include "raven/nn/device.h"
 #include "raven/weights/model_card.h"
 
@@ -105,6 +106,7 @@ ExitCode evaluate(const Arguments& arguments) {
       evaluation::check_same_units(language_model, file.units, file.file.string());
   }
   std::set<fs::path> used;
+  std::vector<evaluation::NamedTotals> all;
   for (std::size_t m = 0; m < models.size(); ++m) {
     const auto& model = models[m];
     auto loaded = evaluation::load_recognizer(files[m]);
@@ -137,12 +139,15 @@ ExitCode evaluate(const Arguments& arguments) {
       print(fmt::format("{} on {}\n{}\n{}\n{}\n", model, set.name,
                         evaluation::to_text(*scores->with), evaluation::to_text(*scores),
                         folder.string()));
+      all.push_back({.names = {model, set.name}, .totals = scores->totals});
       levels[set.manifest.file.string()].push_back(
           {.name = set.name, .from = set.snr_db, .to = {}, .totals = scores->totals});
     }
     for (const auto& [list, groups] : levels)
       print(evaluation::to_text("noise, " + model_name(model), groups));
   }
+  if (models.size() > 1 || config.data.manifest.size() > 1)
+    print(evaluation::results_table({"model", "set"}, all));
   return ExitCode::kDone;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/print.h"
 #include "raven/core/error.h"
 #include "raven/report/page.h"
+#include "raven/report/run_table.h"
 
 namespace raven::cli {
 namespace {
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 
 ExitCode report(const Arguments& arguments) {
   const auto names = arguments.list("RUN");
-  const std::vector<fs::path> folders(names.begin(), names.end());
+  const auto folders = report::runs_in({names.begin(), names.end()});
   if (folders.size() > 1 && !arguments.given("--out")) {
     throw ConfigError("a report of several runs needs a place of its own: give --out FILE");
   }
@@ -42,7 +43,9 @@ Command make_report_command() {
           "what looks suspicious among them. The page is one file that loads nothing from "
           "elsewhere. What is missing or damaged is said in it. Prints the page's name.",
       .positionals = {{.name = "RUN",
-                       .meaning = "folder of a run (run.dir), of self-training, or of transcripts",
+                       .meaning =
+                           "folder of a run (run.dir) or of several, of self-training, or of "
+                           "transcripts",
                        .kind = ValueKind::kFolder,
                        .repeated = true}},
       .options = {{.name = "--out",

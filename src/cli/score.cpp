@@ -10,6 +10,7 @@
 #include "raven/core/log.h"
 #include "raven/evaluation/comparison.h"
 #include "raven/evaluation/nbest_list.h"
+#include "raven/evaluation/results_table.h"
 #include "raven/evaluation/scoring.h"
 #include "raven/evaluation/transcript_file.h"
 
@@ -32,6 +33,20 @@ ExitCode compare(const Arguments& arguments, const fs::path& a, const fs::path& 
   return ExitCode::kDone;
 }
 
+/// The first folder against each of the others.
+ExitCode compare_several(const Arguments& arguments, const std::vector<std::string>& folders) {
+  std::vector<evaluation::Comparison> comparisons;
+  for (std::size_t i = 1; i < folders.size(); ++i)
+    comparisons.push_back(
+        evaluation::compare_folders(folders.front(), folders[i], bootstrap_of(arguments)));
+  if (arguments.flag("--json")) {
+    for (const auto& comparison : comparisons) print(evaluation::to_json(comparison));
+  } else {
+    print(evaluation::to_text(comparisons, folders));
+  }
+  return ExitCode::kDone;
+}
+
 /// Of a list of several for each utterance the best, and all of them by id.
 std::vector<evaluation::TranscriptLine> read_hypotheses(
     const fs::path& file, std::map<std::string, std::vector<std::string>>& alternatives) {
@@ -46,13 +61,8 @@ std::vector<evaluation::TranscriptLine> read_hypotheses(
   return lines;
 }
 
-ExitCode run_score(const Arguments& arguments) {
-  const auto reference = arguments.path("REF"), hypothesis = arguments.path("HYP");
-  if (fs::is_directory(reference) && fs::is_directory(hypothesis)) {
-    if (arguments.given("--out"))
-      throw ConfigError("--out is for two files; two folders are only compared");
-    return compare(arguments, reference, hypothesis);
-  }
+evaluation::Scores scores_of(const Arguments& arguments, const fs::path& reference,
+                             const fs::path& hypothesis) {
   std::int64_t extra = 0;
   std::map<std::string, std::vector<std::string>> alternatives;  // by id
   auto results = evaluation::pair_transcripts(evaluation::read_transcripts(reference),
@@ -61,8 +71,9 @@ ExitCode run_score(const Arguments& arguments) {
     if (const auto found = alternatives.find(result.id); found != alternatives.end())
       result.alternatives = found->second;
   }
-  if (extra > 0) log::warn("{} hypotheses without a reference are left out", extra);
-  const auto scores =
+  if (extra > 0)
+    log::warn("{}: {} hypotheses without a reference are left out", hypothesis.string(), extra);
+  auto scores =
       evaluation::score(std::move(results), {.normalise = !arguments.flag("--as-is"),
                                              .bootstrap = bootstrap_of(arguments),
                                              .confidence = arguments.integer("--bootstrap") > 0});
@@ -72,8 +83,32 @@ ExitCode run_score(const Arguments& arguments) {
                     reference.string()),
         "no-text");
   }
-  if (arguments.given("--out")) evaluation::write_scores(arguments.path("--out"), scores);
-  print(arguments.flag("--json") ? evaluation::wer_json(scores) : evaluation::to_text(scores));
+  return scores;
+}
+
+ExitCode run_score(const Arguments& arguments) {
+  const auto reference = arguments.path("REF");
+  const auto hypotheses = arguments.list("HYP");
+  const bool several = hypotheses.size() > 1;
+  if (several && arguments.given("--out"))
+    throw ConfigError("--out is for one HYP; it holds the results of one");
+  if (fs::is_directory(reference) && fs::is_directory(hypotheses.front())) {
+    if (arguments.given("--out"))
+      throw ConfigError("--out is for two files; two folders are only compared");
+    if (!several) return compare(arguments, reference, hypotheses.front());
+    auto folders = hypotheses;
+    folders.insert(folders.begin(), reference.string());
+    return compare_several(arguments, folders);
+  }
+  std::vector<evaluation::NamedTotals> all;
+  for (const auto& hypothesis : hypotheses) {
+    const auto scores = scores_of(arguments, reference, hypothesis);
+    if (arguments.given("--out")) evaluation::write_scores(arguments.path("--out"), scores);
+    if (arguments.flag("--json")) print(evaluation::wer_json(scores));
+    if (!several && !arguments.flag("--json")) print(evaluation::to_text(scores));
+    all.push_back({.names = {hypothesis}, .totals = scores.totals});
+  }
+  if (several && !arguments.flag("--json")) print(evaluation::results_table({"hypotheses"}, all));
   return ExitCode::kDone;
 }
 
@@ -90,9 +125,11 @@ Command make_score_command() {
           "scored, and the best of each list tells the oracle error rate. Two folders written by "
           "`raven evaluate` or `raven score --out`: tells whether the second system is better than "
           "the first on the utterances both have, with paired tests. docs/scoring.md says what is "
-          "counted.",
+          "counted. Several HYP: a line each, of folders each against the first.",
       .positionals = {{.name = "REF", .meaning = "references, or the first folder"},
-                      {.name = "HYP", .meaning = "hypotheses, or the second folder"}},
+                      {.name = "HYP",
+                       .meaning = "hypotheses, or the second folder; several make a table",
+                       .repeated = true}},
       .options = {{.name = "--out",
                    .value = "DIR",
                    .meaning = "also write hyp.trn, ref.trn (and hyp_scored.trn where not all "
@@ -117,10 +154,10 @@ Command make_score_command() {
                    .range = config::between(0, 1e9)},
                   {.name = "--json",
                    .value = "",
-                   .meaning = "print one JSON object: wer.json, or the comparison"}},
+                   .meaning = "print a JSON object for each HYP: wer.json, or the comparison"}},
       .examples = {{"score ref.trn hyp.trn --out scores", "files of sclite's form"},
                    {"score ref.trn nbest.jsonl", "and the least error rate that the lists allow"},
-                   {"score scores_a scores_b", "is b better than a?"}},
+                   {"score scores_a scores_b scores_c", "are b and c better than a?"}},
       .run = run_score};
 }
 

@@ -2,11 +2,13 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "core/parse_json.h"
+#include "raven/core/aligned.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/utf8.h"
@@ -123,6 +125,36 @@ std::string to_text(const Comparison& comparison, const std::string& name_a,
                        comparison.only_a, comparison.only_b);
   }
   return out;
+}
+
+std::string to_text(const std::vector<Comparison>& comparisons,
+                    const std::vector<std::string>& names) {
+  RAVEN_CHECK(comparisons.size() + 1 == names.size(), "names of comparisons");
+  std::vector<std::vector<std::string>> lines = {{"result", "WER %", "the first's", "difference",
+                                                  "p bootstrap", "p matched pairs", "utterances"},
+                                                 {names.front(), "", "", "", "", "", ""}};
+  std::int64_t left_out = 0;
+  for (std::size_t i = 0; i < comparisons.size(); ++i) {
+    const auto& [words_a, words_b, paired, only_a, only_b] = comparisons[i];
+    lines.push_back(
+        {names[i + 1], fmt::format("{:.2f}", 100 * wer(words_b)),
+         fmt::format("{:.2f}", 100 * wer(words_a)), fmt::format("{:+.2f}", 100 * paired.difference),
+         fmt::format("{:.4f}", paired.p_bootstrap), fmt::format("{:.4f}", paired.p_matched_pairs),
+         fmt::format("{}", paired.utterances)});
+    left_out = std::max(left_out, only_a + only_b);
+  }
+  const bool alike = std::ranges::all_of(comparisons, [&](const auto& one) {
+    return one.words_a.errors() == comparisons.front().words_a.errors() &&
+           one.words_a.reference_tokens() == comparisons.front().words_a.reference_tokens();
+  });
+  if (alike) {
+    for (auto& line : lines) line.erase(line.begin() + 2);
+    lines[1][1] = fmt::format("{:.2f}", 100 * wer(comparisons.front().words_a));
+  }
+  auto text = aligned(lines);
+  if (left_out > 0)
+    text += fmt::format("not compared: up to {} utterances that one of two lacks\n", left_out);
+  return text;
 }
 
 std::string to_json(const Comparison& comparison) {

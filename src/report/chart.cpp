@@ -90,6 +90,11 @@ Axis value_axis(const std::vector<ChartSeries>& series, bool cut_start) {
     const auto range = shown_range(item, cut_start);
     all.add(range.low);
     all.add(range.high);
+    for (const auto& bucket : item.track->buckets()) {
+      if (!item.band || bucket.mean() < range.low || bucket.mean() > range.high) continue;
+      all.add(bucket.lowest);
+      all.add(bucket.highest);
+    }
   }
   Axis axis{.low = all.low, .high = all.high};
   widen(axis);
@@ -289,7 +294,7 @@ Plot draw_plot(const ChartOptions& options, const std::vector<ChartSeries>& seri
       "{3:g}\">",
       kLeft - 3, kTop - 3, kWidth - kLeft - kRight + 6, kHeight - kTop - kBottom + 6);
   for (const auto& item : series) {
-    if (item.track->thinned()) markup += draw_band(item, x, y);
+    if (item.band || item.track->thinned()) markup += draw_band(item, x, y);
   }
   for (const auto& item : series) markup += draw_line(item, x, y);
   markup += "</svg>" + tell_beyond(options, series, x, y);

@@ -19,6 +19,7 @@ struct ChartSeries {
   /// come later.
   double settled_after = -1;
   double x_scale = 1;  // where it stands on the axis = step times this
+  bool band = false;   // from the lowest to the highest of each step, behind the line
 };
 
 struct ChartOptions {

@@ -9,8 +9,8 @@ void write_curves(const std::filesystem::path& metrics, const std::filesystem::p
   if (!std::filesystem::exists(metrics)) return;
   const auto numbers = read_metrics(metrics);
   std::vector<Chart> charts;
-  for (auto& [panel, chart] : metric_charts({{.label = "", .metrics = &numbers}})) {
-    charts.push_back(std::move(chart));
+  for (auto& drawn : metric_charts({{.label = "", .metrics = &numbers}})) {
+    charts.push_back(std::move(drawn.chart));
   }
   write_file_atomically(svg, chart_file(charts));
 }

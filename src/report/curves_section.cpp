@@ -44,7 +44,9 @@ std::string curves_section(const Runs& runs) {
                        .metrics = &run.record.metrics,
                        .stage = run.assessment.stage,
                        .warmup_steps = run.record.number("warmup_steps").value_or(-1),
-                       .frames_per_step = run.record.frames_per_step()});
+                       .frames_per_step = run.record.frames_per_step(),
+                       .colour = run.colour,
+                       .group = run.group});
   }
   const auto charts = metric_charts(charted);
   const bool pretraining = std::any_of(runs.begin(), runs.end(), [](const auto& run) {
@@ -62,10 +64,17 @@ std::string curves_section(const Runs& runs) {
         "neighbouring ones, bands reach from the lowest to the highest. The tables hold exact "
         "values.</p>\n";
   }
+  if (std::any_of(runs.begin(), runs.end(), [](const auto& run) { return !run.group.empty(); })) {
+    out +=
+        "<p class=\"soft\">Runs that differ in their seed alone share a line, their mean; bands "
+        "reach "
+        "from the lowest to the highest of them.</p>\n";
+  }
   for (const auto& group : kGroups) {
     std::string figures;
-    for (const auto& [panel, drawn] : charts) {
-      if (panel->group == group.group) figures += chart(drawn.options, drawn.series);
+    for (const auto& drawn : charts) {
+      if (drawn.panel->group == group.group)
+        figures += chart(drawn.chart.options, drawn.chart.series);
     }
     if (figures.empty()) continue;
     out += group_markup(group, figures, pretraining && group.group == PanelGroup::kCollapse);

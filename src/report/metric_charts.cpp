@@ -114,9 +114,40 @@ Chart of_one_run(const ChartedRun& run, const FilledPanel& filled, const Axes& a
   return chart;
 }
 
+/// A line for each run that has the number, one for all of a group.
+void add_lines(MetricChart& drawn, const std::vector<const ChartedRun*>& runs,
+               const std::string& name, const Axes& axes) {
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const auto& run = *runs[i];
+    const auto is_of_group = [&](const ChartedRun* other) {
+      return other == &run || (!run.group.empty() && other->group == run.group);
+    };
+    if (std::any_of(runs.begin(), runs.begin() + static_cast<std::ptrdiff_t>(i), is_of_group))
+      continue;
+    std::vector<const Track*> tracks;
+    for (const auto* other : runs) {
+      const auto* track = is_of_group(other) ? other->metrics->track(name) : nullptr;
+      if (track != nullptr) tracks.push_back(track);
+    }
+    ChartSeries series{.name = run.group.empty() ? run.label : run.group,
+                       .track = tracks.empty() ? nullptr : tracks.front(),
+                       .colour = run.colour,
+                       .settled_after = settled_after(*drawn.panel, run),
+                       .x_scale = axes.along_frames ? run.frames_per_step : 1};
+    if (tracks.size() > 1) {
+      drawn.means.push_back(std::make_shared<const Track>(Track::mean_of(tracks)));
+      series.name += fmt::format(" ({} runs)", tracks.size());
+      series.track = drawn.means.back().get();
+      series.band = true;
+    }
+    drawn.chart.series.push_back(std::move(series));
+  }
+}
+
 /// One number of several runs: one chart, or one for each stage.
-std::vector<Chart> of_several_runs(const std::vector<ChartedRun>& runs, const FilledPanel& filled,
-                                   const std::string& name, const Axes& axes) {
+std::vector<MetricChart> of_several_runs(const std::vector<ChartedRun>& runs,
+                                         const FilledPanel& filled, const std::string& name,
+                                         const Axes& axes) {
   std::vector<Stage> stages;  // that have the number
   for (const auto& run : runs) {
     if (run.metrics->track(name) == nullptr) continue;
@@ -125,22 +156,20 @@ std::vector<Chart> of_several_runs(const std::vector<ChartedRun>& runs, const Fi
     }
   }
   const bool apart = filled.panel->by_stage && stages.size() > 1;
-  std::vector<Chart> charts;
+  std::vector<MetricChart> charts;
   for (const auto stage : apart ? stages : std::vector{Stage::kUnknown}) {
-    Chart chart{.options = options_of(*filled.panel, axes), .series = {}};
-    auto& title = chart.options.title;
+    MetricChart drawn{.panel = filled.panel,
+                      .chart = {.options = options_of(*filled.panel, axes), .series = {}}};
+    auto& title = drawn.chart.options.title;
     title =
         filled.panel->id == PanelId::kOther ? name : fmt::format("{}: {}", title, label_of(name));
     if (apart) title += fmt::format(" ({})", stage_text(stage));
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-      if (apart && runs[i].stage != stage) continue;
-      chart.series.push_back({.name = runs[i].label,
-                              .track = runs[i].metrics->track(name),
-                              .colour = i,
-                              .settled_after = settled_after(*filled.panel, runs[i]),
-                              .x_scale = axes.along_frames ? runs[i].frames_per_step : 1});
+    std::vector<const ChartedRun*> of_stage;
+    for (const auto& run : runs) {
+      if (!apart || run.stage == stage) of_stage.push_back(&run);
     }
-    charts.push_back(std::move(chart));
+    add_lines(drawn, of_stage, name, axes);
+    charts.push_back(std::move(drawn));
   }
   return charts;
 }
@@ -157,7 +186,7 @@ std::vector<MetricChart> metric_charts(const std::vector<ChartedRun>& runs) {
     }
     for (const auto& name : filled.names) {
       for (auto& chart : of_several_runs(runs, filled, name, axes)) {
-        charts.push_back({.panel = filled.panel, .chart = std::move(chart)});
+        charts.push_back(std::move(chart));
       }
     }
   }

@@ -8,6 +8,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "report/html.h"
+#include "report/labels.h"
 #include "report/page_style.h"
 #include "report/sections.h"
 
@@ -15,33 +16,6 @@ namespace raven::report {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Folder names, longer by their parents as far as they must be to differ; then numbered.
-std::vector<std::string> unique_labels(const std::vector<fs::path>& folders) {
-  std::vector<fs::path> places;
-  std::vector<std::string> labels;
-  for (const auto& folder : folders) {
-    auto place = fs::absolute(folder).lexically_normal();
-    if (place.filename().empty()) place = place.parent_path();
-    labels.push_back(place.filename().string());
-    places.push_back(place.parent_path());
-  }
-  constexpr int kMostParents = 4;
-  for (int round = 0; round < kMostParents; ++round) {
-    std::map<std::string, int> times;
-    for (const auto& label : labels) ++times[label];
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      if (times[labels[i]] < 2 || places[i].filename().empty()) continue;
-      labels[i] = places[i].filename().string() + "/" + labels[i];
-      places[i] = places[i].parent_path();
-    }
-  }
-  std::map<std::string, int> times;
-  for (auto& label : labels) {
-    if (const int before = times[label]++; before > 0) label += fmt::format(" #{}", before + 1);
-  }
-  return labels;
-}
 
 struct Records {
   Runs runs;
@@ -74,6 +48,7 @@ Records read_all(const std::vector<fs::path>& folders) {
     auto assessment = assess(record);
     all.runs.push_back({labels[i], std::move(record), std::move(assessment)});
   }
+  if (all.runs.size() > 1) group_by_row(all.runs);
   return all;
 }
 
@@ -102,15 +77,15 @@ std::string page(const std::vector<fs::path>& folders) {
       {"files", files_section(runs)},
       {"history", history_section(runs)},
       {"setup", setup_section(runs)}};
-  static const std::map<std::string, std::string> names = {{"curves", "Curves"},
-                                                           {"rates", "Error rates"},
-                                                           {"selftraining", "Self-training"},
-                                                           {"transcripts", "Transcripts"},
-                                                           {"worst", "Worst utterances"},
-                                                           {"history", "History"},
-                                                           {"setup", "Configuration"}};
+  static const std::map<std::string, std::string> names = {
+      {"table", "Comparison"},        {"curves", "Curves"},
+      {"rates", "Error rates"},       {"selftraining", "Self-training"},
+      {"transcripts", "Transcripts"}, {"worst", "Worst utterances"},
+      {"history", "History"},         {"setup", "Configuration"}};
   std::vector<std::pair<std::string, std::string>> links;
   std::string content;
+  const auto comparison = table_section(runs);
+  if (!comparison.empty()) links.push_back(*names.find("table"));
   for (const auto& [id, markup] : sections) {
     if (const auto name = names.find(id); name != names.end() && !markup.empty()) {
       links.push_back(*name);
@@ -130,7 +105,7 @@ std::string page(const std::vector<fs::path>& folders) {
              "href=\"data:,\"><style>{}</style></head>\n<body><header><h1>{}</h1>\n{}</"
              "header>\n<main>",
              kScriptHash, title, kStyle, title, navigation(links)) +
-         summary_section(runs) + content +
+         comparison + summary_section(runs) + content +
          fmt::format(
              "<footer>Made by raven report from {}. One file; nothing is loaded from "
              "elsewhere.</footer></main>"

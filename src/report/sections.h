@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "raven/report/run_table.h"
 #include "report/findings.h"
 #include "report/run_record.h"
 #include "report/selftraining_record.h"
@@ -16,8 +17,16 @@ struct LabelledRun {
   std::string label;
   RunRecord record;
   Assessment assessment;
+  std::size_t colour = 0;  // of its lines, and of its row in the table
+  std::string group = {};  // its row's name where others share it; empty: it is alone there
 };
 using Runs = std::vector<LabelledRun>;
+
+/// `raven table` of the runs; of a single one nothing.
+std::string table_section(const Runs& runs);
+RunTable table_of(const Runs& runs);
+/// Gives colours and groups by the rows of the table.
+void group_by_row(Runs& runs);
 
 std::string summary_section(const Runs& runs);
 std::string curves_section(const Runs& runs);

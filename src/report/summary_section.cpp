@@ -1,5 +1,6 @@
 #include <spdlog/fmt/fmt.h>
 
+#include "report/chart.h"
 #include "report/html.h"
 #include "report/sections.h"
 
@@ -100,14 +101,13 @@ std::string key_figures(const LabelledRun& run) {
 
 std::string summary_section(const Runs& runs) {
   std::string out = "<section id=\"summary\" class=\"runs\" aria-label=\"Summary\">\n";
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const auto& run = runs[i];
+  for (const auto& run : runs) {
     const auto& assessment = run.assessment;
     const auto heading =
         runs.size() > 1
             ? fmt::format(
-                  "<h4><span class=\"c{}\" aria-hidden=\"true\">\xE2\x96\xAC</span> {}</h4>", i % 8,
-                  escaped(run.label, 120))
+                  "<h4><span class=\"c{}\" aria-hidden=\"true\">\xE2\x96\xAC</span> {}</h4>",
+                  run.colour % kNumColours, escaped(run.label, 120))
             : "";
     out += fmt::format(
         "<article class=\"card\">{}<p class=\"soft\">{}<br>{}</p>"

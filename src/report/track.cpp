@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace raven::report {
 namespace {
@@ -50,6 +51,31 @@ bool Track::add(double step, double value) {
   }
   buckets_.push_back(single);
   return true;
+}
+
+Track Track::mean_of(const std::vector<const Track*>& tracks) {
+  std::map<double, Bucket> at;
+  for (const auto* track : tracks) {
+    for (const auto& bucket : track->buckets()) {
+      const Bucket value{.first_step = bucket.first_step,
+                         .last_step = bucket.last_step,
+                         .sum = bucket.mean(),
+                         .lowest = bucket.lowest,
+                         .highest = bucket.highest,
+                         .count = 1};
+      const auto [found, is_new] = at.emplace(bucket.step(), value);
+      if (!is_new) found->second = merged(found->second, value);
+    }
+  }
+  Track all;
+  for (const auto& [step, bucket] : at) {
+    all.buckets_.push_back(bucket);
+    all.last_ = {step, bucket.mean()};
+    if (all.count_++ == 0) all.first_ = all.lowest_ = all.highest_ = all.last_;
+    if (all.last_.value < all.lowest_.value) all.lowest_ = all.last_;
+    if (all.last_.value > all.highest_.value) all.highest_ = all.last_;
+  }
+  return all;
 }
 
 double Track::mean(double begin, double end) const {

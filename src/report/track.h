@@ -30,6 +30,10 @@ class Track {
   /// points are refused: false.
   bool add(double step, double value);
 
+  /// Of several curves the mean at each step, with the lowest and the highest beside it; of those
+  /// that have a value there. first(), last(), lowest() and highest() are of the means.
+  static Track mean_of(const std::vector<const Track*>& tracks);
+
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::int64_t count() const { return count_; }
   [[nodiscard]] const std::vector<Bucket>& buckets() const { return buckets_; }

@@ -8,6 +8,7 @@
 #include "raven/artifacts/flat_config_file.h"
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/load.h"
+#include "raven/config/machine_keys.h"
 #include "raven/config/override.h"
 #include "raven/config/stages.h"
 #include "raven/core/error.h"
@@ -22,25 +23,17 @@ namespace {
 namespace fs = std::filesystem;
 using config::FlatConfig;
 
-/// What a run of a sweep may change when it goes on, "x." with all keys below x. A run by itself
-/// may change more (artifacts/run_folder), but is then no longer what the others are compared with.
-constexpr std::array<std::string_view, 7> kOfTheMachine = {
-    "run.dir", "device", "threads", "data.workers", "data.prefetch", "log.", "checkpoint."};
-
-bool is_of_the_machine(const std::string& key) {
-  return std::ranges::any_of(kOfTheMachine, [&](std::string_view free) {
-    return free.back() == '.' ? key.starts_with(free) : key == free;
-  });
-}
-
 fs::path config_file_of(const Run& run) { return run.folder / artifacts::kConfigFile; }
 
+/// What a run of a sweep may not change when it goes on: all but the machine's settings. A run by
+/// itself may change more (artifacts/run_folder), but is then no longer what the others are
+/// compared with.
 std::vector<std::string> changes(const FlatConfig& there, const FlatConfig& here,
                                  const FlatConfig& defaults) {
   auto lines = artifacts::differences(there, here, defaults);
   for (const auto& [key, now] : here) {
     const auto before = there.find(key);
-    if (before == there.end() || before->second == now || is_of_the_machine(key)) continue;
+    if (before == there.end() || before->second == now || config::is_of_the_machine(key)) continue;
     const auto told = key + ":";
     if (std::ranges::any_of(lines, [&](const auto& line) { return line.starts_with(told); }))
       continue;

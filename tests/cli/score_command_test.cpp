@@ -72,6 +72,21 @@ TEST_F(ScoreCommand, NormalisesUnlessToldNotTo) {
   EXPECT_EQ(nlohmann::json::parse(run("a b --json --as-is").output).at("wer"), 1);
 }
 
+TEST_F(ScoreCommand, SeveralMakeOneTable) {
+  write("best.trn", "IT IS RED (s1-a)\nA B C D (s2-b)\n(s2-c)\n");
+  EXPECT_EQ(run("ref.trn hyp.trn best.trn").output,
+            "hypotheses  utterances  words  WER %  CER %\n"
+            "hyp.trn              3      7  42.86  56.25\n"
+            "best.trn             3      7   0.00   0.00\n");
+  EXPECT_EQ(run("ref.trn hyp.trn best.trn --out x 2>&1").code, 2);
+  for (const char* name : {"hyp", "best"})
+    ASSERT_EQ(run("ref.trn " + std::string(name) + ".trn --out " + name).code, 0);
+  const auto compared = run("hyp best hyp").output;
+  EXPECT_THAT(compared, HasSubstr("result  WER %  difference  p bootstrap  p matched pairs"));
+  EXPECT_THAT(compared, HasSubstr("\nhyp     42.86\nbest     0.00      -42.86  "));
+  EXPECT_THAT(compared, HasSubstr("\nhyp     42.86       +0.00       1.0000           1.0000"));
+}
+
 TEST_F(ScoreCommand, ComparesFolders) {
   EXPECT_EQ(run("ref.trn hyp.trn --out a").code, 0);
   EXPECT_EQ(run("ref.trn ref.trn --out b").code, 0);

@@ -12,21 +12,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-TEST(Spread, IsMeanAndDeviationOfTheSample) {
-  // 1, 2, 6: mean 3, squares 4 + 1 + 9 = 14, over 2: 7.
-  const auto spread = spread_of({1, 2, 6});
-  EXPECT_DOUBLE_EQ(spread.mean, 3);
-  EXPECT_DOUBLE_EQ(spread.deviation.value(), std::sqrt(7.0));
-  EXPECT_EQ(spread.n, 3);
-}
-
-TEST(Spread, OfOneValueHasNoDeviation) {
-  const auto spread = spread_of({0.25});
-  EXPECT_DOUBLE_EQ(spread.mean, 0.25);
-  EXPECT_FALSE(spread.deviation);
-  EXPECT_EQ(spread.n, 1);
-}
-
 class SweepTable : public Sweeps {
  protected:
   void SetUp() override {
@@ -59,14 +44,14 @@ TEST_F(SweepTable, ComparesVariantsOverTheirFinishedRuns) {
   EXPECT_THAT(result.columns, ElementsAre("valid_wer_ctc", "loss"));
   EXPECT_THAT(result.main_columns, ElementsAre("valid_wer_ctc"));
   ASSERT_EQ(result.rows.size(), 2U);
-  EXPECT_EQ(result.rows[0].variant, "prob_0.1");
+  EXPECT_EQ(result.rows[0].name, "prob_0.1");
   EXPECT_EQ(result.rows[0].num_done, 2);
   EXPECT_DOUBLE_EQ(result.rows[0].numbers.at("valid_wer_ctc").mean, 0.25);
   EXPECT_NEAR(result.rows[0].numbers.at("valid_wer_ctc").deviation.value(), 0.1 / std::sqrt(2.0),
               1e-12);
   EXPECT_DOUBLE_EQ(result.rows[0].numbers.at("loss").mean, 0.6);
   EXPECT_EQ(result.rows[1].num_done, 1);
-  EXPECT_EQ(result.rows[1].num_runs, 2);
+  EXPECT_EQ(result.rows[1].runs.size(), 2U);
   EXPECT_DOUBLE_EQ(result.rows[1].numbers.at("valid_wer_ctc").mean, 0.10);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "raven/text/confidence.h"
 #include "raven/text/error_rate.h"
@@ -29,5 +30,10 @@ std::string to_text(const Comparison& comparison, const std::string& name_a,
 /// One JSON object: wer_a, wer_b, difference, confidence, p_bootstrap, p_matched_pairs, p_sign,
 /// utterances, better, worse, only_a, only_b.
 std::string to_json(const Comparison& comparison);
+
+/// Several results against the first, a line each. `comparisons` are compare_folders() of the first
+/// and each other, in the order of `names` from the second on.
+std::string to_text(const std::vector<Comparison>& comparisons,
+                    const std::vector<std::string>& names);
 
 }  // namespace raven::evaluation

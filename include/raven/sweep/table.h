@@ -7,19 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "raven/report/run_table.h"
 #include "raven/sweep/runner.h"
 #include "raven/sweep/runs.h"
 
 namespace raven::sweep {
-
-/// Of the finished runs of a variant that report a number.
-struct Spread {
-  double mean = 0;
-  std::optional<double> deviation;  // of the sample (n - 1); empty for a single run
-  std::int64_t n = 0;
-};
-/// Throws InternalError for no values.
-Spread spread_of(const std::vector<double>& values);
 
 struct TableRun {
   std::string name, variant;
@@ -28,17 +20,11 @@ struct TableRun {
   std::map<std::string, double> numbers;  // final ones, of finished runs
 };
 
-struct TableRow {
-  std::string variant;
-  std::int64_t num_done = 0, num_runs = 0;
-  std::map<std::string, Spread> numbers;
-};
-
 struct Table {
   std::string name;
   std::vector<std::string> columns;       // every number, in the order of the curves
   std::vector<std::string> main_columns;  // those by which runs are judged first
-  std::vector<TableRow> rows;             // a variant each, in the order of the sweep
+  std::vector<report::RunRow> rows;       // a variant each, in the order of the sweep
   std::vector<TableRun> runs;
 };
 
