@@ -8,6 +8,7 @@
 #include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/core/new_file.h"
+#include "raven/core/whole_work.h"
 
 namespace raven::artifacts {
 namespace {
@@ -112,6 +113,7 @@ std::vector<std::int64_t> CheckpointFolder::steps() const { return steps_in(fold
 
 void CheckpointFolder::save(const TrainState& state, const nn::StateDict& model,
                             const nn::StateDict& optimizer) {
+  const WholeWork whole;
   const auto path = path_of(state.step);
   auto temporary = path;
   temporary += kNewEnding;

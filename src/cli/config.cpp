@@ -1,13 +1,18 @@
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/commands.h"
 #include "cli/print.h"
+#include "raven/config/flat_config.h"
+#include "raven/config/needed_files.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/config/reference.h"
 #include "raven/config/stages.h"
+#include "raven/core/aligned.h"
 #include "raven/core/error.h"
+#include "raven/core/tried_path.h"
 
 namespace raven::cli {
 namespace {
@@ -61,16 +66,57 @@ ExitCode describe(const Arguments& arguments) {
 ExitCode check(const Arguments& arguments) {
   const auto file = arguments.config_file();
   const auto& stage = stage_for(arguments, file, arguments.overrides());
-  stage.load(file, arguments.overrides(), {});
-  print(fmt::format("{}: fine\n", file.empty() ? "defaults" : file.string()));
+  const auto config = stage.load(file, arguments.overrides(), {});
+  const auto name = file.empty() ? "defaults" : file.string();
+  if (!arguments.flag("--keys")) {
+    std::string missing;
+    for (const auto& [key, path] : config::missing_files(config.schema))
+      missing += fmt::format("\n  {}: there is no {}", key, tried_path(path));
+    if (!missing.empty()) {
+      throw ConfigError(
+          fmt::format("{}: its keys are fine, but a run would not find (--keys does not look):{}",
+                      name, missing));
+    }
+  }
+  print(fmt::format("{}: fine\n", name));
   return ExitCode::kDone;
 }
 
+/// Of a run its resolved configuration.
+std::filesystem::path file_of(const std::string& file_or_run) {
+  if (!std::filesystem::is_directory(file_or_run)) return file_or_run;
+  auto file = std::filesystem::path(file_or_run) / "config.yaml";
+  if (!std::filesystem::exists(file)) {
+    throw ConfigError(fmt::format("{}: is no run's folder: it has no config.yaml", file_or_run));
+  }
+  return file;
+}
+
+/// A line for each key whose values are not the same in all, a column for each configuration.
+std::string differences_table(const std::vector<std::string>& names,
+                              const std::vector<config::AnyConfig>& configs) {
+  std::vector<config::FlatConfig> flat;
+  for (const auto& config : configs) flat.push_back(config::flatten(config.schema));
+  std::vector<std::vector<std::string>> lines = {{"key"}};
+  lines.front().insert(lines.front().end(), names.begin(), names.end());
+  for (const auto& field : configs.front().schema.fields) {
+    std::vector<std::string> line = {field.key};
+    for (const auto& values : flat) line.push_back(values.at(field.key));
+    if (std::any_of(line.begin() + 2, line.end(),
+                    [&](const auto& value) { return value != line[1]; }))
+      lines.push_back(std::move(line));
+  }
+  return lines.size() > 1 ? aligned(lines) : std::string();
+}
+
 ExitCode diff(const Arguments& arguments) {
-  const auto& stage = stage_for(arguments, arguments.path("LEFT"), {});
-  const auto left = stage.load(arguments.path("LEFT"), {}, kWithGaps);
-  const auto right = stage.load(arguments.path("RIGHT"), {}, kWithGaps);
-  print(config::difference(left.schema, right.schema));
+  auto names = arguments.list("RIGHT");
+  names.insert(names.begin(), arguments.text("LEFT"));
+  const auto& stage = stage_for(arguments, file_of(names.front()), {});
+  std::vector<config::AnyConfig> configs;
+  for (const auto& name : names) configs.push_back(stage.load(file_of(name), {}, kWithGaps));
+  print(configs.size() == 2 ? config::difference(configs.front().schema, configs.back().schema)
+                            : differences_table(names, configs));
   return ExitCode::kDone;
 }
 
@@ -117,8 +163,13 @@ Command check_command(const std::vector<std::string>& keys) {
   return {
       .name = "check",
       .summary = "reads a configuration as a run would, and says what is wrong with it",
-      .description = "",
-      .options = {stage_option()},
+      .description =
+          "Looks for the files that it names too; relative paths follow the working "
+          "folder.",
+      .options = {stage_option(),
+                  {.name = "--keys",
+                   .value = "",
+                   .meaning = "only keys and values, not whether the files are there"}},
       .config_keys = keys,
       .examples = {{"config check --config my.yaml run.dir=runs/a", "before a long run is queued"},
                    {"config check --config runs/a/config.yaml", "a resolved file"}},
@@ -128,13 +179,17 @@ Command check_command(const std::vector<std::string>& keys) {
 Command diff_command() {
   return {
       .name = "diff",
-      .summary = "prints the keys in which two configurations differ",
-      .description = "One line for each: key, value on the left, value on the right.",
-      .positionals = {{.name = "LEFT", .meaning = "configuration file"},
-                      {.name = "RIGHT", .meaning = "configuration file"}},
+      .summary = "prints the keys in which configurations differ",
+      .description =
+          "One line for each: key, value on the left, value on the right; of more than "
+          "two a table. Of runs the configurations that they were trained with.",
+      .positionals = {{.name = "LEFT", .meaning = "configuration file, or a run's folder"},
+                      {.name = "RIGHT",
+                       .meaning = "configuration file, or a run's folder",
+                       .repeated = true}},
       .options = {stage_option()},
       .examples = {{"config diff lrs3.yaml braven_base_lrs3.yaml", "what makes BRAVEn of RAVEn"},
-                   {"config diff runs/a/config.yaml runs/b/config.yaml", "how two runs differ"}},
+                   {"config diff runs/a runs/b runs/c", "how three runs differ"}},
       .run = diff};
 }
 

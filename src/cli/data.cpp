@@ -16,6 +16,7 @@
 #include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
+#include "raven/core/summed_warnings.h"
 #include "raven/core/utf8.h"
 #include "raven/data/contact_sheet.h"
 #include "raven/data/list_export.h"
@@ -193,8 +194,10 @@ ExitCode export_to_list(const Arguments& arguments) {
     summary = data::export_list(manifest, tokenizer.get(), options, stop,
                                 [&](std::int64_t done) { progress.update(done); });
   }
+  SummedWarnings warnings;
   for (const auto& [id, reason, message] : summary.skipped)
-    log::warn("skipped '{}' ({}): {}", printable(id), reason, message);
+    warnings.warn(reason, fmt::format("skipped '{}' ({}): {}", printable(id), reason, message));
+  warnings.finish();
   if (summary.stopped) {
     log::warn("stopped by signal {}; the same command goes on from there", received_signal());
     return ExitCode::kStopped;

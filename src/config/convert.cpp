@@ -32,9 +32,15 @@ std::string shown(const Node& node) {
   return node.quoted ? "'" + text + "'" : text;
 }
 
+/// Fields whose null means all there is say so; then the word does as well.
+bool takes_all(const Field& field) {
+  return field.optional && field.type != FieldType::kText &&
+         field.meaning.find("null: all") != std::string::npos;
+}
+
 std::string expected_text(const Field& field) {
   if (field.type == FieldType::kBool || field.type == FieldType::kChoice) return field.type_text();
-  const std::string type = "a " + field.type_text();
+  const std::string type = "a " + field.type_text() + (takes_all(field) ? " (or all)" : "");
   const bool limited = std::isfinite(field.range.low) || std::isfinite(field.range.high);
   if (field.type == FieldType::kText || !limited) return type;
   if (field.list) return type + ", each " + field.range.text();
@@ -135,7 +141,8 @@ std::string text_yaml(const std::string& text) {
 
 FieldValue convert(const Node& node, const Field& field) {
   FieldValue value;
-  if (node.kind == Node::Kind::kNull && field.optional) {
+  const bool all = node.kind == Node::Kind::kScalar && node.text == "all" && takes_all(field);
+  if ((node.kind == Node::Kind::kNull && field.optional) || all) {
     value.null = true;
   } else if (node.kind == Node::Kind::kList && field.list) {
     if (node.items.size() > kMaxListItems) refuse(node, field);

@@ -10,10 +10,17 @@
 #include <istream>
 #include <sstream>
 
+#include "config/unclosed.h"
 #include "raven/core/error.h"
 
 namespace raven::config {
 namespace {
+
+/// Often the parser takes an open bracket for a key.
+class OpenBracket : public ConfigError {
+ public:
+  using ConfigError::ConfigError;
+};
 
 // Builds the tree from the parser's events and stops the parser at the first thing it refuses.
 class Builder : public YAML::EventHandler {
@@ -21,6 +28,8 @@ class Builder : public YAML::EventHandler {
   explicit Builder(const Place& start) : start_(start) {}
 
   Node take() { return std::move(root_); }
+  /// Where the last value begins that is quoted; line 0: there is none.
+  [[nodiscard]] const YAML::Mark& last_quoted() const { return last_quoted_; }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -35,6 +44,7 @@ class Builder : public YAML::EventHandler {
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
+    if (tag == "!") last_quoted_ = mark;
     if (expects_key()) return begin_entry(mark, tag, anchor, value);
     Node& node = add(mark, tag, anchor, Node::Kind::kScalar);
     node.text = value;
@@ -102,7 +112,9 @@ class Builder : public YAML::EventHandler {
 
   Node& add(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
             Node::Kind kind) {
-    if (expects_key()) fail(mark, "a key must be a plain word (or is a bracket not closed?)");
+    if (expects_key())
+      throw OpenBracket(place_of(mark).text() +
+                        ": a key must be a plain word (or is a bracket not closed?)");
     refuse_extras(mark, tag, anchor);
     Node* node = &root_;
     if (!open_.empty()) {
@@ -126,6 +138,7 @@ class Builder : public YAML::EventHandler {
   }
 
   const Place& start_;
+  YAML::Mark last_quoted_ = YAML::Mark::null_mark();
   Node root_;
   std::vector<Open> open_;
   std::size_t num_nodes_ = 0;
@@ -141,20 +154,43 @@ bool has_tab_in_indentation(std::string_view text, int line) {
   return text.substr(0, text.find_first_not_of(" \t")).find('\t') != std::string_view::npos;
 }
 
-[[noreturn]] void fail_at(const Place& start, std::string_view text, const YAML::Exception& error) {
+/// `line` and `column` from 1; 0: not known.
+[[noreturn]] void fail_at(const Place& start, std::string_view text, int line, int column,
+                          const std::string& what) {
   Place place = start;
   std::string tabs;
-  if (!place.on_command_line() && !error.mark.is_null()) {
-    place.line = error.mark.line + 1;
-    place.column = error.mark.column + 1;
+  if (!place.on_command_line() && line > 0) {
+    place.line = line;
+    place.column = column;
     // Often the cause, and the parser does not say so; in brackets tabs are allowed.
-    if (has_tab_in_indentation(text, error.mark.line)) {
+    if (has_tab_in_indentation(text, line - 1)) {
       tabs =
           "; the line is indented with tabs, which outside brackets YAML does not take for spaces: "
           "write two spaces for each level (`expand -t 2` makes them of tabs)";
     }
   }
-  throw ConfigError(fmt::format("{}: not valid YAML: {}{}", place.text(), error.msg, tabs));
+  throw ConfigError(fmt::format("{}: not valid YAML: {}{}", place.text(), what, tabs));
+}
+
+/// What has no partner, in words that say where and what to do.
+[[noreturn]] void fail_unclosed(const Place& start, std::string_view text,
+                                const Unclosed& unclosed) {
+  if (!start.on_command_line())
+    fail_at(start, text, unclosed.line, unclosed.column, unclosed.text());
+  throw ConfigError(fmt::format(
+      "command line: {}: {}; a shell takes blanks, brackets and quotes for itself: put the whole "
+      "word between quotes, 'key=[a, b]'",
+      start.override_text.substr(0, 200), unclosed.text()));
+}
+
+/// The parser lets the last quote of a document stay open.
+void refuse_open_quote(const Place& start, std::string_view text, const YAML::Mark& last_quoted) {
+  if (last_quoted.is_null()) return;
+  const auto unclosed = find_unclosed(text);
+  const bool is_quote = unclosed && (unclosed->character == '"' || unclosed->character == '\'');
+  if (is_quote && unclosed->line == last_quoted.line + 1 &&
+      unclosed->column == last_quoted.column + 1)
+    fail_unclosed(start, text, *unclosed);
 }
 
 void check_bytes(std::string_view text, const Place& start) {
@@ -205,6 +241,7 @@ Node parse_document(std::string_view given, const Place& start) {
   try {
     YAML::Parser parser(stream);
     parser.HandleNextDocument(builder);
+    refuse_open_quote(start, text, builder.last_quoted());
     Node root = builder.take();
     Builder second(start);
     if (parser.HandleNextDocument(second)) {
@@ -212,7 +249,13 @@ Node parse_document(std::string_view given, const Place& start) {
     }
     return root;
   } catch (const YAML::Exception& error) {
-    fail_at(start, text, error);
+    if (const auto unclosed = find_unclosed(text)) fail_unclosed(start, text, *unclosed);
+    const bool placed = !error.mark.is_null();
+    fail_at(start, text, placed ? error.mark.line + 1 : 0, placed ? error.mark.column + 1 : 0,
+            error.msg);
+  } catch (const OpenBracket& error) {
+    if (const auto unclosed = find_unclosed(text)) fail_unclosed(start, text, *unclosed);
+    throw ConfigError(error.what());
   }
 }
 

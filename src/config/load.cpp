@@ -9,6 +9,7 @@
 #include "config/document.h"
 #include "config/interpolate.h"
 #include "raven/config/nearest.h"
+#include "raven/config/stages.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 
@@ -38,10 +39,16 @@ Place start_of(const std::string& name) {
   return place;
 }
 
+/// `node` as the texts of a value that is one or a list of them.
+std::vector<Node> items_of(const Node& node) {
+  return node.kind == Node::Kind::kList ? node.items : std::vector{node};
+}
+
 // Reads a file and, below it, what its `base` names.
 class FileReader {
  public:
-  Node read(const fs::path& file) {
+  /// `lowest`: no other file lies below this one, so that its `alone` holds.
+  Node read(const fs::path& file, bool lowest = true) {
     std::error_code error;
     fs::path identity = fs::weakly_canonical(file, error);
     if (error) identity = file;
@@ -52,36 +59,46 @@ class FileReader {
       throw ConfigError(fmt::format("{}: more than {} base files", file.string(), kMaxFiles));
     }
     open_.push_back(identity);
-    Node node = with_bases(parse_document(content(file), start_of(file.string())), file);
+    Node node = with_bases(parse_document(content(file), start_of(file.string())), file, lowest);
     open_.pop_back();
     return node;
   }
 
-  Node with_bases(Node node, const fs::path& file) {
+  Node with_bases(Node node, const fs::path& file, bool lowest = true) {
     if (node.kind == Node::Kind::kNull) node.kind = Node::Kind::kMap;
     if (node.kind != Node::Kind::kMap) {
       throw ConfigError(
           fmt::format("{}: expected keys and values ('key: value')", node.place.text()));
     }
-    Node* base = node.find("base");
-    if (base == nullptr) return node;
-    std::vector<Node> names;
-    if (base->kind == Node::Kind::kList) {
-      names = base->items;
-    } else {
-      names.push_back(*base);
-    }
-    auto& entries = node.entries;
-    entries.erase(std::find_if(entries.begin(), entries.end(),
-                               [](const Node::Entry& entry) { return entry.key == "base"; }));
     Node lower;
     lower.kind = Node::Kind::kMap;
-    for (const Node& name : names) merge(lower, read(base_file(name, file)));
+    if (auto alone = take(node, "alone")) {
+      if (alone->kind != Node::Kind::kMap) {
+        throw ConfigError(alone->place.text() +
+                          ": alone expects keys and values, which hold where no other file lies "
+                          "below this one");
+      }
+      if (lowest) merge(lower, with_bases(std::move(*alone), file));
+    }
+    if (const auto base = take(node, "base")) {
+      for (const Node& name : items_of(*base))
+        merge(lower, read(base_file(name, file), lowest && lower.entries.empty()));
+    }
     merge(lower, std::move(node));
     return lower;
   }
 
  private:
+  /// Takes an entry out of a map.
+  static std::optional<Node> take(Node& node, std::string_view key) {
+    const auto found = std::find_if(node.entries.begin(), node.entries.end(),
+                                    [&](const Node::Entry& entry) { return entry.key == key; });
+    if (found == node.entries.end()) return std::nullopt;
+    auto value = std::move(found->value);
+    node.entries.erase(found);
+    return value;
+  }
+
   static std::string content(const fs::path& file) {
     try {
       return read_file(file, kMaxDocumentBytes, FileKind::kAny);
@@ -143,8 +160,10 @@ class Filler {
     }
   }
 
-  void finish() const {
+  /// `other`: what the file is instead, empty where it is none of another kind.
+  void finish(const std::string& other) const {
     if (problems_.empty()) return;
+    if (!other.empty()) throw ConfigError(other);
     std::string text = fmt::format("{}", fmt::join(problems_, "\n"));
     if (dropped_ > 0) text += fmt::format("\nand {} more problems", dropped_);
     throw ConfigError(text);
@@ -206,10 +225,43 @@ class Filler {
   std::size_t dropped_ = 0;
 };
 
+constexpr std::string_view kOver = "over=";
+
+/// Lays the files that `over=a.yaml` or `over=[a.yaml, b.yaml]` names over what is there.
+void lay_over(Node& root, const std::string& text) {
+  Place place;
+  place.override_text = text;
+  for (const Node& name : items_of(parse_document(text.substr(kOver.size()), place))) {
+    if (name.kind != Node::Kind::kScalar || name.text.empty())
+      throw ConfigError(fmt::format(
+          "command line: '{}': over expects a file name, or a list of them", text.substr(0, 200)));
+    merge(root, FileReader().read(find_config(name.text), /*lowest=*/false));
+  }
+}
+
 detail::InputHandle with_overrides(Node root, const std::string& name,
                                    const std::vector<std::string>& overrides) {
-  for (const std::string& text : overrides) apply_override(root, text);
+  for (const std::string& text : overrides) {
+    if (text.starts_with(kOver)) {
+      lay_over(root, text);
+    } else {
+      apply_override(root, text);
+    }
+  }
   return detail::InputHandle(new detail::Input{name, std::move(root), overrides});
+}
+
+/// Of a file whose keys another stage has all, and this one not: what it is, and how it is run. A
+/// single unknown key is rather a slip.
+std::string other_stage(const detail::Input& input, const Schema& schema) {
+  constexpr std::int64_t kFewest = 2;
+  if (input.name.empty() || detail::unknown_keys(input, schema, true) < kFewest) return {};
+  for (const auto& stage : stages()) {
+    if (detail::unknown_keys(input, stage.defaults().schema, true) > 0) continue;
+    return fmt::format("{}: this configures {}; run it with: raven {} --config {}", input.name,
+                       stage.meaning, stage.name, input.name);
+  }
+  return {};
 }
 
 }  // namespace
@@ -243,17 +295,17 @@ void fill(const Input& input, const Schema& schema, const LoadOptions& options) 
   filler.fill(root);
   filler.check_removals(input.overrides);
   if (!options.allow_missing) filler.require_all(root);
-  filler.finish();
+  filler.finish(other_stage(input, schema));
 }
 
-std::int64_t unknown_keys(const Input& input, const Schema& schema) {
+std::int64_t unknown_keys(const Input& input, const Schema& schema, bool of_files_alone) {
   std::int64_t unknown = 0;
   const std::function<void(const Node&, const std::string&)> walk = [&](const Node& group,
                                                                         const std::string& prefix) {
     for (const Node::Entry& entry : group.entries) {
       const std::string key = prefix + entry.key;
       if (schema.find(key) != nullptr) continue;
-      if (!schema.has_group(key)) ++unknown;
+      if (!schema.has_group(key) && !(of_files_alone && entry.place.on_command_line())) ++unknown;
       if (entry.value.kind == Node::Kind::kMap) walk(entry.value, key + ".");
     }
   };

@@ -36,6 +36,13 @@ std::string_view last_part(std::string_view key) {
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {
   if (word.empty() || word.size() > kLongestWord) return {};
+  // A part of one name alone: 'decode.beam' for 'decode.beam_size'.
+  const auto goes_on = [&](const std::string& candidate) {
+    return candidate.size() > word.size() && candidate.starts_with(word) &&
+           candidate[word.size()] == '_';
+  };
+  if (std::count_if(known.begin(), known.end(), goes_on) == 1)
+    return *std::find_if(known.begin(), known.end(), goes_on);
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : known) {

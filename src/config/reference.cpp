@@ -93,7 +93,11 @@ std::string reference_markdown() {
       "not edit. `???` marks a value that must be given.\n\n"
       "A file names others under `base:` (one or a list; read first, overridden key by key) and "
       "refers to other keys with `${a.b}`. On the command line `a.b=c` sets a key, `+a.b=c` sets "
-      "one that no file sets, `~a.b` goes back to the default.\n";
+      "one that no file sets, `~a.b` goes back to the default, and `over=other.yaml` lays another "
+      "file over what is there (an ablation: `over=ablations/a4_mask_prob_0.4.yaml`). What a file "
+      "says under `alone:` holds only where no other file lies below it. `base:` and `over=` look "
+      "beside the file that names them or in the working folder, then in the installed configs; "
+      "paths of data follow the working folder.\n";
   for (const auto& stage : stages()) {
     text += fmt::format("\n# raven {}: {}\n", stage.name, stage.meaning);
     text += tables(stage.defaults().schema);

@@ -6,10 +6,15 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
+
+#include "raven/core/log.h"
+#include "raven/core/whole_work.h"
 
 namespace raven {
 namespace {
@@ -18,8 +23,28 @@ using Clock = std::chrono::steady_clock;
 
 std::atomic<int> last_signal{0};
 
-/// timeout(1) sends its signal to the process and to its group, so that one request comes twice.
-constexpr std::chrono::milliseconds kOneRequest{100};
+/// timeout(1) sends its signal to the process and to its group, terminals and launchers repeat
+/// theirs, and a finger on Ctrl-C is held down: within this time it is one request.
+constexpr std::chrono::milliseconds kOneRequest{1000};
+
+/// Work that is not to be cut in two, see WholeWork. They outlive every thread.
+struct Whole {
+  std::mutex mutex;
+  std::condition_variable done;
+  int parts = 0;
+};
+
+Whole& whole() {
+  static auto* one = new Whole;  // NOLINT(cppcoreguidelines-owning-memory)
+  return *one;
+}
+
+[[noreturn]] void end_at_once(int code) {
+  constexpr std::chrono::minutes kLongest{1};
+  std::unique_lock lock(whole().mutex);
+  whole().done.wait_for(lock, kLongest, [] { return whole().parts == 0; });
+  ::_exit(code);  // with the lock: nothing whole begins any more
+}
 
 /// Signals that are watched. What started us with SIGHUP ignored (nohup) wants it to stay so.
 sigset_t watched_signals() {
@@ -56,7 +81,11 @@ class Watcher {
     // after SIGUSR1, launchers after SIGINT. A terminal that closes sends SIGHUP more than once.
     if (number == SIGINT ? any_before && (again || last_time_.size() > 1)
                          : number == SIGTERM && again)
-      ::_exit(128 + number);
+      end_at_once(128 + number);
+    if (!any_before) {
+      const bool may_abort = number == SIGINT || number == SIGTERM;
+      log::warn("stopping after this step{}", may_abort ? "; again to abort" : "");
+    }
     stop_.request_stop();
   }
 
@@ -66,6 +95,16 @@ class Watcher {
 };
 
 }  // namespace
+
+WholeWork::WholeWork() {
+  const std::lock_guard lock(whole().mutex);
+  ++whole().parts;
+}
+
+WholeWork::~WholeWork() {
+  const std::lock_guard lock(whole().mutex);
+  if (--whole().parts == 0) whole().done.notify_all();
+}
 
 std::stop_token watch_signals() {
   // A thread of its own takes the signals, so that no handler code is limited to what is

@@ -15,6 +15,7 @@
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/processors.h"
+#include "raven/core/summed_warnings.h"
 #include "raven/core/utf8.h"
 #include "raven/media/media.h"
 
@@ -205,8 +206,13 @@ void Loader::State::count(const std::vector<SkippedItem>& skipped) {
   for (const auto& [item, reason, message] : skipped) {
     const auto& id = manifest.utterances[static_cast<std::size_t>(item)].id;
     if (!skips->ids.insert(id).second) continue;  // counted in an earlier epoch
-    log::warn("skipped '{}' ({}): {}", id, reason, message);
-    ++skips->by_reason[reason];
+    // Skips are told, and counted, once in a run: whole folders may be missing.
+    const auto times = ++skips->by_reason[reason];
+    if (times <= SummedWarnings::kShown) {
+      log::warn("skipped '{}' ({}): {}", id, reason, message);
+    } else if (times == SummedWarnings::kShown + 1) {
+      log::warn("more of this kind ({}) are counted; a run lists them in its skipped.tsv", reason);
+    }
     skips->lines.push_back(id + "\t" + reason + "\t" + message);
   }
   if (std::ssize(skips->ids) > options.max_skipped) {

@@ -6,7 +6,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
-#include "raven/core/log.h"
+#include "raven/core/summed_warnings.h"
 #include "raven/core/utf8.h"
 #include "raven/corpus/npy.h"
 #include "raven/data/transforms.h"
@@ -125,6 +125,7 @@ MediaList list(const std::vector<fs::path>& given, const Enter& enter) {
   for (const auto& file : given) files.push_back(existing(file));
   if (files.empty()) throw ConfigError("there are no media files to read");
   MediaList media;
+  SummedWarnings warnings;
   media.manifest.file = common_folder(files);
   std::map<std::string, fs::path> known;
   for (const auto& file : files) {
@@ -150,7 +151,8 @@ MediaList list(const std::vector<fs::path>& given, const Enter& enter) {
       media.manifest.utterances.push_back(std::move(utterance));
     } catch (const DataError& error) {
       utterance.id = is_utf8(utterance.id) ? utterance.id : printable(utterance.id);
-      log::warn("skipped '{}' ({}): {}", utterance.id, error.reason(), error.what());
+      warnings.warn(error.reason(), fmt::format("skipped '{}' ({}): {}", utterance.id,
+                                                error.reason(), error.what()));
       media.skips->ids.insert(utterance.id);
       ++media.skips->by_reason[error.reason()];
       media.skips->lines.push_back(utterance.id + "\t" + error.reason() + "\t" + error.what());

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "raven/core/error.h"
+#include "raven/core/log.h"
 #include "raven/data/modality.h"
 #include "raven/media/audio_reader.h"
 
@@ -66,6 +67,13 @@ class Voices {
       throw ConfigError(fmt::format(
           "{}: babble needs two utterances at least, found {}; give noise.babble_manifest",
           manifest_.file.string(), manifest_.utterances.size()));
+    }
+    if (speakers_.size() == 1) {
+      log::warn(
+          "{}: all utterances are of one speaker ({}), so babble is of the speaker's own voice; "
+          "give "
+          "noise.babble_manifest with others",
+          manifest_.file.string(), manifest_.utterances.front().speaker);
     }
   }
 

@@ -27,9 +27,10 @@ Manifest pick(const Manifest& manifest, std::vector<std::size_t> chosen) {
 
 Manifest subset_of_hours(const Manifest& manifest, double hours) {
   if (media::hours(manifest.total_frames()) < hours) {
-    throw ConfigError(fmt::format(
-        "{}: lasts {:.3f} hours, data.labelled_hours asks for {}; ask for less, or null for all",
-        manifest.names(), media::hours(manifest.total_frames()), hours));
+    throw ConfigError(
+        fmt::format("{}: lasts {:.3f} hours, data.labelled_hours asks for {}; ask for less, or for "
+                    "all (data.labelled_hours=all)",
+                    manifest.names(), media::hours(manifest.total_frames()), hours));
   }
   std::vector<std::pair<std::uint64_t, std::size_t>> lots;
   for (std::size_t i = 0; i < manifest.utterances.size(); ++i)

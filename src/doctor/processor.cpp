@@ -62,8 +62,9 @@ Finding check_cores(const Processor& processor) {
 Finding check_vector_units(const Processor& processor, const CpuUse& use) {
   const auto units = vector_units(processor);
   const auto what =
-      fmt::format("{}; LibTorch uses {}", units.empty() ? "none that raven knows" : units,
-                  use.capability.empty() ? "unknown" : use.capability);
+      fmt::format("{}; LibTorch uses {}; {}", units.empty() ? "none that raven knows" : units,
+                  use.capability.empty() ? "unknown" : use.capability,
+                  has_bf16(processor) ? "bf16 is fast" : "bf16 gains nothing");
   if (units.empty()) {
     return {.id = "cpu.vector_units",
             .level = Level::kWarning,
@@ -132,6 +133,11 @@ Processor read_processor(const ControlGroup& group) {
   processor.cores = allowed_processors();
   processor.quota = group.cpu_quota;
   return processor;
+}
+
+bool has_bf16(const Processor& processor) {
+  constexpr std::array<std::string_view, 3> kUnits = {"avx512_bf16", "amx_bf16", "bf16"};
+  return std::any_of(kUnits.begin(), kUnits.end(), [&](auto unit) { return has(processor, unit); });
 }
 
 Findings check_processor(const Processor& processor, const CpuUse& use) {

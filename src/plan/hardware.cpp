@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <string_view>
@@ -31,7 +32,54 @@ constexpr std::array<Unit, 8> kUnits = {{{"KiB", kKibi},
                                          {"GB", 1e9},
                                          {"TB", 1e12}}};
 
+struct GpuKind {
+  std::string_view name;
+  double gib;  // as the driver tells it
+};
+constexpr std::array<GpuKind, 16> kGpuKinds = {{{"T4", 15},
+                                                {"V100-16GB", 16},
+                                                {"V100-32GB", 32},
+                                                {"A10", 22.5},
+                                                {"A40", 45},
+                                                {"A6000", 48},
+                                                {"A100-40GB", 40},
+                                                {"A100-80GB", 80},
+                                                {"L4", 22.5},
+                                                {"L40S", 45},
+                                                {"RTX3090", 24},
+                                                {"RTX4090", 24},
+                                                {"RTX5090", 31.8},
+                                                {"H100", 79.6},
+                                                {"H200", 140.4},
+                                                {"B200", 179}}};
+
+/// Letters and digits alone, small.
+std::string plain(std::string_view text) {
+  std::string out;
+  for (const unsigned char c : text) {
+    if (std::isalnum(c) != 0) out += static_cast<char>(std::tolower(c));
+  }
+  return out;
+}
+
 }  // namespace
+
+double parse_device_memory(const std::string& text, const std::string& name) {
+  for (const auto& kind : kGpuKinds) {
+    if (plain(kind.name) == plain(text)) return kind.gib * kKibi * kKibi * kKibi;
+  }
+  try {
+    return parse_memory(text, name);
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("{}, or a GPU of these: {}", error.what(), gpu_kinds()));
+  }
+}
+
+std::string gpu_kinds() {
+  std::string kinds;
+  for (const auto& kind : kGpuKinds) kinds += (kinds.empty() ? "" : ", ") + std::string(kind.name);
+  return kinds;
+}
 
 double parse_memory(const std::string& text, const std::string& name) {
   double value = 0;

@@ -12,6 +12,8 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/summed_warnings.h"
+#include "raven/core/tried_path.h"
 #include "raven/core/utf8.h"
 #include "raven/data/grey_kinds.h"
 #include "raven/data/subset.h"
@@ -31,7 +33,12 @@ namespace fs = std::filesystem;
 data::LabelledManifest labelled(data::Manifest manifest, const text::Tokenizer& tokenizer,
                                 std::int64_t max_skipped) {
   auto result = data::label(std::move(manifest), tokenizer);
-  for (const auto& line : result.skipped) log::warn("skipped {}", line);
+  SummedWarnings warnings;
+  for (const auto& line : result.skipped) {
+    const auto reason = line.find('\t') + 1;  // id, reason, message
+    warnings.warn(line.substr(reason, line.find('\t', reason) - reason), "skipped " + line);
+  }
+  warnings.finish();
   if (std::ssize(result.skipped) > max_skipped) {
     throw SkipBudgetError(fmt::format(
         "{}: {} utterances have no usable transcript, data.max_skipped allows {}; the last one: {}",
@@ -82,11 +89,17 @@ std::string name_of(const fs::path& model) {
 /// Before the lists are read.
 void check_init(const config::FinetuneConfig& config) {
   const auto& init = config.model.init;
+  if (init.empty() && config.model.frozen != config::FrozenPart::kNone) {
+    log::warn(
+        "model.frozen={} with random weights (model.init is empty): what is frozen never learns; "
+        "give model.init, or model.frozen=none (finetune/tiny_from_scratch.yaml)",
+        config::enum_name(config.model.frozen));
+  }
   if (init.empty() || fs::exists(init) || goes_on(config)) return;
   throw ConfigError(
       fmt::format("model.init: there is no {}; it names a run of raven pretrain, a checkpoint or a "
                   "file of weights; model.init= starts from random ones",
-                  init));
+                  tried_path(init)));
 }
 
 /// Published weights may start on pictures of another grey than they learned from.

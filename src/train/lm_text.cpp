@@ -9,6 +9,7 @@
 #include "raven/core/files.h"
 #include "raven/core/lines.h"
 #include "raven/core/random.h"
+#include "raven/core/tried_path.h"
 #include "raven/data/labels.h"
 #include "raven/data/manifest.h"
 #include "raven/text/normalise.h"
@@ -24,7 +25,8 @@ using Take = std::function<void(const std::string& sentence)>;
 /// Calls `take` with each sentence of a text file or list, normalised; empty ones too.
 void for_each_sentence(const std::string& file, const std::string& key, const text::Units& units,
                        const Take& take) {
-  if (!fs::exists(file)) throw ConfigError(fmt::format("{}: there is no {}", key, file));
+  if (!fs::exists(file))
+    throw ConfigError(fmt::format("{}: there is no {}", key, tried_path(file)));
   const auto ending = fs::path(file).extension();
   if (ending == ".tsv" || ending == ".csv") {
     for (const auto& utterance : data::read_manifest(file).utterances)

@@ -6,6 +6,7 @@
 #include "raven/data/labels.h"
 #include "raven/text/tokenizer.h"
 #include "raven/train/list_check.h"
+#include "raven/train/mask_check.h"
 #include "raven/train/pretrain_task.h"
 #include "raven/train/stage_data.h"
 
@@ -38,6 +39,7 @@ void PretrainStage::read_data(const torch::Device& device) {
   held_out_ = held_out_data(config_.data);
   require_input(config_, training_);
   require_input(config_, held_out_);
+  check_masks(config_, training_);
   card_ = check_lists(config_.data, training_, held_out_);
   num_units_ = label_for_probe(config_.monitor.recognition, training_, held_out_);
   auto options = data::training_options(config_.data, config_.run.seed);

@@ -65,6 +65,14 @@ void measure_targets(const torch::Tensor& targets, const torch::Tensor& valid,
   numbers[metric("target_rank_<modality>", modality)] = statistics.rank;
 }
 
+/// masked, valid (B, T) bool.
+void measure_mask(const torch::Tensor& masked, const torch::Tensor& valid,
+                  const std::string& modality, Numbers& numbers) {
+  if (!masked.defined()) return;
+  const auto share = masked.logical_and(valid).sum() / valid.sum();
+  numbers[metric("masked_share_<modality>", modality)] = share.item<double>();
+}
+
 }  // namespace
 
 models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device,
@@ -165,8 +173,11 @@ StepPart PretrainTask::backward(const data::Batch& batch, const StepInputs& inpu
     targets = model_->targets(input);
   }
   if (measure) {
-    for (const auto modality : config::kModalities)
-      measure_targets(targets.of(modality), input.valid, modality_name(modality), part.measures);
+    for (const auto modality : config::kModalities) {
+      const auto name = modality_name(modality);
+      measure_targets(targets.of(modality), input.valid, name, part.measures);
+      measure_mask(input.masked(modality), input.valid, name, part.measures);
+    }
   }
   for (const auto student : config::kModalities) {  // one graph is gone before the next begins
     std::vector<models::TermOutput> terms;

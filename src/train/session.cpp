@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 
 #include "raven/artifacts/run_history.h"
 #include "raven/core/build_commit.h"
 #include "raven/core/control_group.h"
+#include "raven/core/error.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
 #include "raven/doctor/memory.h"
@@ -143,6 +145,25 @@ class RunRecords {
   artifacts::RunHistory history_;
 };
 
+void tell_bf16(const StageSettings& settings, const torch::Device& device) {
+  if (settings.train.precision != config::Precision::kBf16 || !device.is_cpu()) return;
+  if (doctor::has_bf16(doctor::read_processor(read_control_group()))) return;
+  log::warn(
+      "train.precision=bf16, but this processor has no products in bf16 (AVX-512 bf16, AMX): it is "
+      "slower than fp32 here and takes more memory");
+}
+
+/// Each of several would train the whole run, in one folder. Throws ConfigError.
+void refuse_ranks() {
+  const char* world = std::getenv("WORLD_SIZE");
+  if (world == nullptr || std::strtol(world, nullptr, 10) < 2) return;
+  throw ConfigError(fmt::format(
+      "WORLD_SIZE is {}, but a run is trained by one process on one GPU: start one, without "
+      "torchrun and with --ntasks=1 (or unset WORLD_SIZE); train.accumulate makes its steps as "
+      "large",
+      world));
+}
+
 }  // namespace
 
 std::int64_t steps_of_epochs(double epochs, std::int64_t accumulate,
@@ -153,11 +174,13 @@ std::int64_t steps_of_epochs(double epochs, std::int64_t accumulate,
 }
 
 Outcome run_session(Stage& stage, const SessionOptions& options) {
+  refuse_ranks();
   const auto settings = stage.settings();
   const auto problem = options.load_device ? options.load_device(settings.device) : "";
   nn::set_threads(settings.threads);
   nn::set_precision(settings.train.precision);
   const auto device = nn::choose_device(settings.device, problem);
+  tell_bf16(settings, device);
   stage.read_data(device);
 
   artifacts::RunFolder folder(settings.run.dir);

@@ -8,6 +8,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/tried_path.h"
 #include "raven/data/grey_kinds.h"
 #include "raven/data/media_roots.h"
 #include "raven/data/modality.h"
@@ -24,7 +25,7 @@ void check_exists(const std::string& manifest, const std::string& key) {
   if (fs::exists(manifest)) return;
   throw ConfigError(fmt::format(
       "{}: there is no {}\nprepare the data first: raven prepare <folder of the corpus> --out {}",
-      key, manifest,
+      key, tried_path(manifest),
       fs::path(manifest).has_parent_path() ? fs::path(manifest).parent_path().string() : "."));
 }
 
@@ -73,7 +74,16 @@ data::Manifest training_data(const config::LabelledDataConfig& config) {
   auto manifest = first_of_lists(config);
   if (!config.labelled_list.empty())
     manifest = data::subset_of_list(manifest, config.labelled_list);
-  if (config.labelled_hours) manifest = data::subset_of_hours(manifest, *config.labelled_hours);
+  if (config.labelled_hours) {
+    const auto all = manifest.utterances.size();
+    manifest = data::subset_of_hours(manifest, *config.labelled_hours);
+    if (manifest.utterances.size() < all) {
+      log::warn(
+          "data.labelled_hours={:g}: {} of {} utterances are used; data.labelled_hours=all takes "
+          "all",
+          *config.labelled_hours, manifest.utterances.size(), all);
+    }
+  }
   if (!config.pseudo_manifest.empty()) {
     manifest = data::joined(
         {std::move(manifest), read_lists(config.pseudo_manifest, "data.pseudo_manifest", config)});

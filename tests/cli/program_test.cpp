@@ -124,7 +124,7 @@ TEST(Program, ComparesConfigurations) {
 }
 
 TEST(Program, ChecksConfigurations) {
-  EXPECT_EQ(raven("config check --config lrs3.yaml").output, "lrs3.yaml: fine\n");
+  EXPECT_EQ(raven("config check --keys --config lrs3.yaml").output, "lrs3.yaml: fine\n");
   const auto wrong = raven("config check --config lrs3.yaml mask.prob=1.4 2>&1");
   EXPECT_EQ(wrong.code, 2);
   EXPECT_EQ(

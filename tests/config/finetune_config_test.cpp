@@ -38,6 +38,13 @@ TEST(FinetuneConfig, ResolvedFileReadsBackToTheSameBytes) {
   EXPECT_EQ(load_text<FinetuneConfig>(first.yaml, "resolved").yaml, first.yaml);
 }
 
+TEST(FinetuneConfig, TakesAllHoursByThatWord) {
+  EXPECT_FALSE(load_text<FinetuneConfig>(kGiven, "a.yaml", {"data.labelled_hours=all"})
+                   .config.data.labelled_hours);
+  // What has no such meaning has no such word.
+  EXPECT_THROW(load_text<FinetuneConfig>(kGiven, "a.yaml", {"train.steps=all"}), ConfigError);
+}
+
 TEST(FinetuneConfig, ChecksRulesAcrossFields) {
   EXPECT_EQ(broken_rule({}), "");
   EXPECT_THAT(broken_rule({"text.model="}), HasSubstr("there is no vocabulary"));

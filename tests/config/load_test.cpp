@@ -144,6 +144,54 @@ TEST(Load, PlacesBrokenYaml) {
   EXPECT_THAT(complaint("- 1\n- 2\n"), HasSubstr("a.yaml:1:1: expected keys and values"));
 }
 
+TEST(Load, NamesWhatIsNotClosed) {
+  const auto told = [](const std::string& text) { return complaint("seed: 1\n" + text); };
+  const std::string bracket = "not valid YAML: the bracket ";
+  EXPECT_EQ(told("files: [a, b\nlr: 2\n"),
+            "a.yaml:2:8: " + bracket + "'[' is not closed: ']' is missing");
+  EXPECT_EQ(told("inner: {mask: {prob: 1}\nlr: 2\n"),
+            "a.yaml:2:8: " + bracket + "'{' is not closed: '}' is missing");
+  EXPECT_EQ(told("files: [a]]\n"), "a.yaml:2:11: " + bracket + "']' closes nothing");
+  // Quotes that the parser takes for closed at the end of the file, and those that it does not.
+  EXPECT_EQ(told("dir: \"a\nlr: 2\n"), "a.yaml:2:6: not valid YAML: the quote \" is not closed");
+  EXPECT_EQ(told("inner: {mask: 'a}\n"), "a.yaml:2:15: not valid YAML: the quote ' is not closed");
+  // What is closed, or is no quote or bracket at all, is no fault.
+  for (const char* text : {"dir: it's\n", "dir: 'it''s'\n", "dir: \"a\\\"b\"\n", "dir: a[1\n",
+                           "dir: a  # it's [\n", "files: [\"[\", ']', it's]\n"})
+    EXPECT_EQ(told(text), "") << text;
+}
+
+TEST(Load, WhatHoldsAloneHoldsWhereNothingLiesBelow) {
+  const TemporaryFolder folder;
+  write(folder.path() / "whole.yaml", "seed: 1\nlr: 0.5\ndir: a\n");
+  write(folder.path() / "change.yaml", "alone: {base: whole.yaml, dir: b}\nlr: 0.9\n");
+  write(folder.path() / "mine.yaml", "dir: mine\nseed: 7\n");
+  write(folder.path() / "both.yaml", "base: [mine.yaml, change.yaml]\n");
+  write(folder.path() / "single.yaml", "base: change.yaml\nseed: 2\n");
+  const auto read = [&](const char* name, const std::vector<std::string>& overrides = {}) {
+    return load<TinyConfig>(folder.path() / name, overrides).config;
+  };
+  const auto alone = read("change.yaml"), both = read("both.yaml"), single = read("single.yaml");
+  EXPECT_EQ(std::tuple(alone.dir, alone.seed, alone.lr), std::tuple("b", 1, 0.9));
+  EXPECT_EQ(std::tuple(both.dir, both.seed, both.lr), std::tuple("mine", 7, 0.9));
+  EXPECT_EQ(std::tuple(single.dir, single.seed, single.lr), std::tuple("b", 2, 0.9));
+  // Overrides hold in their order.
+  const auto over = "over=" + (folder.path() / "change.yaml").string();
+  const auto laid = read("mine.yaml", {over}), after = read("mine.yaml", {over, "lr=2"}),
+             before = read("mine.yaml", {"lr=2", over});
+  EXPECT_EQ(std::tuple(laid.dir, laid.seed, laid.lr), std::tuple("mine", 7, 0.9));
+  EXPECT_DOUBLE_EQ(after.lr, 2);
+  EXPECT_DOUBLE_EQ(before.lr, 0.9);
+}
+
+TEST(Load, TellsWhatAloneAndOverExpect) {
+  EXPECT_THAT(complaint("seed: 1\nalone: other.yaml\n"),
+              HasSubstr("a.yaml:2:8: alone expects keys and values"));
+  EXPECT_THAT(complaint("", {"over=none.yaml"}),
+              HasSubstr("none.yaml: no such configuration file"));
+  EXPECT_THAT(complaint("", {"over={a: 1}"}), HasSubstr("over expects a file name"));
+}
+
 TEST(Load, CallsTabsTabs) {
   for (const auto& [text, place] : std::vector<std::pair<const char*, const char*>>{
            {"inner:\n\tmask: {}\n", "a.yaml:2:6: "},
@@ -155,8 +203,9 @@ TEST(Load, CallsTabsTabs) {
   }
   EXPECT_EQ(complaint("widths: [\n\t1,\n\t2]\n"), complaint("widths: [1, 2]\n"));
   // Another fault on such a line is told as well.
-  EXPECT_THAT(complaint("widths: [\n\t1,\n\t2}\n"),
-              StartsWith("a.yaml:3:3: not valid YAML: illegal flow end; "));
+  EXPECT_THAT(
+      complaint("widths: [\n\t1,\n\t2}\n"),
+      StartsWith("a.yaml:3:3: not valid YAML: the bracket '}' stands where ']' is expected; "));
 }
 
 TEST(Load, LinesMayEndInCarriageReturns) {

@@ -18,6 +18,13 @@ TEST(Nearest, FindsTheRightNameInTheWrongGroup) {
   EXPECT_EQ(nearest("data.steps", kKnown), "train.steps");
 }
 
+TEST(Nearest, FindsTheNameThatAWordBegins) {
+  const std::vector<std::string> known = {"decode.lm", "decode.beam_size", "decode.lm_weight",
+                                          "mask.video_prob", "mask.video_length"};
+  EXPECT_EQ(nearest("decode.beam", known), "decode.beam_size");
+  EXPECT_EQ(nearest("mask.video", known), "");  // two go on from it
+}
+
 TEST(Nearest, SaysNothingWhenNothingIsNear) {
   EXPECT_EQ(nearest("colour", kKnown), "");
   EXPECT_EQ(nearest("", kKnown), "");

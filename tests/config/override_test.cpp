@@ -49,8 +49,12 @@ TEST(Override, ErrorsNameTheArgument) {
   EXPECT_EQ(complaint("", {"~seed=3"}),
             "command line: '~seed=3': removing takes no value: write ~key.path");
   EXPECT_EQ(complaint("", {"~sede"}), "command line: unknown key 'sede'; did you mean 'seed'?");
-  EXPECT_THAT(complaint("", {"widths=[1"}),
-              HasSubstr("command line: a key must be a plain word (or is a bracket not closed?)"));
+  // As a shell leaves it of files=[a, b].
+  EXPECT_EQ(
+      complaint("", {"files=[a,"}),
+      "command line: files=[a,: the bracket '[' is not closed: ']' is missing; a shell takes "
+      "blanks, brackets and quotes for itself: put the whole word between quotes, 'key=[a, b]'");
+  EXPECT_THAT(complaint("", {"dir='a"}), HasSubstr("dir='a: the quote ' is not closed"));
   EXPECT_THAT(complaint("", {"seed.a=1"}),
               HasSubstr("seed=a group of keys, expected a whole number"));
 }

@@ -6,12 +6,15 @@
 
 #include "raven/config/evaluate_config.h"
 #include "raven/config/finetune_config.h"
+#include "raven/config/flat_config.h"
 #include "raven/config/lm_config.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/config/reference.h"
 #include "raven/config/stages.h"
+#include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "support/temporary_folder.h"
 
 namespace raven::config {
 namespace {
@@ -199,6 +202,104 @@ TEST(Recipes, AblationsChangeOneThing) {
     if (is_finetuning(file)) continue;
     EXPECT_NE(differing("ablations/" + file.filename().string()), "") << file;
   }
+}
+
+/// Every value of a configuration by its key.
+template <class Config>
+FlatConfig flat(const fs::path& file, const std::vector<std::string>& overrides = {}) {
+  return flatten(load<Config>(file, overrides, {.allow_missing = true}).config);
+}
+
+/// What `to` has and `from` has not.
+FlatConfig changes(const FlatConfig& from, const FlatConfig& to) {
+  FlatConfig changed;
+  for (const auto& [key, value] : to) {
+    if (from.at(key) != value) changed[key] = value;
+  }
+  return changed;
+}
+
+/// The ablations of a stage laid over `base` change what they change in the defaults, to the same
+/// values, and nothing else; what is run, and on what, stays the base's.
+template <class Config>
+void expect_pure_differences(const fs::path& base, std::size_t at_least,
+                             const std::string& folder) {
+  std::size_t laid = 0;
+  for (const auto& file : files(at_least, folder)) {
+    if (stage_of_recipe(file).name != Config::kStage) continue;
+    SCOPED_TRACE(file.string());
+    const auto over = "over=" + file.string();
+    const auto named = changes(flat<Config>({}), flat<Config>({}, {over}));
+    EXPECT_FALSE(named.empty());
+    const auto before = flat<Config>(base), after = flat<Config>(base, {over});
+    for (const auto& [key, value] : changes(before, after)) {
+      EXPECT_EQ(named.count(key), 1U) << key << " is " << value;
+      for (const char* prefix : {"run.", "data.", "train.", "device", "optimizer.lr"})
+        EXPECT_FALSE(key.starts_with(prefix)) << key;
+    }
+    for (const auto& [key, value] : named) EXPECT_EQ(after.at(key), value) << key;
+    ++laid;
+  }
+  EXPECT_GE(laid, at_least);
+}
+
+TEST(Recipes, AblationsLieOverAnyConfiguration) {
+  expect_pure_differences<PretrainConfig>(kConfigs / "quickstart.yaml", 50, "ablations");
+  expect_pure_differences<FinetuneConfig>(kConfigs / "finetune/quickstart_video.yaml", 3,
+                                          "ablations/finetune");
+  // All but one of them make a run of the quickstart's size.
+  for (const auto& file : files(50, "ablations")) {
+    if (is_finetuning(file)) continue;
+    const auto complaint = [&]() -> std::string {
+      try {
+        load<PretrainConfig>(kConfigs / "quickstart.yaml", {"over=" + file.string()});
+        return "";
+      } catch (const ConfigError& error) {
+        return error.what();
+      }
+    }();
+    if (file.filename() == "c2_top_8_blocks.yaml") {
+      EXPECT_THAT(complaint, testing::HasSubstr("the video encoder has 3 blocks"));
+    } else {
+      EXPECT_EQ(complaint, "") << file;
+    }
+  }
+}
+
+TEST(Recipes, AnAblationIsADifferenceWhereItIsTheSecondBase) {
+  const TemporaryFolder folder;
+  const auto mine = folder.path() / "mine.yaml", both = folder.path() / "both.yaml";
+  write_file_atomically(mine, "data: {manifest: mine.tsv}\nrun: {dir: runs/mine}\n");
+  write_file_atomically(
+      both, "base: [mine.yaml, " + (kConfigs / "ablations/a8_mlp_predictor.yaml").string() + "]\n");
+  const auto changed = changes(flat<PretrainConfig>(mine), flat<PretrainConfig>(both));
+  EXPECT_THAT(changed, testing::ElementsAre(testing::Pair("model.predictors.a2a.kind", "mlp"),
+                                            testing::Pair("model.predictors.a2v.kind", "mlp"),
+                                            testing::Pair("model.predictors.v2a.kind", "mlp"),
+                                            testing::Pair("model.predictors.v2v.kind", "mlp")));
+}
+
+TEST(Recipes, OfAnotherStageAreNamedAsWhatTheyAre) {
+  const auto complaint = [](const auto& read) -> std::string {
+    try {
+      read();
+      return "";
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+  };
+  const auto tuning = (kConfigs / "finetune/quickstart_video.yaml").string();
+  EXPECT_EQ(complaint([&] { load<PretrainConfig>(tuning); }),
+            tuning +
+                ": this configures fine-tuning for recognition; run it with: raven finetune "
+                "--config " +
+                tuning);
+  const auto training = (kConfigs / "quickstart.yaml").string();
+  EXPECT_THAT(complaint([&] { load<FinetuneConfig>(training); }),
+              testing::EndsWith("run it with: raven pretrain --config " + training));
+  // A slip is told as one, and so is a key of another stage on the command line.
+  EXPECT_THAT(complaint([&] { load<PretrainConfig>(training, {"decode.beam_size=3"}); }),
+              testing::HasSubstr("command line: unknown key 'decode'"));
 }
 
 TEST(Recipes, AblationsOfFinetuningChangeOneThing) {

@@ -26,7 +26,7 @@ TEST(YamlLimits, RefusesDepth) {
   EXPECT_THAT(complaint(nested(100)), HasSubstr("nested more than 16 deep"));
   EXPECT_THAT(complaint(nested(400000)), HasSubstr("nested more than 16 deep"));
   EXPECT_THAT(complaint("files: " + std::string(500000, '[')),
-              HasSubstr("is a bracket not closed?"));
+              HasSubstr("the bracket '[' is not closed: ']' is missing"));
 }
 
 TEST(YamlLimits, RefusesSize) {

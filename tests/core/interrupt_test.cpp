@@ -15,6 +15,8 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/log.h"
+#include "raven/core/whole_work.h"
 #include "support/temporary_folder.h"
 
 namespace raven {
@@ -22,7 +24,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kAnotherRequest = milliseconds(300);
+constexpr auto kAnotherRequest = milliseconds(1300);
 
 /// A process that watches signals, tells which one has asked for the stop, and goes on.
 class Watching {
@@ -96,6 +98,60 @@ TEST(Interrupt, ASecondOneOfAPersonEndsAtOnce) {
     std::this_thread::sleep_for(kAnotherRequest);
     process.send(second);
     EXPECT_EQ(process.exit_code(), 128 + second);
+  }
+}
+
+TEST(Interrupt, TheSameSignalWithinASecondIsOne) {
+  const Watching process;
+  process.send(SIGINT);
+  EXPECT_EQ(process.heard(), SIGINT);
+  process.send(SIGINT);
+  std::this_thread::sleep_for(milliseconds(200));
+  EXPECT_EQ(process.status(), 0);
+}
+
+TEST(Interrupt, ASecondOneWaitsForWholeWork) {
+  const TemporaryFolder folder;
+  const auto half = folder.path() / "half", whole = folder.path() / "whole";
+  const Watching process([&] {
+    sigset_t watched;  // as the thread would inherit it of watch_signals()
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &watched, nullptr);
+    std::thread([=] {
+      const WholeWork work;
+      write_file_atomically(half, "");
+      // Long enough for the second signal to find it at work.
+      std::this_thread::sleep_for(3 * kAnotherRequest);
+      std::filesystem::rename(half, whole);
+    }).detach();
+    while (!std::filesystem::exists(half)) std::this_thread::sleep_for(milliseconds(1));
+  });
+  process.send(SIGTERM);
+  EXPECT_EQ(process.heard(), SIGTERM);
+  std::this_thread::sleep_for(kAnotherRequest);
+  process.send(SIGTERM);
+  EXPECT_EQ(process.exit_code(), 128 + SIGTERM);
+  EXPECT_TRUE(std::filesystem::exists(whole));
+  EXPECT_FALSE(std::filesystem::exists(half));
+}
+
+TEST(Interrupt, TheFirstSaysWhatASecondDoes) {
+  const TemporaryFolder folder;
+  for (const auto& [number, expected] :
+       {std::pair(SIGTERM, "stopping after this step; again to abort\n"),
+        std::pair(SIGUSR1, "stopping after this step\n")}) {
+    const auto file = folder.path() / std::to_string(number);
+    const Watching process([&] {
+      // Not closed: the process ends by a signal.
+      const int out = ::open(file.c_str(), O_WRONLY | O_CREAT, 0600);
+      ::dup2(out, STDERR_FILENO);
+      log::start("info");
+    });
+    process.send(number);
+    EXPECT_EQ(process.heard(), number);
+    const auto text = read_file(file);
+    EXPECT_EQ(text.substr(text.find(" W ") + 3), expected);
   }
 }
 

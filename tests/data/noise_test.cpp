@@ -11,6 +11,7 @@
 
 #include "raven/core/error.h"
 #include "raven/media/media_writer.h"
+#include "support/logged.h"
 #include "support/temporary_folder.h"
 
 namespace raven::data {
@@ -180,6 +181,15 @@ TEST(NoiseSource, BabbleIsMadeOfOthers) {
     EXPECT_THAT(speakers_heard, testing::UnorderedElementsAre("b", "c"));
   }
   EXPECT_EQ(heard.size(), 6U);
+}
+
+TEST(NoiseSource, TellsWhereBabbleIsOfOneSpeaker) {
+  const auto said = [](const std::string& names) {
+    return logged(
+        [&] { NoiseSource({.kind = NoiseKind::kBabble, .snr_db = 0}, speakers(names, 3)); });
+  };
+  EXPECT_THAT(said("a"), HasSubstr("list.tsv: all utterances are of one speaker (a)"));
+  EXPECT_EQ(said("ab"), "");
 }
 
 TEST(NoiseSource, ASpeakerAloneBabblesWithOtherUtterances) {

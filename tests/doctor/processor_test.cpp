@@ -26,6 +26,21 @@ TEST(Processor, IsReadOnX86AndArm) {
   EXPECT_EQ(parse_cpuinfo("").model, "");
 }
 
+TEST(Processor, TellsWhetherBf16Gains) {
+  auto processor = kEight;
+  const auto what = [&] {
+    return find(check_processor(processor,
+                                {.capability = "AVX512", .threads = 8, .omp_threads = {}}),
+                "cpu.vector_units")
+        .what;
+  };
+  EXPECT_THAT(what(), HasSubstr("bf16 gains nothing"));
+  for (const char* unit : {"avx512_bf16", "amx_bf16", "bf16"}) {
+    processor.features = {"avx2", "fma", unit};
+    EXPECT_THAT(what(), HasSubstr("bf16 is fast")) << unit;
+  }
+}
+
 TEST(Processor, WithoutVectorUnitsItIsSlow) {
   auto old = kEight;
   old.features = {"sse4_2", "avx"};

@@ -3,6 +3,7 @@
     python tests/e2e/python_weights.py torch IN.pth [OUT.pth [--legacy]]
     python tests/e2e/python_weights.py safetensors IN.safetensors OUT.safetensors
     python tests/e2e/python_weights.py numpy IN.npz
+    python tests/e2e/python_weights.py run PROGRAM.py
 
 Where CUDA's libraries are not installed, torch is imported over the stand-ins of scripts/stand_in_cuda.py in <prefix>/cuda.
 """
@@ -42,7 +43,10 @@ def bits(tensors):
 
 
 def main(package, source, *more):
-    if package == "torch":
+    if package == "run":  # a program that imports torch itself
+        import_torch()
+        exec(compile(pathlib.Path(source).read_text(encoding="utf8"), source, "exec"), {})
+    elif package == "torch":
         torch = import_torch()
         tensors = torch.load(source, weights_only=True)
         bits(tensors)

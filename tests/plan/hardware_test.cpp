@@ -25,6 +25,15 @@ TEST(ParseMemory, RefusesWhatIsNoMemory) {
   }
 }
 
+TEST(ParseDeviceMemory, KnowsKindsOfGpus) {
+  constexpr double kGiB = 1024.0 * 1024 * 1024;
+  EXPECT_EQ(parse_device_memory("A100-80GB", "--device-memory"), 80 * kGiB);
+  EXPECT_EQ(parse_device_memory("a100 40gb", "--device-memory"), 40 * kGiB);
+  EXPECT_EQ(parse_device_memory("24GiB", "--device-memory"), 24 * kGiB);
+  EXPECT_THAT([] { parse_device_memory("A100", "--device-memory"); },
+              ThrowsMessage<ConfigError>(HasSubstr("or a GPU of these: T4, V100-16GB,")));
+}
+
 TEST(MachineMemory, IsThere) { EXPECT_GT(machine_memory(), 64.0 * 1024 * 1024); }
 
 }  // namespace

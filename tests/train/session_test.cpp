@@ -209,6 +209,19 @@ TEST_F(Session, AnErrorIsKeptAsTheEnd) {
   EXPECT_THAT(parts[0].stop->reason, testing::StartsWith("error: step 2: NaN or Inf"));
 }
 
+TEST_F(Session, RefusesToBeOneOfSeveralRanks) {
+  ::setenv("WORLD_SIZE", "2", 1);
+  try {
+    train(settings_);
+    ADD_FAILURE() << "two of them would train the run twice";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("WORLD_SIZE is 2, but a run is trained by one"));
+  }
+  ::setenv("WORLD_SIZE", "1", 1);
+  EXPECT_EQ(train(settings_), Outcome::kDone);
+  ::unsetenv("WORLD_SIZE");
+}
+
 TEST_F(Session, RefusesTheFolderOfAnotherConfiguration) {
   ASSERT_EQ(train(settings_), Outcome::kDone);
   auto other = settings_;

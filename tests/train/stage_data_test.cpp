@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "raven/core/error.h"
+#include "support/logged.h"
 #include "support/temporary_folder.h"
 
 namespace raven::train {
@@ -45,6 +46,29 @@ TEST_F(FinetuningData, LabelledHoursChooseFromTrueLabelsAlone) {
   ASSERT_EQ(all.utterances.size(), 3U);
   EXPECT_EQ(all.utterances[1].id, "p");
   EXPECT_EQ(all.lists.size(), 2U);
+}
+
+TEST_F(FinetuningData, SaysWhatLabelledHoursLeaveOut) {
+  config_.manifest = {list("labelled.tsv", {"a", "b", "c"})};
+  const auto said = [&] { return logged([&] { training_data(config_); }); };
+  EXPECT_EQ(said(), "");
+  config_.labelled_hours = 1;
+  EXPECT_THAT(said(), HasSubstr("data.labelled_hours=1: 1 of 3 utterances are used; "
+                                "data.labelled_hours=all takes all"));
+  config_.labelled_hours = 3;
+  EXPECT_EQ(said(), "");
+}
+
+TEST_F(FinetuningData, TellsWhereAMissingListWasLookedFor) {
+  config_.manifest = {"data/none.tsv"};
+  try {
+    training_data(config_);
+    FAIL() << "there is no such list";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(),
+                HasSubstr("data.manifest: there is no data/none.tsv (looked for " +
+                          (std::filesystem::current_path() / "data/none.tsv").string()));
+  }
 }
 
 TEST_F(FinetuningData, RepeatsTrueLabels) {

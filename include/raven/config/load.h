@@ -3,7 +3,9 @@
 //   const auto [config, yaml] = config::load<PretrainConfig>("lrs3.yaml", {"optimizer.lr=1e-3"});
 //
 // A file may name others under `base:` (one or a list, read first and overridden key by key), refer
-// to other keys by `${a.b}` (`$${` is a plain `${`), and leave a value to be given with `???`.
+// to other keys by `${a.b}` (`$${` is a plain `${`), and leave a value to be given with `???`. What
+// it says under `alone:` (keys, a base) holds only where no other file lies below it. An override
+// `over=file` lays a further file over what is there.
 // Errors are ConfigErrors that name file:line:column, or the override, what was found and what was
 // expected.
 #pragma once
@@ -60,8 +62,8 @@ void fill(const Input& input, const Schema& schema, const LoadOptions& options);
 /// Runs `check` and gives a broken rule the place of the key it names.
 void check_rules(const Input& input, const std::function<void()>& check);
 
-/// How many keys of the input the schema does not have.
-std::int64_t unknown_keys(const Input& input, const Schema& schema);
+/// How many keys of the input the schema does not have; of its files alone, without the overrides.
+std::int64_t unknown_keys(const Input& input, const Schema& schema, bool of_files_alone = false);
 
 std::string write_yaml(const Schema& schema);
 

@@ -7,8 +7,9 @@
 
 namespace raven::config {
 
-/// The word with the fewest changed, added, dropped or swapped letters; empty when none is near
-/// enough to be meant (more than a third of the letters differ).
+/// The only word that goes on from this one with a '_', else the one with the fewest changed,
+/// added, dropped or swapped letters; empty when none is near enough to be meant (more than a third
+/// of the letters differ).
 std::string nearest(std::string_view word, const std::vector<std::string>& known);
 
 /// nearest() as the end of a message: "; did you mean 'mask.prob'?" or nothing.

@@ -15,8 +15,9 @@ enum class ExitCode : int {
 };
 
 /// Starts to watch SIGINT, SIGTERM, SIGUSR1 and, unless it was ignored from the start (nohup),
-/// SIGHUP; the token is asked to stop at the first of them. A second SIGTERM, and a SIGINT after
-/// any of them, end the process at once. Call once, before other threads start.
+/// SIGHUP; the token is asked to stop at the first of them, which says so. A second SIGTERM, and a
+/// SIGINT after any of them, end the process at once, but for WholeWork; the same signal within a
+/// second is one. Call once, before other threads start.
 std::stop_token watch_signals();
 
 /// The signal that asked for the stop, or 0.

@@ -22,6 +22,9 @@ struct Processor {
 /// Model and features of /proc/cpuinfo's first processor, on x86 and ARM.
 Processor parse_cpuinfo(std::string_view text);
 
+/// Instructions for products in bf16; without them bf16 is slower than fp32.
+bool has_bf16(const Processor& processor);
+
 Processor read_processor(const ControlGroup& group);
 
 /// What LibTorch makes of it.

@@ -18,6 +18,13 @@ struct Hardware {
 /// ConfigError, which begins with `name`, for another unit or none and for what is not above 0.
 double parse_memory(const std::string& text, const std::string& name);
 
+/// The same of a GPU, which may be given by its kind: "A100-80GB", "H200"; upper and lower case and
+/// blanks or hyphens do not matter.
+double parse_device_memory(const std::string& text, const std::string& name);
+
+/// The kinds that parse_device_memory() knows: "V100-16GB, V100-32GB, ...".
+std::string gpu_kinds();
+
 /// "23.47 GiB", "118.2 MiB".
 std::string memory_text(double bytes);
 
