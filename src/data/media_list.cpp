@@ -6,6 +6,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/log.h"
 #include "raven/core/summed_warnings.h"
 #include "raven/core/utf8.h"
 #include "raven/corpus/npy.h"

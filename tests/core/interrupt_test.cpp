@@ -105,6 +105,7 @@ TEST(Interrupt, TheSameSignalWithinASecondIsOne) {
   const Watching process;
   process.send(SIGINT);
   EXPECT_EQ(process.heard(), SIGINT);
+  std::this_thread::sleep_for(milliseconds(250));
   process.send(SIGINT);
   std::this_thread::sleep_for(milliseconds(200));
   EXPECT_EQ(process.status(), 0);
