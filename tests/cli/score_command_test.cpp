@@ -76,7 +76,7 @@ TEST_F(ScoreCommand, SeveralMakeOneTable) {
   write("best.trn", "IT IS RED (s1-a)\nA B C D (s2-b)\n(s2-c)\n");
   EXPECT_EQ(run("ref.trn hyp.trn best.trn").output,
             "hypotheses  utterances  words  WER %  CER %\n"
-            "hyp.trn              3      7  42.86  56.25\n"
+            "hyp.trn              3      7  42.86  63.64\n"
             "best.trn             3      7   0.00   0.00\n");
   EXPECT_EQ(run("ref.trn hyp.trn best.trn --out x 2>&1").code, 2);
   for (const char* name : {"hyp", "best"})

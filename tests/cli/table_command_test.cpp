@@ -43,7 +43,7 @@ class TableCommand : public testing::Test {
 TEST_F(TableCommand, TakesAFolderOfRuns) {
   const auto text = raven("table masks").output;
   EXPECT_THAT(text, HasSubstr("run       mask.prob  runs  probe_r2_video\n"
-                              "a-seed_*        0.2     2  0.150 "));
+                              "a-seed_*        0.2     2   0.150 "));
   EXPECT_THAT(text, HasSubstr("note: one run alone: b-seed_1"));
   EXPECT_EQ(raven("table masks").code, 0);
 }
@@ -64,7 +64,7 @@ TEST_F(TableCommand, TellsWhatItIsNot) {
   EXPECT_EQ(raven("table none 2> /dev/null").code, 2);
   EXPECT_THAT(raven("table masks --base other 2>&1").output,
               HasSubstr("the base other is none of the 3 runs"));
-  EXPECT_THAT(raven("table masks --by none").output, HasSubstr("run       run.seed"));
+  EXPECT_THAT(raven("table masks --by none").output, HasSubstr("run       mask.prob  run.seed  runs"));
 }
 
 TEST_F(TableCommand, ConfigurationsOfRunsAreCompared) {
