@@ -63,12 +63,6 @@ void meet_at(Launch& launch, const Variables& variables, std::string host, std::
   if (const auto* given = find(variables, "MASTER_ADDR")) host = *given;
   if (find(variables, "MASTER_PORT") != nullptr) port = number(variables, "MASTER_PORT", 1, 65535);
   if (launch.size == 1) return;
-  if (host.empty()) {
-    throw ConfigError(
-        fmt::format("{} started {} processes, and MASTER_ADDR does not say where they meet: export "
-                    "MASTER_ADDR=<host of rank 0> MASTER_PORT={}, the same in every process",
-                    launch.by, launch.size, port));
-  }
   launch.host = std::move(host);
   launch.port = port;
 }
@@ -153,7 +147,7 @@ std::vector<std::string> expand_hosts(std::string_view list) {
 Launch read_launch(const Variables& variables) {
   const auto is_set = [&](std::string_view name) { return find(variables, name) != nullptr; };
   if (is_set("RANK") || is_set("WORLD_SIZE")) {
-    const auto* by = is_set("TORCHELASTIC_RUN_ID") ? "torchrun" : "WORLD_SIZE";
+    const auto* by = is_set("TORCHELASTIC_RUN_ID") ? "torchrun" : "the launcher";
     if (!is_set("RANK") && number(variables, "WORLD_SIZE", 1, 1'000'000) == 1) return {};
     auto launch = counted(variables, by, "RANK", "WORLD_SIZE", "LOCAL_RANK");
     meet_at(launch, variables, "", kUsualPort);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 
 #include "raven/artifacts/run_history.h"
@@ -15,6 +14,7 @@
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
+#include "raven/distributed/launch.h"
 #include "raven/doctor/memory.h"
 #include "raven/doctor/processor.h"
 #include "raven/nn/device.h"
@@ -155,13 +155,13 @@ void tell_bf16(const StageSettings& settings, const torch::Device& device) {
 
 /// Each of several would train the whole run, in one folder. Throws ConfigError.
 void refuse_ranks() {
-  const char* world = std::getenv("WORLD_SIZE");
-  if (world == nullptr || std::strtol(world, nullptr, 10) < 2) return;
+  const auto launch = distributed::read_launch(read_variables());
+  if (launch.size == 1) return;
   throw ConfigError(fmt::format(
-      "WORLD_SIZE is {}, but a run is trained by one process on one GPU: start one, without "
+      "{} started {} processes, but a run is trained by one process on one GPU: start one, without "
       "torchrun and with --ntasks=1 (or unset WORLD_SIZE); train.accumulate makes its steps as "
       "large",
-      world));
+      launch.by, launch.size));
 }
 
 }  // namespace

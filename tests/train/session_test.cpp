@@ -210,16 +210,19 @@ TEST_F(Session, AnErrorIsKeptAsTheEnd) {
 }
 
 TEST_F(Session, RefusesToBeOneOfSeveralRanks) {
+  ::setenv("RANK", "0", 1);
   ::setenv("WORLD_SIZE", "2", 1);
   try {
     train(settings_);
     ADD_FAILURE() << "two of them would train the run twice";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("WORLD_SIZE is 2, but a run is trained by one"));
+    EXPECT_THAT(error.what(), testing::HasSubstr(
+                                  "the launcher started 2 processes, but a run is trained by one"));
   }
   ::setenv("WORLD_SIZE", "1", 1);
   EXPECT_EQ(train(settings_), Outcome::kDone);
   ::unsetenv("WORLD_SIZE");
+  ::unsetenv("RANK");
 }
 
 TEST_F(Session, RefusesTheFolderOfAnotherConfiguration) {

@@ -11,10 +11,10 @@
 namespace raven::distributed {
 
 struct Launch {
-  std::string by;  // "torchrun", "srun", "mpirun", "WORLD_SIZE"; empty: nobody
+  std::string by;  // "torchrun", "srun", "mpirun", "the launcher"; empty: nobody
   std::int64_t rank = 0, size = 1;
   std::int64_t local_rank = 0;  // among the processes of its host
-  std::string host;             // where rank 0 can be met; empty for one process
+  std::string host;             // where rank 0 can be met; empty: not told, or one process
   std::int64_t port = 0;
 };
 
