@@ -4,9 +4,9 @@
 
 #include "cli/commands.h"
 #include "cli/program.h"
+#include "cli/raven_commit.h"
 #include "raven/core/build_commit.h"
 #include "raven/core/interrupt.h"
-#include "raven_commit.h"
 
 int main(int argc, char** argv) {
   raven::prepare_process();

@@ -47,7 +47,8 @@ class Scan {
     } else {
       // After these a new value begins; ':' and '-' only before a blank.
       const bool before_blank = next == ' ' || next == '\t' || next == '\n' || next == '\r';
-      starts_ = (c == ',' && !open_.empty()) || ((c == ':' || c == '-' || c == '?') && before_blank);
+      starts_ =
+          (c == ',' && !open_.empty()) || ((c == ':' || c == '-' || c == '?') && before_blank);
     }
     blank_before_ = c == ' ' || c == '\t' || c == '\n';
   }

@@ -104,8 +104,7 @@ fs::path FoundFaceStore::file_of(const corpus::SourceClip& clip) const {
   return folder_ / (clip.id + ".npy");
 }
 
-corpus::Faces FoundFaceStore::of(const corpus::SourceClip& clip,
-                                 const faces::SearchWatch& watch) {
+corpus::Faces FoundFaceStore::of(const corpus::SourceClip& clip, const faces::SearchWatch& watch) {
   const auto file = file_of(clip);
   if (auto known = read_found(file)) return *std::move(known);
   std::optional<media::Source> sound;

@@ -67,8 +67,7 @@ std::string curves_section(const Runs& runs) {
   if (std::any_of(runs.begin(), runs.end(), [](const auto& run) { return !run.group.empty(); })) {
     out +=
         "<p class=\"soft\">Runs that differ in their seed alone share a line, their mean; bands "
-        "reach "
-        "from the lowest to the highest of them.</p>\n";
+        "reach from the lowest to the highest of them.</p>\n";
   }
   for (const auto& group : kGroups) {
     std::string figures;

@@ -64,7 +64,8 @@ TEST_F(TableCommand, TellsWhatItIsNot) {
   EXPECT_EQ(raven("table none 2> /dev/null").code, 2);
   EXPECT_THAT(raven("table masks --base other 2>&1").output,
               HasSubstr("the base other is none of the 3 runs"));
-  EXPECT_THAT(raven("table masks --by none").output, HasSubstr("run       mask.prob  run.seed  runs"));
+  EXPECT_THAT(raven("table masks --by none").output,
+              HasSubstr("run       mask.prob  run.seed  runs"));
 }
 
 TEST_F(TableCommand, ConfigurationsOfRunsAreCompared) {

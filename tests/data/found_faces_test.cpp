@@ -136,8 +136,7 @@ TEST_F(FoundFaces, OfAStoppedSearchAreNone) {
   corpus::SourceClip clip;
   clip.id = "a";
   clip.video = options.inputs.front() / "a.mp4";
-  EXPECT_THROW(static_cast<void>(store.of(clip, {.stop = stop.get_token()})),
-               faces::SearchStopped);
+  EXPECT_THROW(static_cast<void>(store.of(clip, {.stop = stop.get_token()})), faces::SearchStopped);
   EXPECT_FALSE(fs::exists(kept("a.npy")));
   EXPECT_EQ(store.of(clip).count, 16);
 }

@@ -71,6 +71,11 @@ TEST(Page, RunsOfOtherBatchesAreComparedByFrames) {
   EXPECT_THAT(both(), HasSubstr("data-label=\"step\""));
   EXPECT_THAT(both(), HasSubstr(">frames</text>"));
   EXPECT_THAT(both(), HasSubstr(">100k</text>"));
+  // Runs of other settings; those of the same would share a line.
+  write(folder.path() / "b/config.json",
+        std::regex_replace(read_file(folder.path() / "b/config.json"),
+                           std::regex("\"model.encoder.dim\":\"128\""),
+                           "\"model.encoder.dim\":\"256\""));
   with_frames("b", "150000");
   EXPECT_THAT(both(), HasSubstr("data-label=\"frames\""));
   EXPECT_THAT(both(), Not(HasSubstr("data-label=\"step\"")));

@@ -103,7 +103,9 @@ inline constexpr auto kMetrics = std::to_array<Metric>({
     {"prediction_rank_<loss>", PanelId::kPredictionRank, "<loss>", Unit::kNone, kPretraining,
      Moment::kReport, "the same rank, of the predictions"},
     {"masked_share_<modality>", PanelId::kNone, "<modality>", Unit::kShare, kPretraining,
-     Moment::kReport, "share of the clips' frames that the student was not shown (a check of the masks, not a curve)"},
+     Moment::kReport,
+     "share of the clips' frames that the student was not shown (a check of the masks, not a "
+     "curve)"},
     {"recognition_ctc_<modality>", PanelId::kRecognitionCtc, "<modality>", Unit::kNone,
      kPretraining, Moment::kReport,
      "recognition probe: loss, per utterance, of a CTC head that is trained on the student's "
