@@ -70,7 +70,7 @@ class Voices {
     }
     if (speakers_.size() == 1) {
       log::warn(
-          "{}: all utterances are of one speaker ({}), so babble is of the speaker's own voice; give "
+          "{}: all utterances are of one speaker ({}), so babble is of the same voice; give "
           "noise.babble_manifest with others",
           manifest_.file.string(), manifest_.utterances.front().speaker);
     }
