@@ -121,7 +121,7 @@ bool is_selftraining(const fs::path& folder) {
 
 SelftrainingRecord read_selftraining(const fs::path& folder) {
   SelftrainingRecord record{.folder = folder};
-  if (const auto config = read_json(folder / "config.json", false, record.problems);
+  if (const auto config = read_json(folder / "selftrain.json", false, record.problems);
       config && config->is_object())
     record.labeller = text_of(*config, "labeller");
   for (std::int64_t number = 1; number <= kMaxRounds; ++number) {

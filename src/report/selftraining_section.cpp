@@ -76,7 +76,9 @@ std::string selftraining_section(const std::vector<SelftrainingRecord>& records,
         "<p>{}{}</p>\n", escaped(record.folder.string(), 300),
         record.labeller.empty() ? "" : ", first labelled by " + escaped(record.labeller, 300));
     out += rounds_table(record, runs);
-    for (const auto& round : record.rounds) out += share_chart(round);
+    std::string charts;
+    for (const auto& round : record.rounds) charts += share_chart(round);
+    if (!charts.empty()) out += "<div class=\"charts gap-above\">" + charts + "</div>\n";
     for (const auto& problem : record.problems)
       out += fmt::format("<p>{}</p>\n", escaped(problem, 400));
   }

@@ -117,6 +117,15 @@ TEST_F(Selftrain, TwoRoundsLabelChooseAndLearn) {
   EXPECT_THAT(yaml, HasSubstr("round_1/pseudo.tsv"));
   EXPECT_THAT(yaml, HasSubstr("labelled.tsv"));
 
+  const auto page = folder("report.html").string();
+  ASSERT_EQ(
+      Process({kRaven, "report", folder("run").string(), "--out", page}, log("report")).wait(), 0)
+      << read_file(log("report"));
+  const auto html = read_file(page);
+  EXPECT_THAT(html, HasSubstr("first labelled by " + folder("labeller").string()));
+  EXPECT_THAT(html, HasSubstr("Errors of the labels of round 2"));
+  EXPECT_THAT(html, HasSubstr("<h1>2 runs</h1>"));
+
   ASSERT_EQ(selftrain("other", {"rounds=1"}), 0);
   EXPECT_TRUE(student("run", 1) == student("other", 1));
   ASSERT_EQ(selftrain("other", {"rounds=2"}), 0) << "rounds may grow";

@@ -20,7 +20,7 @@ constexpr const char* kHead =
 class SelftrainingSection : public testing::Test {
  protected:
   void make(int rounds) const {
-    write(folder_ / "config.json", R"({"labeller": "runs/asr30", "rounds": "2"})");
+    write(folder_ / "selftrain.json", R"({"labeller": "runs/asr30", "rounds": "2"})");
     for (int round = 1; round <= rounds; ++round) {
       const auto place = folder_ / ("round_" + std::to_string(round));
       write(place / "labels.tsv", std::string(kHead) +
