@@ -197,7 +197,7 @@ TEST_F(Session, KeepsEachStartAndHowItEnded) {
   const auto facts = nlohmann::json::parse(read_file(run() / "environment.json"));
   EXPECT_EQ(facts.at("data_hash"), "digits");
   EXPECT_EQ(facts.at("gpu"), "none");
-  EXPECT_GT(std::stod(facts.at("wall_time_s").get<std::string>()), 0);
+  EXPECT_GE(std::stod(facts.at("wall_time_s").get<std::string>()), 0);  // to a tenth of a second
 }
 
 TEST_F(Session, AnErrorIsKeptAsTheEnd) {
