@@ -47,8 +47,8 @@ std::vector<std::string> differing_keys(const std::vector<TableRun>& runs,
   return keys;
 }
 
-std::string stage_of(const TableRun& run) {
-  const auto found = run.record->environment.find("stage");
+std::string fact_of(const TableRun& run, const char* name) {
+  const auto found = run.record->environment.find(name);
   return found == run.record->environment.end() ? std::string() : found->second;
 }
 
@@ -56,7 +56,9 @@ std::string stage_of(const TableRun& run) {
 /// has a row of its own.
 std::string row_key(const TableRun& run, const std::vector<std::string>& keys) {
   if (run.record->config.empty()) return "alone\n" + run.label;
-  auto text = stage_of(run) + "\n";
+  std::string text;  // lists of one name may hold other clips
+  for (const char* fact : {"stage", "data_hash", "frames_per_epoch"})
+    text += fact_of(run, fact) + "\n";
   for (const auto& key : keys) {
     const auto found = run.record->config.find(key);
     text += found == run.record->config.end() ? "-\n" : "=" + found->second + "\n";

@@ -134,6 +134,22 @@ void tell_seeds(const RunTable& table, const std::vector<TableRun>& runs,
                     joined(single)));
 }
 
+/// Rows that no column tells apart.
+void tell_data(const RunTable& table, const std::vector<TableRun>& runs, Remarks& remarks) {
+  for (std::size_t r = 1; r < table.rows.size(); ++r) {
+    for (std::size_t other = 0; other < r; ++other) {
+      const auto& first = runs[table.rows[other].runs.front()];
+      const auto& second = runs[table.rows[r].runs.front()];
+      const bool known = !first.record->config.empty() && !second.record->config.empty();
+      if (known && table.rows[r].values == table.rows[other].values)
+        remarks.push_back(
+            fmt::format("{} and {} have the same settings, but were trained on other "
+                        "data or by another command",
+                        table.rows[other].name, table.rows[r].name));
+    }
+  }
+}
+
 /// Settings that differ between rows and give a number another meaning.
 void tell_settings(const RunTable& table, Remarks& remarks) {
   for (const auto& dependence : dependences()) {
@@ -196,6 +212,7 @@ std::vector<std::string> remarks_on(const RunTable& table, const std::vector<Tab
   Remarks remarks;
   tell_gaps(table, runs, entries, options, remarks);
   tell_sets(table, runs, entries, remarks);
+  tell_data(table, runs, remarks);
   tell_settings(table, remarks);
   tell_tests(table, remarks);
   tell_seeds(table, runs, options, remarks);

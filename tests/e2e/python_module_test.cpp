@@ -33,9 +33,11 @@ std::map<std::string, std::string> hypotheses(const fs::path& set) {
 }
 
 TEST_F(TinyRecognizers, OfAPthBecomeAModuleInPython) {
-  ASSERT_EQ(finetune("vsr30", {"model.modality=video", "train.steps=30", "optimizer.lr=1e-3",
-                               "optimizer.other_lr=1e-2", "optimizer.warmup_steps=2"}),
-            0)
+  // Hardly trained: CTC learns first to say nothing at all.
+  ASSERT_EQ(
+      finetune("vsr30", {"model.modality=video", "train.steps=1", "optimizer.warmup_steps=0",
+                         "optimizer.lr=1e-6", "optimizer.min_lr=1e-6", "optimizer.other_lr=1e-6"}),
+      0)
       << read_file(log("vsr30"));
   const auto run = folder("vsr30").string();
   ASSERT_EQ(raven("export", {"export", run, folder("vsr30.pth").string()}), 0)
@@ -56,19 +58,19 @@ TEST_F(TinyRecognizers, OfAPthBecomeAModuleInPython) {
   const auto command = "cd '" + temporary_.path().string() + "' && " +
                        (given != nullptr ? given : "python3") +
                        " -W ignore " RAVEN_SOURCE_DIR "/tests/e2e/python_weights.py run module.py";
-  std::size_t words = 0;
-  const auto expected = hypotheses(folder("results") / "manifest");
-  ASSERT_EQ(expected.size(), 12U);
-  for (const auto& [id, text] : expected) {
+  constexpr int kLooked = 3;  // a Python with torch takes seconds to start
+  int looked = 0;
+  for (const auto& [id, text] : hypotheses(folder("results") / "manifest")) {
+    if (text.empty() || looked == kLooked) continue;
+    ++looked;
     fs::copy_file(folder("features") / (id + ".npy"), folder("features") / "a.npy",
                   fs::copy_options::overwrite_existing);
     const auto said = shell(command);
     ASSERT_EQ(said.code, 0) << "scripts/test.sh makes a Python with torch and numpy; RAVEN_PYTHON "
                                "names it";
     EXPECT_EQ(said.output, text + "\n") << id;
-    words += text.size();
   }
-  EXPECT_GT(words, 0U) << "nothing was recognised, so that nothing was compared";
+  EXPECT_EQ(looked, kLooked) << "too little was recognised, so that nothing was compared";
 }
 
 }  // namespace

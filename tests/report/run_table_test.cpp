@@ -142,6 +142,17 @@ TEST_F(RunTables, ARunWithoutItsSettingsHasItsOwnRow) {
   EXPECT_THROW(run_table({temporary_.path() / "none"}), ConfigError);
 }
 
+TEST_F(RunTables, RunsOnOtherDataShareNoRow) {
+  const auto a = run("a", {}, {{"loss", 1}}), b = run("b", {{"run.seed", "2"}}, {{"loss", 2}});
+  write(b / "environment.json",
+        Json({{"stage", "pretrain"}, {"steps", "100"}, {"data_hash", "other"}}).dump());
+  const auto table = run_table({a, b});
+  EXPECT_EQ(table.rows.size(), 2U);
+  EXPECT_THAT(
+      table.remarks,
+      Contains(HasSubstr("a and b have the same settings, but were trained on other data")));
+}
+
 TEST_F(RunTables, RemarkWhatMayNotBeCompared) {
   const Numbers numbers = {{"valid_loss", 1}, {"valid_gain_v2a", 0.2}, {"probe_r2_video", 0.1}};
   const auto a = run("a", {}, numbers);
