@@ -130,7 +130,9 @@ TEST_F(ExchangedWeights, APublishedRecognizerIsImportedEvaluatedAndFineTuned) {
       0)
       << read_file(log("tuned"));
   EXPECT_THAT(read_file(log("tuned")), HasSubstr("12 of 12 clips are luma"));
-  EXPECT_NE(finetune("other_size", {"model.init=" + imported}), 0);
+  EXPECT_NE(
+      finetune("other_size", {"model.init=" + imported, published_input_[0], published_input_[1]}),
+      0);
   EXPECT_THAT(read_file(log("other_size")), HasSubstr("does not fit this model"));
 }
 
