@@ -8,6 +8,7 @@
 #include "cli/print.h"
 #include "raven/config/features_config.h"
 #include "raven/config/load.h"
+#include "raven/config/override.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
@@ -45,21 +46,11 @@ std::vector<std::pair<std::string, std::string>> keys_of_options() {
   return keys;
 }
 
-/// `key=value` of a value that is text, whatever it looks like in YAML.
-std::string set_text(const std::string& key, const std::string& value) {
-  std::string text = key + "='";
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    if (value[i] == '\'') text += '\'';
-    if (value.compare(i, 2, "${") == 0) text += '$';
-    text += value[i];
-  }
-  return text + "'";
-}
-
 FeaturesConfig load(const Arguments& arguments) {
   auto overrides = arguments.overrides();
   for (const auto& [option, key] : keys_of_options()) {
-    if (arguments.given(option)) overrides.push_back(set_text(key, arguments.text(option)));
+    if (arguments.given(option))
+      overrides.push_back(config::text_override(key, arguments.text(option)));
   }
   return config::load<FeaturesConfig>(arguments.config_file(), overrides).config;
 }

@@ -8,12 +8,6 @@
 namespace raven {
 namespace {
 
-std::size_t num_characters(std::string_view text) {
-  std::size_t count = 0;
-  for (; !text.empty(); ++count) take_character(text);
-  return count;
-}
-
 std::string padded(const std::string& text, std::size_t width, bool left) {
   const std::string blanks(width - num_characters(text), ' ');
   return left ? text + blanks : blanks + text;

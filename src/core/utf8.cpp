@@ -52,6 +52,12 @@ Character take_character(std::string_view& text) noexcept {
   return {.code = code, .bytes = bytes};
 }
 
+std::size_t num_characters(std::string_view text) noexcept {
+  std::size_t count = 0;
+  for (; !text.empty(); ++count) take_character(text);
+  return count;
+}
+
 void append_utf8(std::string& out, char32_t code) {
   const auto put = [&out](char32_t byte) { out += static_cast<char>(byte); };
   if (code < 0x80) {

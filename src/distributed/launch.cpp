@@ -2,9 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <charconv>
 #include <optional>
 
+#include "core/text_file.h"
 #include "raven/core/error.h"
 
 namespace raven::distributed {
@@ -18,13 +18,6 @@ const std::string* find(const Variables& variables, std::string_view name) {
   return found == variables.end() || found->second.empty() ? nullptr : &found->second;
 }
 
-std::optional<std::int64_t> whole(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// A number that has to be there.
 std::int64_t number(const Variables& variables, std::string_view name, std::int64_t least,
                     std::int64_t most) {
@@ -35,7 +28,7 @@ std::int64_t number(const Variables& variables, std::string_view name, std::int6
                     "them for a single process, or set it",
                     name));
   }
-  const auto value = whole(*text);
+  const auto value = whole_number(*text);
   if (!value || *value < least || *value > most) {
     throw ConfigError(
         fmt::format("{} is '{}', expected a whole number from {} to {}", name, *text, least, most));
@@ -90,8 +83,9 @@ void add_range(std::string_view range, std::string_view list, std::vector<std::s
   const auto dash = range.find('-');
   const auto from_text = range.substr(0, dash);
   const auto to_text = dash == std::string_view::npos ? from_text : range.substr(dash + 1);
-  const auto from = whole(from_text), to = whole(to_text);
-  if (!from || !to || *from < 0 || *to < *from ||
+  const auto from = whole_number(from_text), to = whole_number(to_text);
+  const bool has_blanks = range.find_first_of(" \t\r\n") != std::string_view::npos;
+  if (has_blanks || !from || !to || *from < 0 || *to < *from ||
       static_cast<std::size_t>(*to - *from) >= kMostHosts)
     bad_list(list);
   for (auto i = *from; i <= *to; ++i) parts.push_back(fmt::format("{:0{}}", i, from_text.size()));

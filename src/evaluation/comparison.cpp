@@ -136,11 +136,10 @@ std::string to_text(const std::vector<Comparison>& comparisons,
   std::int64_t left_out = 0;
   for (std::size_t i = 0; i < comparisons.size(); ++i) {
     const auto& [words_a, words_b, paired, only_a, only_b] = comparisons[i];
-    lines.push_back(
-        {names[i + 1], fmt::format("{:.2f}", 100 * wer(words_b)),
-         fmt::format("{:.2f}", 100 * wer(words_a)), fmt::format("{:+.2f}", 100 * paired.difference),
-         fmt::format("{:.4f}", paired.p_bootstrap), fmt::format("{:.4f}", paired.p_matched_pairs),
-         fmt::format("{}", paired.utterances)});
+    lines.push_back({names[i + 1], fmt::format("{:.2f}", 100 * wer(words_b)),
+                     fmt::format("{:.2f}", 100 * wer(words_a)),
+                     fmt::format("{:+.2f}", 100 * paired.difference), p_text(paired.p_bootstrap),
+                     p_text(paired.p_matched_pairs), fmt::format("{}", paired.utterances)});
     left_out = std::max(left_out, only_a + only_b);
   }
   const bool alike = std::ranges::all_of(comparisons, [&](const auto& one) {

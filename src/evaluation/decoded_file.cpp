@@ -95,14 +95,14 @@ std::vector<std::string> differing_parts(const Json& there, const DecodedFile::I
 
 }  // namespace
 
-DecodedFile::DecodedFile(std::filesystem::path file, const Identity& identity, OfAnother others)
+DecodedFile::DecodedFile(std::filesystem::path file, const Identity& identity, OtherResults others)
     : path_(std::move(file)), kept_(first_line(in_utf8(identity))) {
   read(in_utf8(identity), others);
   write_file_atomically(path_, kept_);
   out_.open(path_, std::ios::app);
 }
 
-void DecodedFile::read(const Identity& identity, OfAnother others) {
+void DecodedFile::read(const Identity& identity, OtherResults others) {
   std::ifstream in(path_);
   std::string line;
   for (bool first = true; std::getline(in, line); first = false) {
@@ -113,7 +113,7 @@ void DecodedFile::read(const Identity& identity, OfAnother others) {
       if (parts.empty()) continue;
       const bool holds_any = std::getline(in, line) && !in.eof();
       if (!holds_any) return;
-      if (others == OfAnother::kRefuse) {
+      if (others == OtherResults::kRefuse) {
         throw ConfigError(fmt::format(
             "{}: holds what was decoded with another {}; out= names another folder for the new "
             "results, --replace gives these up",

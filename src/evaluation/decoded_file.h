@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "raven/evaluation/decoded_with.h"
 #include "raven/evaluation/nbest_list.h"
 
 namespace raven::evaluation {
@@ -29,9 +30,6 @@ struct Finish {
   std::string scoring;                          // what the scores depend on beside the hypotheses
 };
 
-/// What becomes of hypotheses that depend on something else.
-enum class OfAnother { kReplace, kRefuse };
-
 /// The first line says what the hypotheses depend on, then come utterances, each once, and at the
 /// end a line that says that none is missing.
 class DecodedFile {
@@ -43,7 +41,7 @@ class DecodedFile {
   /// identity are dropped, with a warning that names the parts that differ, or refused:
   /// ConfigError. Throws SystemError.
   DecodedFile(std::filesystem::path file, const Identity& identity,
-              OfAnother others = OfAnother::kReplace);
+              OtherResults others = OtherResults::kReplace);
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   [[nodiscard]] const std::map<std::string, Decoded>& done() const { return done_; }
@@ -57,7 +55,7 @@ class DecodedFile {
   void reopen();
 
  private:
-  void read(const Identity& identity, OfAnother others);
+  void read(const Identity& identity, OtherResults others);
   void append(const std::string& line);
 
   std::filesystem::path path_;

@@ -8,6 +8,7 @@
 
 #include "evaluation/alignment_picture.h"
 #include "evaluation/decoded_file.h"
+#include "evaluation/new_folder.h"
 #include "evaluation/utterance_groups.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -35,32 +36,6 @@ constexpr const char* kRecognised = "recognised.tsv";
 constexpr const char* kNbest = "nbest.jsonl";
 constexpr std::int64_t kPicturedFrames = 12;
 constexpr std::size_t kAttentionPictures = 6;  // as many as a report shows unfolded
-
-/// A folder that goes again, with those above it that were made for it, unless it is kept.
-class NewFolder {
- public:
-  explicit NewFolder(const fs::path& folder) : folder_(fs::absolute(folder).lexically_normal()) {
-    for (auto at = folder_; !fs::exists(at); at = at.parent_path()) first_made_ = at;
-    make_folders(folder);
-  }
-  ~NewFolder() {
-    if (first_made_.empty()) return;
-    std::error_code failed;
-    fs::remove_all(folder_, failed);
-    // Up to the first one that something else came into.
-    for (auto at = folder_; at != first_made_ && !failed;) {
-      at = at.parent_path();
-      fs::remove(at, failed);
-    }
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-
-  void keep() { first_made_.clear(); }
-
- private:
-  fs::path folder_, first_made_;
-};
 
 /// What was decoded before a failure stays, for the same call to go on with.
 class KeepsProgress {
@@ -467,8 +442,7 @@ std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet
   if (!loaded.language_model.model.is_empty()) loaded.language_model.model->to(device);
   NewFolder made(folder);
   const FolderLock lock(folder);
-  DecodedFile decoded(folder / kDecoded, identity(loaded, set, config, device),
-                      others == OtherResults::kReplace ? OfAnother::kReplace : OfAnother::kRefuse);
+  DecodedFile decoded(folder / kDecoded, identity(loaded, set, config, device), others);
   UtteranceEncoder encoder(loaded, set, config, device);
   std::map<std::string, std::int64_t> skipped;
   const auto finished = decoded.finished();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <set>
 
+#include "core/text_file.h"
 #include "raven/core/aligned.h"
 #include "raven/report/metric_names.h"
 #include "report/table_runs.h"
@@ -50,25 +51,14 @@ std::vector<std::vector<std::size_t>> settings_that_agree(const RunTable& table)
   return groups;
 }
 
-std::vector<std::string> parts_of(const std::string& key) {
-  std::vector<std::string> parts(1);
-  for (const char c : key) {
-    if (c == '.') {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  return parts;
-}
-
 /// One heading for keys of like values: "model.predictors.*.kind" where one part alone differs.
 std::string heading_of_settings(const std::vector<std::string>& keys) {
-  auto parts = parts_of(keys.front());
+  const auto first = split(keys.front(), '.');
+  std::vector<std::string> parts(first.begin(), first.end());
   std::set<std::size_t> differing;
   bool alike = true;
   for (const auto& key : keys) {
-    const auto others = parts_of(key);
+    const auto others = split(key, '.');
     alike = alike && others.size() == parts.size();
     for (std::size_t i = 0; alike && i < parts.size(); ++i) {
       if (others[i] != parts[i]) differing.insert(i);

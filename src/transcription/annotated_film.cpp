@@ -29,12 +29,6 @@ constexpr std::int64_t kDash = 6;          // pixels
 constexpr double kLinger_s = 1;
 constexpr std::size_t kMostName = 6;  // characters, "sound "
 
-std::size_t num_characters(std::string_view text) {
-  std::size_t count = 0;
-  for (; !text.empty(); ++count) take_character(text);
-  return count;
-}
-
 std::int64_t even(std::int64_t size) { return size + size % 2; }
 
 class Canvas {
@@ -201,16 +195,17 @@ SpokenLine line_at(const std::vector<Word>& words, const Line& line, double time
 }  // namespace
 
 SpokenLine spoken_line(const Transcript& transcript, double time_s) {
-  SpokenLine spoken;
-  for (const auto& passage : transcript.passages) {
-    if (passage.words.empty() || passage.words.front().begin_s > time_s) continue;
-    const auto lines = lines_of(passage.words);
-    const auto current = std::find_if(lines.rbegin(), lines.rend(), [&](const Line& line) {
-      return passage.words[line.begin].begin_s <= time_s;
-    });
-    spoken = line_at(passage.words, *current, time_s);
-  }
-  return spoken;
+  const auto& passages = transcript.passages;
+  const auto passage = std::find_if(passages.rbegin(), passages.rend(), [&](const Passage& one) {
+    return !one.words.empty() && one.words.front().begin_s <= time_s;
+  });
+  if (passage == passages.rend()) return {};
+  const auto& words = passage->words;
+  const auto lines = lines_of(words);
+  const auto line = std::find_if(lines.rbegin(), lines.rend(), [&](const Line& one) {
+    return words[one.begin].begin_s <= time_s;
+  });
+  return line_at(words, *line, time_s);
 }
 
 bool write_annotated_film(const fs::path& film, const FileTranscript& transcript,

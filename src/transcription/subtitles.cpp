@@ -16,12 +16,6 @@ constexpr std::int64_t kPause_ms = 500;
 
 std::int64_t to_ms(double time_s) { return std::llround(time_s * 1000); }
 
-std::size_t num_characters(std::string_view text) {
-  std::size_t count = 0;
-  for (; !text.empty(); ++count) take_character(text);
-  return count;
-}
-
 /// Parts of a word that each fit into a line.
 std::vector<std::string> parts_of(std::string_view word) {
   std::vector<std::string> parts(1);

@@ -83,16 +83,16 @@ TEST_F(DecodedFileTest, OfAnotherSearchIsRefusedOrReplaced) {
   const auto content = make();
   const DecodedFile::Identity other = {{"noise", "none"}, {"search", "2"}};
   try {
-    DecodedFile(path(), other, OfAnother::kRefuse);
+    DecodedFile(path(), other, OtherResults::kRefuse);
     ADD_FAILURE() << "nothing was thrown";
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("decoded with another search; out="));
   }
   EXPECT_EQ(read_file(path()), content);
-  EXPECT_EQ(DecodedFile(path(), identity_, OfAnother::kRefuse).done().size(), 2U);
-  EXPECT_TRUE(DecodedFile(path(), other, OfAnother::kReplace).done().empty());
+  EXPECT_EQ(DecodedFile(path(), identity_, OtherResults::kRefuse).done().size(), 2U);
+  EXPECT_TRUE(DecodedFile(path(), other, OtherResults::kReplace).done().empty());
   // Nothing was decoded yet: nothing is lost.
-  EXPECT_TRUE(DecodedFile(path(), identity_, OfAnother::kRefuse).done().empty());
+  EXPECT_TRUE(DecodedFile(path(), identity_, OtherResults::kRefuse).done().empty());
 }
 
 TEST_F(DecodedFileTest, NothingIsThereTwice) {

@@ -25,6 +25,9 @@ struct Character {
 /// is taken alone, as U+FFFD.
 Character take_character(std::string_view& text) noexcept;
 
+/// A byte that starts none counts as one.
+std::size_t num_characters(std::string_view text) noexcept;
+
 void append_utf8(std::string& out, char32_t code);
 
 /// The same text with control characters and '%' written as %XX, so that different texts stay

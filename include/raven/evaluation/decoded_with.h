@@ -8,6 +8,10 @@
 
 namespace raven::evaluation {
 
+/// Results of another recognizer, list, noise or other settings of the search that a folder holds:
+/// replaced, with a warning, or refused.
+enum class OtherResults { kReplace, kRefuse };
+
 struct DecodedWith {
   std::string weights;                        // the file, or the checkpoint's folder, that was read
   std::string checksum;                       // of that file of weights, xxh3

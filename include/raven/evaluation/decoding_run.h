@@ -19,10 +19,6 @@ namespace raven::evaluation {
 /// Frames done so far, of all.
 using DecodingProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
-/// Results of another recognizer, list, noise or other settings of the search that a folder holds:
-/// replaced, with a warning, or refused.
-enum class OtherResults { kReplace, kRefuse };
-
 /// Writes into `folder` what write_scores() writes, recognised.tsv (the list with what was
 /// recognised as its texts), nbest.jsonl where decode.nbest asks for it, pictures of the worst
 /// utterances' mouths, attention.json for the first few of them, and decoded.jsonl: hypotheses as
