@@ -99,6 +99,17 @@ void recover_checkpoints(const fs::path& folder) {
     remove_stale_files(folder / name_of(step));  // of a state.json replaced alone
 }
 
+std::optional<Checkpoint> newest_readable(const fs::path& folder) {
+  const auto present = steps_in(folder);
+  for (auto step = present.rbegin(); step != present.rend(); ++step) {
+    try {
+      return read_checkpoint(path_of_step(folder, *step));
+    } catch (const Error&) {  // its owner says so
+    }
+  }
+  return std::nullopt;
+}
+
 CheckpointFolder::CheckpointFolder(fs::path folder, std::int64_t keep, std::int64_t keep_every)
     : folder_(std::move(folder)), keep_(keep), keep_every_(keep_every) {
   make_folders(folder_);
@@ -280,8 +291,9 @@ std::vector<std::int64_t> CheckpointFolder::newest_regular(std::size_t count) {
   return chosen;
 }
 
-std::optional<Checkpoint> CheckpointFolder::newest_whole() {
-  const auto present = steps();
+std::optional<Checkpoint> CheckpointFolder::newest_whole(std::optional<std::int64_t> before) {
+  auto present = steps();
+  if (before) std::erase_if(present, [&](std::int64_t step) { return step >= *before; });
   std::vector<fs::path> refused;
   bool unreadable = false;
   std::string reasons;

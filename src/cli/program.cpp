@@ -87,9 +87,9 @@ ExitCode dispatch(const std::vector<Command>& commands, std::vector<std::string>
   return run_leaf(*command, full_name, arguments);
 }
 
-int failed(ExitCode code, const std::string& message) {
+int failed(int code, const std::string& message) {
   std::fprintf(stderr, "%s\n", for_terminal(message).c_str());
-  return static_cast<int>(code);
+  return code;
 }
 
 // Nobody reads what is written to stdout any more (`raven ... | head`). A failed write does not
@@ -117,25 +117,21 @@ ExitCode run_and_flush(const std::vector<Command>& commands,
 int run_program(const std::vector<Command>& commands, const std::vector<std::string>& arguments) {
   try {
     return static_cast<int>(run_and_flush(commands, arguments));
-  } catch (const ConfigError& error) {
-    return failed(ExitCode::kUsage, full_message(error));
-  } catch (const SkipBudgetError& error) {
-    return failed(ExitCode::kTooManySkipped, full_message(error));
   } catch (const c10::OutOfMemoryError& error) {
-    return failed(ExitCode::kFailed,
+    return failed(exit_code_of(error),
                   fmt::format("the GPU's memory is full: {}\nlower data.max_frames and raise "
                               "train.accumulate by the same factor",
                               error.what_without_backtrace()));
   } catch (const c10::Error& error) {
-    return failed(ExitCode::kFailed, std::string("LibTorch: ") + error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    return failed(ExitCode::kFailed, "out of memory");
+    return failed(exit_code_of(error), std::string("LibTorch: ") + error.what_without_backtrace());
+  } catch (const std::bad_alloc& error) {
+    return failed(exit_code_of(error), "out of memory");
   } catch (const std::system_error& error) {
     // The reader of our output has gone (`raven ... | head`): nobody is left to tell.
     if (error.code() == std::errc::broken_pipe) return static_cast<int>(ExitCode::kDone);
-    return failed(ExitCode::kFailed, full_message(error));
+    return failed(exit_code_of(error), full_message(error));
   } catch (const std::exception& error) {
-    return failed(ExitCode::kFailed, full_message(error));
+    return failed(exit_code_of(error), full_message(error));
   }
 }
 

@@ -5,9 +5,26 @@
 #include "cli/cuda_library.h"
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
+#include "raven/core/variables.h"
+#include "raven/distributed/launch.h"
+#include "raven/distributed/local_ranks.h"
 #include "raven/train/stages.h"
 
 namespace raven::cli {
+namespace {
+
+/// 1: this process trains, alone or as a rank that somebody has started.
+std::int64_t ranks_to_start(std::int64_t wanted) {
+  const auto launch = distributed::read_launch(read_variables());
+  if (launch.size == 1) return std::max<std::int64_t>(wanted, 1);
+  if (wanted > 0 && wanted != launch.size) {
+    throw ConfigError(fmt::format("ranks={}, but {} started {} processes; leave ranks at 0", wanted,
+                                  launch.by, launch.size));
+  }
+  return 1;
+}
+
+}  // namespace
 
 ExitCode train_stage(const std::string& name, const Arguments& arguments) {
   const auto stop = watch_signals();
@@ -20,6 +37,12 @@ ExitCode train_stage(const std::string& name, const Arguments& arguments) {
   const auto overrides = arguments.overrides();
   words.insert(words.end(), overrides.begin(), overrides.end());
   auto [stage, yaml] = kind->load(arguments.config_file(), arguments.overrides());
+  if (const auto ranks = ranks_to_start(stage->settings().ranks); ranks > 1) {
+    words.insert(words.end(), {"--log-level", arguments.text("--log-level")});
+    return static_cast<ExitCode>(
+        distributed::run_local_ranks("/proc/self/exe", words, ranks, stop));
+  }
+  distributed::end_with_parent();
   const auto outcome = train::run_session(*stage, {.yaml = std::move(yaml),
                                                    .overrides = overrides,
                                                    .arguments = std::move(words),

@@ -1,5 +1,7 @@
 #include "raven/core/error.h"
 
+#include "raven/core/interrupt.h"
+
 #include <exception>
 
 namespace raven {
@@ -14,6 +16,15 @@ std::string full_message(const std::exception& error) {
     message += ": unknown cause";
   }
   return message;
+}
+
+int exit_code_of(const std::exception& error) {
+  if (const auto* of_peer = dynamic_cast<const PeerError*>(&error)) return of_peer->code();
+  if (dynamic_cast<const ConfigError*>(&error) != nullptr)
+    return static_cast<int>(ExitCode::kUsage);
+  if (dynamic_cast<const SkipBudgetError*>(&error) != nullptr)
+    return static_cast<int>(ExitCode::kTooManySkipped);
+  return static_cast<int>(ExitCode::kFailed);
 }
 
 namespace detail {

@@ -39,13 +39,6 @@ Whole& whole() {
   return *one;
 }
 
-[[noreturn]] void end_at_once(int code) {
-  constexpr std::chrono::minutes kLongest{1};
-  std::unique_lock lock(whole().mutex);
-  whole().done.wait_for(lock, kLongest, [] { return whole().parts == 0; });
-  ::_exit(code);  // with the lock: nothing whole begins any more
-}
-
 /// Signals that are watched. What started us with SIGHUP ignored (nohup) wants it to stay so.
 sigset_t watched_signals() {
   sigset_t watched;
@@ -104,6 +97,13 @@ WholeWork::WholeWork() {
 WholeWork::~WholeWork() {
   const std::lock_guard lock(whole().mutex);
   if (--whole().parts == 0) whole().done.notify_all();
+}
+
+void end_at_once(int code) {
+  constexpr std::chrono::minutes kLongest{1};
+  std::unique_lock lock(whole().mutex);
+  whole().done.wait_for(lock, kLongest, [] { return whole().parts == 0; });
+  ::_exit(code);  // with the lock: nothing whole begins any more
 }
 
 std::stop_token watch_signals() {

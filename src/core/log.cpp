@@ -59,15 +59,21 @@ class Formatter : public spdlog::formatter {
 
 }  // namespace
 
-void start(const std::string& level, int rank) {
+void start(const std::string& level) {
   auto logger = std::make_shared<spdlog::logger>(
       "raven", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-  logger->set_formatter(std::make_unique<Formatter>(
-      rank == 0 ? "%^%H:%M:%S %L%$ %v" : "%^%H:%M:%S %L%$ [rank " + std::to_string(rank) + "] %v"));
+  logger->set_formatter(std::make_unique<Formatter>("%^%H:%M:%S %L%$ %v"));
   logger->set_level(spdlog::level::from_str(level));
-  if (rank != 0 && logger->level() < spdlog::level::warn) logger->set_level(spdlog::level::warn);
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+}
+
+void start_rank(int rank) {
+  if (rank == 0) return;
+  auto* logger = spdlog::default_logger_raw();
+  logger->set_formatter(
+      std::make_unique<Formatter>(fmt::format("%^%H:%M:%S %L%$ [rank {}] %v", rank)));
+  if (logger->level() < spdlog::level::warn) logger->set_level(spdlog::level::warn);
 }
 
 AlsoTo::AlsoTo(const std::filesystem::path& file)

@@ -69,7 +69,9 @@ struct Loader::State {
             pixel, options.read_audio ? plan.most_frames() * media::kSamplesPerFrame : 0,
             options.pin_memory)),
         skips(options.skips ? options.skips : std::make_shared<SkipRecord>()),
-        lengths(options.lengths ? options.lengths : std::make_shared<LengthRecord>()) {}
+        lengths(options.lengths ? options.lengths : std::make_shared<LengthRecord>()),
+        next_out(options.share, plan.num_batches(), options.training),
+        next_in(next_out) {}
 
   ~State() {
     {
@@ -96,19 +98,10 @@ struct Loader::State {
     return !options.training && position.batch >= plan.num_batches();
   }
 
-  [[nodiscard]] LoaderPosition after(LoaderPosition position, std::int64_t batches) const {
-    position.batch += batches;
-    while (options.training && position.batch >= plan.num_batches()) {
-      ++position.epoch;
-      position.batch -= plan.num_batches();
-    }
-    return position;
-  }
-
-  /// Hands out from there, where rank 0 gets the first batch.
+  /// Hands out from there.
   void begin_at(const LoaderPosition& position) {
-    next_of_first = after(position, 0);
-    next_out = next_in = after(position, options.rank);
+    next_out.begin_at(position);
+    next_in.begin_at(position);
   }
 
   void work_until_stopped();
@@ -130,8 +123,7 @@ struct Loader::State {
   const std::shared_ptr<LengthRecord> lengths;
   std::deque<Batch> parts;  // of the last batch, still to be handed out
 
-  LoaderPosition next_out, next_in;  // batches to hand out and to start
-  LoaderPosition next_of_first;      // that rank 0 hands out beside next_out
+  Deal next_out, next_in;   // batches to hand out and to start
   Clock::duration waited{};
 
   std::mutex mutex;  // guards the jobs' counters and all below
@@ -166,15 +158,16 @@ void Loader::State::work_until_stopped() {
 /// Tops up the jobs under way to `prefetch` batches; without workers there is only the one in hand.
 void Loader::State::start_jobs() {
   const auto wanted = options.workers == 0 ? 1 : std::max<std::int64_t>(1, options.prefetch);
-  while (!at_end(next_in)) {
+  while (next_in.takes_part() && !at_end(next_in.own())) {
     {
       const std::lock_guard lock(mutex);
       if (std::ssize(jobs) >= wanted) return;
     }
+    const auto position = next_in.own();
     auto job = std::make_shared<Job>(
-        next_in, BatchAssembly(manifest, options, next_in, plan.batch(next_in), plan.sizes(),
-                               memory->take()));
-    next_in = after(next_in, options.ranks);
+        position, BatchAssembly(manifest, options, position, plan.batch(position), plan.sizes(),
+                                memory->take()));
+    next_in.advance();
     {
       const std::lock_guard lock(mutex);
       jobs.push_back(std::move(job));
@@ -286,7 +279,7 @@ LoaderOptions held_out_options(const config::DataConfig& data, std::int64_t seed
 Loader::Loader(Manifest manifest, const LoaderOptions& options) {
   check_video_input(options.video);
   RAVEN_CHECK(!options.mask || !options.video_time_mask, "two kinds of masks for one video");
-  RAVEN_CHECK(options.rank >= 0 && options.rank < options.ranks, "no such rank");
+  RAVEN_CHECK(options.training || options.share.ranks == 1, "a pass is not dealt out");
   state_ = std::make_unique<State>(std::move(manifest), options);
   state_->begin_at({});
   state_->start_jobs();
@@ -306,7 +299,8 @@ std::optional<Batch> Loader::next() {
     return batch;
   };
   if (!state.parts.empty()) return part();
-  for (std::int64_t empty_batches = 0; !state.at_end(state.next_out); ++empty_batches) {
+  RAVEN_CHECK(state.next_out.takes_part(), "a process without batches asks for one");
+  for (std::int64_t empty_batches = 0; !state.at_end(state.next_out.own()); ++empty_batches) {
     if (empty_batches == state.plan.num_batches()) {
       throw SkipBudgetError(
           fmt::format("{}: not one utterance is usable; the last one: {}", state.manifest.names(),
@@ -318,15 +312,15 @@ std::optional<Batch> Loader::next() {
     state.parts.assign(std::make_move_iterator(batches.begin()),
                        std::make_move_iterator(batches.end()));
     state.drop_first();
-    const auto epoch = state.next_out.epoch;
-    state.next_out = state.after(state.next_out, state.options.ranks);
-    state.next_of_first = state.after(state.next_of_first, state.options.ranks);
+    const auto epoch = state.next_out.own().epoch;
+    state.next_out.advance();
     state.count(job->assembly.skipped());
     state.note_lengths(job->assembly);
-    if (state.next_out.epoch > epoch || state.at_end(state.next_out)) state.tell_lengths();
+    const auto next = state.next_out.own();
+    if (next.epoch > epoch || state.at_end(next)) state.tell_lengths();
     if (state.options.workers > 0) state.start_jobs();
     if (!state.parts.empty()) return part();
-    if (state.options.ranks > 1) {  // the others would not pass it over
+    if (state.options.share.ranks > 1) {  // the others would not pass it over
       throw SkipBudgetError(fmt::format(
           "{}: not one utterance of a batch is usable, which several ranks cannot pass over; mend "
           "the data first; the last one: {}",
@@ -336,7 +330,7 @@ std::optional<Batch> Loader::next() {
   return std::nullopt;
 }
 
-LoaderPosition Loader::position() const { return state_->next_of_first; }
+LoaderPosition Loader::position() const { return state_->next_out.first(); }
 
 void Loader::seek(const LoaderPosition& position) {
   auto& state = *state_;

@@ -49,6 +49,10 @@ Launch counted(const Variables& variables, std::string by, std::string_view rank
   launch.size = number(variables, size, 1, kMost);
   launch.rank = number(variables, rank, 0, launch.size - 1);
   launch.local_rank = number_or(variables, local_rank, 0);
+  for (const auto* name : {"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"}) {
+    if (find(variables, name) != nullptr)
+      launch.local_size = number(variables, name, 1, launch.size);
+  }
   return launch;
 }
 
@@ -71,6 +75,26 @@ std::string first_host(const Variables& variables) {
 std::int64_t port_of_job(const Variables& variables) {
   constexpr std::int64_t kFirst = 15000, kRange = 15000;
   return kFirst + number_or(variables, "SLURM_JOB_ID", 0) % kRange;
+}
+
+/// Of "2(x3),1" the number for SLURM_NODEID.
+std::optional<std::int64_t> tasks_of_node(const Variables& variables) {
+  const auto* list = find(variables, "SLURM_STEP_TASKS_PER_NODE");
+  if (list == nullptr) return std::nullopt;
+  auto node = number_or(variables, "SLURM_NODEID", 0);
+  for (std::string_view rest = *list; !rest.empty();) {
+    const auto part = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    const auto times = part.find("(x");
+    const auto tasks = whole_number(part.substr(0, times));
+    std::optional<std::int64_t> nodes = 1;
+    if (times != std::string_view::npos && part.ends_with(')'))
+      nodes = whole_number(part.substr(times + 2, part.size() - times - 3));
+    if (!tasks || *tasks < 1 || !nodes) return std::nullopt;
+    if (node < *nodes) return tasks;
+    node -= *nodes;
+  }
+  return std::nullopt;
 }
 
 [[noreturn]] void bad_list(std::string_view list) {
@@ -141,16 +165,25 @@ std::vector<std::string> expand_hosts(std::string_view list) {
 Launch read_launch(const Variables& variables) {
   const auto is_set = [&](std::string_view name) { return find(variables, name) != nullptr; };
   if (is_set("RANK") || is_set("WORLD_SIZE")) {
-    const auto* by = is_set("TORCHELASTIC_RUN_ID") ? "torchrun" : "the launcher";
+    const auto* by = is_set(kRanksOf)                 ? "raven"
+                     : is_set("TORCHELASTIC_RUN_ID") ? "torchrun"
+                                                     : "the launcher";
     if (!is_set("RANK") && number(variables, "WORLD_SIZE", 1, 1'000'000) == 1) return {};
     auto launch = counted(variables, by, "RANK", "WORLD_SIZE", "LOCAL_RANK");
     meet_at(launch, variables, "", kUsualPort);
+    const auto* store = find(variables, "TORCHELASTIC_USE_AGENT_STORE");
+    launch.has_store = store != nullptr && *store == "True";
+    launch.attempt = number_or(variables, "TORCHELASTIC_RESTART_COUNT", 0);
     return launch;
   }
   if (is_set("SLURM_STEP_ID") && is_set("SLURM_STEP_NUM_TASKS")) {
     auto launch =
         counted(variables, "srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID");
     meet_at(launch, variables, first_host(variables), port_of_job(variables));
+    launch.local_size = tasks_of_node(variables).value_or(1);
+    // Of the node that srun was called on, which in a batch script is the first one.
+    const auto* address = find(variables, "SLURM_LAUNCH_NODE_IPADDR");
+    if (launch.size > 1 && address != nullptr) launch.other_host = *address;
     return launch;
   }
   if (is_set("OMPI_COMM_WORLD_SIZE")) {

@@ -14,9 +14,13 @@
 
 namespace raven::nn {
 
-torch::Device choose_device(config::Device device, const std::string& problem) {
+torch::Device choose_device(config::Device device, const std::string& problem,
+                            std::int64_t process) {
   if (device == config::Device::kCpu) return torch::kCPU;
-  if (torch::cuda::is_available()) return {torch::kCUDA, 0};
+  if (torch::cuda::is_available()) {
+    const auto devices = static_cast<std::int64_t>(torch::cuda::device_count());
+    return {torch::kCUDA, static_cast<torch::DeviceIndex>(process % devices)};
+  }
   if (device == config::Device::kAuto) return torch::kCPU;
   throw ConfigError(
       fmt::format("device is cuda, but no GPU can be used{}{}; device=cpu runs without one",

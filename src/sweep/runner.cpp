@@ -9,11 +9,11 @@
 #include <string_view>
 #include <thread>
 
+#include "raven/core/child.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/lines.h"
-#include "sweep/child.h"
 
 namespace raven::sweep {
 namespace {
@@ -111,7 +111,7 @@ class Runner {
       const auto i = next_++;
       if (outcomes_[i].state == State::kDone) continue;
       try {
-        children_[i] = std::make_unique<Child>(options_.program, runs_[i].arguments, log_of(i));
+        children_[i] = std::make_unique<Child>(options_.program, runs_[i].arguments, Child::Settings{.log = log_of(i)});
         outcomes_[i].state = State::kRunning;
       } catch (const SystemError& error) {
         outcomes_[i] = {.state = State::kFailed, .reason = error.what()};

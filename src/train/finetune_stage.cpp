@@ -115,6 +115,7 @@ void tell_grey(const config::FinetuneConfig& config, const data::Manifest& train
 std::optional<artifacts::Checkpoint> newest_checkpoint(const artifacts::RunFolder& folder,
                                                        const config::FinetuneConfig& config) {
   if (!folder.has_checkpoints()) return std::nullopt;
+  if (!folder.is_owner()) return artifacts::newest_readable(folder.checkpoints());
   return artifacts::CheckpointFolder(folder.checkpoints(), config.checkpoint.keep,
                                      config.checkpoint.keep_every)
       .newest_whole();
@@ -147,7 +148,8 @@ void check_same_init(const config::FinetuneConfig& config, const text::Units& un
 
 }  // namespace
 
-void FinetuneStage::read_data(const torch::Device& /*device*/) {
+void FinetuneStage::read_data(const torch::Device& /*device*/, const data::Share& share) {
+  share_ = share;
   check_init(config_);
   check_init_input(config_);
   tokenizer_ =
@@ -173,8 +175,10 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
                                                const std::stop_token& stop) {
   RAVEN_CHECK(tokenizer_ != nullptr, "the data were not read");
   const auto& units = tokenizer_->units();
-  folder.add_skipped(training_.skipped);
-  write_vocabulary(folder, units);
+  if (folder.is_owner()) {
+    folder.add_skipped(training_.skipped);
+    write_vocabulary(folder, units);
+  }
   std::optional<weights::TensorFile> resumed;
   if (auto newest = newest_checkpoint(folder, config_)) {
     check_same_init(config_, units, *newest);
@@ -187,10 +191,11 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
   auto task = std::make_unique<FinetuneTask>(config_, device, units, held_out_.manifest, resumed);
   card_.insert(task->origin().begin(), task->origin().end());
   task->count_held_out_skips(held_out_.skipped);
-  auto data = task->prepare(std::move(training_.manifest), doctor::usable_memory(), stop);
-  folder.add_skipped(data.skipped);
+  auto data = task->prepare(std::move(training_.manifest), doctor::usable_memory() / static_cast<std::uint64_t>(share_.ranks), stop);
+  if (folder.is_owner()) folder.add_skipped(data.skipped);
   if (!data.ready) return std::nullopt;
   data.options.pin_memory = device.is_cuda();
+  data.options.share = share_;
   const auto epoch = with_repeats(data.manifest, config_.data);
   auto source = std::make_unique<ClipSource>(epoch, data.options);
   const auto batches = source->batches_per_epoch();

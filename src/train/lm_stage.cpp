@@ -44,7 +44,8 @@ std::string hash_of(const text::Sentences& sentences) {
 
 }  // namespace
 
-void LmStage::read_data(const torch::Device& /*device*/) {
+void LmStage::read_data(const torch::Device& /*device*/, const data::Share& share) {
+  share_ = share;
   tokenizer_ =
       text::make_tokenizer({.units_file = config_.text.units, .model_file = config_.text.model});
   text_ = read_lm_text(config_.data, *tokenizer_);
@@ -55,9 +56,10 @@ std::optional<Training> LmStage::prepare(artifacts::RunFolder& folder, const tor
                                          const std::stop_token& /*stop*/) {
   RAVEN_CHECK(tokenizer_ != nullptr, "the text was not read");
   const auto& units = tokenizer_->units();
-  write_vocabulary(folder, units);
+  if (folder.is_owner()) write_vocabulary(folder, units);
   const auto bigram = text::kneser_ney_bigram(text_.training.sentences, names_of(units));
-  write_file_atomically(folder.path() / artifacts::kBigramFile, bigram.arpa());
+  if (folder.is_owner())
+    write_file_atomically(folder.path() / artifacts::kBigramFile, bigram.arpa());
   const bool held_out = text_.held_out.sentences.size() > 0;
   const double yardstick = held_out ? bigram_perplexity(bigram, units, text_.held_out) : 0;
   std::map<std::string, std::string> facts = {
@@ -69,7 +71,7 @@ std::optional<Training> LmStage::prepare(artifacts::RunFolder& folder, const tor
   const auto hash = hash_of(text_.training.sentences);
   auto source = std::make_unique<SentenceSource>(std::move(text_.training.sentences), units.eos(),
                                                  config_.data.max_units,
-                                                 static_cast<std::uint64_t>(config_.run.seed));
+                                                 static_cast<std::uint64_t>(config_.run.seed), share_);
   const auto batches = source->batches_per_epoch();
   return Training{.source = std::move(source),
                   .length = RunLength::of(config_.train, config_.optimizer, batches),

@@ -34,7 +34,7 @@ std::int64_t label_for_probe(const config::RecognitionMonitorConfig& config,
 
 }  // namespace
 
-void PretrainStage::read_data(const torch::Device& device) {
+void PretrainStage::read_data(const torch::Device& device, const data::Share& share) {
   training_ = training_data(config_.data);
   held_out_ = held_out_data(config_.data);
   require_input(config_, training_);
@@ -47,6 +47,7 @@ void PretrainStage::read_data(const torch::Device& device) {
   options.mask = config_.mask;
   options.teacher_crop = config_.teacher.crop == config::TeacherCrop::kOwn;
   options.labels = num_units_ > 0;
+  options.share = share;
   source_ = std::make_unique<ClipSource>(training_, options);
 }
 

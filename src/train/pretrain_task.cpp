@@ -143,7 +143,10 @@ std::vector<ParameterSet> PretrainTask::parameter_sets() {
 }
 
 Counts PretrainTask::count_targets(const std::vector<data::Batch>& batches) const {
-  Counts counts;
+  Counts counts = {{kLabelled, 0}};
+  for (const auto& term : config::kLossTerms) {
+    if (config_.loss.weight[term] != 0) counts[std::string(term.name)] = 0;
+  }
   for (const auto& batch : batches) {
     const auto valid = nn::valid_frames(batch.lengths, batch.video.size(1));
     const models::PretrainInput masks{.video = {},

@@ -64,6 +64,15 @@ std::string report_line(std::int64_t step, std::int64_t steps, const Numbers& nu
     line += fmt::format("  {:.0f} frames/s", *speed);
   if (const auto share = find(numbers, "wait_share"))
     line += fmt::format("  waits {:.0f} %", 100 * *share);
+  if (const auto ranks = find(numbers, "ranks")) {
+    line += fmt::format("  {:.0f} ranks, wait {:.0f} %", *ranks,
+                        100 * find(numbers, "ranks_wait_share").value_or(0));
+    constexpr double kStraggles = 0.2;
+    const auto share = find(numbers, "slowest_rank_share").value_or(0);
+    if (share > kStraggles)
+      line += fmt::format(", rank {:.0f} is {:.0f} % slower", find(numbers, "slowest_rank").value_or(0),
+                          100 * share);
+  }
   if (const auto bytes = find(numbers, "rss_bytes"))
     line += fmt::format("  {:.1f} GB", *bytes / kGiga);
   if (const auto bytes = find(numbers, "device_bytes")) {

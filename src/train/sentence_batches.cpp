@@ -38,24 +38,29 @@ std::vector<std::int64_t> sizes_of(const text::Sentences& sentences) {
 }
 
 SentenceSource::SentenceSource(text::Sentences sentences, std::int64_t end, std::int64_t max_units,
-                               std::uint64_t seed)
+                               std::uint64_t seed, const data::Share& share)
     : sentences_(std::move(sentences)),
       sizes_(sizes_of(sentences_)),
       end_(end),
       max_units_(max_units),
       seed_(seed) {
   begin_epoch(0);
+  // An epoch has as many batches as every other.
+  deal_.emplace(share, batches_per_epoch(), /*endless=*/true);
+  deal_->begin_at({});
 }
 
 void SentenceSource::begin_epoch(std::int64_t epoch) {
   batches_ = data::training_batches(sizes_, max_units_, seed_, epoch);
-  position_ = {.epoch = epoch, .batch = 0};
+  epoch_ = epoch;
 }
 
 Batch SentenceSource::next() {
-  const auto& chosen = batches_[static_cast<std::size_t>(position_.batch)];
-  auto batch = make_sentence_batch(sentences_, chosen, end_);
-  if (++position_.batch == std::ssize(batches_)) begin_epoch(position_.epoch + 1);
+  const auto position = deal_->own();
+  if (position.epoch != epoch_) begin_epoch(position.epoch);
+  auto batch =
+      make_sentence_batch(sentences_, batches_[static_cast<std::size_t>(position.batch)], end_);
+  deal_->advance();
   const auto num_units = batch.num_units;
   return {std::move(batch), num_units};
 }
@@ -67,7 +72,7 @@ void SentenceSource::seek(const data::LoaderPosition& position) {
     throw ConfigError(fmt::format("epoch {} has no batch {}, it has {}; the text is another one",
                                   position.epoch, position.batch, batches_.size()));
   }
-  position_.batch = position.batch;
+  deal_->begin_at(position);
 }
 
 }  // namespace raven::train

@@ -15,9 +15,11 @@
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
 #include "raven/distributed/launch.h"
+#include "raven/distributed/process_ranks.h"
 #include "raven/doctor/memory.h"
 #include "raven/doctor/processor.h"
 #include "raven/nn/device.h"
+#include "raven/train/rank_agreement.h"
 #include "raven/train/trainer.h"
 
 namespace raven::train {
@@ -153,15 +155,11 @@ void tell_bf16(const StageSettings& settings, const torch::Device& device) {
       "slower than fp32 here and takes more memory");
 }
 
-/// Each of several would train the whole run, in one folder. Throws ConfigError.
-void refuse_ranks() {
-  const auto launch = distributed::read_launch(read_variables());
-  if (launch.size == 1) return;
-  throw ConfigError(fmt::format(
-      "{} started {} processes, but a run is trained by one process on one GPU: start one, without "
-      "torchrun and with --ntasks=1 (or unset WORLD_SIZE); train.accumulate makes its steps as "
-      "large",
-      launch.by, launch.size));
+/// Of the processes of a host, each takes its share of the cores.
+std::int64_t threads_of(const StageSettings& settings, const distributed::Launch& launch) {
+  if (settings.threads > 0 || launch.size == 1) return settings.threads;
+  return std::max<std::int64_t>(1, doctor::read_processor(read_control_group()).cores /
+                                       launch.local_size);
 }
 
 }  // namespace
@@ -173,49 +171,96 @@ std::int64_t steps_of_epochs(double epochs, std::int64_t accumulate,
   return std::max<std::int64_t>(1, std::llround(batches / static_cast<double>(accumulate)));
 }
 
-Outcome run_session(Stage& stage, const SessionOptions& options) {
-  refuse_ranks();
-  const auto settings = stage.settings();
-  const auto problem = options.load_device ? options.load_device(settings.device) : "";
-  nn::set_threads(settings.threads);
-  nn::set_precision(settings.train.precision);
-  const auto device = nn::choose_device(settings.device, problem);
-  tell_bf16(settings, device);
-  stage.read_data(device);
+namespace {
 
-  artifacts::RunFolder folder(settings.run.dir);
-  folder.claim(settings.all, options.yaml, options.overrides, settings.defaults, settings.json);
-  const log::AlsoTo log_file(folder.path() / "log.txt");
+/// A run of one rank.
+Outcome train_rank(Stage& stage, const SessionOptions& options, const StageSettings& settings,
+                   const torch::Device& device, distributed::Communicator& ranks) {
+  using artifacts::RunFolder;
+  check_same_start(ranks, settings.all);
+  ranks.note(0, "reading data", /*long_work=*/true);
+  stage.read_data(device, {.rank = ranks.rank(),
+                           .ranks = ranks.size(),
+                           .step_batches = settings.train.accumulate});
+
+  const bool writes = ranks.rank() == 0;
+  std::optional<RunFolder> own;
+  if (writes) {
+    own.emplace(settings.run.dir);
+    own->claim(settings.all, options.yaml, options.overrides, settings.defaults, settings.json);
+  }
+  ranks.barrier();  // its checkpoints are recovered
+  if (!writes) own.emplace(settings.run.dir, RunFolder::Access::kReader);
+  auto& folder = *own;
+  std::optional<log::AlsoTo> log_file;
+  if (writes) log_file.emplace(folder.path() / "log.txt");
   auto training = stage.prepare(folder, device, options.stop);
-  if (!training) {
+  if (ranks.any(!training)) {
     log::warn("stopped{} before training; the same command starts again", by_signal());
     return Outcome::kStopped;
   }
-  const auto facts = facts_of(settings, *training, device);
-  for (const auto& [name, value] : facts) log::info("{}: {}", name, value);
-  RunRecords records(folder, facts);
-  records.write();
+  check_same_data(ranks, training->data_hash, training->data);
+  auto facts = facts_of(settings, *training, device);
+  if (ranks.size() > 1) facts["ranks"] = fmt::format("{}", ranks.size());
+  std::optional<RunRecords> records;
+  if (writes) {
+    for (const auto& [name, value] : facts) log::info("{}: {}", name, value);
+    records.emplace(folder, facts);
+    records->write();
+  }
+  const auto stopped = [&](std::int64_t step, const std::string& reason) {
+    if (records) records->stop(step, reason);
+  };
 
   auto of_trainer = trainer_settings(settings, *training, device);
   of_trainer.on_start = [&](std::int64_t step) {
-    records.start(start_of(settings, *training, device, options, step));
+    records->start(start_of(settings, *training, device, options, step));
   };
-  Trainer trainer(*training->task, *training->source, folder, of_trainer);
+  Trainer trainer(*training->task, *training->source, folder, of_trainer, ranks);
   try {
     if (!trainer.run(options.stop)) {
       log::warn("stopped{} after step {}; the same command goes on from there", by_signal(),
                 trainer.step());
-      records.stop(trainer.step(), "stopped" + by_signal());
+      stopped(trainer.step(), "stopped" + by_signal());
       return Outcome::kStopped;
     }
-    training->task->export_results(folder.path());
+    ranks.note(trainer.step(), "writing results", /*long_work=*/true);
+    if (writes) training->task->export_results(folder.path());
+    ranks.barrier();
   } catch (const std::exception& error) {
-    records.stop(trainer.step(), fmt::format("error: {}", error.what()));
+    stopped(trainer.step(), fmt::format("error: {}", error.what()));
     throw;
   }
-  records.stop(trainer.step(), "done");
-  log::info("done: {} steps; {}", trainer.step(), training->results);
+  stopped(trainer.step(), "done");
+  if (writes) log::info("done: {} steps; {}", trainer.step(), training->results);
   return Outcome::kDone;
+}
+
+}  // namespace
+
+Outcome run_session(Stage& stage, const SessionOptions& options) {
+  const auto settings = stage.settings();
+  const auto launch = distributed::read_launch(read_variables());
+  std::unique_ptr<distributed::Communicator> joined;
+  if (launch.size > 1) {
+    log::start_rank(static_cast<int>(launch.rank));
+    const auto& of_ranks = settings.distributed;
+    joined = distributed::join(launch, {.join = std::chrono::seconds(of_ranks.join_s),
+                                        .lost = std::chrono::seconds(of_ranks.lost_s),
+                                        .hang = std::chrono::seconds(of_ranks.hang_s)});
+  }
+  auto& ranks = joined ? *joined : distributed::one_rank();
+  try {
+    const auto problem = options.load_device ? options.load_device(settings.device) : "";
+    nn::set_threads(threads_of(settings, launch));
+    nn::set_precision(settings.train.precision);
+    const auto device = nn::choose_device(settings.device, problem, launch.local_rank);
+    tell_bf16(settings, device);
+    return train_rank(stage, options, settings, device, ranks);
+  } catch (const std::exception& error) {
+    ranks.tell_failure(error);
+    throw;
+  }
 }
 
 }  // namespace raven::train

@@ -30,7 +30,8 @@ Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
       folder_(folder),
       settings_(settings),
       ranks_(ranks),
-      updater_(task, settings.optimizer, settings.length, settings.device, ranks) {
+      updater_(task, settings.optimizer, settings.length, settings.device, ranks,
+               settings.train.batch_norm) {
   RAVEN_CHECK(folder.is_owner() == writes(),
               "rank {} has the folder of a rank that writes, or the other way round", ranks.rank());
   if (writes()) {
@@ -42,6 +43,7 @@ Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
 bool Trainer::run(const std::stop_token& stop) {
   start(stop);
   while (step_ < settings_.length.steps && !ranks_.any(stop.stop_requested())) {
+    ranks_.note(step_, "training");
     const std::int64_t next = step_ + 1;
     const bool last = next == settings_.length.steps;
     const bool reports = next == 1 || last || next % settings_.log.every == 0;
@@ -64,6 +66,7 @@ void Trainer::start(const std::stop_token& stop) {
     go_on_from(*checkpoint);
     if (writes()) checkpoints_->go_on_from(checkpoint->state.step);
   }
+  start_alike();
   if (writes()) {
     folder_.write_records();
     if (settings_.on_start) settings_.on_start(step_);
@@ -80,16 +83,52 @@ void Trainer::start(const std::stop_token& stop) {
   reported_at_ = Clock::now();
 }
 
-/// Rank 0 finds it, since a damaged one is set aside on the way; the others read the same.
+/// Whatever made weights on another host, or another file of the same name, they are those of rank 0.
+void Trainer::start_alike() {
+  if (ranks_.size() == 1) return;
+  std::vector<torch::Tensor> tensors;
+  for (const auto& [name, tensor] : nn::state_dict(task_.module())) tensors.push_back(tensor);
+  for (const auto& [name, tensor] : updater_.state()) tensors.push_back(tensor);
+  ranks_.broadcast(tensors, /*root=*/0);
+}
+
+/// Rank 0 finds it, since a damaged one is set aside on the way; the others read the same, or all
+/// take an earlier one.
 std::optional<artifacts::Checkpoint> Trainer::newest_checkpoint() {
   auto checkpoint = writes() ? checkpoints_->newest_whole() : std::nullopt;
-  const auto found = torch::tensor(checkpoint ? checkpoint->state.step : -1, torch::kInt64);
-  ranks_.broadcast({found}, /*root=*/0);
-  const auto step = found.item<std::int64_t>();
-  if (!writes() && step >= 0) {
-    checkpoint = artifacts::read_checkpoint(artifacts::path_of_step(folder_.checkpoints(), step));
+  if (ranks_.size() == 1) return checkpoint;
+  std::string problems;
+  while (true) {
+    const auto found = torch::tensor(checkpoint ? checkpoint->state.step : -1, torch::kInt64);
+    ranks_.broadcast({found}, /*root=*/0);
+    const auto step = found.item<std::int64_t>();
+    if (step < 0) break;
+    std::string problem;
+    if (!writes()) checkpoint = read_step(step, problem);
+    if (!ranks_.any(!problem.empty())) return checkpoint;
+    for (const auto& text : distributed::texts_of_all(ranks_, problem)) {
+      if (!text.empty()) problems += fmt::format("\n  {}", text);
+    }
+    if (writes()) checkpoint = checkpoints_->newest_whole(/*before=*/step);
+    if (writes() && checkpoint)
+      log::warn("not all ranks can read a later checkpoint than that of step {}, from which all go on:{}",
+                checkpoint->state.step, problems);
   }
-  return checkpoint;
+  if (problems.empty()) return std::nullopt;
+  throw CheckpointError(fmt::format(
+      "{}: there is no checkpoint that all ranks can read; the folder must be one that all hosts "
+      "see:{}",
+      folder_.checkpoints().string(), problems));
+}
+
+std::optional<artifacts::Checkpoint> Trainer::read_step(std::int64_t step,
+                                                        std::string& problem) const {
+  try {
+    return artifacts::read_checkpoint(artifacts::path_of_step(folder_.checkpoints(), step));
+  } catch (const Error& error) {
+    problem = fmt::format("rank {}: {}", ranks_.rank(), error.what());
+    return std::nullopt;
+  }
 }
 
 void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
@@ -101,7 +140,7 @@ void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
                                   fmt::join(changed, "\n  ")));
   }
   compare_data(state, where);
-  compare_ranks(state, where);
+  tell_other_ranks(state, where);
   compare_seeding(state, where);
   compare_length(state, where);
   const auto threads = torch::get_num_threads();
@@ -141,17 +180,19 @@ void Trainer::compare_data(const artifacts::TrainState& saved, const std::string
       settings_.manifest, where, problem));
 }
 
-void Trainer::compare_ranks(const artifacts::TrainState& saved, const std::string& where) const {
-  if (saved.step == settings_.length.steps || saved.ranks == ranks_.size()) return;
-  throw ConfigError(
-      fmt::format("{}: was made by {} processes, now there are {}, whose steps would be of other "
-                  "batches; give as many to go on, or choose another run.dir",
-                  where, saved.ranks, ranks_.size()));
+void Trainer::tell_other_ranks(const artifacts::TrainState& saved, const std::string& where) const {
+  const bool matters = settings_.train.batch_norm == config::BatchStatistics::kAll &&
+                       settings_.train.accumulate > 1;
+  if (saved.ranks == ranks_.size() || !matters || !writes()) return;
+  log::warn(
+      "{} was made by {} ranks, now there are {}: batches are the same, but BatchNorm's statistics "
+      "are those of as many batches as there are ranks; train.batch_norm=own avoids it",
+      where, saved.ranks, ranks_.size());
 }
 
 void Trainer::compare_seeding(const artifacts::TrainState& saved, const std::string& where) const {
   const bool draws = saved.step < settings_.length.steps;
-  const bool one_batch = settings_.train.accumulate * ranks_.size() == 1;
+  const bool one_batch = settings_.train.accumulate == 1;
   const bool alike = saved.seeding <= artifacts::kSeeding && one_batch;
   if (!draws || alike || saved.seeding == artifacts::kSeeding) return;
   throw ConfigError(fmt::format(
@@ -159,7 +200,7 @@ void Trainer::compare_seeding(const artifacts::TrainState& saved, const std::str
       "a step in another way, so that its run of {} batches a step cannot go on exactly; end it "
       "with that version, or start anew in another run.dir",
       where, saved.seeding < artifacts::kSeeding ? "an earlier" : "a later",
-      settings_.train.accumulate * ranks_.size()));
+      settings_.train.accumulate));
 }
 
 /// Rates and momentum follow the length that is asked for now.
@@ -186,6 +227,8 @@ auto Trainer::save_when_failing(const Action& action) {
   const auto position = source_.position();
   try {
     return action();
+  } catch (const PeerError&) {  // there is no time; what the others cannot join is not begun
+    throw;
   } catch (...) {
     try {
       if (writes()) folder_.add_skipped(source_.skipped_lines());
@@ -199,22 +242,38 @@ auto Trainer::save_when_failing(const Action& action) {
 
 /// Where one rank cannot read its batches, all save and end.
 std::vector<Batch> Trainer::next_batches() {
-  return save_when_failing([&] {
+  const data::Share share{.rank = ranks_.rank(),
+                          .ranks = ranks_.size(),
+                          .step_batches = settings_.train.accumulate};
+  bool all_saved = false;
+  const auto read = [&] {
     std::vector<Batch> batches;
     std::exception_ptr problem;
     try {
-      for (std::int64_t i = 0; i < settings_.train.accumulate; ++i) {
+      for (std::int64_t i = 0; i < share.own_batches(); ++i) {
         batches.push_back(source_.next());
         frames_ += batches.back().num_frames();
       }
     } catch (...) {
       problem = std::current_exception();
     }
-    const bool failed = ranks_.any(problem != nullptr);
+    all_saved = ranks_.any(problem != nullptr);
     if (problem) std::rethrow_exception(problem);
-    if (failed) throw DataError("another rank cannot read its batches", "rank");
+    if (all_saved) throw DataError("another rank cannot read its batches", "rank");
     return batches;
-  });
+  };
+  try {
+    return save_when_failing(read);
+  } catch (const DataError& error) {
+    if (all_saved) ranks_.barrier();  // the checkpoint is whole before a rank leaves
+    if (error.reason() == "rank") ranks_.throw_failure_of_peer(error.what());
+    throw;
+  } catch (const PeerError&) {
+    throw;
+  } catch (...) {
+    if (all_saved) ranks_.barrier();
+    throw;
+  }
 }
 
 void Trainer::train_step(bool measure) {
@@ -259,7 +318,7 @@ Numbers Trainer::numbers_of_report() {
   for (const auto& [name, value] : measures_) numbers[name] = value;
   for (const auto& [name, value] : task_.settings_at(step_ - 1)) numbers[name] = value;
   for (const auto& [name, value] : updater_.rates_at(step_ - 1)) numbers[name] = value;
-  const auto batches = step_ * settings_.train.accumulate * ranks_.size();
+  const auto batches = step_ * settings_.train.accumulate;
   numbers[report::metric("epoch")] =
       static_cast<double>(batches) / static_cast<double>(source_.batches_per_epoch());
   for (const auto& [name, value] : speed_since_last_report()) numbers[name] = value;
@@ -291,6 +350,7 @@ Numbers Trainer::speed_since_last_report() {
                   {metric("wait_share"), std::min((waited - waited_before_s_) / elapsed, 1.0)},
                   {metric("step_s"), elapsed / std::max(steps, 1.0)},
                   {metric("rss_bytes"), static_cast<double>(memory.resident)}};
+  add_ranks_speed(elapsed, steps, numbers);
   if (settings_.device.is_cuda()) {
     numbers[metric("device_bytes")] = static_cast<double>(memory.peak_device);
   }
@@ -301,10 +361,29 @@ Numbers Trainer::speed_since_last_report() {
   return numbers;
 }
 
+/// How long ranks wait for each other, and for whom.
+void Trainer::add_ranks_speed(double elapsed, double steps, Numbers& numbers) {
+  if (ranks_.size() == 1) return;
+  const double waited = ranks_.waited_s() - waited_for_ranks_s_;
+  waited_for_ranks_s_ = ranks_.waited_s();
+  auto busy = torch::zeros({ranks_.size()}, torch::kFloat64);  // seconds a step
+  busy[ranks_.rank()] = (elapsed - waited) / std::max(steps, 1.0);
+  ranks_.sum({busy});
+  using report::metric;
+  const auto slowest = busy.argmax().item<std::int64_t>();
+  const double median = busy.median().item<double>();
+  numbers[metric("ranks")] = static_cast<double>(ranks_.size());
+  numbers[metric("ranks_wait_share")] = std::clamp(waited / elapsed, 0.0, 1.0);
+  numbers[metric("slowest_rank")] = static_cast<double>(slowest);
+  numbers[metric("slowest_rank_share")] =
+      busy[slowest].item<double>() / std::max(median, 1e-9) - 1;
+}
+
 void Trainer::evaluate(const std::stop_token& stop) {
   stop_if_bad();
   const auto begin = Clock::now();
   evaluation_due_ = true;  // until it is made
+  ranks_.note(step_, "evaluating held-out data", /*long_work=*/true);
   Numbers numbers;
   if (writes()) numbers = save_when_failing([&] { return task_.evaluate(stop); });
   evaluation_due_ = ranks_.any(writes() && numbers.empty() && stop.stop_requested());
@@ -322,6 +401,7 @@ void Trainer::save(const data::LoaderPosition& position) {
     return;
   }
   const auto begin = Clock::now();
+  ranks_.note(step_, "writing a checkpoint", /*long_work=*/true);
   artifacts::TrainState state{.step = step_,
                               .length = settings_.length.steps,
                               .position = position,

@@ -1,6 +1,8 @@
 #include "raven/train/updater.h"
 
 #include <algorithm>
+#include <map>
+#include <sstream>
 
 #include "raven/report/metric_names.h"
 #include "raven/train/finite_watch.h"
@@ -18,11 +20,32 @@ void add_to(NamedTensors& sums, const NamedTensors& values) {
   for (std::size_t i = 0; i < sums.size(); ++i) sums[i].second = sums[i].second + values[i].second;
 }
 
+/// Backward comes to the last layers first. Each set has a backward of its own, in their order.
+std::vector<torch::Tensor> in_order_of_backward(Task& task, const std::vector<AdamW>& optimizers) {
+  std::map<const void*, std::size_t> position;  // as the module registers them
+  for (const auto& parameter : task.module().parameters())
+    position.emplace(parameter.unsafeGetTensorImpl(), position.size());
+  std::vector<torch::Tensor> all;
+  for (const auto& optimizer : optimizers) {
+    const auto begin = std::ssize(all);
+    for (const auto& [name, parameter] : optimizer.parameters()) all.push_back(parameter);
+    std::sort(all.begin() + begin, all.end(), [&](const auto& a, const auto& b) {
+      return position.at(a.unsafeGetTensorImpl()) > position.at(b.unsafeGetTensorImpl());
+    });
+  }
+  return all;
+}
+
 }  // namespace
 
 Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
-                 const torch::Device& device, distributed::Communicator& ranks)
-    : task_(task), device_(device), ranks_(ranks), inputs_(device) {
+                 const torch::Device& device, distributed::Communicator& ranks,
+                 config::BatchStatistics statistics)
+    : task_(task),
+      device_(device),
+      ranks_(ranks),
+      inputs_(device),
+      statistics_(task.module(), statistics, ranks) {
   for (auto& set : task_.parameter_sets()) {
     auto& rates = rates_.emplace_back();
     for (const auto& group : set.groups) {
@@ -36,6 +59,7 @@ Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLe
                                           .weight_decay = options.weight_decay,
                                           .max_grad_norm = options.max_grad_norm});
   }
+  if (ranks.size() > 1) sums_.emplace(in_order_of_backward(task_, optimizers_), ranks);
 }
 
 /// All ranks have the same names.
@@ -49,17 +73,29 @@ void Updater::add_up(Counts& counts) const {
   for (auto& [name, count] : counts) count = *sum++;
 }
 
-/// What no batch of a rank reached counts as 0 there.
-void Updater::add_up_gradients() const {
+/// Of all ranks, batches of this step.
+std::int64_t Updater::add_up_batches(std::int64_t batches) const {
+  const auto sum = torch::tensor(batches, torch::kInt64);
+  ranks_.sum({sum});
+  return sum.item<std::int64_t>();
+}
+
+/// Those of a rank without a batch are 0; rank 0 tells it their names.
+void Updater::add_up(NamedTensors& values, std::int64_t all_batches) {
   if (ranks_.size() == 1) return;
-  std::vector<torch::Tensor> gradients;
-  for (const auto& optimizer : optimizers_) {
-    for (auto [name, parameter] : optimizer.parameters()) {
-      if (!parameter.grad().defined()) parameter.mutable_grad() = torch::zeros_like(parameter);
-      gradients.push_back(parameter.grad());
-    }
+  if (all_batches < ranks_.size() && value_names_.empty()) {
+    std::string names;
+    for (const auto& [name, value] : values) names += name + "\n";
+    std::istringstream of_first(distributed::texts_of_all(ranks_, names).front());
+    for (std::string name; std::getline(of_first, name);) value_names_.push_back(name);
   }
-  ranks_.sum(gradients);
+  if (values.empty()) {
+    for (const auto& name : value_names_)
+      values.emplace_back(name, torch::zeros({}, torch::TensorOptions(device_)));
+  }
+  std::vector<torch::Tensor> tensors;
+  for (auto& [name, value] : values) tensors.push_back(value = value.clone());
+  ranks_.sum(tensors);
 }
 
 /// What each batch divides its sums by, so that all batches' shares add up to the mean of the step.
@@ -69,7 +105,7 @@ std::vector<Counts> Updater::counts_of(const std::vector<Batch>& batches) const 
     add_up(counts);
     return std::vector<Counts>(batches.size(), counts);
   }
-  const auto of_step = static_cast<double>(std::ssize(batches) * ranks_.size());
+  const auto of_step = static_cast<double>(add_up_batches(std::ssize(batches)));
   std::vector<Counts> counts;
   for (const auto& batch : batches) {
     for (auto& [loss, count] : counts.emplace_back(task_.count({batch})))
@@ -103,21 +139,24 @@ StepValues Updater::gradients(const std::vector<Batch>& batches, const StepOptio
                     .bad = {},
                     .numbers = numbers_of(batches, options)};
   inputs_.set(result.numbers);
+  const auto all_batches = add_up_batches(std::ssize(batches));
+  statistics_.begin(all_batches);
   for (auto& optimizer : optimizers_) optimizer.zero_grad();
   const auto own_batches = static_cast<double>(std::ssize(batches));
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const auto of_batch = inputs_.begin_batch(i);
+    const auto in_step = static_cast<std::int64_t>(i) * ranks_.size() + ranks_.rank();
+    statistics_.begin_batch(in_step);
+    if (sums_ && i + 1 == batches.size()) sums_->begin();
     auto part = task_.add_gradients(batches[i], device_, inputs_, options.measure);
+    statistics_.end_batch(in_step);
     part.losses.emplace_back(metric("loss"), part.loss);
     add_to(result.values, part.losses);
     for (const auto& [name, value] : part.measures) result.measures[name] += value / own_batches;
   }
-  if (ranks_.size() > 1) {
-    std::vector<torch::Tensor> losses;
-    for (auto& [name, value] : result.values) losses.push_back(value = value.clone());
-    ranks_.sum(losses);
-  }
-  add_up_gradients();
+  if (sums_) sums_->finish();
+  statistics_.end();
+  add_up(result.values, all_batches);
   for (const auto& optimizer : optimizers_) {
     result.norms.push_back(optimizer.grad_norm());
     result.values.emplace_back(metric("grad_norm_<set>", optimizer.name()), result.norms.back());

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -54,6 +55,18 @@ class RanksInThreads {
     Tensors tensors;
   };
 
+  /// Sums when it is waited for, which all do in the same order.
+  class LaterSum : public distributed::PendingSum {
+   public:
+    LaterSum(distributed::Communicator& rank, torch::Tensor tensor)
+        : rank_(rank), tensor_(std::move(tensor)) {}
+    void wait() override { rank_.sum({tensor_}); }
+
+   private:
+    distributed::Communicator& rank_;
+    torch::Tensor tensor_;
+  };
+
   class Rank : public distributed::Communicator {
    public:
     Rank(RanksInThreads& all, std::int64_t rank) : all_(all), rank_(rank) {}
@@ -76,6 +89,14 @@ class RanksInThreads {
         auto into = tensors[i];
         into.copy_(every[static_cast<std::size_t>(root)][i]);
       }
+    }
+    std::unique_ptr<distributed::PendingSum> begin_sum(const torch::Tensor& tensor) override {
+      return std::make_unique<LaterSum>(*this, tensor);
+    }
+    Communicator& first(std::int64_t count) override {
+      if (count == size()) return *this;
+      if (count == 1) return distributed::one_rank();
+      throw std::logic_error("ranks in threads have no groups");
     }
     void barrier() override { all_.exchange(rank_, "barrier", {}); }
     bool any(bool mine) override {

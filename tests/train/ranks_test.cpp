@@ -58,8 +58,7 @@ class Ranks : public testing::Test {
   /// Steps of `accumulate` batches of its own each.
   [[nodiscard]] Result train(distributed::Communicator& ranks, std::int64_t accumulate) const {
     auto options = loading();
-    options.rank = ranks.rank();
-    options.ranks = ranks.size();
+    options.share = {.rank = ranks.rank(), .ranks = ranks.size()};
     ClipSource source(manifest(), options);
     PretrainTask task(config_, torch::kCPU, kLength, {});
     fix_statistics(task.module());
@@ -197,8 +196,7 @@ class TrainerOfRanks : public Ranks {
   Trained train_in(const std::filesystem::path& dir, distributed::Communicator& ranks,
                    const Options& options) {
     auto share = loading();
-    share.rank = ranks.rank();
-    share.ranks = ranks.size();
+    share.share = {.rank = ranks.rank(), .ranks = ranks.size(), .step_batches = options.accumulate};
     TestedSource source(manifest(), share);
     if (ranks.rank() == options.failing) source.failing_batch = 3;
     TestedTask task(config_, torch::kCPU, kLength,
@@ -326,8 +324,7 @@ TEST_F(Ranks, ShareTheBatchesOfALoader) {
   std::vector<std::unique_ptr<data::Loader>> loaders;
   for (std::int64_t rank = 0; rank < 3; ++rank) {
     auto options = loading();
-    options.rank = rank;
-    options.ranks = 3;
+    options.share = {.rank = rank, .ranks = 3};
     loaders.push_back(std::make_unique<data::Loader>(manifest(), options));
   }
   for (int round = 0; round < 4; ++round) {

@@ -108,7 +108,7 @@ class ToyStage : public Stage {
   explicit ToyStage(ToyConfig config) : config_(std::move(config)) {}
 
   [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
-  void read_data(const torch::Device& /*device*/) override {}
+  void read_data(const torch::Device& /*device*/, const data::Share& /*share*/) override {}
   std::optional<Training> prepare(artifacts::RunFolder& /*folder*/, const torch::Device& /*device*/,
                                   const std::stop_token& /*stop*/) override {
     auto source = std::make_unique<Digits>();

@@ -18,6 +18,10 @@ void recover_checkpoints(const std::filesystem::path& folder);
 /// Where the checkpoint of a step is in `<run>/checkpoints`.
 std::filesystem::path path_of_step(const std::filesystem::path& folder, std::int64_t step);
 
+/// The newest whole checkpoint in `<run>/checkpoints` of another process, in which nothing is
+/// changed; empty when there is none that can be read.
+std::optional<Checkpoint> newest_readable(const std::filesystem::path& folder);
+
 /// The checkpoints of one run, in `<run>/checkpoints`.
 class CheckpointFolder {
  public:
@@ -36,8 +40,9 @@ class CheckpointFolder {
 
   /// The newest whole checkpoint; empty when there is none at all. A damaged one is refused by name
   /// in the log and set aside as `<name>.damaged`; one that cannot be read (SystemError) is passed
-  /// over and left where it is. Throws CheckpointError when none can be used.
-  std::optional<Checkpoint> newest_whole();
+  /// over and left where it is. Throws CheckpointError when none can be used. `before`: only
+  /// earlier steps.
+  std::optional<Checkpoint> newest_whole(std::optional<std::int64_t> before = std::nullopt);
 
   /// The run goes on from that step: `last` points to it again, and it is not removed until a later
   /// one is written. Later steps, which could not be read, stay until the run writes another one

@@ -231,6 +231,8 @@ struct FinetuneConfig {
   RunConfig run;
   Device device = Device::kAuto;
   std::int64_t threads = 0;
+  std::int64_t ranks = 0;
+  DistributedConfig distributed;
   LabelledDataConfig data;
   TextConfig text;
   RecognizerConfig model;
@@ -247,7 +249,9 @@ struct FinetuneConfig {
     v.group("run", &FinetuneConfig::run, "the run's folder and seed");
     v.field("device", &FinetuneConfig::device, "auto: a GPU when there is one");
     v.field("threads", &FinetuneConfig::threads, between(0, 4096),
-            "CPU threads of the networks; 0: one per core");
+            "CPU threads of the networks; 0: one per core, shared by the ranks of a host");
+    v.field("ranks", &FinetuneConfig::ranks, between(0, 4096), kRanksMeaning);
+    v.group("distributed", &FinetuneConfig::distributed, "ranks: how they meet, when one is given up");
     v.group("data", &FinetuneConfig::data, "what is read, and how");
     v.group("text", &FinetuneConfig::text, "the vocabulary");
     v.group("model", &FinetuneConfig::model, "the network, and where its encoder comes from");

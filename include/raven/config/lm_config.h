@@ -81,6 +81,8 @@ struct LmConfig {
   RunConfig run;
   Device device = Device::kAuto;
   std::int64_t threads = 0;
+  std::int64_t ranks = 0;
+  DistributedConfig distributed;
   SentenceDataConfig data;
   TextConfig text;
   LanguageModelConfig model;
@@ -95,7 +97,9 @@ struct LmConfig {
     v.group("run", &LmConfig::run, "the run's folder and seed");
     v.field("device", &LmConfig::device, "auto: a GPU when there is one");
     v.field("threads", &LmConfig::threads, between(0, 4096),
-            "CPU threads of the network; 0: one per core");
+            "CPU threads of the network; 0: one per core, shared by the ranks of a host");
+    v.field("ranks", &LmConfig::ranks, between(0, 4096), kRanksMeaning);
+    v.group("distributed", &LmConfig::distributed, "ranks: how they meet, when one is given up");
     v.group("data", &LmConfig::data, "what is read, and how");
     v.group("text", &LmConfig::text, "the vocabulary: that of the recognizer");
     v.group("model", &LmConfig::model, "the network");

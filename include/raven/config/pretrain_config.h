@@ -294,6 +294,8 @@ struct PretrainConfig {
   RunConfig run;
   Device device = Device::kAuto;
   std::int64_t threads = 0;
+  std::int64_t ranks = 0;
+  DistributedConfig distributed;
   DataConfig data;
   ModelConfig model;
   MaskConfig mask;
@@ -310,7 +312,9 @@ struct PretrainConfig {
     v.group("run", &PretrainConfig::run, "the run's folder and seed");
     v.field("device", &PretrainConfig::device, "auto: a GPU when there is one");
     v.field("threads", &PretrainConfig::threads, between(0, 4096),
-            "CPU threads of the networks; 0: one per core");
+            "CPU threads of the networks; 0: one per core, shared by the ranks of a host");
+    v.field("ranks", &PretrainConfig::ranks, between(0, 4096), kRanksMeaning);
+    v.group("distributed", &PretrainConfig::distributed, "ranks: how they meet, when one is given up");
     v.group("data", &PretrainConfig::data, "what is read, and how");
     v.group("model", &PretrainConfig::model, "the networks");
     v.group("mask", &PretrainConfig::mask, "which frames the students are not shown");

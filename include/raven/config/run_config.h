@@ -176,11 +176,20 @@ struct OptimizerConfig {
   }
 };
 
+/// Of which batches BatchNorm's statistics are, where several ranks train.
+enum class BatchStatistics { kAll, kOwn };
+template <>
+struct EnumNames<BatchStatistics> {
+  static constexpr std::pair<BatchStatistics, std::string_view> kNames[] = {
+      {BatchStatistics::kAll, "all"}, {BatchStatistics::kOwn, "own"}};
+};
+
 struct TrainConfig {
   double epochs = 150;
   std::optional<std::int64_t> steps;
   Precision precision = Precision::kFp32;
   std::int64_t accumulate = 1;
+  BatchStatistics batch_norm = BatchStatistics::kAll;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -190,7 +199,12 @@ struct TrainConfig {
     v.field("precision", &TrainConfig::precision,
             "fp32, tf32 (CUDA: matrix products in TF32) or bf16 (autocast; weights stay fp32)");
     v.field("accumulate", &TrainConfig::accumulate, between(1, 100000),
-            "batches per optimiser step; equals one large batch but for BatchNorm's statistics");
+            "batches per optimiser step, those of all ranks counted; equals one large batch but for "
+            "BatchNorm's statistics");
+    v.field("batch_norm", &TrainConfig::batch_norm,
+            "whose statistics BatchNorm takes where several ranks train: all: of the batches that "
+            "the ranks compute at the same time (published); own: each batch's, so that any number "
+            "of ranks learns what one process does");
   }
 };
 
@@ -211,6 +225,29 @@ struct CheckpointConfig {
             "checkpoints whose step is a multiple of this stay for good; 0: none");
   }
 };
+
+/// How the ranks of a run meet, and when one of them is given up.
+struct DistributedConfig {
+  std::int64_t join_s = 300;
+  std::int64_t lost_s = 20;
+  std::int64_t hang_s = 1800;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    v.field("join_s", &DistributedConfig::join_s, between(1, 86400),
+            "seconds to wait for ranks that have not come yet");
+    v.field("lost_s", &DistributedConfig::lost_s, between(2, 86400),
+            "a rank that was not heard of for so many seconds is lost, and the run ends with exit "
+            "code 75; shorter breaks of a link are waited out");
+    v.field("hang_s", &DistributedConfig::hang_s, between(1, 604800),
+            "the run ends as well when the ranks have waited so many seconds for one that lives but "
+            "does not come, as a step never takes");
+  }
+};
+
+inline constexpr const char* kRanksMeaning =
+    "processes that train together on this machine, a GPU or a share of the cores each; 0: as many "
+    "as torchrun, srun or mpirun started, else one for each GPU, else one";
 
 struct LogConfig {
   std::int64_t every = 50;

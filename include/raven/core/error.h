@@ -1,4 +1,4 @@
-// What can go wrong, as exception types. Only cli/main.cpp turns them into exit codes.
+// What can go wrong, as exception types, and the exit codes that follow from them.
 #pragma once
 
 #include <spdlog/fmt/fmt.h>
@@ -57,6 +57,17 @@ class SystemError : public Error {
   using Error::Error;
 };
 
+/// Another process of the run has ended or cannot be reached. `code`: what this one ends with: the
+/// other's where it told why it ended, else ExitCode::kStopped, since starting again helps.
+class PeerError : public Error {
+ public:
+  PeerError(const std::string& what, int code) : Error(what), code_(code) {}
+  [[nodiscard]] int code() const noexcept { return code_; }
+
+ private:
+  int code_;
+};
+
 /// Our bug, from RAVEN_CHECK.
 class InternalError : public Error {
  public:
@@ -65,6 +76,9 @@ class InternalError : public Error {
 
 /// "what: cause: cause of the cause" of a chain made by std::throw_with_nested.
 std::string full_message(const std::exception& error);
+
+/// What a process that `error` ends exits with (interrupt.h: ExitCode).
+int exit_code_of(const std::exception& error);
 
 namespace detail {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line,

@@ -15,7 +15,10 @@ using spdlog::info;
 using spdlog::warn;
 
 /// Called once by main. `level`: trace, debug, info, warn, error or off.
-void start(const std::string& level, int rank = 0);
+void start(const std::string& level);
+
+/// From here on messages name the rank, of which all but 0 tell warnings and errors only.
+void start_rank(int rank);
 
 /// As long as it lives, every message is also appended to `file` (a run's log.txt).
 class AlsoTo {

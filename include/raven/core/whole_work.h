@@ -14,4 +14,7 @@ class WholeWork {
   WholeWork& operator=(const WholeWork&) = delete;
 };
 
+/// Ends the process with `code` as soon as no WholeWork lives, after a minute at most.
+[[noreturn]] void end_at_once(int code);
+
 }  // namespace raven

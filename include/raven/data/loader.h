@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "raven/config/pretrain_config.h"
+#include "raven/data/deal.h"
 #include "raven/data/manifest.h"
 #include "raven/data/noise.h"
 #include "raven/data/sample.h"
@@ -67,8 +68,7 @@ struct LoaderOptions {
   bool whole_sound = false;           // sound that is read alone: SampleReader::decides_length()
   std::shared_ptr<SkipRecord> skips;  // null: the loader has its own
   std::shared_ptr<LengthRecord> lengths;  // likewise
-  /// Batches are dealt out one after another: those of number rank, rank + ranks, ... are ours.
-  std::int64_t rank = 0, ranks = 1;
+  Share share;  // of several processes; theirs must be endless
 };
 
 /// How often each frame is cut: for all networks, and once more for a teacher with its own crop.
@@ -86,12 +86,6 @@ LoaderOptions training_options(const config::DataConfig& data, std::int64_t seed
 LoaderOptions held_out_options(const config::DataConfig& data, std::int64_t seed,
                                const Manifest& manifest);
 
-/// Where a loader stands: the next batch to be handed out, to rank 0 of several.
-struct LoaderPosition {
-  std::int64_t epoch = 0, batch = 0;
-  bool operator==(const LoaderPosition&) const = default;
-};
-
 /// Endless when training (epoch after epoch); ends after one pass otherwise.
 /// Every draw comes from (seed, epoch, item); batch k of an epoch is the same whatever was loaded
 /// before.
@@ -108,9 +102,10 @@ class Loader {
   /// not for training. Throws SkipBudgetError when more than max_skipped utterances were unusable.
   std::optional<Batch> next();
 
-  /// Of the batch that next() will give; with several ranks that which it gives to rank 0.
+  /// Of the batch that next() will give; with several ranks that which it gives to rank 0. A step
+  /// begins with it where all ranks have taken their batches of the last one.
   [[nodiscard]] LoaderPosition position() const;
-  /// Exact, in mid-epoch too. Throws ConfigError when there is no such batch.
+  /// Exact, in mid-epoch too; there a step begins. Throws ConfigError when there is no such batch.
   void seek(const LoaderPosition& position);
   [[nodiscard]] std::int64_t batches_per_epoch() const;
 

@@ -10,12 +10,18 @@
 
 namespace raven::distributed {
 
+/// Set for the processes that raven itself has started as ranks, to its process number.
+inline constexpr const char* kRanksOf = "RAVEN_RANKS_OF";
+
 struct Launch {
-  std::string by;  // "torchrun", "srun", "mpirun", "the launcher"; empty: nobody
+  std::string by;  // "torchrun", "srun", "mpirun", "raven", "the launcher"; empty: nobody
   std::int64_t rank = 0, size = 1;
-  std::int64_t local_rank = 0;  // among the processes of its host
-  std::string host;             // where rank 0 can be met; empty: not told, or one process
+  std::int64_t local_rank = 0, local_size = 1;  // among the processes of its host
+  std::string host;        // where rank 0 can be met; empty: not told, or one process
+  std::string other_host;  // the same, where `host` is a name that nobody knows; empty: none
   std::int64_t port = 0;
+  bool has_store = false;    // the launcher keeps the store (c10d's TCPStore); else rank 0 does
+  std::int64_t attempt = 0;  // of the launcher, from 0: it has started the ranks again
 };
 
 /// RANK and WORLD_SIZE (torchrun, Kubernetes' PyTorchJob), else those of a task of srun, else those

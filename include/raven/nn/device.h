@@ -10,9 +10,11 @@
 
 namespace raven::nn {
 
-/// auto: the first GPU when there is one. Throws ConfigError when a GPU is asked for and none is
-/// usable; `problem` says why, if known.
-torch::Device choose_device(config::Device device, const std::string& problem = "");
+/// auto: a GPU when there is one: of several that for the process of that number on its host, the
+/// first one again where there are more processes. Throws ConfigError when a GPU is asked for and
+/// none is usable; `problem` says why, if known.
+torch::Device choose_device(config::Device device, const std::string& problem = "",
+                            std::int64_t process = 0);
 
 /// Process-wide: threads of CPU kernels (0: leave as it is) and whether fp32 products may use TF32.
 void set_threads(std::int64_t threads);

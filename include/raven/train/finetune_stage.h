@@ -20,7 +20,7 @@ class FinetuneStage : public Stage {
   explicit FinetuneStage(config::FinetuneConfig config) : config_(std::move(config)) {}
 
   [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
-  void read_data(const torch::Device& device) override;
+  void read_data(const torch::Device& device, const data::Share& share) override;
   std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,
                                   const std::stop_token& stop) override;
 
@@ -29,6 +29,7 @@ class FinetuneStage : public Stage {
   std::unique_ptr<text::Tokenizer> tokenizer_;
   data::LabelledManifest training_, held_out_;
   std::map<std::string, std::string> card_;
+  data::Share share_;
 };
 
 }  // namespace raven::train

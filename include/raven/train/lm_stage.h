@@ -17,7 +17,7 @@ class LmStage : public Stage {
   explicit LmStage(config::LmConfig config) : config_(std::move(config)) {}
 
   [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
-  void read_data(const torch::Device& device) override;
+  void read_data(const torch::Device& device, const data::Share& share) override;
   std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,
                                   const std::stop_token& stop) override;
 
@@ -25,6 +25,7 @@ class LmStage : public Stage {
   config::LmConfig config_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   LmText text_;
+  data::Share share_;
 };
 
 }  // namespace raven::train

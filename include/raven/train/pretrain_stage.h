@@ -19,7 +19,7 @@ class PretrainStage : public Stage {
   explicit PretrainStage(config::PretrainConfig config) : config_(std::move(config)) {}
 
   [[nodiscard]] StageSettings settings() const override { return StageSettings::of(config_); }
-  void read_data(const torch::Device& device) override;
+  void read_data(const torch::Device& device, const data::Share& share) override;
   std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,
                                   const std::stop_token& stop) override;
 

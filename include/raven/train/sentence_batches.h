@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "raven/data/batching.h"
@@ -39,10 +40,10 @@ class SentenceSource : public BatchSource {
  public:
   /// Throws ConfigError when a sentence is longer than max_units.
   SentenceSource(text::Sentences sentences, std::int64_t end, std::int64_t max_units,
-                 std::uint64_t seed);
+                 std::uint64_t seed, const data::Share& share = {});
 
   Batch next() override;
-  [[nodiscard]] data::LoaderPosition position() const override { return position_; }
+  [[nodiscard]] data::LoaderPosition position() const override { return deal_->first(); }
   void seek(const data::LoaderPosition& position) override;
   [[nodiscard]] std::int64_t batches_per_epoch() const override { return std::ssize(batches_); }
 
@@ -54,7 +55,8 @@ class SentenceSource : public BatchSource {
   std::int64_t end_, max_units_;
   std::uint64_t seed_;
   data::BatchList batches_;  // of the epoch
-  data::LoaderPosition position_;
+  std::int64_t epoch_ = 0;
+  std::optional<data::Deal> deal_;
 };
 
 }  // namespace raven::train

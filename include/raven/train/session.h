@@ -17,6 +17,7 @@
 #include "raven/config/json.h"
 #include "raven/config/load.h"
 #include "raven/config/run_config.h"
+#include "raven/data/deal.h"
 #include "raven/train/batch.h"
 #include "raven/train/schedule.h"
 #include "raven/train/task.h"
@@ -28,7 +29,8 @@ struct StageSettings {
   std::string stage;  // its name, kept in environment.json
   config::RunConfig run;
   config::Device device = config::Device::kAuto;
-  std::int64_t threads = 0;
+  std::int64_t threads = 0, ranks = 0;
+  config::DistributedConfig distributed;
   config::TrainConfig train;
   config::OptimizerConfig optimizer;
   config::CheckpointConfig checkpoint;
@@ -43,6 +45,8 @@ struct StageSettings {
             .run = config.run,
             .device = config.device,
             .threads = config.threads,
+            .ranks = config.ranks,
+            .distributed = config.distributed,
             .train = config.train,
             .optimizer = config.optimizer,
             .checkpoint = config.checkpoint,
@@ -67,7 +71,8 @@ struct Training {
   std::string results = {};                           // "encoders are in runs/lrs3/encoders"
 };
 
-/// A stage with its configuration. read_data() and prepare() are called once each, in this order.
+/// A stage with its configuration. read_data() and prepare() are called once each, in this order;
+/// of several ranks each has one.
 class Stage {
  public:
   Stage() = default;
@@ -77,9 +82,10 @@ class Stage {
 
   [[nodiscard]] virtual StageSettings settings() const = 0;
   /// Reads and checks data before anything is written. Throws ConfigError, DataError, ...
-  virtual void read_data(const torch::Device& device) = 0;
-  /// Makes task and batches; `folder` is ours and knows the configuration. Empty when `stop` was
-  /// asked for before training could begin.
+  virtual void read_data(const torch::Device& device, const data::Share& share) = 0;
+  /// Makes task and batches, of which this rank has its share; `folder` is ours and knows the
+  /// configuration, or that of rank 0 (RunFolder::Access::kReader), in which only it writes. Empty
+  /// when `stop` was asked for before training could begin.
   virtual std::optional<Training> prepare(artifacts::RunFolder& folder, const torch::Device& device,
                                           const std::stop_token& stop) = 0;
 };
@@ -96,7 +102,8 @@ struct SessionOptions {
 enum class Outcome { kDone, kStopped };
 
 /// Trains to the end, or to the step in which a stop was asked for; the same call goes on from the
-/// newest checkpoint in the run's folder.
+/// newest checkpoint in the run's folder. Where a launcher has started several processes
+/// (distributed::read_launch), each is a rank of the run and calls this; they stop together.
 Outcome run_session(Stage& stage, const SessionOptions& options);
 
 /// Optimiser steps in `epochs` passes, 1 at least; 0 for 0.

@@ -55,12 +55,12 @@ struct TrainerSettings {
 /// moment ends with the same bytes, given the same data and number of CPU threads: both are
 /// recorded, other data are refused, other threads warned of.
 ///
-/// Note [Ranks]: each rank has a trainer, with its share of the batches. Rank 0 alone owns the
-/// folder (the others have it as RunFolder::Access::kReader), evaluates held-out data and writes,
-/// but for each rank's own NaN report; what is reported of skipped clips, measures and waiting is
-/// rank 0's. All start from the checkpoint that rank 0 finds, end after the same step when one is
-/// asked to stop, and save when one cannot read its data. A run goes on with as many ranks as it
-/// began with.
+/// Note [Ranks]: each rank has a trainer, with its share of the batches of each step
+/// (data::Share). Rank 0 alone owns the folder (the others have it as RunFolder::Access::kReader),
+/// evaluates held-out data and writes, but for each rank's own NaN report; what is reported of
+/// skipped clips, measures and waiting is rank 0's. All start from the newest checkpoint that all
+/// can read, end after the same step when one is asked to stop, and save when one cannot read its
+/// data. A run may go on with another number of ranks: the batches of a step are the same.
 class Trainer {
  public:
   /// Task, source, folder and ranks must outlive the trainer; the task's module must be on the
@@ -80,10 +80,12 @@ class Trainer {
 
  private:
   void start(const std::stop_token& stop);
+  void start_alike();
   std::optional<artifacts::Checkpoint> newest_checkpoint();
+  std::optional<artifacts::Checkpoint> read_step(std::int64_t step, std::string& problem) const;
   void go_on_from(const artifacts::Checkpoint& checkpoint);
   void compare_length(const artifacts::TrainState& saved, const std::string& where) const;
-  void compare_ranks(const artifacts::TrainState& saved, const std::string& where) const;
+  void tell_other_ranks(const artifacts::TrainState& saved, const std::string& where) const;
   void compare_seeding(const artifacts::TrainState& saved, const std::string& where) const;
   void compare_data(const artifacts::TrainState& saved, const std::string& where) const;
   std::vector<Batch> next_batches();
@@ -98,6 +100,7 @@ class Trainer {
   auto save_when_failing(const Action& action);
   [[nodiscard]] Numbers numbers_of_report();
   [[nodiscard]] Numbers speed_since_last_report();
+  void add_ranks_speed(double elapsed, double steps, Numbers& numbers);
   [[nodiscard]] bool writes() const { return ranks_.rank() == 0; }
   [[nodiscard]] bool every(std::int64_t steps) const;
   [[nodiscard]] bool checkpoint_due() const;
@@ -121,7 +124,7 @@ class Trainer {
 
   using Clock = std::chrono::steady_clock;
   Clock::time_point reported_at_ = Clock::now();
-  double waited_before_s_ = 0;
+  double waited_before_s_ = 0, waited_for_ranks_s_ = 0;  // at the last report
   std::int64_t frames_ = 0, reported_step_ = 0;  // since / at the last report
 };
 

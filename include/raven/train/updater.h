@@ -5,13 +5,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "raven/config/run_config.h"
 #include "raven/distributed/communicator.h"
+#include "raven/distributed/gradient_sums.h"
 #include "raven/train/optimizer.h"
 #include "raven/train/schedule.h"
 #include "raven/train/step_inputs.h"
+#include "raven/train/step_statistics.h"
 #include "raven/train/task.h"
 
 namespace raven::train {
@@ -40,11 +44,13 @@ class Updater {
   /// Task and ranks must outlive it; one AdamW for each of the task's parameter sets, one rate for
   /// each group.
   Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
-          const torch::Device& device, distributed::Communicator& ranks = distributed::one_rank());
+          const torch::Device& device, distributed::Communicator& ranks = distributed::one_rank(),
+          config::BatchStatistics statistics = config::BatchStatistics::kOwn);
 
   /// Gradients of a step's batches (on the CPU), of all ranks, averaged as Task::loss_mean(). The
-  /// numbers are those of one rank with the batches of all, but for BatchNorm (nn/batch_norm.h):
-  /// batch i of rank r counts as batch i * ranks + r. apply() comes next.
+  /// numbers are those of one rank with the batches of all, but for BatchStatistics::kAll: batch i
+  /// of rank r counts as batch i * ranks + r. A rank may have one batch less than those before it,
+  /// or none; rank 0 has one. apply() comes next.
   StepValues gradients(const std::vector<Batch>& batches, const StepOptions& options);
 
   /// The same of clips.
@@ -64,8 +70,9 @@ class Updater {
   [[nodiscard]] StepNumbers numbers_of(const std::vector<Batch>& batches,
                                        const StepOptions& options) const;
   [[nodiscard]] std::vector<Counts> counts_of(const std::vector<Batch>& batches) const;
+  [[nodiscard]] std::int64_t add_up_batches(std::int64_t batches) const;
   void add_up(Counts& counts) const;
-  void add_up_gradients() const;
+  void add_up(NamedTensors& values, std::int64_t all_batches);
 
   Task& task_;
   torch::Device device_;
@@ -77,6 +84,9 @@ class Updater {
   };
   std::vector<std::vector<GroupRate>> rates_;  // of each optimiser's groups
   StepInputs inputs_;
+  StepStatistics statistics_;
+  std::optional<distributed::GradientSums> sums_;  // of several ranks
+  std::vector<std::string> value_names_;           // for ranks without a batch
 };
 
 }  // namespace raven::train

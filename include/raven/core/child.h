@@ -8,14 +8,20 @@
 #include <string>
 #include <vector>
 
-namespace raven::sweep {
+#include "raven/core/variables.h"
+
+namespace raven {
 
 class Child {
  public:
-  /// Starts `program`; its output is added to `log`, its input is empty. It has a process group of
-  /// its own: Ctrl-C reaches us alone, and it is asked to stop once. Throws SystemError.
+  struct Settings {
+    std::filesystem::path log = {};  // its output is added to it; empty: our own
+    Variables variables = {};        // beside ours, or in the place of those of the same names
+  };
+  /// Starts `program`; its input is empty. It has a process group of its own: Ctrl-C reaches us
+  /// alone, and it is asked to stop once. Throws SystemError.
   Child(const std::filesystem::path& program, const std::vector<std::string>& arguments,
-        const std::filesystem::path& log);
+        const Settings& settings);
   /// Asks to stop and waits.
   ~Child();
   Child(const Child&) = delete;
@@ -35,4 +41,4 @@ class Child {
   std::optional<int> code_;
 };
 
-}  // namespace raven::sweep
+}  // namespace raven

@@ -1,4 +1,4 @@
-#include "sweep/child.h"
+#include "raven/core/child.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -10,9 +10,7 @@
 
 #include "raven/core/files.h"
 
-extern char** environ;
-
-namespace raven::sweep {
+namespace raven {
 namespace {
 
 /// What posix_spawn() is told: streams, and signals as a shell would start a program.
@@ -21,9 +19,11 @@ class SpawnSettings {
   explicit SpawnSettings(const std::filesystem::path& log) {
     posix_spawn_file_actions_init(&files_);
     posix_spawn_file_actions_addopen(&files_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&files_, STDOUT_FILENO, log.c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0666);
-    posix_spawn_file_actions_adddup2(&files_, STDOUT_FILENO, STDERR_FILENO);
+    if (!log.empty()) {
+      posix_spawn_file_actions_addopen(&files_, STDOUT_FILENO, log.c_str(),
+                                       O_WRONLY | O_CREAT | O_APPEND, 0666);
+      posix_spawn_file_actions_adddup2(&files_, STDOUT_FILENO, STDERR_FILENO);
+    }
     posix_spawnattr_init(&attributes_);
     sigset_t none, ignored_by_us;
     sigemptyset(&none);
@@ -53,15 +53,22 @@ class SpawnSettings {
 }  // namespace
 
 Child::Child(const std::filesystem::path& program, const std::vector<std::string>& arguments,
-             const std::filesystem::path& log) {
+             const Settings& given) {
   std::vector<std::string> words = {program.string()};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  const SpawnSettings settings(log);
+  auto variables = read_variables();
+  for (const auto& [name, value] : given.variables) variables[name] = value;
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : variables) lines.push_back(name + "=" + value);
+  std::vector<char*> environment;
+  for (auto& line : lines) environment.push_back(line.data());
+  environment.push_back(nullptr);
+  const SpawnSettings settings(given.log);
   const int code = posix_spawn(&process_, program.c_str(), settings.files(), settings.attributes(),
-                               argv.data(), environ);
+                               argv.data(), environment.data());
   if (code != 0) throw_system_error("start", program, code);
 }
 
@@ -88,4 +95,4 @@ void Child::take(int status) {
   code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-}  // namespace raven::sweep
+}  // namespace raven
