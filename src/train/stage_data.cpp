@@ -47,6 +47,18 @@ data::Manifest first_of_lists(const config::DataConfig& config) {
   return manifest;
 }
 
+/// `key` names the setting that asks for `hours`; without them all of the manifest is used.
+data::Manifest cut_to_hours(data::Manifest manifest, const std::optional<double>& hours,
+                            const std::string& key) {
+  if (!hours) return manifest;
+  auto subset = data::subset_of_hours(manifest, *hours, key);
+  if (subset.utterances.size() < manifest.utterances.size()) {
+    log::warn("{0}={1:g}: {2} of {3} utterances are used; {0}=all takes all", key, *hours,
+              subset.utterances.size(), manifest.utterances.size());
+  }
+  return subset;
+}
+
 void warn_of_mixed_grey(const data::Manifest& manifest) {
   if (const auto line = data::tell_mixed_grey(manifest); !line.empty()) log::warn("{}", line);
 }
@@ -64,8 +76,8 @@ bool stands_in(const std::set<fs::path>& lists, const data::Utterance& utterance
 
 }  // namespace
 
-data::Manifest training_data(const config::DataConfig& config) {
-  auto manifest = first_of_lists(config);
+data::Manifest training_data(const config::UnlabelledDataConfig& config) {
+  auto manifest = cut_to_hours(first_of_lists(config), config.hours, "data.hours");
   warn_of_mixed_grey(manifest);
   return manifest;
 }
@@ -74,16 +86,7 @@ data::Manifest training_data(const config::LabelledDataConfig& config) {
   auto manifest = first_of_lists(config);
   if (!config.labelled_list.empty())
     manifest = data::subset_of_list(manifest, config.labelled_list);
-  if (config.labelled_hours) {
-    const auto all = manifest.utterances.size();
-    manifest = data::subset_of_hours(manifest, *config.labelled_hours);
-    if (manifest.utterances.size() < all) {
-      log::warn(
-          "data.labelled_hours={:g}: {} of {} utterances are used; data.labelled_hours=all takes "
-          "all",
-          *config.labelled_hours, manifest.utterances.size(), all);
-    }
-  }
+  manifest = cut_to_hours(std::move(manifest), config.labelled_hours, "data.labelled_hours");
   if (!config.pseudo_manifest.empty()) {
     manifest = data::joined(
         {std::move(manifest), read_lists(config.pseudo_manifest, "data.pseudo_manifest", config)});

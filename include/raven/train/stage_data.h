@@ -12,9 +12,10 @@
 
 namespace raven::train {
 
-/// data.manifest, cut to data.max_utterances. Throws ConfigError that says how to make a missing
-/// file. What the utterances must have, the caller checks (require_input).
-data::Manifest training_data(const config::DataConfig& config);
+/// What pre-training learns from, each clip once: data.manifest, cut to data.max_utterances, and of
+/// that data.hours; the log says how many are left. Throws ConfigError that says how to make a
+/// missing file. What the utterances must have, the caller checks (require_input).
+data::Manifest training_data(const config::UnlabelledDataConfig& config);
 
 /// What fine-tuning learns from, each clip once: the labelled part of data.manifest, then
 /// data.pseudo_manifest. Throws DataError ("duplicate") for a clip of both.
