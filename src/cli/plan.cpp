@@ -71,7 +71,8 @@ std::unique_ptr<text::Tokenizer> tokenizer_of(const config::TextConfig& text) {
   return text::make_tokenizer({.units_file = text.units, .model_file = text.model});
 }
 
-void read_vocabulary(const PretrainConfig& config, data::Manifest&, plan::Data& data) {
+void read_vocabulary(const PretrainConfig& config, data::Manifest& manifest, plan::Data& data) {
+  manifest = train::with_repeats(std::move(manifest), config.data);
   if (!config.monitor.recognition.enabled) return;
   if (const auto tokenizer = tokenizer_of(config.monitor.recognition.text))
     data.num_units = tokenizer->units().size();

@@ -71,6 +71,12 @@ void check_data(const DataConfig& data) {
       throw RuleError("data.manifest", "data.manifest holds a name that is not filled in");
     }
   }
+  if (!data.list_weights.empty() && data.list_weights.size() != data.manifest.size()) {
+    throw RuleError("data.list_weights",
+                    fmt::format("data.list_weights holds {} numbers, data.manifest {} lists; give "
+                                "one for each list, or leave data.list_weights out",
+                                data.list_weights.size(), data.manifest.size()));
+  }
   check_video_input(data.video);
 }
 

@@ -47,7 +47,9 @@ void PretrainStage::read_data(const torch::Device& device) {
   options.mask = config_.mask;
   options.teacher_crop = config_.teacher.crop == config::TeacherCrop::kOwn;
   options.labels = num_units_ > 0;
-  source_ = std::make_unique<ClipSource>(training_, options);
+  auto epoch = with_repeats(training_, config_.data);
+  frames_per_epoch_ = epoch.total_frames();
+  source_ = std::make_unique<ClipSource>(std::move(epoch), options);
 }
 
 std::optional<Training> PretrainStage::prepare(artifacts::RunFolder& folder,
@@ -55,6 +57,8 @@ std::optional<Training> PretrainStage::prepare(artifacts::RunFolder& folder,
                                                const std::stop_token& /*stop*/) {
   RAVEN_CHECK(source_ != nullptr, "the data were not read, or are in use");
   const auto length = RunLength::of(config_.train, config_.optimizer, source_->batches_per_epoch());
+  auto facts = facts_of(training_);
+  facts["frames_per_epoch"] = fmt::format("{}", frames_per_epoch_);
   return Training{
       .source = std::move(source_),
       .length = length,
@@ -62,7 +66,7 @@ std::optional<Training> PretrainStage::prepare(artifacts::RunFolder& folder,
       .evaluate_every = config_.data.valid_manifest.empty() ? 0 : config_.monitor.every,
       .data_hash = artifacts::data_hash(training_),
       .data = names_of(config_.data),
-      .facts = facts_of(training_),
+      .facts = std::move(facts),
       .card = card_,
       .results = fmt::format("encoders are in {}", (folder.path() / "encoders").string())};
 }

@@ -1,7 +1,7 @@
 #include "raven/train/stage_data.h"
 
-#include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 
 #include "raven/artifacts/run_files.h"
@@ -63,12 +63,49 @@ void warn_of_mixed_grey(const data::Manifest& manifest) {
   if (const auto line = data::tell_mixed_grey(manifest); !line.empty()) log::warn("{}", line);
 }
 
+/// As utterances name the list that they stand in.
+fs::path origin_of(const std::string& list) { return fs::absolute(list).lexically_normal(); }
+
 std::set<fs::path> pseudo_lists(const config::LabelledDataConfig& config) {
   std::set<fs::path> lists;
-  for (const auto& list : config.pseudo_manifest)
-    lists.insert(fs::absolute(list).lexically_normal());
+  for (const auto& list : config.pseudo_manifest) lists.insert(origin_of(list));
   return lists;
 }
+
+/// By the list that an utterance stands in, 1 for one of none.
+class Repeats {
+ public:
+  /// `times` as often as data.list_weights.
+  Repeats(const config::DataConfig& config, std::int64_t times) {
+    for (std::size_t i = 0; i < config.manifest.size(); ++i) {
+      const auto weight = config.list_weights.empty() ? 1 : config.list_weights[i];
+      of_list_[origin_of(config.manifest[i])] = weight * times;
+    }
+  }
+
+  [[nodiscard]] std::int64_t of(const data::Utterance& utterance) const {
+    if (utterance.origin.list == nullptr) return 1;
+    const auto found = of_list_.find(*utterance.origin.list);
+    return found == of_list_.end() ? 1 : found->second;
+  }
+
+  /// All clips once, then those again that are shown twice, and so on.
+  [[nodiscard]] data::Manifest apply(data::Manifest manifest) const {
+    const auto once = manifest.utterances.size();
+    for (std::int64_t time = 2, added = 1; added > 0; ++time) {
+      added = 0;
+      for (std::size_t i = 0; i < once; ++i) {
+        if (of(manifest.utterances[i]) < time) continue;
+        manifest.utterances.push_back(data::Utterance(manifest.utterances[i]));
+        ++added;
+      }
+    }
+    return manifest;
+  }
+
+ private:
+  std::map<fs::path, std::int64_t> of_list_;
+};
 
 bool stands_in(const std::set<fs::path>& lists, const data::Utterance& utterance) {
   return utterance.origin.list != nullptr && lists.contains(*utterance.origin.list);
@@ -95,16 +132,12 @@ data::Manifest training_data(const config::LabelledDataConfig& config) {
   return manifest;
 }
 
+data::Manifest with_repeats(data::Manifest manifest, const config::UnlabelledDataConfig& config) {
+  return Repeats(config, /*times=*/1).apply(std::move(manifest));
+}
+
 data::Manifest with_repeats(data::Manifest manifest, const config::LabelledDataConfig& config) {
-  if (config.labelled_repeats == 1) return manifest;
-  const auto pseudo = pseudo_lists(config);
-  std::vector<data::Utterance> labelled;
-  for (const auto& utterance : manifest.utterances) {
-    if (!stands_in(pseudo, utterance)) labelled.push_back(utterance);
-  }
-  for (std::int64_t k = 1; k < config.labelled_repeats; ++k)
-    std::ranges::copy(labelled, std::back_inserter(manifest.utterances));
-  return manifest;
+  return Repeats(config, config.labelled_repeats).apply(std::move(manifest));
 }
 
 double share_of_labelled(const data::Manifest& manifest, const config::LabelledDataConfig& config) {

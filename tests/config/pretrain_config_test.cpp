@@ -49,6 +49,15 @@ TEST(PretrainConfig, ChecksRulesAcrossFields) {
               HasSubstr("data.video.crop is 88, expected at most 48"));
   EXPECT_THAT(broken_rule({"data.video.window=89"}), HasSubstr("expected an even number"));
   EXPECT_THAT(broken_rule({"data.manifest=[]"}), HasSubstr("empty list"));
+  EXPECT_EQ(broken_rule({"data.manifest=[a, b]", "data.list_weights=[1, 2]"}), "");
+  EXPECT_THAT(broken_rule({"data.list_weights=[1, 2]"}),
+              HasSubstr("data.list_weights holds 2 numbers, data.manifest 1 lists; give one for "
+                        "each list"));
+  EXPECT_THAT(broken_rule({"data.list_weights=0.5"}),
+              HasSubstr("a list that is to count half has 1 where the others have 2"));
+  EXPECT_THAT(broken_rule({"data.list_weights=0"}), HasSubstr("each a value in [1, 1000]"));
+  EXPECT_FALSE(
+      load_text<PretrainConfig>(kGiven, "a.yaml", {"data.hours=all"}).config.data.hours);
   EXPECT_THAT(broken_rule({"loss={v2a: 0, a2a: 0, a2v: 0}"}),
               HasSubstr("nothing would be learned"));
   EXPECT_THAT(broken_rule({"loss.v2a=0"}), HasSubstr("loss.a2v needs a video teacher"));

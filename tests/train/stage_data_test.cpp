@@ -65,6 +65,14 @@ TEST_F(PretrainingData, HoursAreTheSameClipsInAnyOrderAndHoldTheLabelledOnes) {
   for (const auto& id : few) EXPECT_THAT(chosen, testing::Contains(id));
 }
 
+TEST_F(PretrainingData, AnEpochShowsListsAsOftenAsTheyWeigh) {
+  config_.manifest = {list("a.tsv", {"a", "b"}), list("c.tsv", {"c"}), list("d.tsv", {"d"})};
+  EXPECT_THAT(ids(with_repeats(training_data(config_), config_)), ElementsAre("a", "b", "c", "d"));
+  config_.list_weights = {1, 3, 2};
+  EXPECT_THAT(ids(with_repeats(training_data(config_), config_)),
+              ElementsAre("a", "b", "c", "d", "c", "d", "c"));
+}
+
 TEST_F(PretrainingData, SaysWhatHoursLeaveOut) {
   config_.manifest = {list("a.tsv", {"a", "b", "c"})};
   const auto said = [&] { return logged([&] { training_data(config_); }); };
@@ -122,6 +130,15 @@ TEST_F(FinetuningData, RepeatsTrueLabels) {
   EXPECT_THAT(ids(with_repeats(training_data(config_), config_)),
               ElementsAre("a", "b", "p", "q", "a", "b", "a", "b"));
   EXPECT_DOUBLE_EQ(share_of_labelled(with_repeats(training_data(config_), config_), config_), 0.75);
+}
+
+TEST_F(FinetuningData, RepeatsOfTrueLabelsMultiplyThoseOfTheirList) {
+  config_.manifest = {list("a.tsv", {"a"}), list("b.tsv", {"b"})};
+  config_.pseudo_manifest = {list("pseudo.tsv", {"p"})};
+  config_.labelled_repeats = 2;
+  config_.list_weights = {1, 2};
+  EXPECT_THAT(ids(with_repeats(training_data(config_), config_)),
+              ElementsAre("a", "b", "p", "a", "b", "b", "b"));
 }
 
 TEST_F(FinetuningData, RefusesAClipWithTwoLabels) {

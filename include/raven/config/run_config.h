@@ -99,6 +99,7 @@ struct MediaRootsConfig {
 
 struct DataConfig : MediaRootsConfig {
   std::vector<std::string> manifest = {kRequired};
+  std::vector<std::int64_t> list_weights;
   std::string valid_manifest;
   std::vector<std::string> test_manifest;
   bool check_overlap = true;
@@ -117,6 +118,9 @@ struct DataConfig : MediaRootsConfig {
         "manifest", &DataConfig::manifest,
         "lists of training utterances, one or several: .tsv files of `raven prepare`, or published "
         ".csv lists");
+    v.field("list_weights", &DataConfig::list_weights, between(1, 1000),
+            "how often an epoch shows each clip of each list of manifest, in their order; a list "
+            "that is to count half has 1 where the others have 2; empty: once");
     v.field("valid_manifest", &DataConfig::valid_manifest,
             "list of held-out utterances for monitoring; empty: none");
     v.field("test_manifest", &DataConfig::test_manifest,

@@ -27,6 +27,7 @@ class PretrainStage : public Stage {
   config::PretrainConfig config_;
   data::Manifest training_, held_out_;
   std::unique_ptr<BatchSource> source_;
+  std::int64_t frames_per_epoch_ = 0;
   std::int64_t num_units_ = 0;  // of the recognition probes; 0: there are none
   std::map<std::string, std::string> card_;
 };

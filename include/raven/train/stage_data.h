@@ -21,7 +21,9 @@ data::Manifest training_data(const config::UnlabelledDataConfig& config);
 /// data.pseudo_manifest. Throws DataError ("duplicate") for a clip of both.
 data::Manifest training_data(const config::LabelledDataConfig& config);
 
-/// data.labelled_repeats times each clip but those of data.pseudo_manifest.
+/// What an epoch shows: each clip as often as data.list_weights says of its list; of fine-tuning
+/// data.labelled_repeats times as often, but once where it is of data.pseudo_manifest.
+data::Manifest with_repeats(data::Manifest manifest, const config::UnlabelledDataConfig& config);
 data::Manifest with_repeats(data::Manifest manifest, const config::LabelledDataConfig& config);
 
 /// Of the frames of an epoch, those of clips of data.manifest.
