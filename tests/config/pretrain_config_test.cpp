@@ -134,6 +134,14 @@ TEST(PretrainConfig, TargetsAreOverBlocksThatThereAre) {
   EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_blocks=7",
                            "model.audio_encoder.blocks=6"}),
               HasSubstr("is 7, but the audio encoder has 6 blocks"));
+  EXPECT_EQ(broken_rule({"teacher.target=average", "teacher.target_block=6"}), "");
+  EXPECT_THAT(broken_rule({"teacher.target_block=6"}),
+              HasSubstr("teacher.target_block is given, but teacher.target is last"));
+  EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_block=13"}),
+              HasSubstr("teacher.target_block is 13, but the video encoder has 12 blocks"));
+  EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_block=6",
+                           "teacher.target_blocks=7"}),
+              HasSubstr("teacher.target_blocks is 7, but up to teacher.target_block 6 there are 6"));
 }
 
 TEST(PretrainConfig, PredictorsHaveTheSettingsOfTheirKind) {
