@@ -27,7 +27,7 @@ using Json = nlohmann::json;
 /// May differ when a run goes on, beside the machine's settings. A group ends in a dot. Where files
 /// lie does not matter: of lists and texts data_hash() guards what they hold, of vocabularies that
 /// and the run's own kUnitsFile, of model.init its SHA-256 in the checkpoints.
-constexpr std::array<std::string_view, 23> kFreeKeys = {"train.steps",
+constexpr std::array<std::string_view, 25> kFreeKeys = {"train.steps",
                                                         "train.epochs",
                                                         "data.max_skipped",
                                                         "monitor.every",
@@ -49,7 +49,9 @@ constexpr std::array<std::string_view, 23> kFreeKeys = {"train.steps",
                                                         "text.units",
                                                         "text.model",
                                                         "monitor.recognition.text.",
-                                                        "model.init"};
+                                                        "model.init",
+                                                        "model.init_video",
+                                                        "model.init_audio"};
 
 constexpr const char* kSkipped = "skipped.tsv";
 

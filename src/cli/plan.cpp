@@ -194,8 +194,7 @@ Request<Config> request_of(const Arguments& arguments, const std::string& stage)
   if constexpr (std::is_same_v<Config, FinetuneConfig>) {
     request.config = train::load_finetune(arguments.config_file(), overrides, defaults).config;
   } else {
-    request.config =
-        config::load<Config>(arguments.config_file(), overrides, {.defaults = defaults}).config;
+    request.config = train::load_pretrain(arguments.config_file(), overrides, defaults).config;
   }
   request.data.labels_per_frame = arguments.number("--units-per-s") / media::kFrameRateHz;
   request.data.num_units = arguments.integer("--vocabulary");

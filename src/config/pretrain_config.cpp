@@ -163,6 +163,18 @@ void check_masks(const MaskConfig& mask, const LossConfig& loss) {
   }
 }
 
+void check_init(const ModelConfig& model, const LossConfig& loss) {
+  for (const auto modality : kModalities) {
+    if (model.init_of(modality).empty() || loss.has_student(modality)) continue;
+    const auto key = "model.init_" + modality_name(modality);
+    throw RuleError(key, fmt::format("{} is given, but no loss trains {} student; weigh one of {}, "
+                                     "or leave it out (a teacher's weights are "
+                                     "teacher.{}_weights)",
+                                     key, modality == Modality::kAudio ? "an audio" : "a video",
+                                     keys_of_student(modality), modality_name(modality)));
+  }
+}
+
 void check_targets(const TeacherConfig& teacher, const ModelConfig& model, const LossConfig& loss) {
   const auto check = [&](const std::string& key, const std::optional<std::int64_t>& value) {
     if (!value) return;
@@ -219,6 +231,7 @@ void PretrainConfig::check() const {
   check_data(data);
   check_model(model, loss);
   check_losses(loss, teacher);
+  check_init(model, loss);
   check_targets(teacher, model, loss);
   check_masks(mask, loss);
   check_teacher_input(teacher, mask);

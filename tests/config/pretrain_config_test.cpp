@@ -89,6 +89,13 @@ TEST(PretrainConfig, FixedTeachersNeedNoLossOfTheirOwn) {
   EXPECT_EQ(broken_rule({"loss.v2a=0", "teacher.video_weights=video.safetensors"}), "");
 }
 
+TEST(PretrainConfig, OnlyStudentsStartFromEncoders) {
+  EXPECT_EQ(broken_rule({"model.init_video=a.pth", "model.init_audio=runs/b"}), "");
+  EXPECT_THAT(broken_rule({"loss.v2a=0", "teacher.video_weights=a.pth", "model.init_video=a.pth"}),
+              HasSubstr("model.init_video is given, but no loss trains a video student; weigh one "
+                        "of loss.v2v and loss.v2a, or leave it out"));
+}
+
 TEST(PretrainConfig, LossesOverMaskedFramesNeedMasks) {
   EXPECT_THAT(broken_rule({"mask.prob=0"}),
               StartsWith("command line: mask.prob is 0, so loss.a2a, which is over masked frames "

@@ -30,14 +30,6 @@ struct EnumNames<InitParts> {
       {InitParts::kEncoder, "encoder"}, {InitParts::kAll, "all"}};
 };
 
-/// Whose settings prepare the encoder's input.
-enum class InitInput { kSame, kOwn };
-template <>
-struct EnumNames<InitInput> {
-  static constexpr std::pair<InitInput, std::string_view> kNames[] = {{InitInput::kSame, "same"},
-                                                                      {InitInput::kOwn, "own"}};
-};
-
 /// By what the decoder's loss is divided.
 enum class AttentionNorm { kNone, kUtterance, kTokens };
 template <>

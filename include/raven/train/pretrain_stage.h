@@ -10,6 +10,7 @@
 
 #include "raven/config/pretrain_config.h"
 #include "raven/data/manifest.h"
+#include "raven/train/pretrain_task.h"
 #include "raven/train/session.h"
 
 namespace raven::train {
@@ -24,6 +25,9 @@ class PretrainStage : public Stage {
                                   const std::stop_token& stop) override;
 
  private:
+  /// What students start from, told in the card; nothing when the run goes on.
+  StudentStarts starts(const artifacts::RunFolder& folder);
+
   config::PretrainConfig config_;
   data::Manifest training_, held_out_;
   std::unique_ptr<BatchSource> source_;

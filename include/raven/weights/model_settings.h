@@ -71,8 +71,15 @@ inline constexpr const char* kStartedFrom = "started_from";    // name of the mo
 inline constexpr const char* kStartedWith = "started_with";    // what was taken of that
 inline constexpr const char* kStartedStep = "started_from_step";      // of the run that made it
 inline constexpr const char* kStartedSha256 = "started_from_sha256";  // of its file of weights
+inline constexpr std::array kStarted = {kStartedFrom, kStartedWith, kStartedStep, kStartedSha256};
 inline constexpr std::array kOrigin = {kTrainedOn,   kValidatedOn, kTestLists,   kOverlapCheck,
                                        kStartedFrom, kStartedWith, kStartedStep, kStartedSha256};
+
+/// A run of pre-training tells of each student what it started from: kStarted with "_video" or
+/// "_audio" at their ends.
+std::string of_student(const std::string& key, models::Modality modality);
+/// What the file of that student says of its run's card: its own of these keys, without the ending.
+Metadata card_of_student(const Metadata& card, models::Modality modality);
 
 /// Which weights of its run a model's file holds.
 inline constexpr const char* kStep = "step";    // after so many optimiser steps
