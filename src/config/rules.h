@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "raven/config/decode_config.h"
 #include "raven/config/model_config.h"
@@ -16,6 +17,8 @@ void check_widths(const std::string& key, const FrontendConfig& frontend);
 void check_language_model(const DecodeConfig& decode);
 /// A vocabulary is given.
 void check_text(const std::string& key, const TextConfig& text);
+/// Of an encoder: final, all, or numbers of blocks, each once.
+void check_layers(const std::vector<std::string>& layers);
 void check_video_input(const VideoInputConfig& video);
 void check_data(const DataConfig& data);
 void check_rate(const std::string& key, double lr, double min_lr);
