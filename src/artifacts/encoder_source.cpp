@@ -109,8 +109,8 @@ void apply_to_student(const EncoderSource& source, models::Encoder& student,
   auto wanted = nn::state_dict(*student);
   for (const std::string part : {kMaskToken, kFinalNorm}) {
     if (has(part)) continue;
-    const auto gone = std::erase_if(
-        wanted, [&](const auto& one) { return one.first.starts_with(part); });
+    const auto gone =
+        std::erase_if(wanted, [&](const auto& one) { return one.first.starts_with(part); });
     if (gone > 0) anew.push_back(part == kMaskToken ? "its mask token" : "its after_norm");
   }
   try {

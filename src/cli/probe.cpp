@@ -55,9 +55,9 @@ data::Manifest clips_of(const ProbeConfig& config,
   for (const auto& encoder : encoders) {
     const auto modality = encoder.settings.modality;
     const bool is_video = modality == models::Modality::kVideo;
-    data::require_modalities(all, {.video = is_video, .audio = !is_video},
-                             fmt::format("the {} encoder of {}", config::modality_name(modality),
-                                         config.model));
+    data::require_modalities(
+        all, {.video = is_video, .audio = !is_video},
+        fmt::format("the {} encoder of {}", config::modality_name(modality), config.model));
   }
   return data::spread(all, config.data.utterances);
 }
@@ -80,10 +80,9 @@ std::string table_of(const ProbeResults& results) {
   for (const auto& one : results.retrieval) {
     const auto clips = static_cast<double>(one.clips);
     found.push_back({one.query == "audio" ? "sound finds lips" : "lips find sound", one.layer,
-                     number(one.clips), percent(one.scores.recall_1),
-                     percent(one.scores.recall_10), fmt::format("{:g}", one.scores.median_rank),
-                     percent(1 / clips), percent(std::min(1.0, 10 / clips)),
-                     fmt::format("{:g}", (clips + 1) / 2)});
+                     number(one.clips), percent(one.scores.recall_1), percent(one.scores.recall_10),
+                     fmt::format("{:g}", one.scores.median_rank), percent(1 / clips),
+                     percent(std::min(1.0, 10 / clips)), fmt::format("{:g}", (clips + 1) / 2)});
   }
   if (!results.retrieval.empty()) text += (text.empty() ? "" : "\n") + aligned(found);
   return text;

@@ -190,11 +190,11 @@ void check_targets(const TeacherConfig& teacher, const ModelConfig& model, const
   check("teacher.target_blocks", teacher.target_blocks);
   check("teacher.target_block", teacher.target_block);
   if (teacher.target_block && teacher.target_blocks.value_or(1) > *teacher.target_block) {
-    throw RuleError("teacher.target_blocks",
-                    fmt::format("teacher.target_blocks is {}, but up to teacher.target_block {} "
-                                "there are {}",
-                                *teacher.target_blocks, *teacher.target_block,
-                                *teacher.target_block));
+    throw RuleError(
+        "teacher.target_blocks",
+        fmt::format("teacher.target_blocks is {}, but up to teacher.target_block {} "
+                    "there are {}",
+                    *teacher.target_blocks, *teacher.target_block, *teacher.target_block));
   }
 }
 

@@ -1,6 +1,7 @@
 // Rules across fields that several stages share. Each throws RuleError naming the key.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ void check_video_input(const VideoInputConfig& video);
 void check_data(const DataConfig& data);
 void check_rate(const std::string& key, double lr, double min_lr);
 void check_schedule(const OptimizerConfig& optimizer, const TrainConfig& train);
+/// What validation.keep_best and validation.patience need. `held_out`: the key that gives held-out
+/// data; `has_held_out`: it does.
+void check_best(KeptBest keep_best, const std::optional<std::int64_t>& patience,
+                double every_epochs, const std::string& held_out, bool has_held_out);
 void check_arithmetic(Device device, const TrainConfig& train);
 
 }  // namespace raven::config

@@ -104,8 +104,8 @@ class LabelReader {
     if (span.label.empty()) fail("the label is empty");
     if (of_utterances()) {
       if (!spans.empty())
-        fail(fmt::format("'{}' has a label already, in line {}",
-                         printable(fields[*field_of_[kId]]), spans.front().line));
+        fail(fmt::format("'{}' has a label already, in line {}", printable(fields[*field_of_[kId]]),
+                         spans.front().line));
     } else {
       span.begin_s = seconds(fields[*field_of_[kBegin]], kColumns[kBegin]);
       span.end_s = seconds(fields[*field_of_[kEnd]], kColumns[kEnd]);
@@ -157,9 +157,9 @@ LabelSet speaker_labels(const data::Manifest& manifest) {
     if (!utterance.speaker.empty()) named[utterance.id].push_back({.label = utterance.speaker});
   }
   if (named.empty()) {
-    throw ConfigError(fmt::format(
-        "labels: {} tells no speaker (column speaker); leave speaker out of labels",
-        manifest.names()));
+    throw ConfigError(
+        fmt::format("labels: {} tells no speaker (column speaker); leave speaker out of labels",
+                    manifest.names()));
   }
   auto set = numbered(named);
   set.name = "speaker";
@@ -176,9 +176,10 @@ LabelSet read_labels(const fs::path& file, const data::Manifest& manifest) {
   LabelReader reader(file, content);
   auto named = reader.read(wanted);
   if (named.empty()) {
-    throw ConfigError(fmt::format("labels: {} has no label for any utterance of {}; the ids must be "
-                                  "those of the list",
-                                  file.string(), manifest.names()));
+    throw ConfigError(
+        fmt::format("labels: {} has no label for any utterance of {}; the ids must be "
+                    "those of the list",
+                    file.string(), manifest.names()));
   }
   for (auto& [id, spans] : named) {
     std::ranges::stable_sort(spans, {}, &NamedSpan::begin_s);

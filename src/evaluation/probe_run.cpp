@@ -32,9 +32,8 @@ struct EncodedClips {
 };
 
 EncodedClips layers_of(const LoadedEncoder& encoder, const std::vector<std::int64_t>& layers) {
-  EncodedClips clips{.modality = config::modality_name(encoder.settings.modality),
-                     .layers = {},
-                     .features = {}};
+  EncodedClips clips{
+      .modality = config::modality_name(encoder.settings.modality), .layers = {}, .features = {}};
   for (const auto layer : layers) {
     const bool final = layer > encoder.settings.encoder.blocks;
     clips.layers.push_back(final ? config::kFinalLayer : std::to_string(layer));
@@ -113,12 +112,12 @@ class Probes {
   }
 
   [[noreturn]] void refuse_half(config::ProbeSplit split, const std::string& what) const {
-    throw ConfigError(fmt::format(
-        "{}: no {} in one of the halves (split={}); {}", manifest_.names(), what,
-        config::enum_name(split),
-        split == config::ProbeSplit::kSpeaker
-            ? "split=utterance lets both halves have clips of the same speakers"
-            : "give more utterances"));
+    throw ConfigError(
+        fmt::format("{}: no {} in one of the halves (split={}); {}", manifest_.names(), what,
+                    config::enum_name(split),
+                    split == config::ProbeSplit::kSpeaker
+                        ? "split=utterance lets both halves have clips of the same speakers"
+                        : "give more utterances"));
   }
 
   [[nodiscard]] ProbeResult probe(const EncodedClips& clips, std::size_t layer,

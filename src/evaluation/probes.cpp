@@ -44,14 +44,11 @@ double nearest_accuracy(const LabelledFeatures& fit, const LabelledFeatures& sco
     const auto [best, index] = cosines.topk(taken, 1);  // (rows, k)
     // A vote and a little of its cosine, which decides between labels of as many votes.
     const auto votes = 1 + (best.to(torch::kFloat64) + 1) / (4.0 * static_cast<double>(taken));
-    const auto sums = torch::zeros({count, classes}, torch::kFloat64)
-                          .scatter_add_(1, fit.labels.index_select(0, index.flatten())
-                                               .view(index.sizes()),
-                                        votes);
-    right += sums.argmax(1)
-                 .eq(score.labels.narrow(0, row, count))
-                 .sum()
-                 .item<double>();
+    const auto sums =
+        torch::zeros({count, classes}, torch::kFloat64)
+            .scatter_add_(1, fit.labels.index_select(0, index.flatten()).view(index.sizes()),
+                          votes);
+    right += sums.argmax(1).eq(score.labels.narrow(0, row, count)).sum().item<double>();
   }
   return right / static_cast<double>(score.features.size(0));
 }

@@ -1,9 +1,10 @@
 // The corpus as files, in LRS3's layout:
 //   <out>/{pretrain,trainval,test}/synNNNNN/NNNNN.{mp4,txt}     folder = speaker, file = utterance
 //   <out>/landmarks/<split>/synNNNNN/NNNNN.npy                  float32 (frames, 68, 2), pixels
-//   <out>/phonemes/<split>/synNNNNN/NNNNN.tsv                   begin_s, end_s, label: espeak-ng's phonemes
-//   <out>/phonemes.tsv                                          the same of all utterances, with their ids
-//   <out>/synth.json                                            the options it was made with
+//   <out>/phonemes/<split>/synNNNNN/NNNNN.tsv                   begin_s, end_s, label: espeak-ng's
+//   phonemes <out>/phonemes.tsv                                          the same of all
+//   utterances, with their ids <out>/synth.json                                            the
+//   options it was made with
 #pragma once
 
 #include <cstdint>

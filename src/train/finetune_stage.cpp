@@ -12,6 +12,7 @@
 #include "raven/core/summed_warnings.h"
 #include "raven/data/subset.h"
 #include "raven/doctor/memory.h"
+#include "raven/report/metric_names.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/init_input.h"
 #include "raven/train/list_check.h"
@@ -157,6 +158,9 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
                                         ? 0
                                         : steps_of_epochs(config_.validation.every_epochs,
                                                           config_.train.accumulate, batches),
+                  .best = best_settings(
+                      config_.validation.keep_best, config_.validation.patience,
+                      {report::metric("valid_wer_ctc"), report::metric("valid_wer_attention")}),
                   .data_hash = artifacts::data_hash(data.manifest),
                   .data = names_of(config_.data),
                   .facts = std::move(facts),

@@ -61,10 +61,10 @@ config::Resolved<Config> load_started(const fs::path& file,
 
 void check_there(const InitSetting& init) {
   if (init.path.empty() || fs::exists(init.path)) return;
-  throw ConfigError(
-      fmt::format("{0}: there is no {1}; it names a run of raven pretrain, a checkpoint or a file of "
-                  "weights; {0}= starts from random ones",
-                  init.key, tried_path(init.path)));
+  throw ConfigError(fmt::format(
+      "{0}: there is no {1}; it names a run of raven pretrain, a checkpoint or a file of "
+      "weights; {0}= starts from random ones",
+      init.key, tried_path(init.path)));
 }
 
 void check_input(const InitSetting& init, const FlatConfig& here, InitInput whose) {
@@ -150,8 +150,8 @@ void check_same_init(const InitSetting& init, const config::RunConfig& run,
   const auto now = as_utf8(init.path);
   if (then == now) return;
   const auto known = state.card.find(sha256_key);
-  const bool can_tell = !now.empty() && known != state.card.end() &&
-                        artifacts::exists_or_waits(init.path);
+  const bool can_tell =
+      !now.empty() && known != state.card.end() && artifacts::exists_or_waits(init.path);
   if (can_tell && sha256_now() == known->second) return;
   const auto named = [](const std::string& path) { return path.empty() ? "random weights" : path; };
   throw ConfigError(fmt::format(

@@ -82,6 +82,7 @@ TrainerSettings trainer_settings(const StageSettings& settings, const Training& 
           .checkpoint = checkpoint,
           .log = settings.log,
           .evaluate_every = training.evaluate_every,
+          .best = training.best,
           .seed = static_cast<std::uint64_t>(settings.run.seed),
           .length = training.length,
           .device = device,
@@ -126,6 +127,8 @@ class RunRecords {
     folder_.write_environment(facts);
   }
   void start(const report::RunStart& start) { history_.start(start); }
+  /// Of a run that made all the steps it was to make.
+  void finish(std::int64_t step) { facts_["steps"] = fmt::format("{}", step); }
   /// Of a start that was refused nothing is kept. What cannot be written must not hide why the run
   /// ended.
   void stop(std::int64_t step, const std::string& reason) {
@@ -213,6 +216,7 @@ Outcome run_session(Stage& stage, const SessionOptions& options) {
     records.stop(trainer.step(), fmt::format("error: {}", error.what()));
     throw;
   }
+  records.finish(trainer.step());
   records.stop(trainer.step(), "done");
   log::info("done: {} steps; {}", trainer.step(), training->results);
   return Outcome::kDone;

@@ -90,17 +90,19 @@ torch::Tensor tensor_of(const models::Encoder& encoder, const std::string& name)
 }
 
 TEST_F(EncoderSource, NamesTheProjectionAsItsNetworkDoes) {
-  const auto plain = tiny_encoder(Modality::kVideo), token = tiny_encoder(Modality::kVideo, with_token());
+  const auto plain = tiny_encoder(Modality::kVideo),
+             token = tiny_encoder(Modality::kVideo, with_token());
   auto source = open_encoder(write(plain, "encoder."), Modality::kVideo, /*mask_token=*/true);
-  EXPECT_TRUE(torch::equal(source.encoder.at("embed.linear.weight"),
-                           tensor_of(plain, "embed.0.weight")));
+  EXPECT_TRUE(
+      torch::equal(source.encoder.at("embed.linear.weight"), tensor_of(plain, "embed.0.weight")));
   EXPECT_TRUE(source.others.empty());
   source = open_encoder(write(token, "encoder."), Modality::kVideo, /*mask_token=*/false);
-  EXPECT_TRUE(torch::equal(source.encoder.at("embed.0.weight"),
-                           tensor_of(token, "embed.linear.weight")));
+  EXPECT_TRUE(
+      torch::equal(source.encoder.at("embed.0.weight"), tensor_of(token, "embed.linear.weight")));
   EXPECT_THAT(source.others, testing::ElementsAre(testing::Pair("mask token", 1)));
   source = open_encoder(write(token, "encoder."), Modality::kVideo, /*mask_token=*/true);
-  EXPECT_TRUE(torch::equal(source.encoder.at("embed.mask_emb"), tensor_of(token, "embed.mask_emb")));
+  EXPECT_TRUE(
+      torch::equal(source.encoder.at("embed.mask_emb"), tensor_of(token, "embed.mask_emb")));
 }
 
 TEST_F(EncoderSource, GivesAStudentAllThatItHas) {
@@ -113,8 +115,8 @@ TEST_F(EncoderSource, GivesAStudentAllThatItHas) {
   tensor_of(student, "after_norm.bias").detach().fill_(3);
   const auto said = logged([&] { apply_to_student(source, student, "model.init_audio"); });
   EXPECT_THAT(said, HasSubstr("starts anew: its mask token, its after_norm"));
-  EXPECT_TRUE(torch::equal(tensor_of(student, "embed.linear.weight"),
-                           tensor_of(given, "embed.0.weight")));
+  EXPECT_TRUE(
+      torch::equal(tensor_of(student, "embed.linear.weight"), tensor_of(given, "embed.0.weight")));
   EXPECT_TRUE(torch::equal(tensor_of(student, "embed.mask_emb"), token));
   EXPECT_EQ(tensor_of(student, "after_norm.bias").mean().item<double>(), 3);
   auto larger = tiny_encoder(Modality::kAudio, tiny_options(2));

@@ -56,8 +56,7 @@ TEST(PretrainConfig, ChecksRulesAcrossFields) {
   EXPECT_THAT(broken_rule({"data.list_weights=0.5"}),
               HasSubstr("a list that is to count half has 1 where the others have 2"));
   EXPECT_THAT(broken_rule({"data.list_weights=0"}), HasSubstr("each a value in [1, 1000]"));
-  EXPECT_FALSE(
-      load_text<PretrainConfig>(kGiven, "a.yaml", {"data.hours=all"}).config.data.hours);
+  EXPECT_FALSE(load_text<PretrainConfig>(kGiven, "a.yaml", {"data.hours=all"}).config.data.hours);
   EXPECT_THAT(broken_rule({"loss={v2a: 0, a2a: 0, a2v: 0}"}),
               HasSubstr("nothing would be learned"));
   EXPECT_THAT(broken_rule({"loss.v2a=0"}), HasSubstr("loss.a2v needs a video teacher"));
@@ -146,9 +145,9 @@ TEST(PretrainConfig, TargetsAreOverBlocksThatThereAre) {
               HasSubstr("teacher.target_block is given, but teacher.target is last"));
   EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_block=13"}),
               HasSubstr("teacher.target_block is 13, but the video encoder has 12 blocks"));
-  EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_block=6",
-                           "teacher.target_blocks=7"}),
-              HasSubstr("teacher.target_blocks is 7, but up to teacher.target_block 6 there are 6"));
+  EXPECT_THAT(
+      broken_rule({"teacher.target=average", "teacher.target_block=6", "teacher.target_blocks=7"}),
+      HasSubstr("teacher.target_blocks is 7, but up to teacher.target_block 6 there are 6"));
 }
 
 TEST(PretrainConfig, PredictorsHaveTheSettingsOfTheirKind) {

@@ -98,9 +98,8 @@ TEST_F(PretrainStart, RefusesEncodersOfOtherInputOrSize) {
   EXPECT_THAT(said("input"), HasSubstr("data.waveform: clip there, none here"));
   EXPECT_THAT(said("input"), HasSubstr("model.init_input=own"));
   EXPECT_FALSE(fs::exists(folder("input")));
-  EXPECT_EQ(pretrain("own", {"model.init_audio=" + run, "data.waveform=none",
-                             "model.init_input=own"}),
-            0)
+  EXPECT_EQ(
+      pretrain("own", {"model.init_audio=" + run, "data.waveform=none", "model.init_input=own"}), 0)
       << said("own");
   EXPECT_EQ(pretrain("size", {"model.init_audio=" + run, "model.encoder.blocks=2"}), 1);
   EXPECT_THAT(said("size"), HasSubstr("does not fit this model"));

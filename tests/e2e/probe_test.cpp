@@ -40,13 +40,15 @@ class Probe : public testing::Test {
         << read_file(folder("pretrain.txt"));
   }
   [[nodiscard]] fs::path folder(const std::string& name) const { return temporary_.path() / name; }
-  [[nodiscard]] std::string list() const {
-    return (folder("corpus") / "manifest.tsv").string();
-  }
+  [[nodiscard]] std::string list() const { return (folder("corpus") / "manifest.tsv").string(); }
   [[nodiscard]] std::string run() const { return folder("run").string(); }
   int probe(std::vector<std::string> more) const {
-    std::vector<std::string> words = {kRaven, "probe", "device=cpu", "threads=1",
-                                      "data.manifest=" + list(), "retrieval.window=8"};
+    std::vector<std::string> words = {kRaven,
+                                      "probe",
+                                      "device=cpu",
+                                      "threads=1",
+                                      "data.manifest=" + list(),
+                                      "retrieval.window=8"};
     words.insert(words.end(), more.begin(), more.end());
     return Process(words, folder("probe.txt")).wait();
   }
@@ -71,9 +73,9 @@ TEST_F(Probe, ReadsLayersOfBothEncodersAndSearchesAcrossThem) {
   for (const auto& one : result.at("probes")) {
     seen.insert(one.at("modality").get<std::string>() + " " + one.at("labels").get<std::string>() +
                 " " + one.at("layer").get<std::string>());
-    EXPECT_EQ(one.at("fitted").get<int>() + one.at("scored").get<int>() +
-                  one.at("left_out").get<int>(),
-              16);
+    EXPECT_EQ(
+        one.at("fitted").get<int>() + one.at("scored").get<int>() + one.at("left_out").get<int>(),
+        16);
     for (const char* share : {"linear", "nearest", "chance"}) {
       EXPECT_GE(one.at(share).get<double>(), 0) << share;
       EXPECT_LE(one.at(share).get<double>(), 1) << share;

@@ -75,7 +75,8 @@ TEST_F(FrameLabels, UtterancesHaveOneEach) {
 TEST_F(FrameLabels, NamesWhatCannotBeRead) {
   EXPECT_THAT(problem<DataError>("id\tbegin_s\tlabel\na\t0\tt\n"),
               HasSubstr("phonemes.tsv:1: expected a first line that names the columns"));
-  EXPECT_THAT(problem<DataError>("id\tlabel\tlabel\n"), HasSubstr("two columns are called 'label'"));
+  EXPECT_THAT(problem<DataError>("id\tlabel\tlabel\n"),
+              HasSubstr("two columns are called 'label'"));
   EXPECT_THAT(problem<DataError>("id\tlabel\na\n"), HasSubstr("phonemes.tsv:2: 1 columns"));
   EXPECT_THAT(problem<DataError>("id\tlabel\na\tx\na\ty\n"),
               HasSubstr("phonemes.tsv:3: 'a' has a label already, in line 2"));

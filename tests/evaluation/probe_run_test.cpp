@@ -156,8 +156,7 @@ TEST_F(ProbeRun, SoundFindsItsLips) {
   EXPECT_GT(longer.too_short, 0);
   EXPECT_EQ(longer.clips + longer.fitted + longer.too_short, 24);
   config.retrieval.enabled = false;
-  EXPECT_TRUE(
-      run(config, *manifest_, {Modality::kVideo, Modality::kAudio}).retrieval.empty());
+  EXPECT_TRUE(run(config, *manifest_, {Modality::kVideo, Modality::kAudio}).retrieval.empty());
 }
 
 TEST_F(ProbeRun, SaysThatOneSpeakerCannotBeSplit) {

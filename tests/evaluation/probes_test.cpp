@@ -41,8 +41,8 @@ TEST(Probes, NeighboursVote) {
     const auto radians = torch::tensor(degrees) * 0.017453292519943295;
     return torch::stack({radians.cos(), radians.sin()}, 1).to(torch::kFloat32);
   };
-  const auto fit = labelled(at({5, 20, -20, 180, 90, -90, 175, 185}),
-                            torch::tensor({0, 1, 1, 0, 0, 0, 0, 0}));
+  const auto fit =
+      labelled(at({5, 20, -20, 180, 90, -90, 175, 185}), torch::tensor({0, 1, 1, 0, 0, 0, 0, 0}));
   const auto one = labelled(at({0}), torch::tensor({1}));
   EXPECT_EQ(nearest_accuracy(fit, one, 2, 1), 0);
   EXPECT_EQ(nearest_accuracy(fit, one, 2, 3), 1);

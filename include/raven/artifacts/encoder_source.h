@@ -33,8 +33,8 @@ struct EncoderSource {
 /// other modality.
 EncoderSource open_encoder(const std::filesystem::path& path, models::Modality modality);
 
-/// The same for an encoder with or without a mask token of pre-training (ablation), beside which the
-/// projection has another name. A token that is not wanted counts among `others`.
+/// The same for an encoder with or without a mask token of pre-training (ablation), beside which
+/// the projection has another name. A token that is not wanted counts among `others`.
 EncoderSource open_encoder(const std::filesystem::path& path, models::Modality modality,
                            bool mask_token);
 

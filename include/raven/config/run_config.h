@@ -216,6 +216,17 @@ struct CheckpointConfig {
   }
 };
 
+/// By what of the evaluations on held-out data the best checkpoint is told.
+enum class KeptBest { kNone, kLoss, kError };
+template <>
+struct EnumNames<KeptBest> {
+  static constexpr std::pair<KeptBest, std::string_view> kNames[] = {
+      {KeptBest::kNone, "none"}, {KeptBest::kLoss, "loss"}, {KeptBest::kError, "error"}};
+};
+inline constexpr const char* kPatienceMeaning =
+    "the run ends after so many evaluations in a row that were no better than the best one; needs "
+    "keep_best; null: it makes all its steps";
+
 struct LogConfig {
   std::int64_t every = 50;
 

@@ -10,8 +10,8 @@ namespace raven::data {
 
 /// Utterances drawn at random by a hash of their ids, until they last `hours`: the same in every
 /// run, and each subset contains the smaller ones. They keep the manifest's order. The
-/// draw ends with the utterance that reaches `hours`. Throws ConfigError that names `key`, which asks
-/// for them, when the manifest does not last as long.
+/// draw ends with the utterance that reaches `hours`. Throws ConfigError that names `key`, which
+/// asks for them, when the manifest does not last as long.
 Manifest subset_of_hours(const Manifest& manifest, double hours, const std::string& key);
 
 /// The utterances whose ids `list` names, one a line (empty lines, CRLF and CR allowed), in the

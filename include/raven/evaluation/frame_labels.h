@@ -33,9 +33,9 @@ LabelSet speaker_labels(const data::Manifest& manifest);
 /// A TSV whose first line names its columns: `id`, `label` and, for labels of frames, `begin_s` and
 /// `end_s`; others are ignored, and so are ids that the manifest does not have. Spans of an
 /// utterance may come in any order. Throws ConfigError when the file is missing or has no label for
-/// any utterance of the manifest, and DataError with file:line for what cannot be read: columns that
-/// are missing, times that are no numbers or end before they begin, spans that overlap, a second
-/// label of an utterance.
+/// any utterance of the manifest, and DataError with file:line for what cannot be read: columns
+/// that are missing, times that are no numbers or end before they begin, spans that overlap, a
+/// second label of an utterance.
 LabelSet read_labels(const std::filesystem::path& file, const data::Manifest& manifest);
 
 }  // namespace raven::evaluation

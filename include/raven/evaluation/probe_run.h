@@ -20,18 +20,18 @@ namespace raven::evaluation {
 
 /// One label read out of one layer.
 struct ProbeResult {
-  std::string modality, layer;  // "video", "final"
-  std::string labels;           // LabelSet::name
-  std::string split;            // "speaker", "utterance"
-  std::int64_t classes = 0;     // that both halves have
-  std::int64_t fitted = 0, scored = 0;  // frames, or utterances
-  std::int64_t left_out = 0;            // of both halves: their label is in one alone
+  std::string modality, layer;                   // "video", "final"
+  std::string labels;                            // LabelSet::name
+  std::string split;                             // "speaker", "utterance"
+  std::int64_t classes = 0;                      // that both halves have
+  std::int64_t fitted = 0, scored = 0;           // frames, or utterances
+  std::int64_t left_out = 0;                     // of both halves: their label is in one alone
   double linear = 0, nearest = 0, majority = 0;  // shares read rightly (evaluation/probes.h)
 };
 
 /// Clips of one modality that find those of the other.
 struct RetrievalResult {
-  std::string query, layer;  // "audio": sound finds lips
+  std::string query, layer;            // "audio": sound finds lips
   std::int64_t clips = 0, fitted = 0;  // that are searched, that the map between them is fitted on
   std::int64_t too_short = 0;
   RetrievalScores scores;
@@ -47,9 +47,9 @@ struct ProbeResults {
 using ProbeProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Labels are read of each layer of each encoder by itself; clips are searched where there are two
-/// encoders, in each layer that both have. The same for any number of workers. Empty when `stop` was
-/// asked for before the end. Throws ConfigError where a half has nothing, SkipBudgetError beyond
-/// data.max_skipped.
+/// encoders, in each layer that both have. The same for any number of workers. Empty when `stop`
+/// was asked for before the end. Throws ConfigError where a half has nothing, SkipBudgetError
+/// beyond data.max_skipped.
 std::optional<ProbeResults> run_probes(std::vector<LoadedEncoder>& encoders,
                                        const data::Manifest& manifest,
                                        const config::ProbeConfig& config,

@@ -22,8 +22,8 @@ struct LabelledFeatures {
 double linear_accuracy(const LabelledFeatures& fit, const LabelledFeatures& score,
                        std::int64_t classes);
 /// Nearest: the vote of the `neighbours` fitted ones with the largest cosine, of features whose
-/// channels are brought to mean 0 and deviation 1 over the fitted ones; of labels with as many votes
-/// that with the larger sum of cosines.
+/// channels are brought to mean 0 and deviation 1 over the fitted ones; of labels with as many
+/// votes that with the larger sum of cosines.
 double nearest_accuracy(const LabelledFeatures& fit, const LabelledFeatures& score,
                         std::int64_t classes, std::int64_t neighbours);
 /// By chance: always the label that is most frequent among the fitted ones.

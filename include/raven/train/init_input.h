@@ -39,9 +39,9 @@ config::Resolved<config::PretrainConfig> load_pretrain(const std::filesystem::pa
                                                        const std::vector<std::string>& overrides,
                                                        std::vector<std::string> defaults = {});
 
-/// Throws ConfigError where a model to start from is not there, and naming keys whose values are not
-/// those that it tells, unless model.init_input is own; the log says what the input is. A run that
-/// goes on is not asked.
+/// Throws ConfigError where a model to start from is not there, and naming keys whose values are
+/// not those that it tells, unless model.init_input is own; the log says what the input is. A run
+/// that goes on is not asked.
 void check_init(const config::FinetuneConfig& config);
 void check_init(const config::PretrainConfig& config);
 
@@ -51,8 +51,8 @@ void tell_init_grey(const InitSetting& init, const config::RunConfig& run,
                     const data::Manifest& training);
 
 /// The model may lie elsewhere by now, but a run does not go on from one model under the name of
-/// another. `state`: of the run's newest checkpoint, whose card tells the SHA-256 under `sha256_key`;
-/// `sha256_now`: of what the setting names now. Throws ConfigError.
+/// another. `state`: of the run's newest checkpoint, whose card tells the SHA-256 under
+/// `sha256_key`; `sha256_now`: of what the setting names now. Throws ConfigError.
 void check_same_init(const InitSetting& init, const config::RunConfig& run,
                      const artifacts::TrainState& state, const std::string& sha256_key,
                      const std::function<std::string()>& sha256_now);

@@ -25,9 +25,9 @@ using StudentStarts = std::map<config::Modality, artifacts::EncoderSource>;
 StudentStarts open_student_starts(const config::PretrainConfig& config);
 
 /// The networks of a configuration on a device, in training mode, with the seed's weights or, where
-/// there are `starts`, those of students and of teachers as their copies, and, where asked for, fixed
-/// teachers; with `num_units` > 0 also recognition probes for so many units. Throws CheckpointError
-/// when one of these encoders does not fit.
+/// there are `starts`, those of students and of teachers as their copies, and, where asked for,
+/// fixed teachers; with `num_units` > 0 also recognition probes for so many units. Throws
+/// CheckpointError when one of these encoders does not fit.
 models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device,
                          std::int64_t num_units = 0, const StudentStarts& starts = {});
 

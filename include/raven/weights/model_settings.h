@@ -85,6 +85,10 @@ Metadata card_of_student(const Metadata& card, models::Modality modality);
 inline constexpr const char* kStep = "step";    // after so many optimiser steps
 inline constexpr const char* kSteps = "steps";  // of so many that the run was to have
 inline constexpr const char* kAveraged = "averaged_checkpoints";  // the mean of so many
+/// Of weights that are those of the best evaluation (validation.keep_best): by what, "loss" or
+/// "error"; and after how many steps the run had ended.
+inline constexpr const char* kBestBy = "best_by";
+inline constexpr const char* kRunStep = "run_step";
 
 /// "video" or "audio", as a file's metadata or a run's configuration say. Throws CheckpointError
 /// naming `file` for anything else.
