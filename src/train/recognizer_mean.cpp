@@ -37,8 +37,7 @@ std::optional<artifacts::BestSoFar> best_of(const std::optional<artifacts::Train
   if (last && last->best) return last->best;
   log::warn(
       "validation.keep_best={}: no evaluation gave a number; the recognizer is the mean of the "
-      "last "
-      "checkpoints",
+      "last checkpoints",
       config::enum_name(keep_best));
   return std::nullopt;
 }

@@ -7,8 +7,7 @@ namespace {
 
 TEST(DecodedWith, TellsWhichWeightsOfTheRun) {
   DecodedWith with{.weights = "recognizer.safetensors", .step = 12, .steps = 24};
-  EXPECT_EQ(to_text(with),
-            "recognizer.safetensors: step 12 of 24, the run is not finished");
+  EXPECT_EQ(to_text(with), "recognizer.safetensors: step 12 of 24, the run is not finished");
   with.best_by = "loss";
   with.averaged = 1;
   EXPECT_EQ(to_text(with),
