@@ -424,14 +424,14 @@ TEST_F(TrainerTest, AnEvaluationCutShortAtTheEndIsMadeWhenTheRunGoesOn) {
                    .state.evaluation_due);
 }
 
+/// Evaluations at 4, 8, 12 and 16, checkpoints at 5, 10, 15 and 17; the best is that of step 8.
+class BestAtEight : public ToyTask {
+ public:
+  BestAtEight() { valid_errors = {{4, 0.9}, {8, 0.5}, {12, 0.7}, {16, 0.6}}; }
+};
+
 class BestOfATrainer : public TrainerTest {
  protected:
-  /// Evaluations at 4, 8, 12 and 16, checkpoints at 5, 10, 15 and 17; the best is that of step 8.
-  static ToyTask task() {
-    ToyTask task;
-    task.valid_errors = {{4, 0.9}, {8, 0.5}, {12, 0.7}, {16, 0.6}};
-    return task;
-  }
   static TrainerSettings watching(std::optional<std::int64_t> patience = {}) {
     auto given = settings();
     given.best = {.by = {"valid_error"}, .patience = patience};
@@ -450,7 +450,7 @@ class BestOfATrainer : public TrainerTest {
 };
 
 TEST_F(BestOfATrainer, KeepsTheCheckpointOfTheBestEvaluation) {
-  auto watched = task();
+  BestAtEight watched;
   ToyTask plain;
   ASSERT_TRUE(run("watched", watched, 0, watching()));
   ASSERT_TRUE(run("plain", plain));
@@ -466,43 +466,43 @@ TEST_F(BestOfATrainer, KeepsTheCheckpointOfTheBestEvaluation) {
 }
 
 TEST_F(BestOfATrainer, EndsWhenNoEvaluationIsBetterForLong) {
-  auto first = task();
+  BestAtEight first;
   ASSERT_TRUE(run("a", first, 0, watching(/*patience=*/2)));
   EXPECT_EQ(first.model->seen.item<std::int64_t>(), 16);
   const auto last = artifacts::read_checkpoint(checkpoints("a") / "last").state;
   EXPECT_EQ(last.step, 16);
   EXPECT_EQ(last.length, 16) << "where it ended";
   EXPECT_FALSE(last.interim);
-  auto again = task();
+  BestAtEight again;
   EXPECT_TRUE(run("a", again, 0, watching(2)));
   EXPECT_EQ(again.calls, 0) << "it has ended";
-  auto patient = task();
+  BestAtEight patient;
   EXPECT_TRUE(run("a", patient, 0, watching(3)));
   EXPECT_EQ(patient.model->seen.item<std::int64_t>(), 17);
 }
 
 TEST_F(BestOfATrainer, StoppedOrKilledItKeepsTheSame) {
-  auto undisturbed = task();
+  BestAtEight undisturbed;
   ASSERT_TRUE(run("a", undisturbed, 0, watching(2)));
   // During the steps of evaluations, before, and long after the best one.
   for (const std::int64_t stop_after : {4, 7, 8, 9, 14}) {
-    auto part = task();
+    BestAtEight part;
     part.stop_after = stop_after;
     EXPECT_FALSE(run("b", part, 0, watching(2)));
   }
-  auto rest = task();
+  BestAtEight rest;
   ASSERT_TRUE(run("b", rest, 0, watching(2)));
   // Killed behind the best evaluation, of which nothing was saved yet: it is made again.
-  auto killed = task();
+  BestAtEight killed;
   killed.stop_after = 7;
   EXPECT_FALSE(run("c", killed, 0, watching(2)));
-  auto more = task();
+  BestAtEight more;
   more.at_update = [&] {
     if (more.model->seen.item<std::int64_t>() == 9) throw Error("killed");
   };
   EXPECT_THROW(run("c", more, 0, watching(2)), Error);
   fs::remove_all(checkpoints("c") / "step_00000008");
-  auto end = task();
+  BestAtEight end;
   ASSERT_TRUE(run("c", end, 0, watching(2)));
   for (const std::string name : {"b", "c"}) {
     EXPECT_EQ(kept(name), kept("a"));
