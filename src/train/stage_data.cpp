@@ -113,7 +113,7 @@ bool stands_in(const std::set<fs::path>& lists, const data::Utterance& utterance
 
 }  // namespace
 
-data::Manifest training_data(const config::UnlabelledDataConfig& config) {
+data::Manifest training_data(const config::PretrainDataConfig& config) {
   auto manifest = cut_to_hours(first_of_lists(config), config.hours, "data.hours");
   warn_of_mixed_grey(manifest);
   return manifest;
@@ -132,7 +132,7 @@ data::Manifest training_data(const config::LabelledDataConfig& config) {
   return manifest;
 }
 
-data::Manifest with_repeats(data::Manifest manifest, const config::UnlabelledDataConfig& config) {
+data::Manifest with_repeats(data::Manifest manifest, const config::PretrainDataConfig& config) {
   return Repeats(config, /*times=*/1).apply(std::move(manifest));
 }
 

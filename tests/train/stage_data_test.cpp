@@ -45,7 +45,7 @@ class FinetuningData : public ListedData {
 
 class PretrainingData : public ListedData {
  protected:
-  config::UnlabelledDataConfig config_;
+  config::PretrainDataConfig config_;
 };
 
 TEST_F(PretrainingData, HoursAreTheSameClipsInAnyOrderAndHoldTheLabelledOnes) {

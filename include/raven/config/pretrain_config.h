@@ -86,13 +86,13 @@ struct EnumNames<MomentumSchedule> {
 /// Video frames of an hour, the longest clip.
 inline constexpr double kLongestSpan = 90000;
 
-struct UnlabelledDataConfig : DataConfig {
+struct PretrainDataConfig : DataConfig {
   std::optional<double> hours;
 
   template <class Visitor>
   static void fields(Visitor& v) {
     DataConfig::fields(v);
-    v.field("hours", &UnlabelledDataConfig::hours, above(0),
+    v.field("hours", &PretrainDataConfig::hours, above(0),
             "use only so many hours of the manifest, drawn at random by their ids, and so over all "
             "speakers, the same in every run and whatever the order of the list: each subset "
             "contains the smaller ones, and data.labelled_hours of fine-tuning on the same list "
@@ -312,7 +312,7 @@ struct PretrainConfig {
   RunConfig run;
   Device device = Device::kAuto;
   std::int64_t threads = 0;
-  UnlabelledDataConfig data;
+  PretrainDataConfig data;
   ModelConfig model;
   MaskConfig mask;
   LossConfig loss;
