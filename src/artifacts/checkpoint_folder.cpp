@@ -24,6 +24,10 @@ weights::TensorFile file_of(const nn::StateDict& tensors) {
   return file;
 }
 
+std::optional<std::int64_t> step_of_best(const TrainState& state) {
+  return state.best ? std::optional(state.best->step) : std::nullopt;
+}
+
 /// The tensors of a folder are those that `wanted` lists, and undamaged: only its state is another.
 bool has_files(const fs::path& folder, const StateFile& wanted) {
   try {
@@ -94,7 +98,8 @@ void recover_checkpoints(const fs::path& folder) {
       if (step) put_back(path, folder / name_of(*step), *step);
     }
   }
-  fs::remove(folder / (std::string(kLast) + kNewEnding), ignored);
+  for (const char* link : {kLast, kBest})
+    fs::remove(folder / (std::string(link) + kNewEnding), ignored);
   for (const auto step : steps_in(folder))
     remove_stale_files(folder / name_of(step));  // of a state.json replaced alone
 }
@@ -154,15 +159,16 @@ void CheckpointFolder::save(const TrainState& state, const nn::StateDict& model,
                                   path.string(), error.what()));
   }
   current_ = state.step;
+  best_ = step_of_best(state);
   is_whole_[state.step] = true;
   abandon_later_than(state.step);
   try {
     flush_to_disk(folder_);
-    point_last_to(state.step);
+    point_to_current();
   } catch (const Error& error) {
     throw SystemError(fmt::format(
-        "checkpoint {} is whole, and the same command goes on from it, but `last` does not point "
-        "to it: {}",
+        "checkpoint {} is whole, and the same command goes on from it, but `last` or `best` does "
+        "not point to it: {}",
         path.string(), error.what()));
   }
   auto replaced = path;
@@ -173,12 +179,13 @@ void CheckpointFolder::save(const TrainState& state, const nn::StateDict& model,
 
 void CheckpointFolder::go_on_from(std::int64_t step) {
   current_ = step;
-  point_last_to(step);
+  best_ = step_of_best(read_state_file(path_of(step) / kStateFile).state);
+  point_to_current();
 }
 
 void CheckpointFolder::settle() {
   if (!current_) return;
-  point_last_to(*current_);
+  point_to_current();
   remove_old();
 }
 
@@ -194,8 +201,13 @@ void CheckpointFolder::abandon_later_than(std::int64_t step) const {
   }
 }
 
-void CheckpointFolder::point_last_to(std::int64_t step) const {
-  const auto link = folder_ / kLast;
+void CheckpointFolder::point_to_current() const {
+  point(kLast, *current_);
+  if (best_) point(kBest, *best_);
+}
+
+void CheckpointFolder::point(const char* name, std::int64_t step) const {
+  const auto link = folder_ / name;
   std::error_code error;
   if (fs::read_symlink(link, error) == name_of(step)) return;
   auto temporary = link;
@@ -254,8 +266,8 @@ void CheckpointFolder::remove_old() {
     } catch (const Error&) {  // is kept for whoever mends it, and does not count
       continue;
     }
-    if (step == current_) {
-      if (!interim) ++regular;
+    if (step == current_ || step == best_) {
+      if (!interim && regular < keep_) ++regular;
     } else if (interim) {
       remove(step);
     } else if (regular < keep_) {

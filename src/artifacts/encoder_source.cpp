@@ -1,14 +1,26 @@
 #include "raven/artifacts/encoder_source.h"
 
+#include <algorithm>
+
+#include "raven/artifacts/checkpoint.h"
 #include "raven/artifacts/model_source.h"
 #include "raven/core/error.h"
+#include "raven/core/log.h"
+#include "raven/nn/state_dict.h"
 #include "raven/weights/model_import.h"
+#include "raven/weights/weights_file.h"
 
 namespace raven::artifacts {
 namespace {
 
 namespace fs = std::filesystem;
 using config::modality_name;
+
+constexpr const char* kMaskToken = "embed.mask_emb";
+constexpr const char* kProjectionBesideToken = "embed.linear.";
+constexpr const char* kPlainProjection = "embed.0.";
+constexpr const char* kFinalNorm = "after_norm.";
+constexpr std::size_t kMostListed = 4;  // names of each kind that do not fit
 
 /// Tensors whose names begin with `prefix`, without it; the others are counted.
 EncoderSource below(const weights::TensorFile& file, const std::string& prefix) {
@@ -62,6 +74,55 @@ EncoderSource open_encoder(const fs::path& given, models::Modality modality) {
   source.path = path;
   source.step = step;
   return source;
+}
+
+EncoderSource open_encoder(const fs::path& path, models::Modality modality, bool mask_token) {
+  auto source = open_encoder(path, modality);
+  const std::string from = mask_token ? kPlainProjection : kProjectionBesideToken;
+  const std::string to = mask_token ? kProjectionBesideToken : kPlainProjection;
+  std::vector<std::pair<std::string, torch::Tensor>> named;
+  for (const auto& [name, tensor] : source.encoder.tensors) {
+    if (name == kMaskToken && !mask_token)
+      ++source.others["mask token"];
+    else
+      named.emplace_back(name.starts_with(from) ? to + name.substr(from.size()) : name, tensor);
+  }
+  source.encoder.tensors = std::move(named);
+  return source;
+}
+
+weights::Metadata origin_of(const std::string& step, const weights::TensorFile& content) {
+  weights::Metadata origin;
+  if (!step.empty()) origin[weights::kStartedStep] = step;
+  if (content.mapping)
+    origin[weights::kStartedSha256] = weights::sha256_and_verify(*content.mapping);
+  return origin;
+}
+
+void apply_to_student(const EncoderSource& source, models::Encoder& student,
+                      const std::string& key) {
+  const auto has = [&](const std::string& part) {
+    return std::ranges::any_of(source.encoder.tensors,
+                               [&](const auto& one) { return one.first.starts_with(part); });
+  };
+  std::vector<std::string> anew;
+  auto wanted = nn::state_dict(*student);
+  for (const std::string part : {kMaskToken, kFinalNorm}) {
+    if (has(part)) continue;
+    const auto gone =
+        std::erase_if(wanted, [&](const auto& one) { return one.first.starts_with(part); });
+    if (gone > 0) anew.push_back(part == kMaskToken ? "its mask token" : "its after_norm");
+  }
+  try {
+    load_strictly(source.encoder, wanted, source.path.string(), kMostListed);
+  } catch (const CheckpointError& error) {
+    throw CheckpointError(
+        fmt::format("{}\n{}: model.encoder.* and model.*_frontend.* must be those that it was "
+                    "trained with: take the recipe of its size",
+                    error.what(), key));
+  }
+  log::info("{}: takes the encoder of {}", key, source.path.string());
+  if (!anew.empty()) log::info("{}: starts anew: {}", key, fmt::join(anew, ", "));
 }
 
 weights::TensorFile read_encoder(const fs::path& path, models::Modality modality) {

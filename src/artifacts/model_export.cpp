@@ -55,7 +55,7 @@ std::vector<ExportedModel> models_of_checkpoint(ModelSource source) {
     if (file.tensors.empty()) continue;
     file.metadata = weights::ModelSettings::from_metadata(state.config, modality, source.path)
                         .to_metadata(weights::ModelKind::kEncoder);
-    file.metadata.insert(state.card.begin(), state.card.end());
+    file.metadata.merge(weights::card_of_student(state.card, modality));
     file.metadata[weights::kStep] = fmt::format("{}", state.step);
     if (state.length > 0) file.metadata[weights::kSteps] = fmt::format("{}", state.length);
     models.push_back({.name = name, .file = std::move(file), .source = source.file});

@@ -95,7 +95,9 @@ ModelSource from_checkpoint(Checkpoint checkpoint) {
 
 /// False when the run has gone on since it wrote that result.
 bool is_current(const ModelSource& result, LastCheckpoint& last) {
-  const auto made_at = result.weights.content.said("step");
+  const auto& content = result.weights.content;
+  const auto run_step = content.said(weights::kRunStep);
+  const auto made_at = run_step.empty() ? content.said(weights::kStep) : run_step;
   const auto step = last.step();
   if (!step || made_at.empty() || made_at == std::to_string(*step)) return true;
   log::info("{} is of step {}, the run has gone on to step {}: its last checkpoint is taken",

@@ -79,21 +79,12 @@ RecognizerStart sorted(const weights::TensorFile& file, const RecognizerConfig& 
   return start;
 }
 
-/// Without a mask token of pre-training, beside which the projection has another name.
 RecognizerStart encoder_start(const RecognizerConfig& config) {
-  auto source = open_encoder(config.init, config.modality);
+  auto source = open_encoder(config.init, config.modality, /*mask_token=*/false);
   weights::TensorFile named{.tensors = {}, .metadata = {}, .mapping = source.encoder.mapping};
-  auto others = std::move(source.others);
-  constexpr std::string_view kLinear = "embed.linear.";
-  for (const auto& [name, tensor] : source.encoder.tensors) {
-    if (name == "embed.mask_emb")
-      ++others["mask token"];
-    else
-      named.tensors.emplace_back(
-          kEncoder + (name.starts_with(kLinear) ? "embed.0." + name.substr(kLinear.size()) : name),
-          tensor);
-  }
-  auto start = sorted(named, config, std::move(others));
+  for (const auto& [name, tensor] : source.encoder.tensors)
+    named.tensors.emplace_back(kEncoder + name, tensor);
+  auto start = sorted(named, config, std::move(source.others));
   start.path = source.path;
   start.step = source.step;
   return start;
@@ -216,11 +207,7 @@ RecognizerStart open_start(const RecognizerConfig& config, const text::Units& un
 }
 
 weights::Metadata origin_of(const RecognizerStart& start) {
-  weights::Metadata origin;
-  if (!start.step.empty()) origin[weights::kStartedStep] = start.step;
-  if (start.content.mapping)
-    origin[weights::kStartedSha256] = weights::sha256_and_verify(*start.content.mapping);
-  return origin;
+  return origin_of(start.step, start.content);
 }
 
 void apply_start(const RecognizerStart& start, const RecognizerConfig& config,

@@ -27,13 +27,14 @@ using Json = nlohmann::json;
 /// May differ when a run goes on, beside the machine's settings. A group ends in a dot. Where files
 /// lie does not matter: of lists and texts data_hash() guards what they hold, of vocabularies that
 /// and the run's own kUnitsFile, of model.init its SHA-256 in the checkpoints.
-constexpr std::array<std::string_view, 23> kFreeKeys = {"train.steps",
+constexpr std::array<std::string_view, 26> kFreeKeys = {"train.steps",
                                                         "train.epochs",
                                                         "data.max_skipped",
                                                         "monitor.every",
                                                         "monitor.probe_utterances",
                                                         "validation.every_epochs",
                                                         "validation.utterances",
+                                                        "validation.patience",
                                                         "data.valid_manifest",
                                                         "data.test_manifest",
                                                         "data.pseudo_manifest",
@@ -49,7 +50,9 @@ constexpr std::array<std::string_view, 23> kFreeKeys = {"train.steps",
                                                         "text.units",
                                                         "text.model",
                                                         "monitor.recognition.text.",
-                                                        "model.init"};
+                                                        "model.init",
+                                                        "model.init_video",
+                                                        "model.init_audio"};
 
 constexpr const char* kSkipped = "skipped.tsv";
 

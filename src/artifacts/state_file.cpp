@@ -75,6 +75,11 @@ Json described(const StateFile& file) {
                   {"interim", state.interim},
                   {"files", file.checksums}};
   if (state.length > 0) content["length"] = state.length;
+  if (state.best) {
+    content["best"] = {{"step", state.best->step},
+                       {"value", state.best->value},
+                       {"evaluations_since", state.best->evaluations_since}};
+  }
   if (state.ranks != 1) content["ranks"] = state.ranks;
   if (!state.run_files.empty()) content["run_files"] = state.run_files;
   if (!state.card.empty()) content["card"] = state.card;
@@ -105,6 +110,12 @@ StateFile parse_state(std::string_view text, const std::string& name) {
     state.numbers = content.at("numbers").get<std::map<std::string, double>>();
     state.data_hash = content.value("data_hash", "");
     state.batches_per_epoch = count_or_0(content, "batches_per_epoch");
+    if (content.contains("best")) {
+      const auto& best = content.at("best");
+      state.best = {.step = count(best, "step"),
+                    .value = best.at("value").get<double>(),
+                    .evaluations_since = count(best, "evaluations_since")};
+    }
     if (content.contains("ranks")) state.ranks = count(content, "ranks");
     state.threads = count_or_0(content, "threads");
     state.seeding = content.contains("seeding") ? count(content, "seeding") : 1;

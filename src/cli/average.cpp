@@ -27,7 +27,8 @@ ExitCode average(const Arguments& arguments) {
   describe(mean);
   auto& metadata = mean.file.metadata;
   metadata[weights::kAveraged] = fmt::format("{}", given.size());
-  metadata.erase(weights::kStep);  // of one of the files
+  for (const auto* of_one : {weights::kStep, weights::kRunStep, weights::kBestBy})
+    metadata.erase(of_one);  // of one of the files
   if (mean.last_step) metadata[weights::kStep] = fmt::format("{}", *mean.last_step);
   weights::write_safetensors(arguments.path("--out"), mean.file, {.hashes = true});
   log::info("{}: mean of {} checkpoints, {} tensors", arguments.text("--out"), given.size(),

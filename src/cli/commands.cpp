@@ -19,6 +19,7 @@ std::vector<Command> all_commands() {
       make_evaluate_command(),
       make_transcribe_command(),
       make_features_command(),
+      make_probe_command(),
       make_report_command(),
       make_table_command(),
       make_import_command(),

@@ -19,6 +19,7 @@ Command make_selftrain_command();
 Command make_average_command();
 Command make_evaluate_command();
 Command make_features_command();
+Command make_probe_command();
 Command make_transcribe_command();
 Command make_report_command();
 Command make_table_command();

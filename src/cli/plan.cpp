@@ -71,7 +71,8 @@ std::unique_ptr<text::Tokenizer> tokenizer_of(const config::TextConfig& text) {
   return text::make_tokenizer({.units_file = text.units, .model_file = text.model});
 }
 
-void read_vocabulary(const PretrainConfig& config, data::Manifest&, plan::Data& data) {
+void read_vocabulary(const PretrainConfig& config, data::Manifest& manifest, plan::Data& data) {
+  manifest = train::with_repeats(std::move(manifest), config.data);
   if (!config.monitor.recognition.enabled) return;
   if (const auto tokenizer = tokenizer_of(config.monitor.recognition.text))
     data.num_units = tokenizer->units().size();
@@ -193,8 +194,7 @@ Request<Config> request_of(const Arguments& arguments, const std::string& stage)
   if constexpr (std::is_same_v<Config, FinetuneConfig>) {
     request.config = train::load_finetune(arguments.config_file(), overrides, defaults).config;
   } else {
-    request.config =
-        config::load<Config>(arguments.config_file(), overrides, {.defaults = defaults}).config;
+    request.config = train::load_pretrain(arguments.config_file(), overrides, defaults).config;
   }
   request.data.labels_per_frame = arguments.number("--units-per-s") / media::kFrameRateHz;
   request.data.num_units = arguments.integer("--vocabulary");

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "config/rules.h"
+
 namespace raven::config {
 namespace {
 
@@ -18,7 +20,7 @@ bool is_layer(const std::string& name) {
 
 }  // namespace
 
-void FeaturesConfig::check() const {
+void check_layers(const std::vector<std::string>& layers) {
   if (layers.empty()) {
     throw RuleError("layers", "layers is an empty list, expected at least one layer, as [final]");
   }
@@ -38,5 +40,7 @@ void FeaturesConfig::check() const {
     throw RuleError("layers", "layers lists all beside others; give all alone");
   }
 }
+
+void FeaturesConfig::check() const { check_layers(layers); }
 
 }  // namespace raven::config

@@ -58,6 +58,8 @@ void FinetuneConfig::check() const {
   check_schedule(optimizer, train);
   check_rate("optimizer.other_lr", optimizer.other_lr, optimizer.min_lr);
   check_arithmetic(device, train);
+  check_best(validation.keep_best, validation.patience, validation.every_epochs,
+             "data.valid_manifest", !data.valid_manifest.empty());
   check_text("text", text);
   if (checkpoint.average > checkpoint.keep) {
     throw RuleError("checkpoint.average",

@@ -20,6 +20,14 @@ void LmConfig::check() const {
   }
   check_schedule(optimizer, train);
   check_arithmetic(device, train);
+  check_best(validation.keep_best, validation.patience, validation.every_epochs,
+             data.valid_text.empty() ? "data.valid_share" : "data.valid_text",
+             !data.valid_text.empty() || data.valid_share > 0);
+  if (validation.keep_best == KeptBest::kError) {
+    throw RuleError("validation.keep_best",
+                    "validation.keep_best is error, but a language model recognises nothing; give "
+                    "validation.keep_best=loss");
+  }
   check_text("text", text);
   if (text.model.empty()) {
     throw RuleError("text.model",

@@ -163,16 +163,38 @@ void check_masks(const MaskConfig& mask, const LossConfig& loss) {
   }
 }
 
-void check_targets(const TeacherConfig& teacher, const ModelConfig& model, const LossConfig& loss) {
-  if (!teacher.target_blocks) return;
-  refuse_unless(teacher.target != TargetKind::kLast, "teacher.target_blocks", "teacher.target",
-                enum_name(teacher.target), "an average");
+void check_init(const ModelConfig& model, const LossConfig& loss) {
   for (const auto modality : kModalities) {
-    const auto blocks = model.encoder_of(modality).blocks;
-    if (!loss.has_teacher(modality) || *teacher.target_blocks <= blocks) continue;
-    throw RuleError("teacher.target_blocks",
-                    fmt::format("teacher.target_blocks is {}, but the {} encoder has {} blocks",
-                                *teacher.target_blocks, modality_name(modality), blocks));
+    if (model.init_of(modality).empty() || loss.has_student(modality)) continue;
+    const auto key = "model.init_" + modality_name(modality);
+    throw RuleError(key, fmt::format("{} is given, but no loss trains {} student; weigh one of {}, "
+                                     "or leave it out (a teacher's weights are "
+                                     "teacher.{}_weights)",
+                                     key, modality == Modality::kAudio ? "an audio" : "a video",
+                                     keys_of_student(modality), modality_name(modality)));
+  }
+}
+
+void check_targets(const TeacherConfig& teacher, const ModelConfig& model, const LossConfig& loss) {
+  const auto check = [&](const std::string& key, const std::optional<std::int64_t>& value) {
+    if (!value) return;
+    refuse_unless(teacher.target != TargetKind::kLast, key, "teacher.target",
+                  enum_name(teacher.target), "an average");
+    for (const auto modality : kModalities) {
+      const auto blocks = model.encoder_of(modality).blocks;
+      if (!loss.has_teacher(modality) || *value <= blocks) continue;
+      throw RuleError(key, fmt::format("{} is {}, but the {} encoder has {} blocks", key, *value,
+                                       modality_name(modality), blocks));
+    }
+  };
+  check("teacher.target_blocks", teacher.target_blocks);
+  check("teacher.target_block", teacher.target_block);
+  if (teacher.target_block && teacher.target_blocks.value_or(1) > *teacher.target_block) {
+    throw RuleError(
+        "teacher.target_blocks",
+        fmt::format("teacher.target_blocks is {}, but up to teacher.target_block {} "
+                    "there are {}",
+                    *teacher.target_blocks, *teacher.target_block, *teacher.target_block));
   }
 }
 
@@ -209,6 +231,7 @@ void PretrainConfig::check() const {
   check_data(data);
   check_model(model, loss);
   check_losses(loss, teacher);
+  check_init(model, loss);
   check_targets(teacher, model, loss);
   check_masks(mask, loss);
   check_teacher_input(teacher, mask);

@@ -71,6 +71,12 @@ void check_data(const DataConfig& data) {
       throw RuleError("data.manifest", "data.manifest holds a name that is not filled in");
     }
   }
+  if (!data.list_weights.empty() && data.list_weights.size() != data.manifest.size()) {
+    throw RuleError("data.list_weights",
+                    fmt::format("data.list_weights holds {} numbers, data.manifest {} lists; give "
+                                "one for each list, or leave data.list_weights out",
+                                data.list_weights.size(), data.manifest.size()));
+  }
   check_video_input(data.video);
 }
 
@@ -93,6 +99,25 @@ void check_schedule(const OptimizerConfig& optimizer, const TrainConfig& train) 
                     fmt::format("optimizer.warmup_epochs is {}, expected less than train.epochs {}",
                                 optimizer.warmup_epochs, train.epochs));
   }
+}
+
+void check_best(KeptBest keep_best, const std::optional<std::int64_t>& patience,
+                double every_epochs, const std::string& held_out, bool has_held_out) {
+  if (keep_best == KeptBest::kNone) {
+    if (!patience) return;
+    throw RuleError("validation.patience",
+                    fmt::format("validation.patience is {}, but validation.keep_best is none, so "
+                                "nothing tells which evaluation is better; give "
+                                "validation.keep_best=loss",
+                                *patience));
+  }
+  if (has_held_out && every_epochs > 0) return;
+  throw RuleError(
+      "validation.keep_best",
+      fmt::format(
+          "validation.keep_best is {}, but {}, so nothing is evaluated; {}", enum_name(keep_best),
+          has_held_out ? "validation.every_epochs is 0" : held_out + " gives no held-out data",
+          has_held_out ? "give validation.every_epochs=1" : "give " + held_out));
 }
 
 void check_arithmetic(Device device, const TrainConfig& train) {

@@ -9,6 +9,7 @@
 #include "raven/config/finetune_config.h"
 #include "raven/config/lm_config.h"
 #include "raven/config/pretrain_config.h"
+#include "raven/config/probe_config.h"
 #include "raven/config/selftrain_config.h"
 #include "raven/config/transcribe_config.h"
 #include "raven/core/error.h"
@@ -39,6 +40,7 @@ const std::vector<Stage>& stages() {
       stage<SelftrainConfig>("rounds of self-training"),
       stage<EvaluateConfig>("decoding and scoring"),
       stage<FeaturesConfig>("encoder features"),
+      stage<ProbeConfig>("probes of frozen encoders"),
       stage<TranscribeConfig>("media files to text"),
   };
   return all;

@@ -25,12 +25,11 @@ Manifest pick(const Manifest& manifest, std::vector<std::size_t> chosen) {
 
 }  // namespace
 
-Manifest subset_of_hours(const Manifest& manifest, double hours) {
+Manifest subset_of_hours(const Manifest& manifest, double hours, const std::string& key) {
   if (media::hours(manifest.total_frames()) < hours) {
-    throw ConfigError(
-        fmt::format("{}: lasts {:.3f} hours, data.labelled_hours asks for {}; ask for less, or for "
-                    "all (data.labelled_hours=all)",
-                    manifest.names(), media::hours(manifest.total_frames()), hours));
+    throw ConfigError(fmt::format(
+        "{0}: lasts {1:.3f} hours, {2} asks for {3}; ask for less, or for all ({2}=all)",
+        manifest.names(), media::hours(manifest.total_frames()), key, hours));
   }
   std::vector<std::pair<std::uint64_t, std::size_t>> lots;
   for (std::size_t i = 0; i < manifest.utterances.size(); ++i)

@@ -11,6 +11,8 @@ std::string to_text(const DecodedWith& with) {
   if (with.steps) text += fmt::format(" of {}", *with.steps);
   if (with.averaged && *with.averaged > 1)
     text += fmt::format(", mean of {} checkpoints", *with.averaged);
+  if (!with.best_by.empty())
+    text += fmt::format(", the best on held-out clips by {}", with.best_by);
   if (with.is_finished() == false) text += ", the run is not finished";
   return text;
 }

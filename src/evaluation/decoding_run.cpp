@@ -95,11 +95,13 @@ DecodedWith decoded_with(const LoadedRecognizer& loaded, const EvaluateConfig& c
     if (found == loaded.metadata.end()) return std::nullopt;
     return std::strtoll(found->second.c_str(), nullptr, 10);
   };
+  const auto best = loaded.metadata.find(weights::kBestBy);
   return {.weights = loaded.file.string(),
           .checksum = loaded.checksum,
           .step = number(weights::kStep),
           .steps = number(weights::kSteps),
           .averaged = number(weights::kAveraged),
+          .best_by = best == loaded.metadata.end() ? "" : best->second,
           .search = config::flatten(config.decode, "decode.")};
 }
 

@@ -50,11 +50,7 @@ bool is_of_final_norm(const std::pair<std::string, torch::Tensor>& one) {
   return one.first.rfind(kFinalNorm, 0) == 0;
 }
 
-}  // namespace
-
-LoadedEncoder load_encoder(const fs::path& path, EncoderChoice choice) {
-  const std::string modality(choice == EncoderChoice::kOnlyOne ? "" : config::enum_name(choice));
-  const auto model = choose(encoders_in(path, modality), modality, path);
+LoadedEncoder loaded_from(const artifacts::ExportedModel& model) {
   const auto file = artifacts::published_names(model);
   LoadedEncoder loaded;
   loaded.file = model.source;
@@ -70,6 +66,23 @@ LoadedEncoder load_encoder(const fs::path& path, EncoderChoice choice) {
   loaded.encoder->eval();
   loaded.sha256 = weights::sha256_and_verify(*model.file.mapping);
   return loaded;
+}
+
+}  // namespace
+
+LoadedEncoder load_encoder(const fs::path& path, EncoderChoice choice) {
+  const std::string modality(choice == EncoderChoice::kOnlyOne ? "" : config::enum_name(choice));
+  return loaded_from(choose(encoders_in(path, modality), modality, path));
+}
+
+std::vector<LoadedEncoder> load_encoders(const fs::path& path, EncoderChoice choice) {
+  std::vector<LoadedEncoder> encoders;
+  if (choice != EncoderChoice::kOnlyOne) {
+    encoders.push_back(load_encoder(path, choice));
+    return encoders;
+  }
+  for (const auto& model : encoders_in(path, "")) encoders.push_back(loaded_from(model));
+  return encoders;
 }
 
 }  // namespace raven::evaluation

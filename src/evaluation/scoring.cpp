@@ -137,6 +137,7 @@ Json model_json(const DecodedWith& with) {
   if (with.steps) json["steps"] = *with.steps;
   if (const auto finished = with.is_finished()) json["finished"] = *finished;
   if (with.averaged) json["averaged_checkpoints"] = *with.averaged;
+  if (!with.best_by.empty()) json["best_by"] = with.best_by;
   return json;
 }
 

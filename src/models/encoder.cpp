@@ -20,12 +20,13 @@ EncoderImpl::EncoderImpl(Modality modality, const config::EncoderConfig& options
 }
 
 torch::Tensor EncoderImpl::run_blocks(const torch::Tensor& features, const torch::Tensor& valid,
-                                      const torch::Tensor& masked, const See& see) {
+                                      const torch::Tensor& masked, const See& see,
+                                      std::size_t count) {
   RAVEN_CHECK(!valid.defined() || valid.size(1) == features.size(1), "{} frames, but {} in valid",
               features.size(1), valid.size(1));
   auto [h, positions] = embed(features, masked);  // (B, T, D), (2T-1, D)
   see(0, h);
-  for (std::size_t i = 0; i < encoders->size(); ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     h = encoders->at<nn::EncoderBlockImpl>(i).forward(h, positions, valid);
     see(i + 1, h);
   }
@@ -38,7 +39,8 @@ torch::Tensor EncoderImpl::frontend(const torch::Tensor& x) {
 
 torch::Tensor EncoderImpl::from_features(const torch::Tensor& features, const torch::Tensor& valid,
                                          const torch::Tensor& masked) {
-  return after_norm(run_blocks(features, valid, masked, [](std::size_t, const torch::Tensor&) {}));
+  return after_norm(run_blocks(
+      features, valid, masked, [](std::size_t, const torch::Tensor&) {}, encoders->size()));
 }
 
 torch::Tensor EncoderImpl::forward(const torch::Tensor& x, const torch::Tensor& valid,
@@ -62,21 +64,26 @@ EncoderOutput EncoderImpl::all_from_features(const torch::Tensor& features,
       output.blocks.push_back(h);
     }
   };
-  output.last = after_norm(run_blocks(features, valid, masked, keep));
+  output.last = after_norm(run_blocks(features, valid, masked, keep, encoders->size()));
   return output;
 }
 
 torch::Tensor EncoderImpl::mean_of_blocks(const torch::Tensor& x, const torch::Tensor& valid,
                                           const torch::Tensor& masked, const BlockMean& options) {
   const auto blocks = static_cast<std::int64_t>(encoders->size());
-  const auto taken = options.blocks.value_or(blocks);
-  RAVEN_CHECK(taken >= 1 && taken <= blocks, "the mean of {} of {} blocks", taken, blocks);
+  const auto last = options.last.value_or(blocks);
+  const auto taken = options.blocks.value_or(last);
+  RAVEN_CHECK(taken >= 1 && taken <= last && last <= blocks, "the mean of {} blocks up to {} of {}",
+              taken, last, blocks);
   torch::Tensor sum;
-  run_blocks(frontend(x), valid, masked, [&](std::size_t i, const torch::Tensor& h) {
-    if (static_cast<std::int64_t>(i) <= blocks - taken) return;
-    const auto one = options.of_each ? options.of_each(h) : h;
-    sum = sum.defined() ? sum + one : one;
-  });
+  run_blocks(
+      frontend(x), valid, masked,
+      [&](std::size_t i, const torch::Tensor& h) {
+        if (static_cast<std::int64_t>(i) <= last - taken) return;
+        const auto one = options.of_each ? options.of_each(h) : h;
+        sum = sum.defined() ? sum + one : one;
+      },
+      static_cast<std::size_t>(last));
   return sum / static_cast<double>(taken);
 }
 

@@ -116,15 +116,16 @@ torch::Tensor RavenImpl::target_of(Modality modality, const PretrainInput& input
     return encoder->mean_of_blocks(x, input.valid, masked, options).to(torch::kFloat32);
   };
   const auto& blocks = teacher_.target_blocks;
+  const auto& last = teacher_.target_block;
   switch (teacher_.target) {
     case TargetKind::kLast:
       return encoder->forward(x, input.valid, masked).to(torch::kFloat32);
     case TargetKind::kAverage:
-      return mean({.blocks = blocks});
+      return mean({.blocks = blocks, .last = last});
     case TargetKind::kAverageInstanceNorm:
-      return instance_norm(mean({.blocks = blocks}));
+      return instance_norm(mean({.blocks = blocks, .last = last}));
     case TargetKind::kAverageOfInstanceNorms:
-      return mean({.blocks = blocks, .of_each = [](const torch::Tensor& h) {
+      return mean({.blocks = blocks, .last = last, .of_each = [](const torch::Tensor& h) {
                      return instance_norm(h.to(torch::kFloat32));
                    }});
   }

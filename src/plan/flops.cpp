@@ -151,9 +151,15 @@ StepFlops pretrain_flops(const config::PretrainConfig& config, std::int64_t fram
   const auto flops = frame_flops(config, frames, clips);
   const auto& loss = config.loss;
   double trained = flops.predictor, teachers = 0;
+  const auto of_teacher = [&](config::Modality modality) {
+    const auto blocks = config.model.encoder_of(modality).blocks;
+    const auto run = config.teacher.target_block.value_or(blocks);
+    const double left_out = 1 - static_cast<double>(run) / static_cast<double>(blocks);
+    return flops.encoder(modality) - left_out * flops.transformer(modality);
+  };
   for (const auto modality : config::kModalities) {
     if (loss.has_student(modality)) trained += flops.encoder(modality);
-    if (loss.has_teacher(modality)) teachers += flops.encoder(modality);
+    if (loss.has_teacher(modality)) teachers += of_teacher(modality);
   }
   return {.forward = trained + teachers, .backward = 2 * trained};
 }

@@ -62,7 +62,8 @@ std::optional<DecodedBy> decoded_by(const Json& json) {
   DecodedBy by{.weights = text_of(*model, "weights"),
                .step = number_of(*model, "step"),
                .steps = number_of(*model, "steps"),
-               .averaged_checkpoints = number_of(*model, "averaged_checkpoints")};
+               .averaged_checkpoints = number_of(*model, "averaged_checkpoints"),
+               .best_by = text_of(*model, "best_by")};
   const auto finished = model->find("finished");
   by.unfinished = finished != model->end() && *finished == Json(false);
   if (const auto search = json.find("search"); search != json.end() && search->is_object())

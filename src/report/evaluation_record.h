@@ -21,8 +21,9 @@ struct TableRow {
 struct DecodedBy {
   std::string weights;  // file or folder
   std::optional<double> step, steps, averaged_checkpoints;
-  bool unfinished = false;  // the run that made them was not at its end
-  std::string search;       // decode.kind; empty: not told
+  std::string best_by = {};  // of the best evaluation, "loss"; empty: they are not
+  bool unfinished = false;   // the run that made them was not at its end
+  std::string search;        // decode.kind; empty: not told
 };
 
 struct ErrorRates {

@@ -62,6 +62,7 @@ std::string weights_text(const ErrorRates& rates) {
   if (by.step && by.steps) text += fmt::format(" of {}", number_text(*by.steps));
   if (by.averaged_checkpoints.value_or(1) > 1)
     text += fmt::format(", mean of {}", number_text(*by.averaged_checkpoints));
+  if (!by.best_by.empty()) text += ", best by " + by.best_by;
   if (!by.search.empty() && by.search != "hybrid") text += ", " + by.search;
   return fmt::format("<span title=\"{}\">{}</span>", escaped(by.weights, 300), escaped(text, 160));
 }

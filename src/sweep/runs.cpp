@@ -47,6 +47,8 @@ FlatConfig resolved(const std::string& stage, const std::string& base,
                     const std::vector<std::string>& overrides) {
   if (stage == config::FinetuneConfig::kStage)
     return config::flatten(train::load_finetune(base, overrides).config);
+  if (stage == config::PretrainConfig::kStage)
+    return config::flatten(train::load_pretrain(base, overrides).config);
   return config::flatten(config::stage_named(stage).load(base, overrides, {}).schema);
 }
 

@@ -7,6 +7,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/core/lines.h"
 #include "raven/media/film_writer.h"
 #include "synth/clip.h"
 #include "synth/draws.h"
@@ -17,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kMaxNumber = 99999;  // five digits in file names
+constexpr const char* kPhonemeColumns = "begin_s\tend_s\tlabel\n";
+constexpr const char* kPause = "_";  // begins espeak-ng's names of pauses, too
 
 void check_range(const char* option, std::int64_t value, std::int64_t low, std::int64_t high) {
   if (value < low || value > high) {
@@ -97,11 +100,40 @@ UtteranceFiles files_of(const CorpusOptions& options, const UtterancePlan& plan)
   const auto folder = options.out / plan.split / plan.speaker_name();
   return {folder / (plan.name() + ".mp4"),
           options.out / "landmarks" / plan.split / plan.speaker_name() / (plan.name() + ".npy"),
+          options.out / "phonemes" / plan.split / plan.speaker_name() / (plan.name() + ".tsv"),
           folder / (plan.name() + ".txt")};
 }
 
 bool UtteranceFiles::complete() const {
-  return fs::exists(text) && fs::exists(landmarks) && fs::exists(video);
+  return fs::exists(text) && fs::exists(phonemes) && fs::exists(landmarks) && fs::exists(video);
+}
+
+std::string phonemes_file(const Clip& clip) {
+  std::string text = kPhonemeColumns;
+  double end_s = 0;  // of what is written
+  const auto add = [&](double until_s, const std::string& label) {
+    if (until_s <= end_s) return;
+    text += fmt::format("{:.6f}\t{:.6f}\t{}\n", end_s, until_s, label);
+    end_s = until_s;
+  };
+  for (const auto& phone : clip.phones) {
+    add(clip.lead_s + phone.start_s, kPause);
+    add(clip.lead_s + phone.end_s, phone.mnemonic.starts_with(kPause) ? kPause : phone.mnemonic);
+  }
+  add(static_cast<double>(clip.num_frames()) / kFramesPerSecond, kPause);
+  return text;
+}
+
+void write_phonemes(const CorpusOptions& options, const std::vector<UtterancePlan>& plans) {
+  std::string text = std::string("id\t") + kPhonemeColumns;
+  for (const auto& plan : plans) {
+    const auto content = read_file(files_of(options, plan).phonemes);
+    const auto id = fmt::format("{}/{}/{}\t", plan.split, plan.speaker_name(), plan.name());
+    Lines lines(content);
+    lines.next();  // the columns
+    while (const auto line = lines.next()) text += id + std::string(*line) + "\n";
+  }
+  write_file_atomically(options.out / "phonemes.tsv", text);
 }
 
 std::string text_file(const Clip& clip) {
@@ -160,6 +192,7 @@ UtteranceCost UtteranceMaker::make(const UtterancePlan& plan) {
   const auto files = files_of(options_, plan);
   make_folders(files.video.parent_path());
   make_folders(files.landmarks.parent_path());
+  make_folders(files.phonemes.parent_path());
   std::vector<cv::Point2f> points;
   replace_file(files.video, [&](const fs::path& temporary) {
     media::FilmWriter writer(temporary,
@@ -178,6 +211,7 @@ UtteranceCost UtteranceMaker::make(const UtterancePlan& plan) {
     writer.finish();
   });
   write_file_atomically(files.landmarks, npy_file(points, frames));
+  write_file_atomically(files.phonemes, phonemes_file(clip));
   write_file_atomically(files.text, text_file(clip));
   return {frames, trajectory.unknown()};
 }

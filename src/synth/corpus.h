@@ -1,7 +1,10 @@
 // The corpus as files, in LRS3's layout:
 //   <out>/{pretrain,trainval,test}/synNNNNN/NNNNN.{mp4,txt}     folder = speaker, file = utterance
 //   <out>/landmarks/<split>/synNNNNN/NNNNN.npy                  float32 (frames, 68, 2), pixels
-//   <out>/synth.json                                            the options it was made with
+//   <out>/phonemes/<split>/synNNNNN/NNNNN.tsv                   begin_s, end_s, label: espeak-ng's
+//   phonemes <out>/phonemes.tsv                                          the same of all
+//   utterances, with their ids <out>/synth.json                                            the
+//   options it was made with
 #pragma once
 
 #include <cstdint>
@@ -39,10 +42,17 @@ UtterancePlan plan_utterance(const CorpusOptions& options, std::int64_t number);
 std::vector<UtterancePlan> plan_corpus(const CorpusOptions& options);
 
 struct UtteranceFiles {
-  std::filesystem::path video, landmarks, text;
+  std::filesystem::path video, landmarks, phonemes, text;
   [[nodiscard]] bool complete() const;
 };
 UtteranceFiles files_of(const CorpusOptions& options, const UtterancePlan& plan);
+
+/// Which phoneme is heard when, over the whole clip: a line for each, "_" where nobody speaks.
+std::string phonemes_file(const Clip& clip);
+
+/// Writes phonemes.tsv: the phonemes of all utterances, which are whole, each line with the id that
+/// `raven prepare` gives the utterance ("trainval/syn00003/00041").
+void write_phonemes(const CorpusOptions& options, const std::vector<UtterancePlan>& plans);
 
 /// LRS3's .txt: the words, and a table of when each is said.
 std::string text_file(const Clip& clip);

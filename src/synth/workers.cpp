@@ -198,7 +198,10 @@ CorpusReport make_corpus(const CorpusOptions& options, int num_workers) {
   report.frames = board->frames.load();
   report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   report.stopped = report.made + report.kept < std::ssize(plans);
-  if (!report.stopped) progress.update(std::ssize(plans));
+  if (!report.stopped) {
+    write_phonemes(options, plans);
+    progress.update(std::ssize(plans));
+  }
   return report;
 }
 

@@ -1,11 +1,8 @@
 #include "raven/train/finetune_stage.h"
 
 #include <algorithm>
-#include <array>
-#include <filesystem>
 
 #include "raven/artifacts/checkpoint_folder.h"
-#include "raven/artifacts/model_source.h"
 #include "raven/artifacts/recognizer_source.h"
 #include "raven/artifacts/run_files.h"
 #include "raven/artifacts/vocabulary.h"
@@ -13,16 +10,13 @@
 #include "raven/core/files.h"
 #include "raven/core/log.h"
 #include "raven/core/summed_warnings.h"
-#include "raven/core/tried_path.h"
-#include "raven/core/utf8.h"
-#include "raven/data/grey_kinds.h"
 #include "raven/data/subset.h"
 #include "raven/doctor/memory.h"
+#include "raven/report/metric_names.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/init_input.h"
 #include "raven/train/list_check.h"
 #include "raven/train/stage_data.h"
-#include "raven/weights/model_card.h"
 #include "raven/weights/model_settings.h"
 
 namespace raven::train {
@@ -78,37 +72,12 @@ std::int64_t num_impossible(const data::Manifest& manifest) {
                        });
 }
 
-/// Without the folders that it lies in: those are of one machine. A checkpoint is known by its run.
-std::string name_of(const fs::path& model) {
-  const auto path = (model / "").parent_path();  // no slash at its end
-  const auto above = path.parent_path();
-  if (above.filename() != artifacts::kCheckpoints) return path.filename().string();
-  return (above.parent_path().filename() / above.filename() / path.filename()).string();
-}
-
-/// Before the lists are read.
-void check_init(const config::FinetuneConfig& config) {
-  const auto& init = config.model.init;
-  if (init.empty() && config.model.frozen != config::FrozenPart::kNone) {
-    log::warn(
-        "model.frozen={} with random weights (model.init is empty): what is frozen never learns; "
-        "give model.init, or model.frozen=none (finetune/tiny_from_scratch.yaml)",
-        config::enum_name(config.model.frozen));
-  }
-  if (init.empty() || fs::exists(init) || goes_on(config)) return;
-  throw ConfigError(
-      fmt::format("model.init: there is no {}; it names a run of raven pretrain, a checkpoint or a "
-                  "file of weights; model.init= starts from random ones",
-                  tried_path(init)));
-}
-
-/// Published weights may start on pictures of another grey than they learned from.
-void tell_grey(const config::FinetuneConfig& config, const data::Manifest& training) {
-  const auto& init = config.model.init;
-  if (config.model.modality != config::Modality::kVideo || goes_on(config) ||
-      !weights::saw_published_grey(init))
-    return;
-  if (const auto line = data::tell_luma(training, init); !line.empty()) log::warn("{}", line);
+void warn_of_frozen(const config::RecognizerConfig& model) {
+  if (!model.init.empty() || model.frozen == config::FrozenPart::kNone) return;
+  log::warn(
+      "model.frozen={} with random weights (model.init is empty): what is frozen never learns; "
+      "give model.init, or model.frozen=none (finetune/tiny_from_scratch.yaml)",
+      config::enum_name(model.frozen));
 }
 
 /// The checkpoint that the run goes on from; nothing when it starts.
@@ -121,37 +90,12 @@ std::optional<artifacts::Checkpoint> newest_checkpoint(const artifacts::RunFolde
       .newest_whole();
 }
 
-/// Of TrainState::card: what the run began from, also when it goes on.
-constexpr std::array kOriginKeys = {weights::kStartedFrom, weights::kStartedWith,
-                                    weights::kStartedStep, weights::kStartedSha256};
-
-/// model.init may lie elsewhere by now, but a run does not go on from one model under the name of
-/// another.
-void check_same_init(const config::FinetuneConfig& config, const text::Units& units,
-                     const artifacts::Checkpoint& newest) {
-  const auto& state = newest.state;
-  const auto then = state.config.find("model.init");
-  const auto now = config::flatten(config).at("model.init");
-  if (then == state.config.end() || then->second == now) return;
-  const auto known = state.card.find(weights::kStartedSha256);
-  const bool can_tell = known != state.card.end() && artifacts::exists_or_waits(config.model.init);
-  if (can_tell) {
-    const auto origin = artifacts::origin_of(artifacts::open_start(config.model, units));
-    if (origin.at(weights::kStartedSha256) == known->second) return;
-  }
-  throw ConfigError(fmt::format(
-      "model.init: {} was begun from {}, and {} {}; leave model.init as it was to go on, or choose "
-      "another run.dir",
-      config.run.dir, then->second, config.model.init,
-      can_tell ? "holds other weights" : "cannot be compared with it"));
-}
-
 }  // namespace
 
 void FinetuneStage::read_data(const torch::Device& /*device*/, const data::Share& share) {
   share_ = share;
+  warn_of_frozen(config_.model);
   check_init(config_);
-  check_init_input(config_);
   tokenizer_ =
       text::make_tokenizer({.units_file = config_.text.units, .model_file = config_.text.model});
   training_ = training_labels(config_, *tokenizer_);
@@ -161,12 +105,12 @@ void FinetuneStage::read_data(const torch::Device& /*device*/, const data::Share
         "learns from them all the same",
         impossible, training_.manifest.utterances.size());
   }
-  tell_grey(config_, training_.manifest);
+  const auto init = init_settings(config_).front();
+  tell_init_grey(init, config_.run, training_.manifest);
   held_out_ = validation_labels(config_, *tokenizer_);
   card_ = check_lists(config_.data, training_.manifest, held_out_.manifest);
-  const auto& init = config_.model.init;
-  if (init.empty()) return;
-  card_[weights::kStartedFrom] = as_utf8(name_of(init));
+  if (init.path.empty()) return;
+  card_[weights::kStartedFrom] = init_name(init.path);
   card_[weights::kStartedWith] = artifacts::taken_text(config_.model);
 }
 
@@ -181,8 +125,12 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
   }
   std::optional<weights::TensorFile> resumed;
   if (auto newest = newest_checkpoint(folder, config_)) {
-    check_same_init(config_, units, *newest);
-    for (const char* key : kOriginKeys) {
+    check_same_init(init_settings(config_).front(), config_.run, newest->state,
+                    weights::kStartedSha256, [&] {
+                      const auto start = artifacts::open_start(config_.model, units);
+                      return artifacts::origin_of(start).at(weights::kStartedSha256);
+                    });
+    for (const char* key : weights::kStarted) {
       if (const auto known = newest->state.card.find(key); known != newest->state.card.end())
         card_[key] = known->second;
     }
@@ -215,6 +163,9 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
                                         ? 0
                                         : steps_of_epochs(config_.validation.every_epochs,
                                                           config_.train.accumulate, batches),
+                  .best = best_settings(
+                      config_.validation.keep_best, config_.validation.patience,
+                      {report::metric("valid_wer_ctc"), report::metric("valid_wer_attention")}),
                   .data_hash = artifacts::data_hash(data.manifest),
                   .data = names_of(config_.data),
                   .facts = std::move(facts),

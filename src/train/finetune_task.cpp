@@ -332,6 +332,11 @@ Numbers FinetuneTask::evaluate(const std::stop_token& stop) {
 
 void FinetuneTask::export_results(const fs::path& run) {
   const auto mean = write_mean(run, config_, units_);
+  if (mean.best) {
+    artifacts::load_strictly(mean.file, nn::state_dict(*recognizer_),
+                             (run / artifacts::kRecognizerFile).string());
+    return tell_best(run, *mean.best, config_.validation.keep_best);
+  }
   const bool watched = config_.validation.every_epochs > 0 && !held_out_.utterances.empty();
   Numbers of_mean, of_last;
   if (watched && mean.steps.size() > 1) {

@@ -80,6 +80,7 @@ std::optional<Training> LmStage::prepare(artifacts::RunFolder& folder, const tor
                   .evaluate_every = held_out ? steps_of_epochs(config_.validation.every_epochs,
                                                                config_.train.accumulate, batches)
                                              : 0,
+                  .best = best_settings(config_.validation.keep_best, config_.validation.patience),
                   .data_hash = hash,
                   .data = fmt::format("{}", fmt::join(config_.data.text, ", ")),
                   .facts = std::move(facts),

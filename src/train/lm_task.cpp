@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "raven/artifacts/checkpoint_folder.h"
 #include "raven/artifacts/run_files.h"
 #include "raven/artifacts/vocabulary.h"
+#include "raven/core/log.h"
 #include "raven/core/random.h"
 #include "raven/nn/device.h"
 #include "raven/nn/linear.h"
@@ -114,10 +116,28 @@ Numbers LmTask::evaluate(const std::stop_token& stop) {
 }
 
 void LmTask::export_results(const std::filesystem::path& run) {
+  const auto last = config_.validation.keep_best == config::KeptBest::kNone
+                        ? std::nullopt
+                        : artifacts::LastCheckpoint(run).state();
+  const bool is_best = last && last->best;
+  if (is_best) {
+    const auto best = artifacts::path_of_step(run / artifacts::kCheckpoints, last->best->step);
+    artifacts::load_strictly(
+        artifacts::read_checkpoint(best, artifacts::CheckpointPart::kModel).model,
+        nn::state_dict(*model_), best.string());
+    log::info("the model is that of step {}, the best on held-out sentences by loss ({:.4f})",
+              last->best->step, last->best->value);
+  }
   weights::TensorFile file;
   file.tensors = nn::state_dict(*model_);
   for (auto& [name, tensor] : file.tensors) tensor = tensor.detach().cpu();
   file.metadata = artifacts::language_model_metadata(config::flatten(config_), units_, run);
+  if (is_best) {
+    file.metadata[weights::kStep] = fmt::format("{}", last->best->step);
+    file.metadata[weights::kSteps] = fmt::format("{}", last->length);
+    file.metadata[weights::kRunStep] = fmt::format("{}", last->step);
+    file.metadata[weights::kBestBy] = config::enum_name(config_.validation.keep_best);
+  }
   weights::write_safetensors(run / artifacts::kLanguageModelFile, file, {.hashes = true});
 }
 

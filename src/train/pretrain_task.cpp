@@ -75,11 +75,28 @@ void measure_mask(const torch::Tensor& masked, const torch::Tensor& valid,
 
 }  // namespace
 
+StudentStarts open_student_starts(const config::PretrainConfig& config) {
+  StudentStarts starts;
+  for (const auto modality : config::kModalities) {
+    const auto& path = config.model.init_of(modality);
+    if (path.empty()) continue;
+    starts.emplace(modality, artifacts::open_encoder(path, modality,
+                                                     config.model.encoder_of(modality).mask_token));
+  }
+  return starts;
+}
+
 models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device,
-                         std::int64_t num_units) {
+                         std::int64_t num_units, const StudentStarts& starts) {
   torch::manual_seed(mix_seed(
       {static_cast<std::uint64_t>(config.run.seed), static_cast<std::uint64_t>(Draw::kInit)}));
   models::Raven model(config.model, config.loss, config.teacher);
+  for (const auto& [modality, start] : starts) {
+    auto& student = model->student(modality);
+    auto& teacher = model->teacher(modality);
+    artifacts::apply_to_student(start, student, "model.init_" + modality_name(modality));
+    if (!teacher.is_empty()) models::start_as_copy(*teacher, *student);
+  }
   const auto fix = [](models::Encoder& teacher, models::Modality modality,
                       const std::string& path) {
     if (path.empty()) return;
@@ -100,13 +117,14 @@ models::Raven make_raven(const config::PretrainConfig& config, const torch::Devi
 }
 
 PretrainTask::PretrainTask(const config::PretrainConfig& config, const torch::Device& device,
-                           const RunLength& length, data::Manifest held_out, std::int64_t num_units)
+                           const RunLength& length, data::Manifest held_out, std::int64_t num_units,
+                           const StudentStarts& starts)
     : config_(config),
       device_(device),
       momentum_{.start = config.teacher.momentum,
                 .schedule = config.teacher.momentum_schedule,
                 .steps = length.steps},
-      model_(make_raven(config, device, num_units)),
+      model_(make_raven(config, device, num_units, starts)),
       held_out_(config, std::move(held_out)) {}
 
 std::vector<ParameterSet> PretrainTask::parameter_sets() {
@@ -237,7 +255,7 @@ void PretrainTask::export_results(const fs::path& run) {
     file.metadata = weights::ModelSettings::from_metadata(config::flatten(config_), modality, run)
                         .to_metadata(weights::ModelKind::kEncoder);
     if (step) file.metadata[weights::kStep] = std::to_string(*step);
-    if (state) file.metadata.insert(state->card.begin(), state->card.end());
+    if (state) file.metadata.merge(weights::card_of_student(state->card, modality));
     if (state && state->length > 0) file.metadata[weights::kSteps] = std::to_string(state->length);
     for (const auto& [name, tensor] : nn::state_dict(*student)) {
       file.tensors.emplace_back("encoder." + name, tensor.detach());

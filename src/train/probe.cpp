@@ -53,16 +53,26 @@ torch::Tensor log_mel(const torch::Tensor& audio) {
   return energies.view({-1, kSamplesPerFrame / kHop, kMelBands}).mean(1);
 }
 
-double ridge_r2(const RidgeData& fit, const RidgeData& score) {
+RidgeMap fit_ridge(const RidgeData& fit) {
   torch::NoGradGuard no_grad;
   const auto x = fit.features.to(torch::kFloat64), y = fit.targets.to(torch::kFloat64);
-  const auto x_mean = x.mean(0), y_mean = y.mean(0);
-  const auto centred = x - x_mean;
+  RidgeMap map{.weights = {}, .x_mean = x.mean(0), .y_mean = y.mean(0)};
+  const auto centred = x - map.x_mean;
   const auto products = centred.t().mm(centred);
   const auto penalty = products.diagonal().mean() * kPenalty + 1e-12;
   const auto system = products + penalty * torch::eye(products.size(0), products.options());
-  const auto weights = at::linalg_solve(system, centred.t().mm(y - y_mean));
-  const auto guess = (score.features.to(torch::kFloat64) - x_mean).mm(weights) + y_mean;
+  map.weights = at::linalg_solve(system, centred.t().mm(y - map.y_mean));
+  return map;
+}
+
+torch::Tensor RidgeMap::operator()(const torch::Tensor& x) const {
+  torch::NoGradGuard no_grad;
+  return (x.to(torch::kFloat64) - x_mean).mm(weights) + y_mean;
+}
+
+double ridge_r2(const RidgeData& fit, const RidgeData& score) {
+  torch::NoGradGuard no_grad;
+  const auto guess = fit_ridge(fit)(score.features);
   const auto truth = score.targets.to(torch::kFloat64);
   const auto error = (truth - guess).square().sum(0);
   const auto variance = (truth - truth.mean(0)).square().sum(0).clamp_min(1e-12);

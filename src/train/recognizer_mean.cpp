@@ -31,6 +31,17 @@ std::optional<double> word_error_rate(const Numbers& numbers) {
   return lowest;
 }
 
+std::optional<artifacts::BestSoFar> best_of(const std::optional<artifacts::TrainState>& last,
+                                            config::KeptBest keep_best) {
+  if (keep_best == config::KeptBest::kNone) return std::nullopt;
+  if (last && last->best) return last->best;
+  log::warn(
+      "validation.keep_best={}: no evaluation gave a number; the recognizer is the mean of the "
+      "last checkpoints",
+      config::enum_name(keep_best));
+  return std::nullopt;
+}
+
 Json held_out_json(const Numbers& numbers) {
   Json json;
   for (const auto& [name, value] : numbers) {
@@ -56,9 +67,12 @@ RecognizerMean write_mean(const fs::path& run, const config::FinetuneConfig& con
   const auto& checkpoint = config.checkpoint;
   artifacts::CheckpointFolder checkpoints(run / artifacts::kCheckpoints, checkpoint.keep,
                                           checkpoint.keep_every);
+  const auto last = artifacts::LastCheckpoint(run).state();
+  const auto best = best_of(last, config.validation.keep_best);
   const auto steps =
-      in_last_share(checkpoints.newest_regular(static_cast<std::size_t>(checkpoint.average)),
-                    checkpoint.average_share);
+      best ? std::vector<std::int64_t>{best->step}
+           : in_last_share(checkpoints.newest_regular(static_cast<std::size_t>(checkpoint.average)),
+                           checkpoint.average_share);
   if (steps.empty()) {
     throw CheckpointError(fmt::format("{}: no whole checkpoint is left to make a recognizer of",
                                       (run / artifacts::kCheckpoints).string()));
@@ -71,8 +85,13 @@ RecognizerMean write_mean(const fs::path& run, const config::FinetuneConfig& con
   metadata = artifacts::recognizer_metadata(*mean.first_state, units, run);
   metadata[weights::kAveraged] = fmt::format("{}", folders.size());
   metadata[weights::kStep] = fmt::format("{}", steps.back());
+  if (best) {
+    metadata[weights::kSteps] = fmt::format("{}", last->length);
+    metadata[weights::kRunStep] = fmt::format("{}", last->step);
+    metadata[weights::kBestBy] = config::enum_name(config.validation.keep_best);
+  }
   weights::write_safetensors(run / artifacts::kRecognizerFile, mean.file, {.hashes = true});
-  return {.steps = steps, .file = std::move(mean.file)};
+  return {.steps = steps, .best = best, .file = std::move(mean.file)};
 }
 
 void tell_mean(const fs::path& run, const std::vector<std::int64_t>& steps, const Numbers& mean,
@@ -96,6 +115,15 @@ void tell_mean(const fs::path& run, const std::vector<std::int64_t>& steps, cons
     json["warning"] = warning;
     log::warn("{}", warning);
   }
+  write_file_atomically(run / artifacts::kRecognizerRecord, json.dump(2) + "\n");
+}
+
+void tell_best(const fs::path& run, const artifacts::BestSoFar& best, config::KeptBest by) {
+  const auto name = config::enum_name(by);
+  log::info("{}: the checkpoint of step {}, the best on held-out clips by {} ({:.4f})",
+            (run / artifacts::kRecognizerFile).string(), best.step, name, best.value);
+  const Json json = {
+      {"averaged_steps", Json::array({best.step})}, {"best_by", name}, {"best", best.value}};
   write_file_atomically(run / artifacts::kRecognizerRecord, json.dump(2) + "\n");
 }
 

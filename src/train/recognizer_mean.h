@@ -1,11 +1,13 @@
-// The mean of a run's last checkpoints, which is its finished recognizer, and how it reads beside
-// the last of them.
+// The finished recognizer of a run: the mean of its last checkpoints, and how it reads beside the
+// last of them, or the checkpoint of the best evaluation.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
+#include "raven/artifacts/checkpoint.h"
 #include "raven/config/finetune_config.h"
 #include "raven/text/units.h"
 #include "raven/train/metrics.h"
@@ -14,7 +16,8 @@
 namespace raven::train {
 
 struct RecognizerMean {
-  std::vector<std::int64_t> steps;  // of the checkpoints, ascending
+  std::vector<std::int64_t> steps;                // of the checkpoints, ascending
+  std::optional<artifacts::BestSoFar> best = {};  // whose checkpoint it is, alone
   weights::TensorFile file;
 };
 
@@ -23,7 +26,9 @@ struct RecognizerMean {
 std::vector<std::int64_t> in_last_share(std::vector<std::int64_t> steps, double share);
 
 /// Writes `<run>/recognizer.safetensors`: the mean of the last checkpoint.average checkpoints that
-/// lie in the last checkpoint.average_share of the run. Throws CheckpointError when none is whole.
+/// lie in the last checkpoint.average_share of the run, or with validation.keep_best that of the
+/// best evaluation (where none gave a number, the mean with a warning). Throws CheckpointError when
+/// none is whole, or the best one is not.
 RecognizerMean write_mean(const std::filesystem::path& run, const config::FinetuneConfig& config,
                           const text::Units& units);
 
@@ -32,5 +37,9 @@ RecognizerMean write_mean(const std::filesystem::path& run, const config::Finetu
 /// that makes more word errors.
 void tell_mean(const std::filesystem::path& run, const std::vector<std::int64_t>& steps,
                const Numbers& mean, const Numbers& last);
+
+/// Writes `<run>/recognizer.json` of the checkpoint of the best evaluation, and says it.
+void tell_best(const std::filesystem::path& run, const artifacts::BestSoFar& best,
+               config::KeptBest by);
 
 }  // namespace raven::train

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <memory>
+#include <optional>
 
 #include "raven/artifacts/run_history.h"
 #include "raven/core/build_commit.h"
@@ -84,6 +87,7 @@ TrainerSettings trainer_settings(const StageSettings& settings, const Training& 
           .checkpoint = checkpoint,
           .log = settings.log,
           .evaluate_every = training.evaluate_every,
+          .best = training.best,
           .seed = static_cast<std::uint64_t>(settings.run.seed),
           .length = training.length,
           .device = device,
@@ -128,6 +132,8 @@ class RunRecords {
     folder_.write_environment(facts);
   }
   void start(const report::RunStart& start) { history_.start(start); }
+  /// Of a run that made all the steps it was to make.
+  void finish(std::int64_t step) { facts_["steps"] = fmt::format("{}", step); }
   /// Of a start that was refused nothing is kept. What cannot be written must not hide why the run
   /// ended.
   void stop(std::int64_t step, const std::string& reason) {
@@ -231,6 +237,7 @@ Outcome train_rank(Stage& stage, const SessionOptions& options, const StageSetti
     stopped(trainer.step(), fmt::format("error: {}", error.what()));
     throw;
   }
+  if (records) records->finish(trainer.step());
   stopped(trainer.step(), "done");
   if (writes) log::info("done: {} steps; {}", trainer.step(), training->results);
   return Outcome::kDone;

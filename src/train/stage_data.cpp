@@ -1,7 +1,7 @@
 #include "raven/train/stage_data.h"
 
-#include <algorithm>
 #include <iterator>
+#include <map>
 #include <set>
 
 #include "raven/artifacts/run_files.h"
@@ -47,16 +47,65 @@ data::Manifest first_of_lists(const config::DataConfig& config) {
   return manifest;
 }
 
+/// `key` names the setting that asks for `hours`; without them all of the manifest is used.
+data::Manifest cut_to_hours(data::Manifest manifest, const std::optional<double>& hours,
+                            const std::string& key) {
+  if (!hours) return manifest;
+  auto subset = data::subset_of_hours(manifest, *hours, key);
+  if (subset.utterances.size() < manifest.utterances.size()) {
+    log::warn("{0}={1:g}: {2} of {3} utterances are used; {0}=all takes all", key, *hours,
+              subset.utterances.size(), manifest.utterances.size());
+  }
+  return subset;
+}
+
 void warn_of_mixed_grey(const data::Manifest& manifest) {
   if (const auto line = data::tell_mixed_grey(manifest); !line.empty()) log::warn("{}", line);
 }
 
+/// As utterances name the list that they stand in.
+fs::path origin_of(const std::string& list) { return fs::absolute(list).lexically_normal(); }
+
 std::set<fs::path> pseudo_lists(const config::LabelledDataConfig& config) {
   std::set<fs::path> lists;
-  for (const auto& list : config.pseudo_manifest)
-    lists.insert(fs::absolute(list).lexically_normal());
+  for (const auto& list : config.pseudo_manifest) lists.insert(origin_of(list));
   return lists;
 }
+
+/// By the list that an utterance stands in, 1 for one of none.
+class Repeats {
+ public:
+  /// `times` as often as data.list_weights.
+  Repeats(const config::DataConfig& config, std::int64_t times) {
+    for (std::size_t i = 0; i < config.manifest.size(); ++i) {
+      const auto weight = config.list_weights.empty() ? 1 : config.list_weights[i];
+      of_list_[origin_of(config.manifest[i])] = weight * times;
+    }
+  }
+
+  [[nodiscard]] std::int64_t of(const data::Utterance& utterance) const {
+    if (utterance.origin.list == nullptr) return 1;
+    const auto found = of_list_.find(*utterance.origin.list);
+    return found == of_list_.end() ? 1 : found->second;
+  }
+
+  /// All clips once, then those again that are shown twice, and so on.
+  [[nodiscard]] data::Manifest apply(data::Manifest manifest) const {
+    const auto once = manifest.utterances.size();
+    for (std::int64_t time = 2, added = 1; added > 0; ++time) {
+      added = 0;
+      for (std::size_t i = 0; i < once; ++i) {
+        if (of(manifest.utterances[i]) < time) continue;
+        manifest.utterances.push_back(data::Utterance(manifest.utterances[i]));
+        ++added;
+      }
+    }
+    return manifest;
+  }
+
+ private:
+  std::map<fs::path, std::int64_t> of_list_;
+};
 
 bool stands_in(const std::set<fs::path>& lists, const data::Utterance& utterance) {
   return utterance.origin.list != nullptr && lists.contains(*utterance.origin.list);
@@ -64,8 +113,8 @@ bool stands_in(const std::set<fs::path>& lists, const data::Utterance& utterance
 
 }  // namespace
 
-data::Manifest training_data(const config::DataConfig& config) {
-  auto manifest = first_of_lists(config);
+data::Manifest training_data(const config::PretrainDataConfig& config) {
+  auto manifest = cut_to_hours(first_of_lists(config), config.hours, "data.hours");
   warn_of_mixed_grey(manifest);
   return manifest;
 }
@@ -74,16 +123,7 @@ data::Manifest training_data(const config::LabelledDataConfig& config) {
   auto manifest = first_of_lists(config);
   if (!config.labelled_list.empty())
     manifest = data::subset_of_list(manifest, config.labelled_list);
-  if (config.labelled_hours) {
-    const auto all = manifest.utterances.size();
-    manifest = data::subset_of_hours(manifest, *config.labelled_hours);
-    if (manifest.utterances.size() < all) {
-      log::warn(
-          "data.labelled_hours={:g}: {} of {} utterances are used; data.labelled_hours=all takes "
-          "all",
-          *config.labelled_hours, manifest.utterances.size(), all);
-    }
-  }
+  manifest = cut_to_hours(std::move(manifest), config.labelled_hours, "data.labelled_hours");
   if (!config.pseudo_manifest.empty()) {
     manifest = data::joined(
         {std::move(manifest), read_lists(config.pseudo_manifest, "data.pseudo_manifest", config)});
@@ -92,16 +132,12 @@ data::Manifest training_data(const config::LabelledDataConfig& config) {
   return manifest;
 }
 
+data::Manifest with_repeats(data::Manifest manifest, const config::PretrainDataConfig& config) {
+  return Repeats(config, /*times=*/1).apply(std::move(manifest));
+}
+
 data::Manifest with_repeats(data::Manifest manifest, const config::LabelledDataConfig& config) {
-  if (config.labelled_repeats == 1) return manifest;
-  const auto pseudo = pseudo_lists(config);
-  std::vector<data::Utterance> labelled;
-  for (const auto& utterance : manifest.utterances) {
-    if (!stands_in(pseudo, utterance)) labelled.push_back(utterance);
-  }
-  for (std::int64_t k = 1; k < config.labelled_repeats; ++k)
-    std::ranges::copy(labelled, std::back_inserter(manifest.utterances));
-  return manifest;
+  return Repeats(config, config.labelled_repeats).apply(std::move(manifest));
 }
 
 double share_of_labelled(const data::Manifest& manifest, const config::LabelledDataConfig& config) {

@@ -9,7 +9,8 @@ namespace raven::train {
 
 const std::vector<StageKind>& stages() {
   static const std::vector<StageKind> all = {
-      stage_kind<config::PretrainConfig, PretrainStage>(),
+      stage_kind<config::PretrainConfig, PretrainStage>(
+          [](const auto& file, const auto& overrides) { return load_pretrain(file, overrides); }),
       stage_kind<config::FinetuneConfig, FinetuneStage>(
           [](const auto& file, const auto& overrides) { return load_finetune(file, overrides); }),
       stage_kind<config::LmConfig, LmStage>(),

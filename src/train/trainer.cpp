@@ -31,7 +31,8 @@ Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
       settings_(settings),
       ranks_(ranks),
       updater_(task, settings.optimizer, settings.length, settings.device, ranks,
-               settings.train.batch_norm) {
+               settings.train.batch_norm),
+      best_(settings.best) {
   RAVEN_CHECK(folder.is_owner() == writes(),
               "rank {} has the folder of a rank that writes, or the other way round", ranks.rank());
   if (writes()) {
@@ -42,7 +43,7 @@ Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
 
 bool Trainer::run(const std::stop_token& stop) {
   start(stop);
-  while (step_ < settings_.length.steps && !ranks_.any(stop.stop_requested())) {
+  while (!at_end() && !ranks_.any(stop.stop_requested())) {
     ranks_.note(step_, "training");
     const std::int64_t next = step_ + 1;
     const bool last = next == settings_.length.steps;
@@ -50,13 +51,13 @@ bool Trainer::run(const std::stop_token& stop) {
     train_step(/*measure=*/reports);
     if (reports) report();
     if (settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every))) evaluate(stop);
-    if (checkpoint_due()) save(source_.position());
+    if (checkpoint_due() || best_.is_at(step_)) save(source_.position());
   }
   if (saved_step_ != step_) save(source_.position());
   if (writes()) checkpoints_->settle();
   ranks_.barrier();  // what rank 0 wrote is there for all
   log::repeated();
-  return step_ >= settings_.length.steps && !evaluation_due_;
+  return at_end() && !evaluation_due_;
 }
 
 // A run that has a whole checkpoint goes on from it; any other run starts from the seed's weights,
@@ -157,6 +158,8 @@ void Trainer::go_on_from(const artifacts::Checkpoint& checkpoint) {
   source_.seek(state.position);
   step_ = saved_step_ = state.step;
   evaluation_due_ = state.evaluation_due;
+  best_.restore(state.best);
+  ended_early_ = best_.is_over();
   means_.restore(state.numbers, settings_.device);
   for (const auto& [name, value] : state.numbers) {
     if (name.rfind(kFirst, 0) == 0) first_measures_[name.substr(kFirst.size())] = value;
@@ -390,6 +393,12 @@ void Trainer::evaluate(const std::stop_token& stop) {
   if (!numbers.empty()) {
     metrics_->write(step_, "held_out", numbers);
     log::info("{}", held_out_line(step_, numbers));
+    best_.judge(step_, numbers);
+  }
+  ended_early_ = ranks_.any(writes() && best_.is_over());
+  if (writes() && ended_early_) {
+    log::info("validation.patience: {} evaluations were no better than that of step {}: ends here",
+              best_.best()->evaluations_since, best_.best()->step);
   }
   reported_at_ += Clock::now() - begin;  // speed is that of training
 }
@@ -403,7 +412,7 @@ void Trainer::save(const data::LoaderPosition& position) {
   const auto begin = Clock::now();
   ranks_.note(step_, "writing a checkpoint", /*long_work=*/true);
   artifacts::TrainState state{.step = step_,
-                              .length = settings_.length.steps,
+                              .length = ended_early_ ? step_ : settings_.length.steps,
                               .position = position,
                               .seed = settings_.seed,
                               .config = settings_.config,
@@ -415,7 +424,8 @@ void Trainer::save(const data::LoaderPosition& position) {
                               .run_files = settings_.run_files,
                               .card = settings_.card,
                               .evaluation_due = evaluation_due_,
-                              .interim = !checkpoint_due() && step_ != settings_.length.steps};
+                              .interim = !checkpoint_due() && !at_end(),
+                              .best = best_.best()};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
   metrics_->flush();  // what a checkpoint goes on from is on disk with it

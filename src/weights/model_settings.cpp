@@ -93,6 +93,20 @@ void describe_input(models::Modality modality, const std::string& waveform, Meta
   metadata["normalisation"] = video ? "(x / 255 - 0.421) / 0.165" : of_sound;
 }
 
+std::string of_student(const std::string& key, models::Modality modality) {
+  return key + "_" + config::modality_name(modality);
+}
+
+Metadata card_of_student(const Metadata& card, models::Modality modality) {
+  auto own = card;
+  for (const char* key : kStarted) {
+    for (const auto one : config::kModalities) own.erase(of_student(key, one));
+    const auto found = card.find(of_student(key, modality));
+    if (found != card.end()) own[key] = found->second;
+  }
+  return own;
+}
+
 void keep_encoder(Metadata& metadata) {
   metadata["format"] = format_of(ModelKind::kEncoder);
   std::erase_if(metadata, [](const auto& item) {
@@ -110,7 +124,7 @@ ModelSettings ModelSettings::from_metadata(const Metadata& given, models::Modali
     for (auto& one : settings_in<config::FinetuneConfig>(metadata, of_data))
       overrides.push_back(std::move(one));
   }
-  std::erase_if(overrides, [](const auto& one) { return one.starts_with("model.init="); });
+  std::erase_if(overrides, [](const auto& one) { return one.starts_with("model.init"); });
   overrides.push_back("model.modality=" + config::modality_name(modality));
   const auto config = with_settings<config::FinetuneConfig>(file, overrides);
   ModelSettings settings;
@@ -128,7 +142,8 @@ ModelSettings ModelSettings::from_metadata(const Metadata& given, models::Modali
     settings.vocabulary = std::strtoll(size->second.c_str(), nullptr, 10);
   const auto typed = settings.to_metadata(ModelKind::kRecognizer);
   for (const auto& [key, value] : metadata) {
-    if (key.starts_with("model.") && !typed.contains(key)) settings.others[key] = value;
+    const bool starts = key.starts_with("model.init");  // of the run that made it, not of the model
+    if (key.starts_with("model.") && !starts && !typed.contains(key)) settings.others[key] = value;
   }
   return settings;
 }

@@ -237,6 +237,52 @@ TEST_F(CheckpointFolderTest, EveryBitOfTheStateCounts) {
 
 // What a kill leaves between two calls of save().
 
+TEST_F(CheckpointFolderTest, TheBestStaysUntilThereIsABetterOne) {
+  auto checkpoints = folder(/*keep=*/2);
+  const auto save_at = [&](std::int64_t step, std::int64_t best, bool interim = false) {
+    auto state = state_at(step);
+    state.interim = interim;
+    state.best = BestSoFar{.step = best, .value = 0.25, .evaluations_since = step - best};
+    checkpoints.save(state, model_at(step), optimizer_at(step));
+  };
+  save_at(1, 1);
+  save_at(2, 1);
+  save_at(3, 1);
+  save_at(4, 1);
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(1, 3, 4));
+  EXPECT_EQ(fs::read_symlink(path() / "best"), "step_00000001");
+  EXPECT_EQ(read_checkpoint(path() / "best").state.step, 1);
+  const auto kept = checkpoints.newest_whole()->state.best;
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->step, 1);
+  EXPECT_EQ(kept->value, 0.25);
+  EXPECT_EQ(kept->evaluations_since, 3);
+  save_at(5, 5, /*interim=*/true);
+  EXPECT_EQ(fs::read_symlink(path() / "best"), "step_00000005");
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(3, 4, 5));
+  save_at(6, 5);
+  save_at(7, 5);
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(5, 6, 7)) << "it does not count as one of two";
+  EXPECT_THAT(checkpoints.newest_regular(3), ElementsAre(6, 7));
+  save_at(8, 8);
+  EXPECT_THAT(checkpoints.steps(), ElementsAre(7, 8));
+  EXPECT_THAT(names(), ElementsAre("best", "last", "step_00000007", "step_00000008"));
+}
+
+TEST_F(CheckpointFolderTest, AProcessThatGoesOnKnowsTheBest) {
+  for (const std::int64_t step : {1, 2, 3}) {
+    auto state = state_at(step);
+    state.best = BestSoFar{.step = 1, .value = 1};
+    folder(/*keep=*/3).save(state, model_at(step), optimizer_at(step));
+  }
+  fs::remove(path() / "best");  // killed before it pointed there
+  auto next = folder(/*keep=*/2);
+  next.go_on_from(3);
+  EXPECT_EQ(fs::read_symlink(path() / "best"), "step_00000001");
+  next.settle();
+  EXPECT_THAT(next.steps(), ElementsAre(1, 2, 3));
+}
+
 TEST_F(CheckpointFolderTest, LastIsRightAgainWhenTheRunGoesOn) {
   save(1);
   save(2);

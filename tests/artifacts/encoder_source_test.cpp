@@ -4,6 +4,7 @@
 
 #include "raven/core/error.h"
 #include "raven/nn/state_dict.h"
+#include "support/logged.h"
 #include "support/temporary_folder.h"
 
 namespace raven::artifacts {
@@ -11,6 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using models::Modality;
+using testing::AllOf;
 using testing::HasSubstr;
 
 config::EncoderConfig tiny_options(std::int64_t blocks = 1) {
@@ -71,6 +73,56 @@ TEST_F(EncoderSource, CountsWhatElseTheFileHolds) {
   EXPECT_EQ(source.encoder.tensors.size(), of_encoder);
   EXPECT_THAT(source.others,
               testing::ElementsAre(testing::Pair("ctc", 1), testing::Pair("decoder", 2)));
+}
+
+config::EncoderConfig with_token() {
+  auto options = tiny_options();
+  options.mask_token = true;
+  return options;
+}
+
+torch::Tensor tensor_of(const models::Encoder& encoder, const std::string& name) {
+  for (const auto& [key, tensor] : nn::state_dict(*encoder)) {
+    if (key == name) return tensor;
+  }
+  ADD_FAILURE() << name;
+  return {};
+}
+
+TEST_F(EncoderSource, NamesTheProjectionAsItsNetworkDoes) {
+  const auto plain = tiny_encoder(Modality::kVideo),
+             token = tiny_encoder(Modality::kVideo, with_token());
+  auto source = open_encoder(write(plain, "encoder."), Modality::kVideo, /*mask_token=*/true);
+  EXPECT_TRUE(
+      torch::equal(source.encoder.at("embed.linear.weight"), tensor_of(plain, "embed.0.weight")));
+  EXPECT_TRUE(source.others.empty());
+  source = open_encoder(write(token, "encoder."), Modality::kVideo, /*mask_token=*/false);
+  EXPECT_TRUE(
+      torch::equal(source.encoder.at("embed.0.weight"), tensor_of(token, "embed.linear.weight")));
+  EXPECT_THAT(source.others, testing::ElementsAre(testing::Pair("mask token", 1)));
+  source = open_encoder(write(token, "encoder."), Modality::kVideo, /*mask_token=*/true);
+  EXPECT_TRUE(
+      torch::equal(source.encoder.at("embed.mask_emb"), tensor_of(token, "embed.mask_emb")));
+}
+
+TEST_F(EncoderSource, GivesAStudentAllThatItHas) {
+  const auto given = tiny_encoder(Modality::kAudio);
+  auto student = tiny_encoder(Modality::kAudio, with_token());
+  const auto token = tensor_of(student, "embed.mask_emb").clone();
+  auto source = open_encoder(write(given, "encoder."), Modality::kAudio, /*mask_token=*/true);
+  std::erase_if(source.encoder.tensors,
+                [](const auto& one) { return one.first.starts_with("after_norm."); });
+  tensor_of(student, "after_norm.bias").detach().fill_(3);
+  const auto said = logged([&] { apply_to_student(source, student, "model.init_audio"); });
+  EXPECT_THAT(said, HasSubstr("starts anew: its mask token, its after_norm"));
+  EXPECT_TRUE(
+      torch::equal(tensor_of(student, "embed.linear.weight"), tensor_of(given, "embed.0.weight")));
+  EXPECT_TRUE(torch::equal(tensor_of(student, "embed.mask_emb"), token));
+  EXPECT_EQ(tensor_of(student, "after_norm.bias").mean().item<double>(), 3);
+  auto larger = tiny_encoder(Modality::kAudio, tiny_options(2));
+  EXPECT_THAT(problem([&] { apply_to_student(source, larger, "model.init_audio"); }),
+              AllOf(HasSubstr("does not fit this model"), HasSubstr("embed.linear"),
+                    HasSubstr("model.init_audio: model.encoder.*")));
 }
 
 TEST_F(EncoderSource, SaysWhatIsNotThere) {

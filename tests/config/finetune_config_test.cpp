@@ -54,6 +54,14 @@ TEST(FinetuneConfig, ChecksRulesAcrossFields) {
   EXPECT_THAT(broken_rule({"optimizer.other_lr=1e-6"}), HasSubstr("below optimizer.min_lr"));
   EXPECT_THAT(broken_rule({"optimizer.layer_decay=0"}), HasSubstr("optimizer.layer_decay"));
   EXPECT_THAT(broken_rule({"model.encoder.mask_token=true"}), HasSubstr("sees every frame"));
+  const std::string valid = "data.valid_manifest=v.tsv";
+  EXPECT_EQ(broken_rule({valid, "validation.keep_best=loss", "validation.patience=3"}), "");
+  EXPECT_THAT(broken_rule({valid, "validation.patience=3"}),
+              HasSubstr("validation.patience is 3, but validation.keep_best is none"));
+  EXPECT_THAT(broken_rule({"validation.keep_best=error"}),
+              HasSubstr("but data.valid_manifest gives no held-out data"));
+  EXPECT_THAT(broken_rule({valid, "validation.keep_best=error", "validation.every_epochs=0"}),
+              HasSubstr("but validation.every_epochs is 0, so nothing is evaluated"));
 }
 
 TEST(FinetuneConfig, AsksForPartsOfAModelOnlyWhereThereIsOne) {

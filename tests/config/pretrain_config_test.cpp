@@ -49,6 +49,14 @@ TEST(PretrainConfig, ChecksRulesAcrossFields) {
               HasSubstr("data.video.crop is 88, expected at most 48"));
   EXPECT_THAT(broken_rule({"data.video.window=89"}), HasSubstr("expected an even number"));
   EXPECT_THAT(broken_rule({"data.manifest=[]"}), HasSubstr("empty list"));
+  EXPECT_EQ(broken_rule({"data.manifest=[a, b]", "data.list_weights=[1, 2]"}), "");
+  EXPECT_THAT(broken_rule({"data.list_weights=[1, 2]"}),
+              HasSubstr("data.list_weights holds 2 numbers, data.manifest 1 lists; give one for "
+                        "each list"));
+  EXPECT_THAT(broken_rule({"data.list_weights=0.5"}),
+              HasSubstr("a list that is to count half has 1 where the others have 2"));
+  EXPECT_THAT(broken_rule({"data.list_weights=0"}), HasSubstr("each a value in [1, 1000]"));
+  EXPECT_FALSE(load_text<PretrainConfig>(kGiven, "a.yaml", {"data.hours=all"}).config.data.hours);
   EXPECT_THAT(broken_rule({"loss={v2a: 0, a2a: 0, a2v: 0}"}),
               HasSubstr("nothing would be learned"));
   EXPECT_THAT(broken_rule({"loss.v2a=0"}), HasSubstr("loss.a2v needs a video teacher"));
@@ -78,6 +86,13 @@ TEST(PretrainConfig, BrokenRulesHaveThePlaceOfTheirKey) {
 
 TEST(PretrainConfig, FixedTeachersNeedNoLossOfTheirOwn) {
   EXPECT_EQ(broken_rule({"loss.v2a=0", "teacher.video_weights=video.safetensors"}), "");
+}
+
+TEST(PretrainConfig, OnlyStudentsStartFromEncoders) {
+  EXPECT_EQ(broken_rule({"model.init_video=a.pth", "model.init_audio=runs/b"}), "");
+  EXPECT_THAT(broken_rule({"loss.v2a=0", "teacher.video_weights=a.pth", "model.init_video=a.pth"}),
+              HasSubstr("model.init_video is given, but no loss trains a video student; weigh one "
+                        "of loss.v2v and loss.v2a, or leave it out"));
 }
 
 TEST(PretrainConfig, LossesOverMaskedFramesNeedMasks) {
@@ -125,6 +140,14 @@ TEST(PretrainConfig, TargetsAreOverBlocksThatThereAre) {
   EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_blocks=7",
                            "model.audio_encoder.blocks=6"}),
               HasSubstr("is 7, but the audio encoder has 6 blocks"));
+  EXPECT_EQ(broken_rule({"teacher.target=average", "teacher.target_block=6"}), "");
+  EXPECT_THAT(broken_rule({"teacher.target_block=6"}),
+              HasSubstr("teacher.target_block is given, but teacher.target is last"));
+  EXPECT_THAT(broken_rule({"teacher.target=average", "teacher.target_block=13"}),
+              HasSubstr("teacher.target_block is 13, but the video encoder has 12 blocks"));
+  EXPECT_THAT(
+      broken_rule({"teacher.target=average", "teacher.target_block=6", "teacher.target_blocks=7"}),
+      HasSubstr("teacher.target_blocks is 7, but up to teacher.target_block 6 there are 6"));
 }
 
 TEST(PretrainConfig, PredictorsHaveTheSettingsOfTheirKind) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <map>
 #include <set>
 
 #include "raven/core/error.h"
@@ -34,7 +35,7 @@ std::vector<std::string> ids(const Manifest& manifest) {
 }
 
 TEST(Subset, LastsAsLongAsAskedAndNotAnUtteranceMore) {
-  const auto subset = subset_of_hours(manifest_of(2000), 0.5);
+  const auto subset = subset_of_hours(manifest_of(2000), 0.5, "data.hours");
   EXPECT_GE(subset.total_frames(), 45000);
   EXPECT_LT(subset.total_frames(), 45000 + 90);
 }
@@ -43,7 +44,7 @@ TEST(Subset, SmallerOnesLieInLargerOnes) {
   const auto manifest = manifest_of(3000);
   std::set<std::string> before;
   for (const double hours : {0.1, 0.5, 1.0, 2.0}) {
-    const auto now = ids(subset_of_hours(manifest, hours));
+    const auto now = ids(subset_of_hours(manifest, hours, "data.hours"));
     const std::set<std::string> all(now.begin(), now.end());
     EXPECT_GT(all.size(), before.size());
     EXPECT_TRUE(std::includes(all.begin(), all.end(), before.begin(), before.end())) << hours;
@@ -53,17 +54,29 @@ TEST(Subset, SmallerOnesLieInLargerOnes) {
 
 TEST(Subset, IsNotTheHeadOfTheListAndDoesNotDependOnItsOrder) {
   auto manifest = manifest_of(1000);
-  const auto first = ids(subset_of_hours(manifest, 0.1));
+  const auto first = ids(subset_of_hours(manifest, 0.1, "data.hours"));
   EXPECT_NE(first.back(), "u" + std::to_string(first.size() - 1));
   std::reverse(manifest.utterances.begin(), manifest.utterances.end());
-  auto second = ids(subset_of_hours(manifest, 0.1));
+  auto second = ids(subset_of_hours(manifest, 0.1, "data.hours"));
   std::reverse(second.begin(), second.end());
   EXPECT_EQ(first, second);
 }
 
+TEST(Subset, IsOfAllSpeakers) {
+  auto manifest = manifest_of(2000);  // 1.1 hours, a speaker for every hundred in a row
+  for (std::size_t i = 0; i < manifest.utterances.size(); ++i)
+    manifest.utterances[i].speaker = "s" + std::to_string(i / 100);
+  std::map<std::string, std::int64_t> frames_of;
+  const auto subset = subset_of_hours(manifest, 0.3, "data.hours");
+  for (const auto& utterance : subset.utterances) frames_of[utterance.speaker] += utterance.frames;
+  EXPECT_EQ(frames_of.size(), 20U);
+  for (const auto& [speaker, frames] : frames_of)
+    EXPECT_LT(frames, subset.total_frames() / 10) << speaker;  // a twentieth each, but for chance
+}
+
 TEST(Subset, SaysWhenThereIsNotEnough) {
   try {
-    subset_of_hours(manifest_of(10), 3);
+    subset_of_hours(manifest_of(10), 3, "data.labelled_hours");
     FAIL();
   } catch (const ConfigError& error) {
     EXPECT_THAT(error.what(), HasSubstr("data.labelled_hours asks for 3"));

@@ -126,6 +126,12 @@ TEST_F(Evaluate, SeveralRecognizersAreReadOnceEach) {
   EXPECT_EQ(evaluate("two", "audio", {"model=[" + a + "," + b + "]"}), 0) << read_file(log("two"));
   EXPECT_EQ(of_a.take(), 1);
   EXPECT_EQ(of_b.take(), 1);
+  // At the end one line for each.
+  const auto said = read_file(log("two"));
+  const auto table = said.substr(std::min(said.size(), said.rfind("\nmodel ")));
+  EXPECT_THAT(table, testing::MatchesRegex("\nmodel +set +utterances +words +WER % +CER %\n[^\n]*"
+                                           "audio.safetensors +manifest +12 +24 [^\n]*\n[^\n]*"
+                                           "other.safetensors +manifest +12 +24 [^\n]*\n"));
 }
 
 /// A recognizer of few steps says nothing at all otherwise.

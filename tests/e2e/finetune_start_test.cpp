@@ -111,6 +111,15 @@ TEST_F(FinetuneStart, TheEncodersInputIsThatOfItsTraining) {
       96);
 }
 
+TEST_F(FinetuneStart, WarnsOfRandomWeightsThatAreFrozen) {
+  ASSERT_EQ(finetune("frozen", {"model.frozen=frontend", "model.init=", "train.steps=3"}), 0)
+      << said("frozen");
+  EXPECT_THAT(said("frozen"), HasSubstr("model.frozen=frontend with random weights (model.init is "
+                                        "empty): what is frozen never learns"));
+  ASSERT_EQ(finetune("free", {"model.init=", "train.steps=3"}), 0) << said("free");
+  EXPECT_THAT(said("free"), Not(HasSubstr("random weights (model.init")));
+}
+
 TEST_F(FinetuneStart, ARunKnowsItsEncoderByContent) {
   ASSERT_EQ(finetune("first", {"train.steps=6"}), 0) << said("first");
   const auto file = folder("first") / "recognizer.safetensors";

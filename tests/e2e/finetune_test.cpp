@@ -148,6 +148,63 @@ TEST_F(Finetune, AverageEqualsWhatTheRunWrote) {
   EXPECT_EQ(read_file(out), recognizer("run"));
 }
 
+TEST_F(Finetune, TheBestRecognizerIsEvaluatedAndExportedAndEndsTheRun) {
+  // A rate at which it soon gets worse.
+  const std::vector<std::string> settings = {"validation.keep_best=loss", "validation.patience=2",
+                                             "optimizer.lr=0.1", "optimizer.other_lr=0.1",
+                                             "train.steps=60"};
+  ASSERT_EQ(finetune("run", settings), 0) << read_file(log("run"));
+  EXPECT_THAT(read_file(log("run")),
+              HasSubstr("validation.patience: 2 evaluations were no better"));
+  const auto record = nlohmann::json::parse(read_file(folder("run") / "recognizer.json"));
+  const auto step = record.at("averaged_steps").at(0).get<int>();
+  EXPECT_EQ(record.at("best_by"), "loss");
+  EXPECT_EQ(fs::read_symlink(folder("run") / "checkpoints" / "best"),
+            fmt::format("step_{:08}", step));
+  const auto environment = nlohmann::json::parse(read_file(folder("run") / "environment.json"));
+  const auto ended = std::stoi(environment.at("steps").get<std::string>());
+  EXPECT_LT(step, ended);
+  EXPECT_LT(ended, 60);
+  const auto test = (corpus_->path() / "test" / "manifest.tsv").string();
+  ASSERT_EQ(
+      Process({kRaven, "evaluate", "device=cpu", "threads=1", "model=" + folder("run").string(),
+               "data.manifest=" + test, "decode.kind=greedy_ctc"},
+              log("evaluate"))
+          .wait(),
+      0)
+      << read_file(log("evaluate"));
+  EXPECT_THAT(read_file(log("evaluate")),
+              HasSubstr(fmt::format("recognizer.safetensors: step {} of {}, the best on held-out "
+                                    "clips by loss",
+                                    step, ended)));
+  const auto wer =
+      nlohmann::json::parse(read_file(folder("run") / "evaluate" / "manifest" / "wer.json"));
+  EXPECT_EQ(wer.at("model").at("best_by"), "loss");
+  EXPECT_EQ(wer.at("model").at("finished"), true);
+  ASSERT_EQ(Process({kRaven, "export", folder("run").string(), folder("out.safetensors").string()},
+                    log("export"))
+                .wait(),
+            0)
+      << read_file(log("export"));
+  ASSERT_EQ(
+      Process({kRaven, "inspect", "--json", folder("out.safetensors").string()}, log("inspect"))
+          .wait(),
+      0);
+  EXPECT_THAT(read_file(log("inspect")), HasSubstr("\"best_by\""));
+  // The same command finds nothing left to do; stopped at any moment it ends with the same.
+  const auto bytes = recognizer("run");
+  ASSERT_EQ(finetune("run", settings), 0);
+  EXPECT_EQ(recognizer("run"), bytes);
+  for (int i = 0; i < 5; ++i) {
+    Process process(command("killed", settings), log("killed"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(600 + 300 * i));
+    process.signal(SIGKILL);
+    if (process.wait() == 0) break;
+  }
+  ASSERT_EQ(finetune("killed", settings), 0) << read_file(log("killed"));
+  EXPECT_EQ(recognizer("killed"), bytes);
+}
+
 TEST_F(Finetune, EvaluationRepeatsItselfAlsoAfterAKill) {
   ASSERT_EQ(finetune("run"), 0) << read_file(log("run"));
   const auto evaluate = [&](const std::string& out) {

@@ -121,8 +121,9 @@ class RecipeRuns : public testing::Test {
         overrides.push_back("model.predictors." + std::string(loss) + "." + setting);
     }
     overrides.emplace_back("monitor.probe_utterances=6");
-    if (config::load<config::PretrainConfig>(recipe).config.teacher.target_blocks)
-      overrides.emplace_back("teacher.target_blocks=1");  // there is one block
+    const auto teacher = config::load<config::PretrainConfig>(recipe).config.teacher;
+    if (teacher.target_blocks) overrides.emplace_back("teacher.target_blocks=1");
+    if (teacher.target_block) overrides.emplace_back("teacher.target_block=1");  // there is one
     return overrides;
   }
 

@@ -116,6 +116,10 @@ TEST(Encoder, AveragesTheLastBlocksAndWhatIsMadeOfEach) {
                                 (blocks[1].square() + blocks[2].square()) / 2),
             1e-5);
   EXPECT_THROW(mean({.blocks = 4}), InternalError);
+  EXPECT_TRUE(torch::equal(mean({.blocks = 1, .last = 2}), blocks[1]));
+  EXPECT_LE(tolerance::distance(mean({.last = 2}), (blocks[0] + blocks[1]) / 2), 1e-6);
+  EXPECT_THROW(mean({.blocks = 3, .last = 2}), InternalError);
+  EXPECT_THROW(mean({.last = 4}), InternalError);
 }
 
 TEST(Encoder, KeepsWhatItsFirstBlockTakes) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "models/small_models.h"
 #include "raven/nn/state_dict.h"
 #include "support/autocast.h"
@@ -229,6 +231,24 @@ TEST(Raven, TargetsMayBeOfTheLastBlocksAndOfEachBlock) {
   const auto of_each = (normalised_over_time(blocks[0]) + normalised_over_time(blocks[1])) / 2;
   expect(target(kAverageOfInstanceNorms, {}), of_each);
   EXPECT_GT(tolerance::distance(target(kAverageInstanceNorm, {}), of_each), 2e-3);
+}
+
+TEST(Raven, ATargetMayBeAnyBlockAndNoneBehindItIsRun) {
+  const auto input = small_input();
+  config::TeacherConfig teacher;
+  teacher.target = config::TargetKind::kAverage;
+  teacher.target_block = 1;
+  torch::NoGradGuard no_grad;
+  auto model = make({}, teacher);
+  const auto block = model->teacher_audio->all_blocks(input.audio, input.valid).blocks[0];
+  for (auto& item : model->teacher_audio->named_parameters()) {
+    if (item.key().starts_with("encoders.1.")) item.value().fill_(std::nan(""));
+  }
+  EXPECT_LE(tolerance::distance(model->targets(input).audio, block), 1e-4);
+  teacher.target = config::TargetKind::kAverageOfInstanceNorms;
+  auto normalised = make({}, teacher);
+  EXPECT_LE(tolerance::distance(normalised->targets(input).audio, normalised_over_time(block)),
+            1e-4);
 }
 
 TEST(Raven, AMaskedTeacherSeesWhatItsStudentSees) {

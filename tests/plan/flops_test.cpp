@@ -73,6 +73,18 @@ TEST(PretrainFlops, LeavesOutWhatIsNotTrained) {
   EXPECT_GT(pretrain_flops(all, 50, 2).total(), step.total());
 }
 
+TEST(PretrainFlops, LeaveOutATeachersBlocksBehindItsTarget) {
+  config::PretrainConfig config;
+  const auto all = pretrain_flops(config, 50, 2);
+  config.teacher.target = config::TargetKind::kAverage;
+  config.teacher.target_block = 3;
+  const auto flops = frame_flops(config, 50, 2);
+  const auto step = pretrain_flops(config, 50, 2);
+  const double left_out = 0.75 * (flops.video_transformer + flops.audio_transformer);
+  EXPECT_NEAR((all.forward - step.forward) / left_out, 1.0, 1e-9);
+  EXPECT_EQ(step.backward, all.backward);
+}
+
 TEST(FinetuneFlops, CountsALayerOfEachKindByHand) {
   config::FinetuneConfig config;
   config.model.frozen = config::FrozenPart::kEncoder;  // leaves head and decoder

@@ -44,6 +44,22 @@ TEST(Clip, WordsSpokenAsOneShareItsTime) {
   EXPECT_EQ(times[3].end_s, 1.0);
 }
 
+TEST(Clip, PhonemesCoverTheWholeClip) {
+  Clip clip;
+  clip.samples.resize(20 * kSamplesPerFrame);  // 0.8 s
+  clip.lead_s = 0.25;
+  clip.phones = {{"b", 0, 0.1}, {"I2", 0.1, 0.25}, {"_:", 0.25, 0.3}, {"n", 0.35, 0.4}};
+  EXPECT_EQ(phonemes_file(clip),
+            "begin_s\tend_s\tlabel\n"
+            "0.000000\t0.250000\t_\n"
+            "0.250000\t0.350000\tb\n"
+            "0.350000\t0.500000\tI2\n"
+            "0.500000\t0.550000\t_\n"
+            "0.550000\t0.600000\t_\n"
+            "0.600000\t0.650000\tn\n"
+            "0.650000\t0.800000\t_\n");
+}
+
 TEST(Clip, TextFileIsLrs3s) {
   Clip clip;
   clip.words = {{"BIN", 0.25, 0.5}, {"BLUE", 0.5, 0.875}};

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <set>
+#include <sstream>
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
@@ -88,6 +90,34 @@ TEST(Corpus, FilesHoldOneClipInSync) {
                        [](const auto& a, const auto& b) { return a.value() < b.value(); });
   EXPECT_LE(std::abs(best - by_shift.begin() - 3), 1);
   EXPECT_GT(best->value(), 0.4);
+}
+
+TEST(Corpus, TellsThePhonemesOfAllUtterancesByTheirIds) {
+  const TemporaryFolder folder;
+  const auto options = resolved({.out = folder.path(), .utterances = 2, .speakers = 1});
+  UtteranceMaker maker(options);
+  const auto plans = plan_corpus(options);
+  std::map<std::string, double> end_of;  // as the film has it
+  for (const auto& plan : plans) {
+    const auto cost = maker.make(plan);
+    end_of[plan.split + "/syn00000/" + plan.name()] =
+        static_cast<double>(cost.frames) / kFramesPerSecond;
+  }
+  write_phonemes(options, plans);
+  std::istringstream lines(read_file(folder.path() / "phonemes.tsv"));
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(line, "id\tbegin_s\tend_s\tlabel");
+  std::map<std::string, double> so_far;
+  std::set<std::string> labels;
+  std::string id, label;
+  for (double begin_s = 0, end_s = 0; lines >> id >> begin_s >> end_s >> label;) {
+    EXPECT_EQ(begin_s, so_far[id]) << id;
+    so_far[id] = end_s;
+    labels.insert(label);
+  }
+  EXPECT_EQ(so_far, end_of);
+  EXPECT_GT(labels.size(), 10U);
 }
 
 TEST(Corpus, TestSpeakersAreHeardNowhereElse) {

@@ -78,7 +78,7 @@ TEST(RavenSynth, WorkersAndStopsChangeNoByte) {
   ASSERT_EQ(first.code, 0) << first.output;
   EXPECT_THAT(first.output, HasSubstr("7 utterances made, 0 kept"));
   const auto expected = tree(one);
-  EXPECT_EQ(expected.size(), 7U * 3 + 1);  // .mp4, .txt, .npy and synth.json
+  EXPECT_EQ(expected.size(), 7U * 4 + 2);  // .mp4, .txt, .npy and synth.json
 
   const pid_t child = ::fork();
   if (child == 0) {

@@ -38,17 +38,17 @@ class ListCheck : public testing::Test {
     data::write_manifest(manifest);
     return manifest.file.string();
   }
-  [[nodiscard]] config::DataConfig config(const std::string& test) const {
-    config::DataConfig config;
+  [[nodiscard]] config::PretrainDataConfig config(const std::string& test) const {
+    config::PretrainDataConfig config;
     config.manifest = {list("train.tsv", {{"a", "Ann"}, {"b", "Bob"}, {"c", "Cid"}})};
     config.valid_manifest = list("valid.tsv", {{"v", "Vic"}, {"b", "Bob"}});
     config.test_manifest = {test};
     return config;
   }
-  static std::map<std::string, std::string> card(const config::DataConfig& config) {
+  static std::map<std::string, std::string> card(const config::PretrainDataConfig& config) {
     return check_lists(config, training_data(config), held_out_data(config));
   }
-  static std::string problem(const config::DataConfig& config) {
+  static std::string problem(const config::PretrainDataConfig& config) {
     try {
       card(config);
     } catch (const ConfigError& error) {

@@ -263,6 +263,24 @@ TEST_F(LmRun, AStoppedOneEndsWithTheSameBytes) {
   EXPECT_EQ(read_file(run() / "language_model.safetensors"), whole);
 }
 
+TEST_F(LmRun, KeepsTheModelOfTheBestEvaluation) {
+  const std::vector<std::string> best = {"train.steps=40", "validation.keep_best=loss"};
+  ASSERT_EQ(train(best), Outcome::kDone);
+  const auto model = weights::read_safetensors(run() / "language_model.safetensors");
+  const auto last = artifacts::LastCheckpoint(run()).state();
+  ASSERT_TRUE(last && last->best);
+  EXPECT_EQ(model.said("step"), std::to_string(last->best->step));
+  EXPECT_EQ(model.said("best_by"), "loss");
+  const auto kept = artifacts::read_checkpoint(run() / "checkpoints" / "best").model;
+  for (const auto& [name, tensor] : kept.tensors)
+    EXPECT_TRUE(torch::equal(model.at(name), tensor)) << name;
+  // The run's model is taken for it, however early it was the best.
+  EXPECT_EQ(artifacts::read_models(run()).front().file.said("best_by"), "loss");
+  auto patient = best;
+  patient.insert(patient.end(), {"validation.patience=1"});
+  EXPECT_EQ(train(patient), Outcome::kDone);
+}
+
 TEST_F(LmRun, IsFoundByItsFolderFinishedOrNot) {
   ASSERT_EQ(train({"train.steps=20"}), Outcome::kDone);
   const auto finished = artifacts::read_models(run());

@@ -73,6 +73,35 @@ TEST_F(PretrainTaskTest, WeightsFollowFromTheSeed) {
   EXPECT_FALSE(torch::equal(weight(first), weight(other)));
 }
 
+TEST_F(PretrainTaskTest, StudentsMayStartFromEncodersAndTeachersAreTheirCopies) {
+  auto config = tiny_config();
+  config.run.seed = 9;
+  auto first = make_raven(config, torch::kCPU);
+  artifacts::EncoderSource video{
+      .path = "video.safetensors", .step = {}, .encoder = {}, .others = {}};
+  for (const auto& [name, tensor] : nn::state_dict(*first->student_video))
+    video.encoder.tensors.emplace_back(name, tensor.detach() + 1);
+  config.run.seed = 3;
+  const auto seeded = make_raven(config, torch::kCPU);
+  auto started =
+      make_raven(config, torch::kCPU, /*num_units=*/0, {{config::Modality::kVideo, video}});
+  const auto equal = [](const torch::nn::Module& a, const torch::nn::Module& b) {
+    const auto x = nn::state_dict(a), y = nn::state_dict(b);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      if (!torch::equal(x[i].second, y[i].second)) return false;
+    }
+    return true;
+  };
+  const auto& student = nn::state_dict(*started->student_video);
+  for (std::size_t i = 0; i < student.size(); ++i)
+    EXPECT_TRUE(torch::equal(student[i].second, video.encoder.tensors[i].second))
+        << student[i].first;
+  EXPECT_TRUE(equal(*started->teacher_video, *started->student_video));
+  EXPECT_TRUE(equal(*started->student_audio, *seeded->student_audio));
+  EXPECT_TRUE(equal(*started->predictors["v2a"], *seeded->predictors["v2a"]));
+  EXPECT_FALSE(equal(*started->student_video, *seeded->student_video));
+}
+
 TEST_F(PretrainTaskTest, SetsAreDisjointAndLeaveTheTeachersOut) {
   PretrainTask task(tiny_config(), torch::kCPU, kLength, {});
   const auto sets = task.parameter_sets();
@@ -123,6 +152,22 @@ TEST_F(PretrainTaskTest, MeasuringChangesNothing) {
 }
 
 /// Tiny networks without chance in them, with or without recognition probes of 7 units.
+TEST_F(PretrainTaskTest, MaskedShareIsOfRealFrames) {
+  const auto config = tiny_config();
+  PretrainTask task(config, torch::kCPU, kLength, {});
+  auto example = batch(config);
+  const auto frames = example.lengths.sum().item<double>();
+  ASSERT_LT(frames, static_cast<double>(example.masked_video.numel())) << "some are padding";
+  example.masked_video.fill_(false);
+  example.masked_video.narrow(1, 0, 2).fill_(true);  // two frames of each clip
+  example.masked_audio.fill_(true);                  // also where there is no frame
+  const auto part =
+      task.backward(example, inputs_of(task.count_targets({example})), /*measure=*/true);
+  const auto clips = static_cast<double>(example.lengths.size(0));
+  EXPECT_NEAR(part.measures.at("masked_share_video"), 2 * clips / frames, 1e-6);
+  EXPECT_DOUBLE_EQ(part.measures.at("masked_share_audio"), 1);
+}
+
 class RecognitionProbes : public PretrainTaskTest {
  protected:
   static config::PretrainConfig config_with(bool enabled) {

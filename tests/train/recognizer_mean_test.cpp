@@ -88,6 +88,36 @@ TEST_F(RecognizerMeanTest, IsLookedAtBesideTheLastCheckpoint) {
   EXPECT_NE(of_last.at(loss), of_mean.at(loss));
 }
 
+TEST_F(RecognizerMeanTest, OrTheCheckpointOfTheBestEvaluation) {
+  auto config = tiny_recognizer();
+  config.checkpoint.average = config.checkpoint.keep = 2;
+  config.validation.keep_best = config::KeptBest::kError;
+  const artifacts::BestSoFar best{.step = 4, .value = 0.25, .evaluations_since = 2};
+  const auto save = [&](FinetuneTask& task, std::int64_t step) {
+    artifacts::CheckpointFolder(run_.path() / artifacts::kCheckpoints, 2, 0)
+        .save({.step = step, .length = 8, .config = config::flatten(config), .best = best},
+              nn::state_dict(task.module()), {});
+  };
+  auto other = config;
+  other.run.seed = 7;
+  FinetuneTask first(other, torch::kCPU, tiny_units(), {});
+  save(first, 4);
+  FinetuneTask task(config, torch::kCPU, tiny_units(), manifest());
+  save(task, 8);
+  task.export_results(run_.path());
+  const auto file = weights::read_safetensors(run_.path() / artifacts::kRecognizerFile);
+  for (const auto& [name, tensor] : nn::state_dict(first.module()))
+    EXPECT_TRUE(torch::equal(file.at(name), tensor)) << name;
+  EXPECT_TRUE(torch::equal(nn::state_dict(task.module()).front().second,
+                           nn::state_dict(first.module()).front().second));
+  EXPECT_EQ(file.metadata.at("step"), "4");
+  EXPECT_EQ(file.metadata.at("steps"), "8");
+  EXPECT_EQ(file.metadata.at("run_step"), "8");
+  EXPECT_EQ(file.metadata.at("best_by"), "error");
+  EXPECT_EQ(told().at("averaged_steps"), json::array({4}));
+  EXPECT_EQ(told().at("best"), 0.25);
+}
+
 TEST_F(RecognizerMeanTest, ThatReadsWorseIsWarnedOf) {
   const Numbers mean{{metric("valid_wer_ctc"), 0.97}, {metric("valid_wer_attention"), 0.953}};
   const Numbers last{{metric("valid_wer_ctc"), 0.819}, {metric("valid_wer_attention"), 0.9}};

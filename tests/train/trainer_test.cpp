@@ -82,16 +82,20 @@ class ToyTask : public ClipTask {
     if (token.stop_requested()) return {};
     if (model->seen.item<std::int64_t>() == failing_evaluation)
       throw SystemError("cannot read a clip");
-    return {{"valid_error", model->seen.item<double>()}};
+    const auto step = model->seen.item<std::int64_t>();
+    const auto given = valid_errors.find(step);
+    return {
+        {"valid_error", given == valid_errors.end() ? static_cast<double>(step) : given->second}};
   }
   void export_results(const fs::path&) override {}
 
   ToyModule model;
   std::function<void()> at_update;
   std::stop_source stop;
-  std::int64_t stop_after = -1;          // asks for a stop during this step
-  int bad_call = -1, calls = 0;          // which backward gives NaN
-  std::int64_t failing_evaluation = -1;  // after how many updates
+  std::int64_t stop_after = -1;                 // asks for a stop during this step
+  std::map<std::int64_t, double> valid_errors;  // of evaluations after so many updates
+  int bad_call = -1, calls = 0;                 // which backward gives NaN
+  std::int64_t failing_evaluation = -1;         // after how many updates
 
  private:
   double dropout_;
@@ -418,6 +422,97 @@ TEST_F(TrainerTest, AnEvaluationCutShortAtTheEndIsMadeWhenTheRunGoesOn) {
   EXPECT_EQ(lines("a"), lines("b"));
   EXPECT_FALSE(artifacts::read_checkpoint(temporary_.path() / "b" / "checkpoints" / "last")
                    .state.evaluation_due);
+}
+
+/// Evaluations at 4, 8, 12 and 16, checkpoints at 5, 10, 15 and 17; the best is that of step 8.
+class BestAtEight : public ToyTask {
+ public:
+  BestAtEight() { valid_errors = {{4, 0.9}, {8, 0.5}, {12, 0.7}, {16, 0.6}}; }
+};
+
+class BestOfATrainer : public TrainerTest {
+ protected:
+  static TrainerSettings watching(std::optional<std::int64_t> patience = {}) {
+    auto given = settings();
+    given.best = {.by = {"valid_error"}, .patience = patience};
+    return given;
+  }
+  [[nodiscard]] fs::path checkpoints(const std::string& name) const {
+    return temporary_.path() / name / "checkpoints";
+  }
+  [[nodiscard]] std::vector<std::string> kept(const std::string& name) const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(checkpoints(name)))
+      names.push_back(entry.path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+};
+
+TEST_F(BestOfATrainer, KeepsTheCheckpointOfTheBestEvaluation) {
+  BestAtEight watched;
+  ToyTask plain;
+  ASSERT_TRUE(run("watched", watched, 0, watching()));
+  ASSERT_TRUE(run("plain", plain));
+  EXPECT_THAT(kept("watched"), testing::ElementsAre("best", "last", "step_00000008",
+                                                    "step_00000015", "step_00000017"));
+  EXPECT_EQ(fs::read_symlink(checkpoints("watched") / "best"), "step_00000008");
+  EXPECT_EQ(artifacts::read_checkpoint(checkpoints("watched") / "best")
+                .model.at("seen")
+                .item<std::int64_t>(),
+            8);
+  EXPECT_EQ(last_file("watched", "model.safetensors"), last_file("plain", "model.safetensors"))
+      << "it changes nothing that is learnt";
+}
+
+TEST_F(BestOfATrainer, EndsWhenNoEvaluationIsBetterForLong) {
+  BestAtEight first;
+  ASSERT_TRUE(run("a", first, 0, watching(/*patience=*/2)));
+  EXPECT_EQ(first.model->seen.item<std::int64_t>(), 16);
+  const auto last = artifacts::read_checkpoint(checkpoints("a") / "last").state;
+  EXPECT_EQ(last.step, 16);
+  EXPECT_EQ(last.length, 16) << "where it ended";
+  EXPECT_FALSE(last.interim);
+  BestAtEight again;
+  EXPECT_TRUE(run("a", again, 0, watching(2)));
+  EXPECT_EQ(again.calls, 0) << "it has ended";
+  BestAtEight patient;
+  EXPECT_TRUE(run("a", patient, 0, watching(3)));
+  EXPECT_EQ(patient.model->seen.item<std::int64_t>(), 17);
+}
+
+TEST_F(BestOfATrainer, StoppedOrKilledItKeepsTheSame) {
+  BestAtEight undisturbed;
+  ASSERT_TRUE(run("a", undisturbed, 0, watching(2)));
+  // During the steps of evaluations, before, and long after the best one.
+  for (const std::int64_t stop_after : {4, 7, 8, 9, 14}) {
+    BestAtEight part;
+    part.stop_after = stop_after;
+    EXPECT_FALSE(run("b", part, 0, watching(2)));
+  }
+  BestAtEight rest;
+  ASSERT_TRUE(run("b", rest, 0, watching(2)));
+  // Killed behind the best evaluation, of which nothing was saved yet: it is made again.
+  BestAtEight killed;
+  killed.stop_after = 7;
+  EXPECT_FALSE(run("c", killed, 0, watching(2)));
+  BestAtEight more;
+  more.at_update = [&] {
+    if (more.model->seen.item<std::int64_t>() == 9) throw Error("killed");
+  };
+  EXPECT_THROW(run("c", more, 0, watching(2)), Error);
+  fs::remove_all(checkpoints("c") / "step_00000008");
+  BestAtEight end;
+  ASSERT_TRUE(run("c", end, 0, watching(2)));
+  for (const std::string name : {"b", "c"}) {
+    EXPECT_EQ(kept(name), kept("a"));
+    for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+      EXPECT_EQ(last_file(name, file), last_file("a", file));
+      EXPECT_EQ(read_file(checkpoints(name) / "best" / file),
+                read_file(checkpoints("a") / "best" / file));
+    }
+    EXPECT_EQ(lines(name), lines("a"));
+  }
 }
 
 TEST_F(TrainerTest, AccumulatedBatchesGiveTheGradientsOfOneLargeBatch) {

@@ -33,6 +33,13 @@ namespace raven::artifacts {
 /// one after another; 2: for each batch of a step.
 inline constexpr std::int64_t kSeeding = 2;
 
+/// The best evaluation on held-out data of a run that keeps its checkpoint.
+struct BestSoFar {
+  std::int64_t step = 0;
+  double value = 0;                    // the lower the better
+  std::int64_t evaluations_since = 0;  // that were no better
+};
+
 /// What a run needs to go on exactly, besides its tensors. Everything random follows from seed,
 /// epoch, step and item, so there are no generator states.
 struct TrainState {
@@ -52,7 +59,9 @@ struct TrainState {
   std::map<std::string, std::string> card = {};
   std::int64_t seeding = kSeeding;
   bool evaluation_due = false;  // the evaluation at `step` was cut short
-  bool interim = false;         // written because the run stopped, not because it was time for one
+  bool interim = false;  // written because the run stopped, or was at its best, not because it was
+                         // time for one
+  std::optional<BestSoFar> best = {};  // whose checkpoint stays; empty: none is kept
 };
 
 struct Checkpoint {

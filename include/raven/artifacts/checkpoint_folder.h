@@ -28,7 +28,8 @@ class CheckpointFolder {
   /// Creates the folder and recovers it. Keeps the newest `keep` checkpoints and all whose step is
   /// a multiple of `keep_every` (0: none). An interim checkpoint does not count as one of them, and
   /// goes when a later one is written: a run that was stopped ends with the same checkpoints as one
-  /// that was not.
+  /// that was not. Another one that stays is that of TrainState::best of what was written last, or
+  /// gone on from: the link `best` points to it.
   CheckpointFolder(std::filesystem::path folder, std::int64_t keep, std::int64_t keep_every);
 
   /// Writes a checkpoint, then removes those no longer kept: never this one, nor any because of one
@@ -66,7 +67,8 @@ class CheckpointFolder {
 
  private:
   void abandon_later_than(std::int64_t step) const;
-  void point_last_to(std::int64_t step) const;
+  void point(const char* link, std::int64_t step) const;
+  void point_to_current() const;
   void remove_old();
   void remove(std::int64_t step) const;
   bool is_whole(std::int64_t step);
@@ -74,6 +76,7 @@ class CheckpointFolder {
   std::filesystem::path folder_;
   std::int64_t keep_, keep_every_;
   std::optional<std::int64_t> current_;    // written last, or gone on from
+  std::optional<std::int64_t> best_;       // that it tells of
   std::map<std::int64_t, bool> is_whole_;  // of steps that were verified; false: refused
 };
 

@@ -6,6 +6,8 @@ namespace raven::artifacts {
 inline constexpr const char* kCheckpoints = "checkpoints";
 /// In it, a link to the newest one.
 inline constexpr const char* kLast = "last";
+/// Beside it, a link to that of the best evaluation, where a run keeps one.
+inline constexpr const char* kBest = "best";
 
 /// In a checkpoint's folder.
 inline constexpr const char* kModelFile = "model.safetensors";

@@ -30,14 +30,6 @@ struct EnumNames<InitParts> {
       {InitParts::kEncoder, "encoder"}, {InitParts::kAll, "all"}};
 };
 
-/// Whose settings prepare the encoder's input.
-enum class InitInput { kSame, kOwn };
-template <>
-struct EnumNames<InitInput> {
-  static constexpr std::pair<InitInput, std::string_view> kNames[] = {{InitInput::kSame, "same"},
-                                                                      {InitInput::kOwn, "own"}};
-};
-
 /// By what the decoder's loss is divided.
 enum class AttentionNorm { kNone, kUtterance, kTokens };
 template <>
@@ -214,6 +206,8 @@ struct FinetuneCheckpointConfig : CheckpointConfig {
 struct ValidationConfig {
   double every_epochs = 1;
   std::int64_t utterances = 1200;
+  KeptBest keep_best = KeptBest::kNone;
+  std::optional<std::int64_t> patience;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -222,6 +216,12 @@ struct ValidationConfig {
             "accuracy, word error rates of greedy decoding; 0: never");
     v.field("utterances", &ValidationConfig::utterances, at_least(1),
             "held-out clips of an evaluation, spread evenly over the list");
+    v.field(
+        "keep_best", &ValidationConfig::keep_best,
+        "none: the recognizer is the mean of the last checkpoints; loss: it is the checkpoint "
+        "of the evaluation with the lowest valid_loss, which is kept as checkpoints/best; "
+        "error: with the lowest word error rate of greedy decoding, of the head that has fewer");
+    v.field("patience", &ValidationConfig::patience, at_least(1), kPatienceMeaning);
   }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,12 +67,18 @@ struct LmTrainConfig : TrainConfig {
 
 struct LmValidationConfig {
   double every_epochs = 1;
+  KeptBest keep_best = KeptBest::kNone;
+  std::optional<std::int64_t> patience;
 
   template <class Visitor>
   static void fields(Visitor& v) {
     v.field("every_epochs", &LmValidationConfig::every_epochs, between(0, kMostEpochs),
             "passes over the text between evaluations on held-out sentences: loss and perplexity; "
             "0: never");
+    v.field("keep_best", &LmValidationConfig::keep_best,
+            "none: the model is that of the last step; loss: that of the evaluation with the "
+            "lowest valid_loss, which is kept as checkpoints/best");
+    v.field("patience", &LmValidationConfig::patience, at_least(1), kPatienceMeaning);
   }
 };
 

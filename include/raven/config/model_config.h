@@ -38,6 +38,14 @@ struct EnumNames<PredictorInput> {
       {PredictorInput::kMaskToken, "mask_token"}, {PredictorInput::kLinear, "linear"}};
 };
 
+/// Whose settings prepare the input of an encoder that training starts from.
+enum class InitInput { kSame, kOwn };
+template <>
+struct EnumNames<InitInput> {
+  static constexpr std::pair<InitInput, std::string_view> kNames[] = {{InitInput::kSame, "same"},
+                                                                      {InitInput::kOwn, "own"}};
+};
+
 struct FrontendConfig {
   std::vector<std::int64_t> widths = {64, 128, 256, 512};
 
@@ -216,9 +224,20 @@ struct ModelConfig {
   FrontendConfig video_frontend;
   FrontendConfig audio_frontend;
   PredictorsConfig predictors;
+  std::string init_video, init_audio;
+  InitInput init_input = InitInput::kSame;
 
   template <class Visitor>
   static void fields(Visitor& v) {
+    v.field("init_video", &ModelConfig::init_video,
+            "where the video student's weights come from, and its teacher's as a copy: a "
+            ".safetensors or .pth of an encoder or a recognizer, a run's folder or a checkpoint "
+            "folder of pre-training or fine-tuning; empty: random weights");
+    v.field("init_audio", &ModelConfig::init_audio, "the same for the audio student");
+    v.field("init_input", &ModelConfig::init_input,
+            "same: students see and hear what these encoders were trained on: data.video.window, "
+            "shrink and crop, and data.waveform, are those that init_video and init_audio tell, "
+            "and others are refused; own: those of this configuration");
     v.group("encoder", &ModelConfig::encoder, "transformer of both students and both teachers");
     v.group("video_encoder", &ModelConfig::video_encoder, "sizes of the video encoder alone");
     v.group("audio_encoder", &ModelConfig::audio_encoder, "sizes of the audio encoder alone");
@@ -237,6 +256,9 @@ struct ModelConfig {
     options.ffn_dim = own.ffn_dim.value_or(encoder.ffn_dim);
     options.blocks = own.blocks.value_or(encoder.blocks);
     return options;
+  }
+  [[nodiscard]] const std::string& init_of(Modality modality) const {
+    return modality == Modality::kVideo ? init_video : init_audio;
   }
   [[nodiscard]] const FrontendConfig& frontend_of(Modality modality) const {
     return modality == Modality::kVideo ? video_frontend : audio_frontend;

@@ -86,6 +86,20 @@ struct EnumNames<MomentumSchedule> {
 /// Video frames of an hour, the longest clip.
 inline constexpr double kLongestSpan = 90000;
 
+struct PretrainDataConfig : DataConfig {
+  std::optional<double> hours;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    DataConfig::fields(v);
+    v.field("hours", &PretrainDataConfig::hours, above(0),
+            "use only so many hours of the manifest, drawn at random by their ids, and so over all "
+            "speakers, the same in every run and whatever the order of the list: each subset "
+            "contains the smaller ones, and data.labelled_hours of fine-tuning on the same list "
+            "where those are fewer; null: all");
+  }
+};
+
 struct MaskConfig {
   MaskSampler sampler = MaskSampler::kSpans;
   MaskDraw draw = MaskDraw::kIndependent;
@@ -174,7 +188,7 @@ struct LossConfig {
 
 struct TeacherConfig {
   TargetKind target = TargetKind::kLast;
-  std::optional<std::int64_t> target_blocks = {};
+  std::optional<std::int64_t> target_blocks = {}, target_block = {};
   TeacherInput input = TeacherInput::kWhole;
   TeacherCrop crop = TeacherCrop::kSame;
   double momentum = 0.999;
@@ -191,7 +205,11 @@ struct TeacherConfig {
             "average_instance_norm: that, normalised per utterance and channel over time (BRAVEn); "
             "average_of_instance_norms: the mean of blocks that are each normalised so");
     v.field("target_blocks", &TeacherConfig::target_blocks, between(1, 256),
-            "how many blocks, from the last on, the averages are over; null: all");
+            "how many blocks, from the last (or target_block) back, the averages are over; null: "
+            "all");
+    v.field("target_block", &TeacherConfig::target_block, between(1, 256),
+            "the block, counted from 1, that the averages end with; with target_blocks 1 it is "
+            "the target alone; blocks behind it are not computed; null: the last");
     v.field("input", &TeacherConfig::input,
             "whole: teachers see the unmasked clip (published); masked: they see what their "
             "modality's student sees");
@@ -296,7 +314,7 @@ struct PretrainConfig {
   std::int64_t threads = 0;
   std::int64_t ranks = 0;
   DistributedConfig distributed;
-  DataConfig data;
+  PretrainDataConfig data;
   ModelConfig model;
   MaskConfig mask;
   LossConfig loss;

@@ -99,6 +99,7 @@ struct MediaRootsConfig {
 
 struct DataConfig : MediaRootsConfig {
   std::vector<std::string> manifest = {kRequired};
+  std::vector<std::int64_t> list_weights;
   std::string valid_manifest;
   std::vector<std::string> test_manifest;
   bool check_overlap = true;
@@ -117,6 +118,9 @@ struct DataConfig : MediaRootsConfig {
         "manifest", &DataConfig::manifest,
         "lists of training utterances, one or several: .tsv files of `raven prepare`, or published "
         ".csv lists");
+    v.field("list_weights", &DataConfig::list_weights, between(1, 1000),
+            "how often an epoch shows each clip of each list of manifest, in their order; a list "
+            "that is to count half has 1 where the others have 2; empty: once");
     v.field("valid_manifest", &DataConfig::valid_manifest,
             "list of held-out utterances for monitoring; empty: none");
     v.field("test_manifest", &DataConfig::test_manifest,
@@ -248,6 +252,17 @@ struct DistributedConfig {
 inline constexpr const char* kRanksMeaning =
     "processes that train together on this machine, a GPU or a share of the cores each; 0: as many "
     "as torchrun, srun or mpirun started, else one for each GPU, else one";
+
+/// By what of the evaluations on held-out data the best checkpoint is told.
+enum class KeptBest { kNone, kLoss, kError };
+template <>
+struct EnumNames<KeptBest> {
+  static constexpr std::pair<KeptBest, std::string_view> kNames[] = {
+      {KeptBest::kNone, "none"}, {KeptBest::kLoss, "loss"}, {KeptBest::kError, "error"}};
+};
+inline constexpr const char* kPatienceMeaning =
+    "the run ends after so many evaluations in a row that were no better than the best one; needs "
+    "keep_best; null: it makes all its steps";
 
 struct LogConfig {
   std::int64_t every = 50;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "raven/config/features_config.h"
 #include "raven/models/encoder.h"
@@ -23,5 +24,10 @@ struct LoadedEncoder {
 /// the file is damaged or lacks what it needs, or has tensors that do not fit its own settings.
 LoadedEncoder load_encoder(const std::filesystem::path& path,
                            config::EncoderChoice choice = config::EncoderChoice::kOnlyOne);
+
+/// The same; without a choice each encoder that is there, video first.
+std::vector<LoadedEncoder> load_encoders(
+    const std::filesystem::path& path,
+    config::EncoderChoice choice = config::EncoderChoice::kOnlyOne);
 
 }  // namespace raven::evaluation

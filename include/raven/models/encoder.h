@@ -26,7 +26,8 @@ struct EncoderOutput {
 
 /// How the outputs of several blocks become one.
 struct BlockMean {
-  std::optional<std::int64_t> blocks = {};                          // the last so many; empty: all
+  std::optional<std::int64_t> blocks = {};  // so many up to `last`; empty: all of them
+  std::optional<std::int64_t> last = {};    // counted from 1, none behind it is run; empty: L
   std::function<torch::Tensor(const torch::Tensor&)> of_each = {};  // before the mean; may be empty
 };
 
@@ -57,11 +58,11 @@ class EncoderImpl : public torch::nn::Module {
                                const torch::Tensor& masked = {}, const BlockMean& options = {});
 
  private:
-  /// Calls `see` with 0 and what the first block takes, then with i and the i-th block's output;
-  /// returns the last.
+  /// Calls `see` with 0 and what the first block takes, then with i and the i-th block's output, up
+  /// to block `count`; returns its output.
   using See = std::function<void(std::size_t i, const torch::Tensor&)>;
   torch::Tensor run_blocks(const torch::Tensor& features, const torch::Tensor& valid,
-                           const torch::Tensor& masked, const See& see);
+                           const torch::Tensor& masked, const See& see, std::size_t count);
 
   nn::VideoFrontend video_frontend{nullptr};
   nn::AudioFrontend audio_frontend{nullptr};  // one of the two, registered as "frontend"

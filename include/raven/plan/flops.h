@@ -23,6 +23,9 @@ struct FrameFlops {
     return modality == config::Modality::kVideo ? video_frontend + video_transformer
                                                 : audio_frontend + audio_transformer;
   }
+  [[nodiscard]] double transformer(config::Modality modality) const {
+    return modality == config::Modality::kVideo ? video_transformer : audio_transformer;
+  }
 };
 FrameFlops frame_flops(const config::PretrainConfig& config, std::int64_t frames,
                        std::int64_t clips);

@@ -69,7 +69,8 @@ class FinetuneTask : public ClipTask {
   Numbers evaluate(const std::stop_token& stop) override;
   /// The mean of the last checkpoints as `<run>/recognizer.safetensors`; where held-out clips are
   /// looked at, `<run>/recognizer.json` compares it with the last one, and the log warns when it
-  /// reads worse. The task's own recognizer is the mean afterwards.
+  /// reads worse. With validation.keep_best it is the best checkpoint instead. The task's own
+  /// recognizer is the same afterwards.
   void export_results(const std::filesystem::path& run) override;
 
   models::Recognizer& recognizer() { return recognizer_; }

@@ -39,7 +39,8 @@ class LmTask : public TaskOf<SentenceBatch> {
   void after_update(const StepInputs& /*inputs*/, const torch::Tensor& /*bad*/) override {}
   [[nodiscard]] Numbers settings_at(std::int64_t /*step*/) const override { return {}; }
   Numbers evaluate(const std::stop_token& stop) override;
-  /// language_model.safetensors.
+  /// language_model.safetensors: the model of the last step, or with validation.keep_best that of
+  /// the best evaluation, which is the task's own afterwards.
   void export_results(const std::filesystem::path& run) override;
   [[nodiscard]] NamedTensors tensors_of(const Batch& batch) const override;
 

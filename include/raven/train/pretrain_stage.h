@@ -10,6 +10,7 @@
 
 #include "raven/config/pretrain_config.h"
 #include "raven/data/manifest.h"
+#include "raven/train/pretrain_task.h"
 #include "raven/train/session.h"
 
 namespace raven::train {
@@ -24,9 +25,13 @@ class PretrainStage : public Stage {
                                   const std::stop_token& stop) override;
 
  private:
+  /// What students start from, told in the card; nothing when the run goes on.
+  StudentStarts starts(const artifacts::RunFolder& folder);
+
   config::PretrainConfig config_;
   data::Manifest training_, held_out_;
   std::unique_ptr<BatchSource> source_;
+  std::int64_t frames_per_epoch_ = 0;
   std::int64_t num_units_ = 0;  // of the recognition probes; 0: there are none
   std::map<std::string, std::string> card_;
 };

@@ -3,10 +3,12 @@
 
 #include <torch/torch.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "raven/artifacts/encoder_source.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/data/manifest.h"
 #include "raven/models/raven.h"
@@ -16,18 +18,26 @@
 
 namespace raven::train {
 
-/// The networks of a configuration on a device, in training mode, with the seed's weights and,
-/// where asked for, fixed teachers; with `num_units` > 0 also recognition probes for so many units.
-/// Throws CheckpointError when a teacher's file does not fit.
+/// Encoders that students start from.
+using StudentStarts = std::map<config::Modality, artifacts::EncoderSource>;
+
+/// What model.init_video and model.init_audio name, opened.
+StudentStarts open_student_starts(const config::PretrainConfig& config);
+
+/// The networks of a configuration on a device, in training mode, with the seed's weights or, where
+/// there are `starts`, those of students and of teachers as their copies, and, where asked for,
+/// fixed teachers; with `num_units` > 0 also recognition probes for so many units. Throws
+/// CheckpointError when one of these encoders does not fit.
 models::Raven make_raven(const config::PretrainConfig& config, const torch::Device& device,
-                         std::int64_t num_units = 0);
+                         std::int64_t num_units = 0, const StudentStarts& starts = {});
 
 class PretrainTask : public ClipTask {
  public:
   /// `held_out` may have no utterances; evaluate() then gives nothing. With
   /// monitor.recognition.enabled batches come with labels of `num_units` units.
   PretrainTask(const config::PretrainConfig& config, const torch::Device& device,
-               const RunLength& length, data::Manifest held_out, std::int64_t num_units = 0);
+               const RunLength& length, data::Manifest held_out, std::int64_t num_units = 0,
+               const StudentStarts& starts = {});
 
   torch::nn::Module& module() override { return *model_; }
   std::vector<ParameterSet> parameter_sets() override;

@@ -21,9 +21,21 @@ struct RidgeData {
   torch::Tensor targets;   // (n, K)
 };
 
+/// What was fitted: (x - x_mean) weights + y_mean.
+struct RidgeMap {
+  torch::Tensor weights;         // (D, K) float64
+  torch::Tensor x_mean, y_mean;  // (D), (K)
+
+  /// x (n, D) -> (n, K) float64.
+  [[nodiscard]] torch::Tensor operator()(const torch::Tensor& x) const;
+};
+
+/// The penalty is fixed at 0.01 times the mean variance of a feature, so nothing is chosen on what
+/// is scored.
+RidgeMap fit_ridge(const RidgeData& fit);
+
 /// Fits on one set and scores on the other: R2 = 1 - squared error / variance, mean over the K
-/// targets (1 perfect, 0 no better than the mean of the fitted set). The penalty is fixed at 0.01
-/// times the mean variance of a feature, so nothing is chosen on the scored set.
+/// targets (1 perfect, 0 no better than the mean of the fitted set).
 double ridge_r2(const RidgeData& fit, const RidgeData& score);
 
 }  // namespace raven::train

@@ -19,6 +19,7 @@
 #include "raven/config/run_config.h"
 #include "raven/data/deal.h"
 #include "raven/train/batch.h"
+#include "raven/train/best_checkpoint.h"
 #include "raven/train/schedule.h"
 #include "raven/train/task.h"
 
@@ -63,8 +64,9 @@ struct Training {
   RunLength length;
   std::unique_ptr<Task> task;
   std::int64_t evaluate_every = 0;  // steps; 0: never
-  std::string data_hash;            // of what the source reads: a run that goes on has the same
-  std::string data;                 // its name, for messages
+  BestSettings best = {};
+  std::string data_hash;  // of what the source reads: a run that goes on has the same
+  std::string data;       // its name, for messages
   std::map<std::string, std::string> facts = {};      // for people, kept in environment.json
   std::map<std::string, std::string> run_files = {};  // TrainState::run_files
   std::map<std::string, std::string> card = {};       // TrainState::card, kept with the facts, too

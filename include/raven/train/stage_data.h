@@ -12,15 +12,18 @@
 
 namespace raven::train {
 
-/// data.manifest, cut to data.max_utterances. Throws ConfigError that says how to make a missing
-/// file. What the utterances must have, the caller checks (require_input).
-data::Manifest training_data(const config::DataConfig& config);
+/// What pre-training learns from, each clip once: data.manifest, cut to data.max_utterances, and of
+/// that data.hours; the log says how many are left. Throws ConfigError that says how to make a
+/// missing file. What the utterances must have, the caller checks (require_input).
+data::Manifest training_data(const config::PretrainDataConfig& config);
 
 /// What fine-tuning learns from, each clip once: the labelled part of data.manifest, then
 /// data.pseudo_manifest. Throws DataError ("duplicate") for a clip of both.
 data::Manifest training_data(const config::LabelledDataConfig& config);
 
-/// data.labelled_repeats times each clip but those of data.pseudo_manifest.
+/// What an epoch shows: each clip as often as data.list_weights says of its list; of fine-tuning
+/// data.labelled_repeats times as often, but once where it is of data.pseudo_manifest.
+data::Manifest with_repeats(data::Manifest manifest, const config::PretrainDataConfig& config);
 data::Manifest with_repeats(data::Manifest manifest, const config::LabelledDataConfig& config);
 
 /// Of the frames of an epoch, those of clips of data.manifest.

@@ -17,6 +17,7 @@
 #include "raven/config/run_config.h"
 #include "raven/distributed/communicator.h"
 #include "raven/doctor/other_work.h"
+#include "raven/train/best_checkpoint.h"
 #include "raven/train/finite_watch.h"
 #include "raven/train/metrics.h"
 #include "raven/train/running_means.h"
@@ -32,6 +33,7 @@ struct TrainerSettings {
   config::CheckpointConfig checkpoint;
   config::LogConfig log;
   std::int64_t evaluate_every = 0;  // 0: never
+  BestSettings best = {};
   std::uint64_t seed = 42;
   RunLength length;
   torch::Device device = torch::kCPU;
@@ -72,8 +74,9 @@ class Trainer {
   /// Goes on from the newest whole checkpoint, or starts; then trains to the last step, or to the
   /// end of the step in which `stop` was asked for, and saves; an evaluation is then cut short
   /// and made when the run goes on (of several ranks rank 0 decides that). True when the last step
-  /// and its evaluation are done. Throws Error naming the tensor when a step has NaN or Inf. When
-  /// the data fail (SkipBudgetError, ...), what was learned before is saved first.
+  /// and its evaluation are done, or no evaluation was better for as long as BestSettings allows.
+  /// Throws Error naming the tensor when a step has NaN or Inf. When the data fail
+  /// (SkipBudgetError, ...), what was learned before is saved first.
   bool run(const std::stop_token& stop);
 
   [[nodiscard]] std::int64_t step() const { return step_; }
@@ -104,6 +107,7 @@ class Trainer {
   [[nodiscard]] bool writes() const { return ranks_.rank() == 0; }
   [[nodiscard]] bool every(std::int64_t steps) const;
   [[nodiscard]] bool checkpoint_due() const;
+  [[nodiscard]] bool at_end() const { return step_ >= settings_.length.steps || ended_early_; }
   [[nodiscard]] SeedOfBatch seeds_of(std::int64_t step) const;
 
   Task& task_;
@@ -120,6 +124,8 @@ class Trainer {
   Numbers first_measures_;  // of the run
   std::int64_t step_ = 0, saved_step_ = -1;
   bool evaluation_due_ = false;  // the evaluation at step_ was cut short
+  BestCheckpoint best_;          // rank 0 judges
+  bool ended_early_ = false;     // of all ranks: best_ is over
   std::optional<doctor::OtherWork> other_work_{std::in_place};  // until the first report
 
   using Clock = std::chrono::steady_clock;

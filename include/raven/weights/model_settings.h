@@ -71,13 +71,24 @@ inline constexpr const char* kStartedFrom = "started_from";    // name of the mo
 inline constexpr const char* kStartedWith = "started_with";    // what was taken of that
 inline constexpr const char* kStartedStep = "started_from_step";      // of the run that made it
 inline constexpr const char* kStartedSha256 = "started_from_sha256";  // of its file of weights
+inline constexpr std::array kStarted = {kStartedFrom, kStartedWith, kStartedStep, kStartedSha256};
 inline constexpr std::array kOrigin = {kTrainedOn,   kValidatedOn, kTestLists,   kOverlapCheck,
                                        kStartedFrom, kStartedWith, kStartedStep, kStartedSha256};
+
+/// A run of pre-training tells of each student what it started from: kStarted with "_video" or
+/// "_audio" at their ends.
+std::string of_student(const std::string& key, models::Modality modality);
+/// What the file of that student says of its run's card: its own of these keys, without the ending.
+Metadata card_of_student(const Metadata& card, models::Modality modality);
 
 /// Which weights of its run a model's file holds.
 inline constexpr const char* kStep = "step";    // after so many optimiser steps
 inline constexpr const char* kSteps = "steps";  // of so many that the run was to have
 inline constexpr const char* kAveraged = "averaged_checkpoints";  // the mean of so many
+/// Of weights that are those of the best evaluation (validation.keep_best): by what, "loss" or
+/// "error"; and after how many steps the run had ended.
+inline constexpr const char* kBestBy = "best_by";
+inline constexpr const char* kRunStep = "run_step";
 
 /// "video" or "audio", as a file's metadata or a run's configuration say. Throws CheckpointError
 /// naming `file` for anything else.
