@@ -5,7 +5,7 @@
 #
 #   scripts/quickstart.sh [FOLDER=runs/quickstart]
 #
-# 20 to 40 minutes on two cores (self-training and the film not yet timed), a third of it set-up and build. Stopped at any point (Ctrl-C, power cut), the same command goes
+# 40 to 70 minutes on two cores, a third of it set-up and build. Stopped at any point (Ctrl-C, power cut), the same command goes
 # on where it was. RAVEN_QUICKSTART_UTTERANCES (2200), RAVEN_QUICKSTART_STEPS and RAVEN_QUICKSTART_FINETUNE_STEPS shrink it;
 # RAVEN_QUICKSTART_SEED trains with another seed (42), in a FOLDER of its own.
 set -euo pipefail
