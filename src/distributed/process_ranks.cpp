@@ -91,7 +91,10 @@ class ProcessRanks : public Communicator {
   }
   ~ProcessRanks() override {
     watch_->leave();
-    watch_->stop();
+    if (watch_->stop()) return;
+    for (auto& [size, group] : first_) group.release();  // NOLINT(bugprone-unused-return-value)
+    group_.release();
+    gradients_.release();
   }
 
   [[nodiscard]] std::int64_t rank() const override { return launch_.rank; }
@@ -162,10 +165,11 @@ class ProcessRanks : public Communicator {
     auto options = c10d::ProcessGroupGloo::Options::create(settings_.join);
     options->devices.push_back(make_device(meeting_));
     Group group;
-    together([&] {
+    const auto make = [&] {
       group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(launch_.rank),
                                                           static_cast<int>(size), options);
-    });
+    };
+    size == launch_.size ? together(make) : not_counted(make);
     group->setTimeout(kNever);
     return group;
   }

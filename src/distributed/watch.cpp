@@ -84,7 +84,15 @@ void Watch::start() {
       [self = shared_from_this()](const std::stop_token& stop) { self->judge_until(stop); });
 }
 
-void Watch::stop() {
+bool Watch::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (verdict_) {  // it still ends the process when that does not end by itself
+      beats_thread_.detach();
+      judge_thread_.detach();
+      return false;
+    }
+  }
   beats_thread_.request_stop();
   judge_thread_.request_stop();
   judge_thread_.join();
@@ -96,6 +104,7 @@ void Watch::stop() {
   } else {
     beats_thread_.detach();
   }
+  return true;
 }
 
 void Watch::note(std::int64_t step, const char* doing, bool long_work) {
@@ -260,7 +269,7 @@ void Watch::judge_until(const std::stop_token& stop) {
       judge_silence(now);
       if (launch_.rank == 0) judge_hang(now);
     }
-    if (verdict_ && !left_ && now - verdict_at_ > (waiting_ ? kEndInCall : kEndOutside)) {
+    if (verdict_ && now - verdict_at_ > (waiting_ ? kEndInCall : kEndOutside)) {
       const auto verdict = *verdict_;
       lock.unlock();
       log::error("{}", verdict.text);

@@ -39,7 +39,9 @@ class Watch : public std::enable_shared_from_this<Watch> {
   /// Once; the threads share this object, since one of them may wait for a store that does not
   /// answer when everything else is over.
   void start();
-  void stop();
+  /// False when there is a verdict: what waits for a lost rank cannot be joined, and the watch goes
+  /// on, so that the process ends all the same.
+  bool stop();
 
   /// Where this rank is.
   void note(std::int64_t step, const char* doing, bool long_work);
