@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
 #include "cli/model_name.h"
+#include "cli/one_process.h"
 #include "cli/print.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/config/load.h"
@@ -85,6 +86,7 @@ std::vector<evaluation::RecognizerFile> open_all(
 }
 
 ExitCode evaluate(const Arguments& arguments) {
+  require_one_process("evaluate");
   const auto stop = watch_signals();
   const auto load = [&](const std::vector<std::string>& defaults) {
     return config::load<EvaluateConfig>(arguments.config_file(), arguments.overrides(),

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
 #include "cli/film_options.h"
+#include "cli/one_process.h"
 #include "cli/print.h"
 #include "raven/config/features_config.h"
 #include "raven/config/load.h"
@@ -106,6 +107,7 @@ ExitCode tell_stop() {
 }
 
 ExitCode features(const Arguments& arguments) {
+  require_one_process("features");
   const auto stop = watch_signals();
   const auto config = load(arguments);
   check_source(arguments, config);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/commands.h"
+#include "cli/one_process.h"
 #include "cli/print.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
@@ -170,6 +171,7 @@ void explain_missing_landmarks(const data::PreparationSummary& summary,
 }
 
 ExitCode run(const Arguments& arguments) {
+  require_one_process("prepare");
   const auto options = options_of(arguments);
   std::unique_ptr<Progress> progress;
   const auto report = [&](const data::PreparationProgress& state) {

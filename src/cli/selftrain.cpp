@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
+#include "cli/one_process.h"
 #include "raven/config/load.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/progress.h"
@@ -31,6 +32,7 @@ constexpr const char* kDescription =
     "that is done.";
 
 ExitCode selftrain(const Arguments& arguments) {
+  require_one_process("selftrain");
   const auto stop = watch_signals();
   const auto load = [&](const std::vector<std::string>& defaults) {
     return config::load<SelftrainConfig>(arguments.config_file(), arguments.overrides(),

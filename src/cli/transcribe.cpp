@@ -5,6 +5,7 @@
 #include "cli/cuda_library.h"
 #include "cli/film_options.h"
 #include "cli/model_name.h"
+#include "cli/one_process.h"
 #include "cli/print.h"
 #include "raven/config/load.h"
 #include "raven/config/override.h"
@@ -102,6 +103,7 @@ ExitCode conclude(const transcription::TranscriptionSummary& summary,
 }
 
 ExitCode transcribe(const Arguments& arguments) {
+  require_one_process("transcribe");
   const auto stop = watch_signals();
   const auto config = load(arguments, {});
   load_cuda_library(config.device);

@@ -99,5 +99,50 @@ TEST(ExpandHosts, ReadsSlurmsLists) {
     EXPECT_THROW(expand_hosts(list), ConfigError) << list;
 }
 
+TEST(ReadLaunch, TellsHowManyShareAHost) {
+  const auto of = [](const std::string& tasks, const std::string& node) {
+    return read_launch({{"SLURM_STEP_ID", "0"},
+                        {"SLURM_STEP_NUM_TASKS", "7"},
+                        {"SLURM_PROCID", "3"},
+                        {"SLURM_NODEID", node},
+                        {"SLURM_STEP_TASKS_PER_NODE", tasks}})
+        .local_size;
+  };
+  EXPECT_EQ(of("2(x3),1", "0"), 2);
+  EXPECT_EQ(of("2(x3),1", "2"), 2);
+  EXPECT_EQ(of("2(x3),1", "3"), 1);
+  EXPECT_EQ(of("7", "0"), 7);
+  EXPECT_EQ(of("7", "5"), 1) << "not in the list";
+  EXPECT_EQ(of("what", "0"), 1);
+  const Variables torchrun = {{"RANK", "1"}, {"WORLD_SIZE", "4"}, {"LOCAL_WORLD_SIZE", "2"}};
+  EXPECT_EQ(read_launch(torchrun).local_size, 2);
+}
+
+TEST(ReadLaunch, KnowsTheStoreOfTorchrunAndItsAttempts) {
+  Variables variables = {{"RANK", "1"},
+                         {"WORLD_SIZE", "4"},
+                         {"TORCHELASTIC_RUN_ID", "x"},
+                         {"TORCHELASTIC_USE_AGENT_STORE", "True"},
+                         {"TORCHELASTIC_RESTART_COUNT", "3"}};
+  EXPECT_TRUE(read_launch(variables).has_store);
+  EXPECT_EQ(read_launch(variables).attempt, 3);
+  variables["TORCHELASTIC_USE_AGENT_STORE"] = "False";
+  EXPECT_FALSE(read_launch(variables).has_store);
+}
+
+TEST(ReadLaunch, HasTheAddressOfTheNodeThatSrunRunsOn) {
+  const Variables task = {{"SLURM_STEP_ID", "0"},
+                          {"SLURM_STEP_NUM_TASKS", "2"},
+                          {"SLURM_PROCID", "1"},
+                          {"SLURM_STEP_NODELIST", "n[1-2]"},
+                          {"SLURM_LAUNCH_NODE_IPADDR", "10.0.0.7"}};
+  EXPECT_EQ(read_launch(task).host, "n1");
+  EXPECT_EQ(read_launch(task).other_host, "10.0.0.7");
+}
+
+TEST(ReadLaunch, KnowsRanksThatRavenStarted) {
+  EXPECT_EQ(read_launch({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {kRanksOf, "77"}}).by, "raven");
+}
+
 }  // namespace
 }  // namespace raven::distributed
