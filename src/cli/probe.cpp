@@ -174,7 +174,7 @@ Command make_probe_command() {
                       {.name = "--json", .value = "", .meaning = "for programs"}},
           .config_keys = keys_of<ProbeConfig>(),
           .examples = {{"probe --model runs/quick data.manifest=data/synth/valid.tsv "
-                        "\"labels=[speaker,corpus/phonemes.tsv]\" layers=all",
+                        "labels=[speaker,corpus/phonemes.tsv] layers=all",
                         "phonemes and speakers in every block of both encoders, and sound that "
                         "finds lips"},
                        {"probe --model vsr.pth data.manifest=test.tsv labels=words.tsv "

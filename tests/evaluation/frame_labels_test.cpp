@@ -23,7 +23,7 @@ class FrameLabels : public testing::Test {
       manifest_.utterances.push_back(utterance);
     }
   }
-  [[nodiscard]] LabelSet read(const std::string& text) const {
+  LabelSet read(const std::string& text) const {
     write_file_atomically(file_, text);
     return read_labels(file_, manifest_);
   }
