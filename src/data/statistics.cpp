@@ -62,7 +62,7 @@ std::vector<LengthBin> histogram(const std::vector<std::int64_t>& sorted) {
   return bins;
 }
 
-nlohmann::ordered_json shares_json(const std::map<std::string, Share>& shares) {
+nlohmann::ordered_json shares_json(const std::map<std::string, Extent>& shares) {
   auto object = nlohmann::ordered_json::object();
   for (const auto& [name, share] : shares) {
     object[name] = {{"utterances", share.utterances},
@@ -72,7 +72,7 @@ nlohmann::ordered_json shares_json(const std::map<std::string, Share>& shares) {
   return object;
 }
 
-std::string shares_text(const std::string& title, const std::map<std::string, Share>& shares) {
+std::string shares_text(const std::string& title, const std::map<std::string, Extent>& shares) {
   std::string out;
   for (const auto& [name, share] : shares) {
     out += fmt::format("{:<12}{:<20}{:>10} utterances {:>10.2f} h\n", title,

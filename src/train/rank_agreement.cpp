@@ -32,6 +32,11 @@ Facts facts_of(const std::string& text) {
   return facts;
 }
 
+std::string value_in(const Facts& facts, const std::string& name) {
+  const auto found = facts.find(name);
+  return found == facts.end() ? "(nothing)" : found->second;
+}
+
 struct Difference {
   std::size_t rank = 0;
   std::vector<std::string> lines;
@@ -47,13 +52,11 @@ std::optional<Difference> difference(distributed::Communicator& ranks, const Fac
     auto names = first;
     names.insert(other.begin(), other.end());
     for (const auto& [name, value] : names) {
-      const auto in = [&](const Facts& facts) {
-        const auto one = facts.find(name);
-        return one == facts.end() ? std::string("(nothing)") : one->second;
-      };
-      if (in(first) != in(other))
+      const auto ours = value_in(first, name), theirs = value_in(other, name);
+      if (ours != theirs) {
         found.lines.push_back(
-            fmt::format("{}: {} of rank 0, {} of rank {}", name, in(first), in(other), rank));
+            fmt::format("{}: {} of rank 0, {} of rank {}", name, ours, theirs, rank));
+      }
     }
     return found;
   }

@@ -32,7 +32,7 @@ class StepStatistics::RanksOfRound : public distributed::Communicator {
 
 StepStatistics::StepStatistics(torch::nn::Module& module, config::BatchStatistics statistics,
                                distributed::Communicator& ranks)
-    : module_(module), statistics_(statistics), ranks_(ranks) {
+    : module_(module), ranks_(ranks) {
   if (!counts_for_others() || statistics == config::BatchStatistics::kOwn) return;
   of_round_ = std::make_shared<RanksOfRound>(ranks);
   nn::share_statistics(module, of_round_);

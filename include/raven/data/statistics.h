@@ -11,7 +11,8 @@
 
 namespace raven::data {
 
-struct Share {
+/// How much of a list.
+struct Extent {
   std::int64_t utterances = 0, frames = 0;
 };
 
@@ -21,7 +22,7 @@ struct LengthBin {
 };
 
 struct ManifestStatistics {
-  Share all;
+  Extent all;
   std::int64_t shortest = 0, median = 0, longest = 0;  // frames
   // A film's own sound track is not looked for: it counts as one.
   std::int64_t with_video = 0, with_audio = 0;
@@ -31,7 +32,7 @@ struct ManifestStatistics {
   /// and no text is known of them.
   std::int64_t words = 0, characters = 0, distinct_words = 0, unit_ids = 0;
   std::vector<std::string> examples;              // transcripts, spread over the list
-  std::map<std::string, Share> subsets, sources;  // "" where a line does not say
+  std::map<std::string, Extent> subsets, sources;  // "" where a line does not say
   std::vector<LengthBin> lengths;                 // up to the longest
 
   [[nodiscard]] double hours() const;

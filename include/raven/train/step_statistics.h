@@ -45,7 +45,6 @@ class StepStatistics {
   [[nodiscard]] bool counts_for_others() const;
 
   torch::nn::Module& module_;
-  config::BatchStatistics statistics_;
   distributed::Communicator& ranks_;
   std::shared_ptr<RanksOfRound> of_round_;
   std::int64_t batches_ = 0;
