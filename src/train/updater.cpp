@@ -12,9 +12,10 @@ namespace {
 
 using report::metric;
 
+/// In float64, where the order of a few terms is lost.
 void add_to(NamedTensors& sums, const NamedTensors& values) {
   if (sums.empty()) {
-    sums = values;
+    for (const auto& [name, value] : values) sums.emplace_back(name, value.to(torch::kFloat64));
     return;
   }
   for (std::size_t i = 0; i < sums.size(); ++i) sums[i].second = sums[i].second + values[i].second;
@@ -59,7 +60,12 @@ Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLe
                                           .weight_decay = options.weight_decay,
                                           .max_grad_norm = options.max_grad_norm});
   }
-  if (ranks.size() > 1) sums_.emplace(in_order_of_backward(task_, optimizers_), ranks);
+  // Own statistics are taken so that the number of ranks does not show: nor may the order of sums.
+  exact_ = statistics == config::BatchStatistics::kOwn;
+  if (ranks.size() > 1 || exact_) {
+    sums_.emplace(in_order_of_backward(task_, optimizers_), ranks,
+                  exact_ ? torch::kFloat64 : torch::kFloat32);
+  }
 }
 
 /// All ranks have the same names.
@@ -82,7 +88,6 @@ std::int64_t Updater::add_up_batches(std::int64_t batches) const {
 
 /// Those of a rank without a batch are 0; rank 0 tells it their names.
 void Updater::add_up(NamedTensors& values, std::int64_t all_batches) {
-  if (ranks_.size() == 1) return;
   if (all_batches < ranks_.size() && value_names_.empty()) {
     std::string names;
     for (const auto& [name, value] : values) names += name + "\n";
@@ -91,11 +96,12 @@ void Updater::add_up(NamedTensors& values, std::int64_t all_batches) {
   }
   if (values.empty()) {
     for (const auto& name : value_names_)
-      values.emplace_back(name, torch::zeros({}, torch::TensorOptions(device_)));
+      values.emplace_back(name, torch::zeros({}, torch::TensorOptions(torch::kFloat64).device(device_)));
   }
   std::vector<torch::Tensor> tensors;
-  for (auto& [name, value] : values) tensors.push_back(value = value.clone());
+  for (auto& [name, value] : values) tensors.push_back(value);
   ranks_.sum(tensors);
+  for (auto& [name, value] : values) value = value.to(torch::kFloat32);
 }
 
 /// What each batch divides its sums by, so that all batches' shares add up to the mean of the step.
@@ -147,7 +153,7 @@ StepValues Updater::gradients(const std::vector<Batch>& batches, const StepOptio
     const auto of_batch = inputs_.begin_batch(i);
     const auto in_step = static_cast<std::int64_t>(i) * ranks_.size() + ranks_.rank();
     statistics_.begin_batch(in_step);
-    if (sums_ && i + 1 == batches.size()) sums_->begin();
+    if (sums_) sums_->begin_batch(/*last=*/i + 1 == batches.size());
     auto part = task_.add_gradients(batches[i], device_, inputs_, options.measure);
     statistics_.end_batch(in_step);
     part.losses.emplace_back(metric("loss"), part.loss);

@@ -1,6 +1,7 @@
 // Several processes train one model, and what becomes of it when one of them fails.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <chrono>
 #include <fstream>

@@ -45,11 +45,11 @@ class Updater {
   /// each group.
   Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
           const torch::Device& device, distributed::Communicator& ranks = distributed::one_rank(),
-          config::BatchStatistics statistics = config::BatchStatistics::kOwn);
+          config::BatchStatistics statistics = config::BatchStatistics::kAll);
 
   /// Gradients of a step's batches (on the CPU), of all ranks, averaged as Task::loss_mean(). The
-  /// numbers are those of one rank with the batches of all, but for BatchStatistics::kAll: batch i
-  /// of rank r counts as batch i * ranks + r. A rank may have one batch less than those before it,
+  /// numbers are those of one rank with the batches of all, but for BatchStatistics::kAll, with
+  /// kOwn to the bit (distributed::GradientSums): batch i of rank r counts as batch i * ranks + r. A rank may have one batch less than those before it,
   /// or none; rank 0 has one. apply() comes next.
   StepValues gradients(const std::vector<Batch>& batches, const StepOptions& options);
 
@@ -85,7 +85,8 @@ class Updater {
   std::vector<std::vector<GroupRate>> rates_;  // of each optimiser's groups
   StepInputs inputs_;
   StepStatistics statistics_;
-  std::optional<distributed::GradientSums> sums_;  // of several ranks
+  bool exact_ = false;                             // sums are the same for any number of ranks
+  std::optional<distributed::GradientSums> sums_;  // of several ranks, or exact ones
   std::vector<std::string> value_names_;           // for ranks without a batch
 };
 
