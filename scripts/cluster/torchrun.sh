@@ -12,5 +12,6 @@ where=(--standalone)
 torchrun "${where[@]}" --nproc-per-node="${RANKS:-gpu}" --max-restarts="${RESTARTS:-10}" --no-python raven "$@"
 code=$?
 # torchrun ends with 1 whatever its ranks ended with: whether the run goes on is written in its folder.
-if [ $code -ne 0 ] && [ -n "$run" ] && tail -n 1 "$run/history.jsonl" 2>/dev/null | grep -q '"stopped'; then exit 75; fi
+last=$([ -z "$run" ] || tail -n 1 "$run/history.jsonl" 2>/dev/null)
+if [ $code -ne 0 ] && grep -qE '"reason":"(stopped|error: rank .* is lost)' <<<"$last"; then exit 75; fi
 exit $code

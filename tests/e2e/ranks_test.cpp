@@ -112,11 +112,12 @@ class Ranks : public testing::Test {
   }
   /// Of a run of two ranks that nothing happened to.
   const std::string& undisturbed() {
-    if (undisturbed_.empty()) {
+    static std::string model;
+    if (model.empty()) {
       EXPECT_THAT(train("undisturbed", 2), Each(0)) << said("undisturbed", 0).substr(0, 500);
-      undisturbed_ = last_model("undisturbed");
+      model = last_model("undisturbed");
     }
-    return undisturbed_;
+    return model;
   }
   void expect_goes_on_to_the_same_end(const std::string& run) {
     ASSERT_THAT(train(run, 2), Each(0)) << said(run, 0).substr(0, 500);
@@ -125,7 +126,6 @@ class Ranks : public testing::Test {
 
   static TemporaryFolder* corpus_;
   TemporaryFolder temporary_;
-  std::string undisturbed_;
   int port_ = 0;
 };
 
@@ -201,9 +201,6 @@ TEST_F(Ranks, RefuseWhatTheyWereStartedWithOtherwise) {
   EXPECT_THAT(said("threads", 0), HasSubstr("number of threads: 1 of rank 0, 2 of rank 1"));
   const auto other = "data.manifest=" + (corpus_->path() / "other" / "manifest.tsv").string();
   EXPECT_THAT(pair("lists", {}, {other}), Each(2));
-  // The same list by its name, but with other clips in it.
-  const auto changed = corpus_->path() / "changed";
-  fs::create_directories(changed);
   EXPECT_THAT(pair("count", {}, {"ranks=3"}), Contains(2));
 }
 
@@ -214,7 +211,7 @@ TEST_F(Ranks, TellTheOthersWhatOneFailsBecauseOf) {
   EXPECT_EQ(second->wait(), 2);
   EXPECT_EQ(first->wait(), 2);
   EXPECT_THAT(said("failed", 0), HasSubstr("rank 1 ("));
-  EXPECT_THAT(said("failed", 0), HasSubstr("no GPU can be used"));
+  EXPECT_THAT(said("failed", 0), HasSubstr("device=cpu runs without"));
 }
 
 TEST_F(Ranks, NameWhoIsMissingOrThereTwice) {
@@ -238,7 +235,8 @@ TEST_F(Ranks, NameWhoIsMissingOrThereTwice) {
 }
 
 TEST_F(Ranks, GoOnWithAnotherNumberOfThem) {
-  const Words twelve = {"train.accumulate=3", "train.steps=12", "checkpoint.every=100"};
+  const Words twelve = {"train.accumulate=3", "train.steps=12", "checkpoint.every=100",
+                        "optimizer.warmup_steps=1"};
   ASSERT_THAT(train("alone", 1, twelve), Each(0)) << said("alone", 0).substr(0, 500);
   int end = 0;
   for (const std::int64_t ranks : {4, 2, 3, 1}) {

@@ -13,6 +13,7 @@
 #include "raven/nn/batch_norm.h"
 #include "raven/nn/state_dict.h"
 #include "raven/train/pretrain_task.h"
+#include "raven/train/rank_agreement.h"
 #include "raven/train/trainer.h"
 #include "raven/train/updater.h"
 #include "support/ranks_in_threads.h"
@@ -140,7 +141,7 @@ TEST_F(Ranks, OfTwoBatchesEachHaveTheGradientsOfOneOfFour) {
 
 /// What goes wrong in a run.
 struct Options {
-  std::int64_t accumulate = 1;
+  std::int64_t accumulate = 2;  // batches of a step, of all ranks
   std::int64_t stopping = -1, stop_at = 0;  // the rank that asks for a stop, in which step
   std::int64_t failing = -1;                // the rank that cannot read its third batch
   std::int64_t poisoned = -1;               // the rank that hears NaN in its second batch
@@ -260,7 +261,7 @@ class TrainerOfRanks : public Ranks {
 
 TEST_F(TrainerOfRanks, EndsWithTheWeightsOfOneThatAccumulates) {
   const auto alone = train_in(alone_, distributed::one_rank(), {.accumulate = 2});
-  for (const auto& rank : train_two(run_)) {
+  for (const auto& rank : train_two(run_, {.accumulate = 2})) {
     EXPECT_TRUE(rank.done);
     expect_same_weights(alone.state, rank.state);
   }
@@ -310,10 +311,13 @@ TEST_F(TrainerOfRanks, TellsWhoseBatchHasNaN) {
   EXPECT_TRUE(std::filesystem::exists(folder / "rank_1" / "batch_0.safetensors"));
 }
 
-TEST_F(TrainerOfRanks, GoesOnWithAsManyAsItBeganWith) {
-  train_two(run_, {.stopping = 0, .stop_at = 2});
-  EXPECT_THAT(what_of([&] { train_in(run_, distributed::one_rank(), {}); }),
-              testing::HasSubstr("was made by 2 processes, now there are 1"));
+TEST_F(TrainerOfRanks, GoesOnWithAnotherNumberOfThem) {
+  const auto alone = train_in(alone_, distributed::one_rank(), {.accumulate = 2});
+  train_two(run_, {.accumulate = 2, .stopping = 0, .stop_at = 2});
+  const auto end = train_in(run_, distributed::one_rank(), {.accumulate = 2});
+  EXPECT_TRUE(end.done);
+  EXPECT_EQ(end.updates, 2);
+  expect_same_weights(alone.state, end.state);
 }
 
 TEST_F(Ranks, ShareTheBatchesOfALoader) {
@@ -339,6 +343,35 @@ TEST_F(Ranks, ShareTheBatchesOfALoader) {
   loaders[1]->seek({.epoch = 1, .batch = 1});
   whole.next();
   EXPECT_EQ(loaders[1]->next()->ids, whole.next()->ids);
+}
+
+TEST_F(Ranks, RefuseOtherSettingsAndOtherData) {
+  std::vector<std::string> settings(3), data(3);
+  std::vector<int> codes(3);
+  RanksInThreads(3).run([&](distributed::Communicator& ranks) {
+    const auto rank = static_cast<std::size_t>(ranks.rank());
+    auto config = config::flatten(config_);
+    check_same_start(ranks, config);
+    config["data.workers"] = std::to_string(rank);  // of the machine
+    check_same_start(ranks, config);
+    if (rank == 2) config["optimizer.lr"] = "7";
+    try {
+      check_same_start(ranks, config);
+    } catch (const ConfigError& error) {
+      settings[rank] = error.what();
+    }
+    check_same_data(ranks, "hash", "train.tsv");
+    try {
+      check_same_data(ranks, rank == 1 ? "other" : "hash", "train.tsv");
+    } catch (const PeerError& error) {
+      data[rank] = error.what();
+      codes[rank] = error.code();
+    }
+  });
+  EXPECT_THAT(settings, testing::Each(testing::HasSubstr("7 of rank 2")));
+  EXPECT_THAT(settings, testing::Each(testing::Not(testing::HasSubstr("data.workers"))));
+  EXPECT_THAT(data, testing::Each(testing::HasSubstr("train.tsv: rank 1 has other data")));
+  EXPECT_THAT(codes, testing::Each(3));
 }
 
 TEST_F(Ranks, EndWhereOneOfThemHasEnded) {

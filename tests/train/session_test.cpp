@@ -25,7 +25,8 @@ struct ToyConfig {
 
   config::RunConfig run;
   config::Device device = config::Device::kCpu;
-  std::int64_t threads = 1;
+  std::int64_t threads = 1, ranks = 0;
+  config::DistributedConfig distributed;
   std::int64_t slope = 3;  // what is learnt
   config::OptimizerConfig optimizer;
   config::TrainConfig train;
@@ -209,15 +210,14 @@ TEST_F(Session, AnErrorIsKeptAsTheEnd) {
   EXPECT_THAT(parts[0].stop->reason, testing::StartsWith("error: step 2: NaN or Inf"));
 }
 
-TEST_F(Session, RefusesToBeOneOfSeveralRanks) {
+TEST_F(Session, OfOneOfSeveralRanksWantsAPlaceToMeet) {
   ::setenv("RANK", "0", 1);
   ::setenv("WORLD_SIZE", "2", 1);
   try {
     train(settings_);
     ADD_FAILURE() << "two of them would train the run twice";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr(
-                                  "the launcher started 2 processes, but a run is trained by one"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("nothing says where they meet: set MASTER_ADDR"));
   }
   ::setenv("WORLD_SIZE", "1", 1);
   EXPECT_EQ(train(settings_), Outcome::kDone);
