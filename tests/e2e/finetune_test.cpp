@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "e2e/finetune_fixture.h"
+#include "raven/core/error.h"
 
 namespace raven {
 namespace {

@@ -94,7 +94,7 @@ TEST_F(ProbeRun, ReadsOpenMouthsOfOtherSpeakers) {
   EXPECT_EQ(first.split, "speaker");
   EXPECT_EQ(first.classes, 2);
   EXPECT_EQ(first.fitted + first.scored, manifest_->total_frames());
-  EXPECT_GT(first.linear, 0.9);
+  EXPECT_GT(first.linear, 0.8);
   EXPECT_GT(first.nearest, 0.9);
   EXPECT_LT(first.majority, 0.75);
   EXPECT_TRUE(results.retrieval.empty());
