@@ -12,10 +12,10 @@ import argparse
 import math
 
 NORMS = 400  # collectives of a round of Base or Large: forward and backward of students, forward of teachers
-LINKS = {  # bytes a second towards each GPU's ring, seconds of a small collective
-    "8 GPUs a machine, NVLink; between machines 400 Gbit/s for each GPU": (450e9, 50e9, 20e-6),
-    "8 GPUs a machine, NVLink; between machines 100 Gbit/s in all": (450e9, 12.5e9, 40e-6),
-    "1 GPU a machine, 10 Gbit/s": (1.25e9, 1.25e9, 150e-6),
+LINKS = {  # inside a machine of 8 and between machines: bytes a second of a ring, seconds of a small collective
+    "8 GPUs a machine, NVLink; between machines 400 Gbit/s for each GPU": ((450e9, 20e-6), (50e9, 30e-6)),
+    "8 GPUs a machine, NVLink; between machines 100 Gbit/s in all": ((450e9, 20e-6), (12.5e9, 50e-6)),
+    "1 GPU a machine, 10 Gbit/s": ((1.25e9, 150e-6), (1.25e9, 150e-6)),
 }
 
 
@@ -29,7 +29,7 @@ def main():
     parser.add_argument("--frames", type=float, default=5.9e9)
     args = parser.parse_args()
     batch = args.batch_frames / args.frames_per_s
-    for link, (inside, outside, latency) in LINKS.items():
+    for link, (inside, outside) in LINKS.items():
         print(f"\n{args.name}, {link}:\n")
         print("| GPUs | step | frames/s | efficiency | of it shares, sums, BatchNorm | days | GPU hours |")
         print("|---|---|---|---|---|---|---|")
@@ -37,7 +37,7 @@ def main():
             batches = max(args.batches, ranks)  # fewer would leave GPUs idle: then the step is larger, and another training
             rounds = math.ceil(batches / ranks)
             compute = rounds * batch
-            speed = inside if ranks <= 8 else outside
+            speed, latency = inside if ranks <= 8 else outside
             sums = 2 * (ranks - 1) / ranks * 4 * args.parameters / speed
             exposed = max(0.0, sums - 2 / 3 * batch)
             norms = 0.0 if ranks == 1 else rounds * NORMS * latency * (1 + math.log2(ranks) / 4)
