@@ -38,7 +38,8 @@ void StepInputs::set(const StepNumbers& numbers) {
   const auto exact = torch::tensor(in_order(numbers), torch::kFloat64);
   const auto seed_bits = torch::tensor(bits, torch::kInt64);
   batch_ = 0;
-  const bool same_batches = float64_.defined() && counts_.size() == numbers.counts.size() &&
+  const bool told_before = !rates_.empty() || !counts_.empty() || !settings_.empty();
+  const bool same_batches = told_before && counts_.size() == numbers.counts.size() &&
                             device_seeds_.numel() == seed_bits.numel();
   if (!same_batches) {
     float64_ = exact.to(device_);

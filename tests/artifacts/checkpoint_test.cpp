@@ -598,7 +598,7 @@ TEST_F(CheckpointFolderTest, AWholeCheckpointWithoutItsLinkIsNotCalledUnwritten)
   fs::create_directories(path() / "last" / "in the way");
   const auto message = message_of<SystemError>([&] { save(2); });
   EXPECT_THAT(message, HasSubstr("step_00000002 is whole"));
-  EXPECT_THAT(message, HasSubstr("`last` does not point to it"));
+  EXPECT_THAT(message, HasSubstr("`last` or `best` does not point to it"));
   EXPECT_EQ(folder().newest_whole()->state.step, 2);
 }
 

@@ -269,6 +269,15 @@ TEST_F(TrainerOfRanks, EndsWithTheWeightsOfOneThatAccumulates) {
   EXPECT_EQ(artifacts::last_step(run_), 4);
 }
 
+TEST_F(TrainerOfRanks, LearnsTheSameWhereOneHasNoBatch) {
+  const auto alone = train_in(alone_, distributed::one_rank(), {.accumulate = 2});
+  RanksInThreads(3).run([&](distributed::Communicator& ranks) {
+    const auto trained = train_in(run_, ranks, {.accumulate = 2});
+    EXPECT_TRUE(trained.done);
+    expect_same_weights(alone.state, trained.state);
+  });
+}
+
 TEST_F(TrainerOfRanks, StopsWhereOneIsAskedToAndGoesOnFromThere) {
   const auto whole = train_two(alone_);
   for (const auto& rank : train_two(run_, {.stopping = 1, .stop_at = 3})) {

@@ -163,5 +163,14 @@ TEST(LossMean, OfAStepOrOfItsBatches) {
   }
 }
 
+TEST(StepInputs, OfARankWithoutABatchHaveRatesAndSettings) {
+  StepInputs inputs(torch::kCPU);
+  for (const double number : {0.5, 0.25}) {
+    inputs.set({.rates = {{number}}, .counts = {}, .settings = {{"momentum", number}}});
+    EXPECT_EQ(inputs.rates(0).at(0).item<double>(), number);
+    EXPECT_EQ(inputs.setting("momentum").item<double>(), number);
+  }
+}
+
 }  // namespace
 }  // namespace raven::train
