@@ -112,7 +112,7 @@ TEST_F(FinetuneStart, TheEncodersInputIsThatOfItsTraining) {
 }
 
 TEST_F(FinetuneStart, WarnsOfRandomWeightsThatAreFrozen) {
-  ASSERT_EQ(finetune("frozen", {"model.frozen=frontend", "model.init=", "train.steps=3"}), 0)
+  ASSERT_EQ(finetune("frozen", {"model.frozen=frontend", "model.init=", "train.steps=4"}), 0)
       << said("frozen");
   EXPECT_THAT(said("frozen"), HasSubstr("model.frozen=frontend with random weights (model.init is "
                                         "empty): what is frozen never learns"));
