@@ -11,10 +11,11 @@ namespace raven::cli {
 void require_one_process(const std::string& command) {
   const auto launch = distributed::read_launch(read_variables());
   if (launch.size == 1) return;
-  throw ConfigError(fmt::format(
-      "raven {} is one process, but {} started {}: start one, without torchrun and with --ntasks=1; "
-      "pretrain, finetune and lm are those that train as several",
-      command, launch.by, launch.size));
+  throw ConfigError(
+      fmt::format("raven {} is one process, but {} started {}: start one, without torchrun and "
+                  "with --ntasks=1; "
+                  "pretrain, finetune and lm are those that train as several",
+                  command, launch.by, launch.size));
 }
 
 }  // namespace raven::cli

@@ -123,7 +123,7 @@ struct Loader::State {
   const std::shared_ptr<LengthRecord> lengths;
   std::deque<Batch> parts;  // of the last batch, still to be handed out
 
-  Deal next_out, next_in;   // batches to hand out and to start
+  Deal next_out, next_in;  // batches to hand out and to start
   Clock::duration waited{};
 
   std::mutex mutex;  // guards the jobs' counters and all below

@@ -89,7 +89,8 @@ void GradientSums::add(Bucket& bucket, std::size_t member) {
   torch::NoGradGuard no_grad;
   auto& parameter = parameters_[bucket.members[member]];
   if (!bucket.flat.defined())
-    bucket.flat = torch::zeros({bucket.size}, parameter.options().dtype(type_).requires_grad(false));
+    bucket.flat =
+        torch::zeros({bucket.size}, parameter.options().dtype(type_).requires_grad(false));
   auto part = bucket.flat.narrow(0, bucket.begins[member], parameter.numel());
   part.add_(parameter.grad().reshape({-1}));
   parameter.mutable_grad().reset();

@@ -165,7 +165,7 @@ std::vector<std::string> expand_hosts(std::string_view list) {
 Launch read_launch(const Variables& variables) {
   const auto is_set = [&](std::string_view name) { return find(variables, name) != nullptr; };
   if (is_set("RANK") || is_set("WORLD_SIZE")) {
-    const auto* by = is_set(kRanksOf)                 ? "raven"
+    const auto* by = is_set(kRanksOf)                ? "raven"
                      : is_set("TORCHELASTIC_RUN_ID") ? "torchrun"
                                                      : "the launcher";
     if (!is_set("RANK") && number(variables, "WORLD_SIZE", 1, 1'000'000) == 1) return {};

@@ -38,8 +38,8 @@ std::int64_t free_port() {
   const int problem = errno;
   if (socket >= 0) ::close(socket);
   if (!bound)
-    throw SystemError(fmt::format("no free port for ranks: {}",
-                                  std::generic_category().message(problem)));
+    throw SystemError(
+        fmt::format("no free port for ranks: {}", std::generic_category().message(problem)));
   return ntohs(address.sin_port);
 }
 

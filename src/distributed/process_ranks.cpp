@@ -34,7 +34,8 @@ std::string own_address(const Meeting& meeting) {
   struct addrinfo hints {};
   hints.ai_socktype = SOCK_DGRAM;
   struct addrinfo* found = nullptr;
-  if (::getaddrinfo(meeting.host.c_str(), std::to_string(meeting.port).c_str(), &hints, &found) != 0)
+  if (::getaddrinfo(meeting.host.c_str(), std::to_string(meeting.port).c_str(), &hints, &found) !=
+      0)
     return "";
   std::string address;
   for (auto* one = found; one != nullptr && address.empty(); one = one->ai_next) {
@@ -83,8 +84,9 @@ class ProcessRanks : public Communicator {
  public:
   ProcessRanks(const Launch& launch, const JoinSettings& settings)
       : launch_(launch), settings_(settings), meeting_(meet(launch, settings.join)) {
-    watch_ = std::make_shared<Watch>(meeting_, connect_again(meeting_, launch, settings.join), launch,
-                                     WatchSettings{.lost = settings.lost, .hang = settings.hang});
+    watch_ =
+        std::make_shared<Watch>(meeting_, connect_again(meeting_, launch, settings.join), launch,
+                                WatchSettings{.lost = settings.lost, .hang = settings.hang});
     watch_->start();
     group_ = make_group("all", launch.size);
     gradients_ = make_group("sums", launch.size);
@@ -147,9 +149,9 @@ class ProcessRanks : public Communicator {
       return;
     }
     const auto& self = meeting_.members[static_cast<std::size_t>(launch_.rank)];
-    watch_->publish_own({.code = exit_code_of(error),
-                         .text = fmt::format("{} failed: {}", name_of(launch_.rank, self),
-                                             text_of(error))});
+    watch_->publish_own(
+        {.code = exit_code_of(error),
+         .text = fmt::format("{} failed: {}", name_of(launch_.rank, self), text_of(error))});
   }
 
   [[noreturn]] void throw_failure_of_peer(const std::string& otherwise) override {

@@ -62,8 +62,9 @@ class Waiting {
           const auto begin = Clock::now();
           std::unique_lock lock(mutex_);
           while (!ended_.wait_for(lock, stop, kTellAfter, [&] { return stop.stop_requested(); })) {
-            log::warn("{} (for {} s so far)", text_,
-                      std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begin).count());
+            log::warn(
+                "{} (for {} s so far)", text_,
+                std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begin).count());
           }
         }) {}
 
@@ -155,12 +156,13 @@ void wait_for_all(c10d::Store& store, const Launch& launch, std::chrono::seconds
     if (missing.empty()) return;
     const auto now = Clock::now();
     const auto are_missing =
-        fmt::format("{} of {} ranks are here; missing: {}",
-                    launch.size - std::ssize(missing), launch.size, fmt::join(missing, ", "));
+        fmt::format("{} of {} ranks are here; missing: {}", launch.size - std::ssize(missing),
+                    launch.size, fmt::join(missing, ", "));
     if (now - begin > longest) {
-      throw Error(fmt::format("{} after {} s: were all started, with the same MASTER_ADDR and "
-                              "MASTER_PORT, and can they connect?",
-                              are_missing, longest.count()));
+      throw Error(
+          fmt::format("{} after {} s: were all started, with the same MASTER_ADDR and "
+                      "MASTER_PORT, and can they connect?",
+                      are_missing, longest.count()));
     }
     if (now - told > kTellAfter) {
       log::warn("{}", are_missing);

@@ -32,9 +32,9 @@ struct Meeting {
   std::vector<Member> members;
 };
 
-/// Waits until every rank is there, and tells meanwhile whom it waits for. Throws Error naming host,
-/// port and the ranks that are missing after `longest`, of which there are two, or that were told
-/// another number of ranks.
+/// Waits until every rank is there, and tells meanwhile whom it waits for. Throws Error naming
+/// host, port and the ranks that are missing after `longest`, of which there are two, or that were
+/// told another number of ranks.
 Meeting meet(const Launch& launch, std::chrono::seconds longest);
 
 /// Another connection to the store of a meeting, for another thread.

@@ -166,14 +166,14 @@ void Watch::beat_until(const std::stop_token& stop) {
       const std::lock_guard lock(mutex_);
       // Rank 0's process is gone, or the launcher's. What it wrote before, was not read in time.
       if (!left_ && !verdict_) {
-        take({.code = kAgain,
-              .text = fmt::format("{} is lost: the connection to the store at {}:{} broke (seen by "
-                                  "{})",
-                                  launch_.has_store ? "the launcher's process"
-                                                    : name_of(0, meeting_.members[0]),
-                                  meeting_.host, meeting_.port,
-                                  name_of(launch_.rank, meeting_.members[static_cast<std::size_t>(
-                                                            launch_.rank)]))});
+        take(
+            {.code = kAgain,
+             .text = fmt::format(
+                 "{} is lost: the connection to the store at {}:{} broke (seen by "
+                 "{})",
+                 launch_.has_store ? "the launcher's process" : name_of(0, meeting_.members[0]),
+                 meeting_.host, meeting_.port,
+                 name_of(launch_.rank, meeting_.members[static_cast<std::size_t>(launch_.rank)]))});
       }
       return;
     }
@@ -248,17 +248,17 @@ void Watch::judge_hang(Clock::time_point now) {
                                   name_of(static_cast<std::int64_t>(rank), meeting_.members[rank]),
                                   beat.step, beat.doing));
   }
-  auto stuck = may_wait || missing.empty()
-                   ? std::string()
-                   : fmt::format("{}: {}", call, fmt::join(missing, ", "));
+  auto stuck = may_wait || missing.empty() ? std::string()
+                                           : fmt::format("{}: {}", call, fmt::join(missing, ", "));
   if (stuck != stuck_) {
     stuck_ = std::move(stuck);
     stuck_since_ = now;
   }
   if (stuck_.empty() || now - stuck_since_ <= settings_.hang) return;
   propose({.code = kAgain,
-           .text = fmt::format("a hang: for {} s ranks have waited, in their collective call {}, for {}",
-                               seconds(now - stuck_since_), call, fmt::join(missing, ", "))});
+           .text = fmt::format(
+               "a hang: for {} s ranks have waited, in their collective call {}, for {}",
+               seconds(now - stuck_since_), call, fmt::join(missing, ", "))});
 }
 
 void Watch::judge_until(const std::stop_token& stop) {

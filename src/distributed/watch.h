@@ -62,8 +62,8 @@ class Watch : public std::enable_shared_from_this<Watch> {
   /// A connection to another rank broke, or is about to: waits for the verdict on it, a while
   /// longer than a lost rank takes, and throws it as PeerError, else `otherwise` with code 75.
   [[noreturn]] void throw_verdict(const std::string& otherwise);
-  /// This rank ends because of its own failure, or of a verdict that it was thrown: that which keeps
-  /// the store goes when the others had time to read it.
+  /// This rank ends because of its own failure, or of a verdict that it was thrown: that which
+  /// keeps the store goes when the others had time to read it.
   void publish_own(const Verdict& verdict);
   void follow_verdict();
   /// All ranks are done. That which keeps the store goes last.
@@ -97,11 +97,11 @@ class Watch : public std::enable_shared_from_this<Watch> {
   std::int64_t step_ = 0, beats_ = 0, calls_ = 0;
   std::string doing_ = "starting";
   bool waiting_ = false, long_work_ = false, suspicious_ = false, left_ = false;
-  std::vector<Heard> heard_;        // of watched_
-  Clock::time_point said_;          // the store answered last
+  std::vector<Heard> heard_;  // of watched_
+  Clock::time_point said_;    // the store answered last
   std::optional<Verdict> proposed_, verdict_;
   Clock::time_point verdict_at_;
-  std::string stuck_;               // who waits for whom
+  std::string stuck_;  // who waits for whom
   Clock::time_point stuck_since_;
 
   bool beats_ended_ = false;

@@ -111,7 +111,8 @@ class Runner {
       const auto i = next_++;
       if (outcomes_[i].state == State::kDone) continue;
       try {
-        children_[i] = std::make_unique<Child>(options_.program, runs_[i].arguments, Child::Settings{.log = log_of(i)});
+        children_[i] = std::make_unique<Child>(options_.program, runs_[i].arguments,
+                                               Child::Settings{.log = log_of(i)});
         outcomes_[i].state = State::kRunning;
       } catch (const SystemError& error) {
         outcomes_[i] = {.state = State::kFailed, .reason = error.what()};

@@ -139,7 +139,9 @@ std::optional<Training> FinetuneStage::prepare(artifacts::RunFolder& folder,
   auto task = std::make_unique<FinetuneTask>(config_, device, units, held_out_.manifest, resumed);
   card_.insert(task->origin().begin(), task->origin().end());
   task->count_held_out_skips(held_out_.skipped);
-  auto data = task->prepare(std::move(training_.manifest), doctor::usable_memory() / static_cast<std::uint64_t>(share_.ranks), stop);
+  auto data =
+      task->prepare(std::move(training_.manifest),
+                    doctor::usable_memory() / static_cast<std::uint64_t>(share_.ranks), stop);
   if (folder.is_owner()) folder.add_skipped(data.skipped);
   if (!data.ready) return std::nullopt;
   data.options.pin_memory = device.is_cuda();

@@ -69,9 +69,9 @@ std::optional<Training> LmStage::prepare(artifacts::RunFolder& folder, const tor
       {"held_out_sentences", fmt::format("{}", text_.held_out.sentences.size())},
       {"excluded_sentences", fmt::format("{}", text_.excluded)}};
   const auto hash = hash_of(text_.training.sentences);
-  auto source = std::make_unique<SentenceSource>(std::move(text_.training.sentences), units.eos(),
-                                                 config_.data.max_units,
-                                                 static_cast<std::uint64_t>(config_.run.seed), share_);
+  auto source = std::make_unique<SentenceSource>(
+      std::move(text_.training.sentences), units.eos(), config_.data.max_units,
+      static_cast<std::uint64_t>(config_.run.seed), share_);
   const auto batches = source->batches_per_epoch();
   return Training{.source = std::move(source),
                   .length = RunLength::of(config_.train, config_.optimizer, batches),

@@ -70,8 +70,8 @@ std::string report_line(std::int64_t step, std::int64_t steps, const Numbers& nu
     constexpr double kStraggles = 0.2;
     const auto share = find(numbers, "slowest_rank_share").value_or(0);
     if (share > kStraggles)
-      line += fmt::format(", rank {:.0f} is {:.0f} % slower", find(numbers, "slowest_rank").value_or(0),
-                          100 * share);
+      line += fmt::format(", rank {:.0f} is {:.0f} % slower",
+                          find(numbers, "slowest_rank").value_or(0), 100 * share);
   }
   if (const auto bytes = find(numbers, "rss_bytes"))
     line += fmt::format("  {:.1f} GB", *bytes / kGiga);

@@ -164,8 +164,8 @@ void tell_bf16(const StageSettings& settings, const torch::Device& device) {
 /// Of the processes of a host, each takes its share of the cores.
 std::int64_t threads_of(const StageSettings& settings, const distributed::Launch& launch) {
   if (settings.threads > 0 || launch.size == 1) return settings.threads;
-  return std::max<std::int64_t>(1, doctor::read_processor(read_control_group()).cores /
-                                       launch.local_size);
+  return std::max<std::int64_t>(
+      1, doctor::read_processor(read_control_group()).cores / launch.local_size);
 }
 
 }  // namespace
@@ -185,9 +185,9 @@ Outcome train_rank(Stage& stage, const SessionOptions& options, const StageSetti
   using artifacts::RunFolder;
   check_same_start(ranks, settings.all);
   ranks.note(0, "reading data", /*long_work=*/true);
-  stage.read_data(device, {.rank = ranks.rank(),
-                           .ranks = ranks.size(),
-                           .step_batches = settings.train.accumulate});
+  stage.read_data(
+      device,
+      {.rank = ranks.rank(), .ranks = ranks.size(), .step_batches = settings.train.accumulate});
 
   const bool writes = ranks.rank() == 0;
   std::optional<RunFolder> own;

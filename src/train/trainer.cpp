@@ -84,7 +84,8 @@ void Trainer::start(const std::stop_token& stop) {
   reported_at_ = Clock::now();
 }
 
-/// Whatever made weights on another host, or another file of the same name, they are those of rank 0.
+/// Whatever made weights on another host, or another file of the same name, they are those of rank
+/// 0.
 void Trainer::start_alike() {
   if (ranks_.size() == 1) return;
   std::vector<torch::Tensor> tensors;
@@ -112,8 +113,9 @@ std::optional<artifacts::Checkpoint> Trainer::newest_checkpoint() {
     }
     if (writes()) checkpoint = checkpoints_->newest_whole(/*before=*/step);
     if (writes() && checkpoint)
-      log::warn("not all ranks can read a later checkpoint than that of step {}, from which all go on:{}",
-                checkpoint->state.step, problems);
+      log::warn(
+          "not all ranks can read a later checkpoint than that of step {}, from which all go on:{}",
+          checkpoint->state.step, problems);
   }
   if (problems.empty()) return std::nullopt;
   throw CheckpointError(fmt::format(
@@ -184,8 +186,8 @@ void Trainer::compare_data(const artifacts::TrainState& saved, const std::string
 }
 
 void Trainer::tell_other_ranks(const artifacts::TrainState& saved, const std::string& where) const {
-  const bool matters = settings_.train.batch_norm == config::BatchStatistics::kAll &&
-                       settings_.train.accumulate > 1;
+  const bool matters =
+      settings_.train.batch_norm == config::BatchStatistics::kAll && settings_.train.accumulate > 1;
   if (saved.ranks == ranks_.size() || !matters || !writes()) return;
   log::warn(
       "{} was made by {} ranks, now there are {}: batches are the same, but BatchNorm's statistics "
@@ -245,9 +247,8 @@ auto Trainer::save_when_failing(const Action& action) {
 
 /// Where one rank cannot read its batches, all save and end.
 std::vector<Batch> Trainer::next_batches() {
-  const data::Share share{.rank = ranks_.rank(),
-                          .ranks = ranks_.size(),
-                          .step_batches = settings_.train.accumulate};
+  const data::Share share{
+      .rank = ranks_.rank(), .ranks = ranks_.size(), .step_batches = settings_.train.accumulate};
   bool all_saved = false;
   const auto read = [&] {
     std::vector<Batch> batches;
@@ -378,8 +379,7 @@ void Trainer::add_ranks_speed(double elapsed, double steps, Numbers& numbers) {
   numbers[metric("ranks")] = static_cast<double>(ranks_.size());
   numbers[metric("ranks_wait_share")] = std::clamp(waited / elapsed, 0.0, 1.0);
   numbers[metric("slowest_rank")] = static_cast<double>(slowest);
-  numbers[metric("slowest_rank_share")] =
-      busy[slowest].item<double>() / std::max(median, 1e-9) - 1;
+  numbers[metric("slowest_rank_share")] = busy[slowest].item<double>() / std::max(median, 1e-9) - 1;
 }
 
 void Trainer::evaluate(const std::stop_token& stop) {

@@ -96,7 +96,8 @@ void Updater::add_up(NamedTensors& values, std::int64_t all_batches) {
   }
   if (values.empty()) {
     for (const auto& name : value_names_)
-      values.emplace_back(name, torch::zeros({}, torch::TensorOptions(torch::kFloat64).device(device_)));
+      values.emplace_back(name,
+                          torch::zeros({}, torch::TensorOptions(torch::kFloat64).device(device_)));
   }
   std::vector<torch::Tensor> tensors;
   for (auto& [name, value] : values) tensors.push_back(value);

@@ -100,9 +100,7 @@ TEST(GradientSums, CountWhatARankDidNotReachAsZero) {
 TEST(GradientSums, LeaveBackwardAloneAfterwards) {
   RanksInThreads(2).run([](Communicator& ranks) {
     auto all = parameters();
-    {
-      const GradientSums sums(all, ranks);
-    }
+    { const GradientSums sums(all, ranks); }
     all[0].sum().backward();
     EXPECT_TRUE(torch::equal(all[0].grad(), torch::ones({3})));
   });

@@ -141,7 +141,7 @@ TEST_F(Ranks, OfTwoBatchesEachHaveTheGradientsOfOneOfFour) {
 
 /// What goes wrong in a run.
 struct Options {
-  std::int64_t accumulate = 2;  // batches of a step, of all ranks
+  std::int64_t accumulate = 2;              // batches of a step, of all ranks
   std::int64_t stopping = -1, stop_at = 0;  // the rank that asks for a stop, in which step
   std::int64_t failing = -1;                // the rank that cannot read its third batch
   std::int64_t poisoned = -1;               // the rank that hears NaN in its second batch

@@ -251,7 +251,8 @@ struct FinetuneConfig {
     v.field("threads", &FinetuneConfig::threads, between(0, 4096),
             "CPU threads of the networks; 0: one per core, shared by the ranks of a host");
     v.field("ranks", &FinetuneConfig::ranks, between(0, 4096), kRanksMeaning);
-    v.group("distributed", &FinetuneConfig::distributed, "ranks: how they meet, when one is given up");
+    v.group("distributed", &FinetuneConfig::distributed,
+            "ranks: how they meet, when one is given up");
     v.group("data", &FinetuneConfig::data, "what is read, and how");
     v.group("text", &FinetuneConfig::text, "the vocabulary");
     v.group("model", &FinetuneConfig::model, "the network, and where its encoder comes from");

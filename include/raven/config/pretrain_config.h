@@ -332,7 +332,8 @@ struct PretrainConfig {
     v.field("threads", &PretrainConfig::threads, between(0, 4096),
             "CPU threads of the networks; 0: one per core, shared by the ranks of a host");
     v.field("ranks", &PretrainConfig::ranks, between(0, 4096), kRanksMeaning);
-    v.group("distributed", &PretrainConfig::distributed, "ranks: how they meet, when one is given up");
+    v.group("distributed", &PretrainConfig::distributed,
+            "ranks: how they meet, when one is given up");
     v.group("data", &PretrainConfig::data, "what is read, and how");
     v.group("model", &PretrainConfig::model, "the networks");
     v.group("mask", &PretrainConfig::mask, "which frames the students are not shown");

@@ -202,9 +202,10 @@ struct TrainConfig {
     v.field("steps", &TrainConfig::steps, at_least(1), "optimiser steps; null: from epochs");
     v.field("precision", &TrainConfig::precision,
             "fp32, tf32 (CUDA: matrix products in TF32) or bf16 (autocast; weights stay fp32)");
-    v.field("accumulate", &TrainConfig::accumulate, between(1, 100000),
-            "batches per optimiser step, those of all ranks counted; equals one large batch but for "
-            "BatchNorm's statistics");
+    v.field(
+        "accumulate", &TrainConfig::accumulate, between(1, 100000),
+        "batches per optimiser step, those of all ranks counted; equals one large batch but for "
+        "BatchNorm's statistics");
     v.field("batch_norm", &TrainConfig::batch_norm,
             "whose statistics BatchNorm takes where several ranks train: all: of the batches that "
             "the ranks compute at the same time (published); own: each batch's, so that any number "
@@ -243,9 +244,10 @@ struct DistributedConfig {
     v.field("lost_s", &DistributedConfig::lost_s, between(2, 86400),
             "a rank that was not heard of for so many seconds is lost, and the run ends with exit "
             "code 75; shorter breaks of a link are waited out");
-    v.field("hang_s", &DistributedConfig::hang_s, between(1, 604800),
-            "the run ends as well when the ranks have waited so many seconds for one that lives but "
-            "does not come, as a step never takes");
+    v.field(
+        "hang_s", &DistributedConfig::hang_s, between(1, 604800),
+        "the run ends as well when the ranks have waited so many seconds for one that lives but "
+        "does not come, as a step never takes");
   }
 };
 

@@ -68,7 +68,7 @@ struct LoaderOptions {
   bool whole_sound = false;           // sound that is read alone: SampleReader::decides_length()
   std::shared_ptr<SkipRecord> skips;  // null: the loader has its own
   std::shared_ptr<LengthRecord> lengths;  // likewise
-  Share share;  // of several processes; theirs must be endless
+  Share share;                            // of several processes; theirs must be endless
 };
 
 /// How often each frame is cut: for all networks, and once more for a teacher with its own crop.

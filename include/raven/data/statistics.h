@@ -31,9 +31,9 @@ struct ManifestStatistics {
   /// Of transcripts. Those of a published list are unit ids: without a vocabulary, ids are counted
   /// and no text is known of them.
   std::int64_t words = 0, characters = 0, distinct_words = 0, unit_ids = 0;
-  std::vector<std::string> examples;              // transcripts, spread over the list
+  std::vector<std::string> examples;               // transcripts, spread over the list
   std::map<std::string, Extent> subsets, sources;  // "" where a line does not say
-  std::vector<LengthBin> lengths;                 // up to the longest
+  std::vector<LengthBin> lengths;                  // up to the longest
 
   [[nodiscard]] double hours() const;
 };

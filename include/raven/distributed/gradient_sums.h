@@ -16,9 +16,9 @@ namespace raven::distributed {
 /// sum over the ranks begins. Buckets are the same in every step and on every rank, so that a run
 /// that goes on adds in the same order.
 ///
-/// In float64 the order of additions is lost in the rounding to float32 at their end: the sum is the
-/// same whichever rank computed which batch. Otherwise it shows in the last bits, which a ReLU near
-/// 0 or AdamW's division by a gradient near 0 makes visible after some steps.
+/// In float64 the order of additions is lost in the rounding to float32 at their end: the sum is
+/// the same whichever rank computed which batch. Otherwise it shows in the last bits, which a ReLU
+/// near 0 or AdamW's division by a gradient near 0 makes visible after some steps.
 ///
 /// c10d's Reducer, made for this, wants one backward in which every parameter takes part on every
 /// rank: here each student has a backward of its own, and a rank may be without a batch.
@@ -47,8 +47,8 @@ class GradientSums {
     std::vector<std::size_t> members;  // parameters
     std::vector<std::int64_t> begins;  // of each in the flat tensor
     std::int64_t size = 0;
-    std::int64_t left = 0;             // gradients that are not complete
-    torch::Tensor flat;                // of the step, once something is in it
+    std::int64_t left = 0;  // gradients that are not complete
+    torch::Tensor flat;     // of the step, once something is in it
     std::unique_ptr<PendingSum> sum;
   };
   class Hook;

@@ -9,9 +9,9 @@
 
 namespace raven::distributed {
 
-/// Starts `count` processes of `program`, which find each other by the variables that torchrun sets,
-/// too, and waits for them. A stop is asked of all of them once. Returns the exit code of the first
-/// one that did not end with 0; where it was killed, ExitCode::kStopped. Throws SystemError.
+/// Starts `count` processes of `program`, which find each other by the variables that torchrun
+/// sets, too, and waits for them. A stop is asked of all of them once. Returns the exit code of the
+/// first one that did not end with 0; where it was killed, ExitCode::kStopped. Throws SystemError.
 int run_local_ranks(const std::filesystem::path& program, const std::vector<std::string>& arguments,
                     std::int64_t count, const std::stop_token& stop);
 

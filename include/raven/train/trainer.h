@@ -131,7 +131,7 @@ class Trainer {
   using Clock = std::chrono::steady_clock;
   Clock::time_point reported_at_ = Clock::now();
   double waited_before_s_ = 0, waited_for_ranks_s_ = 0;  // at the last report
-  std::int64_t frames_ = 0, reported_step_ = 0;  // since / at the last report
+  std::int64_t frames_ = 0, reported_step_ = 0;          // since / at the last report
 };
 
 }  // namespace raven::train

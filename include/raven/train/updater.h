@@ -49,8 +49,9 @@ class Updater {
 
   /// Gradients of a step's batches (on the CPU), of all ranks, averaged as Task::loss_mean(). The
   /// numbers are those of one rank with the batches of all, but for BatchStatistics::kAll, with
-  /// kOwn to the bit (distributed::GradientSums): batch i of rank r counts as batch i * ranks + r. A rank may have one batch less than those before it,
-  /// or none; rank 0 has one. apply() comes next.
+  /// kOwn to the bit (distributed::GradientSums): batch i of rank r counts as batch i * ranks + r.
+  /// A rank may have one batch less than those before it, or none; rank 0 has one. apply() comes
+  /// next.
   StepValues gradients(const std::vector<Batch>& batches, const StepOptions& options);
 
   /// The same of clips.
