@@ -161,6 +161,7 @@ class TrainerOfRanks : public Ranks {
     TrainerSettings settings;
     settings.optimizer = config_.optimizer;
     settings.train.accumulate = accumulate;
+    settings.train.batch_norm = config::BatchStatistics::kOwn;
     settings.checkpoint = {.every = 2, .keep = 2, .keep_every = 0};
     settings.log.every = 1;
     settings.length = {.steps = 4, .warmup_steps = 0};
