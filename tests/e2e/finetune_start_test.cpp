@@ -116,7 +116,7 @@ TEST_F(FinetuneStart, WarnsOfRandomWeightsThatAreFrozen) {
       << said("frozen");
   EXPECT_THAT(said("frozen"), HasSubstr("model.frozen=frontend with random weights (model.init is "
                                         "empty): what is frozen never learns"));
-  ASSERT_EQ(finetune("free", {"model.init=", "train.steps=3"}), 0) << said("free");
+  ASSERT_EQ(finetune("free", {"model.init=", "train.steps=4"}), 0) << said("free");
   EXPECT_THAT(said("free"), Not(HasSubstr("random weights (model.init")));
 }
 
