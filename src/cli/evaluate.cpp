@@ -6,19 +6,21 @@
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
 #include "cli/model_name.h"
-#include "cli/one_process.h"
 #include "cli/print.h"
+#include "cli/start_ranks.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
 #include "raven/data/grey_kinds.h"
+#include "raven/distributed/joined_ranks.h"
 #include "raven/evaluation/decoded_with.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/evaluation/evaluation_set.h"
 #include "raven/evaluation/results_table.h"
 #include "raven/nn/device.h"
+#include "raven/train/rank_agreement.h"
 #include "raven/weights/model_card.h"
 
 namespace raven::cli {
@@ -38,7 +40,9 @@ constexpr const char* kDescription =
     "Utterances without a transcript are decoded and not scored. noise.kind= repeats it with noise "
     "in the sound, each level as a set of its own.\n"
     "The same command goes on after a stop, with the same result, and decodes nothing once it is "
-    "done; decoded.jsonl keeps the hypotheses. A folder that holds results of other weights, "
+    "done; decoded.jsonl keeps the hypotheses. Several ranks (ranks=, torchrun, srun, mpirun) "
+    "share "
+    "the utterances, with the same result as one. A folder that holds results of other weights, "
     "another list or another search is left as it is: out= names another one, --replace gives "
     "the old results up.";
 
@@ -85,19 +89,17 @@ std::vector<evaluation::RecognizerFile> open_all(
   return all;
 }
 
-ExitCode evaluate(const Arguments& arguments) {
-  require_one_process("evaluate");
-  const auto stop = watch_signals();
-  const auto load = [&](const std::vector<std::string>& defaults) {
-    return config::load<EvaluateConfig>(arguments.config_file(), arguments.overrides(),
-                                        {.defaults = defaults})
-        .config;
-  };
-  auto config = load({});
-  load_cuda_library(config.device);
-  nn::set_threads(config.threads);
-  nn::set_precision(config::Precision::kFp32);
-  const auto device = nn::choose_device(config.device, cuda_library_problem());
+EvaluateConfig load(const Arguments& arguments, const std::vector<std::string>& defaults) {
+  return config::load<EvaluateConfig>(arguments.config_file(), arguments.overrides(),
+                                      {.defaults = defaults})
+      .config;
+}
+
+/// What one rank does, which may be all.
+ExitCode evaluate_as_rank(const Arguments& arguments, EvaluateConfig config,
+                          const std::stop_token& stop, const torch::Device& device,
+                          distributed::Communicator& ranks) {
+  const bool writes = ranks.rank() == 0;
   const auto sets = evaluation::evaluation_sets(config);
   const auto models = config.model;
   const auto files = open_all(config, sets);
@@ -112,7 +114,7 @@ ExitCode evaluate(const Arguments& arguments) {
   for (std::size_t m = 0; m < models.size(); ++m) {
     const auto& model = models[m];
     auto loaded = evaluation::load_recognizer(files[m]);
-    config = load(loaded.decoding);
+    config = load(arguments, loaded.decoding);
     loaded.language_model = language_model;
     loaded.settings.whole_sound = config.data.whole_sound.value_or(loaded.settings.whole_sound);
     std::map<std::string, std::vector<evaluation::Group>> levels;  // by list
@@ -126,18 +128,24 @@ ExitCode evaluate(const Arguments& arguments) {
       }
       std::optional<evaluation::Scores> scores;
       {
-        Progress progress(model_name(model) + " " + set.name, set.manifest.total_frames(),
-                          "frames");
+        std::optional<Progress> progress;
+        if (writes)
+          progress.emplace(model_name(model) + " " + set.name, set.manifest.total_frames(),
+                           "frames");
         scores = evaluation::evaluate_set(
             loaded, set, config, device, folder, stop,
-            [&](std::int64_t done, std::int64_t) { progress.update(done); },
+            [&](std::int64_t done, std::int64_t) {
+              if (progress) progress->update(done);
+            },
             arguments.flag("--replace") ? evaluation::OtherResults::kReplace
-                                        : evaluation::OtherResults::kRefuse);
+                                        : evaluation::OtherResults::kRefuse,
+            ranks);
       }
       if (!scores) {
         log::warn("stopped by signal {}; the same command goes on from there", received_signal());
         return ExitCode::kStopped;
       }
+      if (!writes) continue;
       print(fmt::format("{} on {}\n{}\n{}\n{}\n", model, set.name,
                         evaluation::to_text(*scores->with), evaluation::to_text(*scores),
                         folder.string()));
@@ -148,9 +156,28 @@ ExitCode evaluate(const Arguments& arguments) {
     for (const auto& [list, groups] : levels)
       print(evaluation::to_text("noise, " + model_name(model), groups));
   }
-  if (models.size() > 1 || config.data.manifest.size() > 1)
+  if (writes && (models.size() > 1 || config.data.manifest.size() > 1))
     print(evaluation::results_table({"model", "set"}, all));
+  ranks.barrier();  // what rank 0 wrote is there for all
   return ExitCode::kDone;
+}
+
+ExitCode evaluate(const Arguments& arguments) {
+  const auto stop = watch_signals();
+  const auto config = load(arguments, {});
+  if (const auto code =
+          start_ranks(EvaluateConfig::kStage, arguments, config.ranks, config.device, stop))
+    return *code;
+  distributed::JoinedRanks joined(config.distributed);
+  return joined.run([&](distributed::Communicator& ranks) {
+    load_cuda_library(config.device);
+    nn::set_threads(joined.threads(config.threads));
+    nn::set_precision(config::Precision::kFp32);
+    const auto device =
+        nn::choose_device(config.device, cuda_library_problem(), joined.launch().local_rank);
+    train::check_same_start(ranks, config::flatten(config));
+    return evaluate_as_rank(arguments, config, stop, device, ranks);
+  });
 }
 
 }  // namespace

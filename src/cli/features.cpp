@@ -5,8 +5,8 @@
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
 #include "cli/film_options.h"
-#include "cli/one_process.h"
 #include "cli/print.h"
+#include "cli/start_ranks.h"
 #include "raven/config/features_config.h"
 #include "raven/config/load.h"
 #include "raven/config/override.h"
@@ -16,8 +16,10 @@
 #include "raven/data/media_list.h"
 #include "raven/data/media_roots.h"
 #include "raven/data/modality.h"
+#include "raven/distributed/joined_ranks.h"
 #include "raven/evaluation/feature_run.h"
 #include "raven/nn/device.h"
+#include "raven/train/rank_agreement.h"
 #include "raven/weights/model_card.h"
 
 namespace raven::cli {
@@ -36,7 +38,9 @@ constexpr const char* kDescription =
     "faces, which are found and cropped, or mouth crops of 96 x 96 pixels, for an audio encoder "
     "any sound; a list needs no other modality than the encoder's.\n"
     "The folder gets index.tsv, features.json and skipped.tsv. The same command goes on after a "
-    "stop, with the same result.";
+    "stop, with the same result. Several ranks (ranks=, torchrun, srun, mpirun) share the "
+    "utterances "
+    "of a list.";
 
 /// Options that are keys of the configuration as well.
 std::vector<std::pair<std::string, std::string>> keys_of_options() {
@@ -106,15 +110,15 @@ ExitCode tell_stop() {
   return ExitCode::kStopped;
 }
 
-ExitCode features(const Arguments& arguments) {
-  require_one_process("features");
-  const auto stop = watch_signals();
-  const auto config = load(arguments);
-  check_source(arguments, config);
-  load_cuda_library(config.device);
-  nn::set_threads(config.threads);
-  nn::set_precision(config::Precision::kFp32);
-  const auto device = nn::choose_device(config.device, cuda_library_problem());
+/// What one rank does, which may be all.
+ExitCode features_as_rank(const Arguments& arguments, const FeaturesConfig& config,
+                          const std::stop_token& stop, const torch::Device& device,
+                          distributed::Communicator& ranks) {
+  if (ranks.size() > 1 && arguments.given("MEDIA")) {
+    throw ConfigError(
+        "MEDIA files are encoded by one process; start one, or give several a list "
+        "(data.manifest=)");
+  }
   auto encoder = evaluation::load_encoder(config.model, config.modality);
   encoder.settings.whole_sound = config.data.whole_sound.value_or(encoder.settings.whole_sound);
   data::MediaList media;
@@ -125,16 +129,42 @@ ExitCode features(const Arguments& arguments) {
   }
   std::optional<evaluation::FeatureCounts> counts;
   {
-    Progress progress("features", media.manifest.total_frames(), "frames");
+    std::optional<Progress> progress;
+    if (ranks.rank() == 0) progress.emplace("features", media.manifest.total_frames(), "frames");
     counts = evaluation::write_features(
         encoder, media.manifest, config, device, stop,
-        [&](std::int64_t done, std::int64_t) { progress.update(done); }, media.skips);
+        [&](std::int64_t done, std::int64_t) {
+          if (progress) progress->update(done);
+        },
+        media.skips, ranks);
   }
   if (!counts) return tell_stop();
-  print(fmt::format("{} {}: {} utterances written, {} kept, {} skipped\n{}\n", counts->shape,
-                    config::enum_name(config.type), counts->written, counts->kept,
-                    std::ssize(media.skips->ids), config.out));
+  if (ranks.rank() == 0) {
+    print(fmt::format("{} {}: {} utterances written, {} kept, {} skipped\n{}\n", counts->shape,
+                      config::enum_name(config.type), counts->written, counts->kept,
+                      std::ssize(media.skips->ids), config.out));
+  }
+  ranks.barrier();  // what rank 0 wrote is there for all
   return ExitCode::kDone;
+}
+
+ExitCode features(const Arguments& arguments) {
+  const auto stop = watch_signals();
+  const auto config = load(arguments);
+  check_source(arguments, config);
+  const auto wanted = arguments.given("MEDIA") && config.ranks == 0 ? 1 : config.ranks;
+  if (const auto code = start_ranks(FeaturesConfig::kStage, arguments, wanted, config.device, stop))
+    return *code;
+  distributed::JoinedRanks joined(config.distributed);
+  return joined.run([&](distributed::Communicator& ranks) {
+    load_cuda_library(config.device);
+    nn::set_threads(joined.threads(config.threads));
+    nn::set_precision(config::Precision::kFp32);
+    const auto device =
+        nn::choose_device(config.device, cuda_library_problem(), joined.launch().local_rank);
+    train::check_same_start(ranks, config::flatten(config));
+    return features_as_rank(arguments, config, stop, device, ranks);
+  });
 }
 
 std::vector<Option> options_table() {

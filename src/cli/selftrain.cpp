@@ -5,7 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
-#include "cli/one_process.h"
+#include "cli/start_ranks.h"
 #include "raven/config/load.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/progress.h"
@@ -32,13 +32,16 @@ constexpr const char* kDescription =
     "that is done.";
 
 ExitCode selftrain(const Arguments& arguments) {
-  require_one_process("selftrain");
   const auto stop = watch_signals();
   const auto load = [&](const std::vector<std::string>& defaults) {
     return config::load<SelftrainConfig>(arguments.config_file(), arguments.overrides(),
                                          {.defaults = defaults});
   };
   const auto resolved = load({});
+  const auto& config = resolved.config;
+  if (const auto code =
+          start_ranks(SelftrainConfig::kStage, arguments, config.ranks, config.device, stop))
+    return *code;
   std::unique_ptr<Progress> progress;
   std::string labeller;
   const auto show = [&](const std::string& name, std::int64_t done, std::int64_t total) {
@@ -48,7 +51,7 @@ ExitCode selftrain(const Arguments& arguments) {
     if (done == total) progress.reset();
   };
   const auto outcome = selftrain::self_train(
-      resolved.config,
+      config,
       {.yaml = resolved.yaml,
        .stop = stop,
        .load = [&](const std::vector<std::string>& defaults) { return load(defaults).config; },

@@ -6,6 +6,7 @@
 
 #include "core/parse_json.h"
 #include "evaluation/nbest_json.h"
+#include "evaluation/utterance_groups.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
@@ -96,8 +97,8 @@ std::vector<std::string> differing_parts(const Json& there, const DecodedFile::I
 }  // namespace
 
 DecodedFile::DecodedFile(std::filesystem::path file, const Identity& identity, OtherResults others)
-    : path_(std::move(file)), kept_(first_line(in_utf8(identity))) {
-  read(in_utf8(identity), others);
+    : path_(std::move(file)), identity_(in_utf8(identity)), kept_(first_line(identity_)) {
+  read(identity_, others);
   write_file_atomically(path_, kept_);
   out_.open(path_, std::ios::app);
 }
@@ -165,11 +166,27 @@ void DecodedFile::add(const std::string& id, Decoded decoded) {
   done_.emplace(id, std::move(decoded));
 }
 
+void DecodedFile::take_over_parts() {
+  for (const auto& part : parts_of_ranks(path_)) {
+    std::map<std::string, Decoded> found;
+    {
+      DecodedFile file(part, identity_);
+      found = std::move(file.done_);
+    }
+    for (auto& [id, decoded] : found) add(id, std::move(decoded));
+    flush_to_disk(path_);  // before the part goes
+    std::filesystem::remove(part);
+  }
+}
+
 void DecodedFile::finish(Finish finish) {
-  reopen();  // the set is finished once, not twice
-  const Json line = {{"finished", finish.scoring}, {"skipped", finish.skipped}};
-  append(line_of(line));
-  flush_to_disk(path_);
+  const Json last = {{"finished", finish.scoring}, {"skipped", finish.skipped}};
+  auto content = first_line(identity_);
+  for (const auto& [id, decoded] : done_) content += line_of(line_of_utterance(id, decoded));
+  content += line_of(last);
+  out_.close();
+  write_file_atomically(path_, content);
+  out_.open(path_, std::ios::app);
   finished_ = std::move(finish);
 }
 

@@ -50,7 +50,10 @@ class DecodedFile {
   /// Adds what is not there yet. Throws DataError ("id") for an id that is not UTF-8, which the
   /// file cannot hold, and SystemError when the disk refuses.
   void add(const std::string& id, Decoded decoded);
+  /// Puts the utterances in the order of their ids, whoever decoded them when.
   void finish(Finish finish);
+  /// Adds what the parts of ranks (part_of_rank()) hold of the same identity, and removes them.
+  void take_over_parts();
   /// Forgets that it is finished: its results are about to be written anew.
   void reopen();
 
@@ -59,6 +62,7 @@ class DecodedFile {
   void append(const std::string& line);
 
   std::filesystem::path path_;
+  Identity identity_;
   std::map<std::string, Decoded> done_;
   std::optional<Finish> finished_;
   std::string kept_;  // lines that the file starts with

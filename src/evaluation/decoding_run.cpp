@@ -1,6 +1,7 @@
 #include "raven/evaluation/decoding_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -15,6 +16,7 @@
 #include "raven/core/folder_lock.h"
 #include "raven/core/log.h"
 #include "raven/core/processors.h"
+#include "raven/core/utf8.h"
 #include "raven/data/batching.h"
 #include "raven/data/labels.h"
 #include "raven/data/sample_reader.h"
@@ -124,23 +126,21 @@ class UtteranceEncoder {
   /// frames (1, T, D).
   using See = std::function<void(const std::string& id, const torch::Tensor& frames)>;
 
-  /// Calls `see` for the readable ones of `utterances`, in their order. Returns the others by
-  /// reason; empty when `stop` was asked for before the end.
-  std::optional<std::map<std::string, std::int64_t>> encode(std::vector<data::Utterance> utterances,
-                                                            const std::stop_token& stop,
-                                                            const See& see) {
+  /// Calls `see` for the readable ones of `utterances`, in their order, and adds the others to
+  /// `skips`. False when `stop` was asked for before the end.
+  bool encode(std::vector<data::Utterance> utterances, const std::stop_token& stop, const See& see,
+              const std::shared_ptr<data::SkipRecord>& skips) {
     const data::Manifest manifest{.file = set_.manifest.file, .utterances = std::move(utterances)};
     auto options = input_options(loaded_.settings, manifest, config_.noise.seed);
     options.workers = num_readers(config_.data.workers, /*most=*/2);
     options.max_skipped = config_.data.max_skipped;
     options.noise = set_.noise;
-    options.skips = std::make_shared<data::SkipRecord>();
+    options.skips = skips;
     options.lengths = lengths_;
     const auto modality = loaded_.recognizer->options().modality;
-    const bool whole = read_each(manifest, options, device_, stop, [&](const data::Batch& one) {
+    return read_each(manifest, options, device_, stop, [&](const data::Batch& one) {
       see(one.ids.front(), loaded_.recognizer->encode(models::encoder_input(one, modality)));
     });
-    return whole ? std::optional(options.skips->by_reason) : std::nullopt;
   }
 
  private:
@@ -211,26 +211,34 @@ std::vector<std::pair<std::string, Decoded>> SearchGroup::search(
   return found;
 }
 
-/// Decodes what `decoded` lacks. False when `stop` was asked for before the end.
-bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
-                    const EvaluateConfig& config, UtteranceEncoder& encoder,
-                    const std::stop_token& stop, const DecodingProgress& progress,
-                    DecodedFile& decoded, std::map<std::string, std::int64_t>& skipped) {
-  auto groups = unfinished_groups(set.manifest, config.data.max_frames,
-                                  [&](const auto& id) { return decoded.done().contains(id); });
+/// Decodes this rank's groups of what is missing. False when `stop` was asked for before the end.
+bool decode_groups(LoadedRecognizer& loaded, const EvaluationSet& set, const EvaluateConfig& config,
+                   UtteranceGroups groups, UtteranceEncoder& encoder, const std::stop_token& stop,
+                   const DecodingProgress& progress, DecodedFile& decoded,
+                   const std::shared_ptr<data::SkipRecord>& skips) {
   std::map<std::string, std::int64_t> frames_of;
   std::set<std::string> of_own_length;
-  auto frames_done = set.manifest.total_frames();
+  std::int64_t frames_left = 0;
   for (const auto& utterance : groups.utterances) {
     frames_of[utterance.id] = utterance.frames;
     if (utterance.length_is_approximate || loaded.settings.hears_whole_sound())
       of_own_length.insert(utterance.id);
-    frames_done -= utterance.frames;
+    frames_left += utterance.frames;
   }
-  if (frames_done > 0) {
-    log::info("{}: goes on after {} utterances", decoded.path().parent_path().string(),
-              std::ssize(set.manifest.utterances) - std::ssize(groups.utterances));
+  // Of all ranks, as far as this one has come.
+  const auto total = set.manifest.total_frames();
+  std::int64_t frames_kept = 0;
+  for (const auto& utterance : set.manifest.utterances) {
+    if (decoded.done().contains(utterance.id)) frames_kept += utterance.frames;
   }
+  const auto all_left = total - frames_kept;
+  std::int64_t frames_done = 0;
+  const auto tell = [&](std::int64_t frames) {
+    frames_done += frames;
+    const double share = static_cast<double>(frames_done) /
+                         static_cast<double>(std::max<std::int64_t>(frames_left, 1));
+    progress(frames_kept + std::llround(share * static_cast<double>(all_left)), total);
+  };
   std::optional<nn::PackedWeights> packed, packed_language_model;
   if (decode::uses_decoder(config.decode)) packed.emplace(*loaded.recognizer->decoder);
   auto& transformer = loaded.language_model.model;
@@ -242,21 +250,56 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
       for (auto& [id, one] : part.search(loaded, language_model, config.decode)) {
         if (!of_own_length.contains(id)) one.frames = 0;
         decoded.add(id, std::move(one));
-        progress(frames_done += frames_of.at(id), set.manifest.total_frames());
+        tell(frames_of.at(id));
       }
     }
     group = {};
   };
-  const auto unreadable =
-      encoder.encode(std::move(groups.utterances), stop, [&](const auto& id, const auto& frames) {
-        if (!group.ids.empty() && groups.group_of.at(group.ids.front()) != groups.group_of.at(id))
-          search();
-        group.ids.push_back(id);
-        group.frames.push_back(frames);
-      });
-  if (!unreadable) return false;
+  const auto see = [&](const std::string& id, const torch::Tensor& frames) {
+    if (!group.ids.empty() && groups.group_of.at(group.ids.front()) != groups.group_of.at(id))
+      search();
+    group.ids.push_back(id);
+    group.frames.push_back(frames);
+  };
+  if (!encoder.encode(std::move(groups.utterances), stop, see, skips)) return false;
   search();
-  skipped = *unreadable;
+  return true;
+}
+
+/// What one rank was to decode must not be lost on the way to rank 0.
+void check_none_is_missing(const EvaluationSet& set, const DecodedFile& decoded,
+                           const data::SkipRecord& skips) {
+  for (const auto& utterance : set.manifest.utterances) {
+    if (decoded.done().contains(utterance.id) || skips.ids.contains(utterance.id)) continue;
+    throw Error(fmt::format(
+        "{}: the rank that was to decode '{}' has left nothing of it; do all ranks see this "
+        "folder? The same command goes on",
+        decoded.path().string(), printable(utterance.id)));
+  }
+}
+
+/// Decodes what `decoded`, rank 0's, lacks; the others' is a part of it that is empty. False when a
+/// rank was asked to stop before the end.
+bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
+                    const EvaluateConfig& config, UtteranceEncoder& encoder,
+                    const std::stop_token& stop, const DecodingProgress& progress,
+                    DecodedFile& decoded, const std::shared_ptr<data::SkipRecord>& skips,
+                    distributed::Communicator& ranks) {
+  auto groups = dealt_groups(
+      set.manifest, config.data.max_frames,
+      [&](const auto& id) { return decoded.done().contains(id); }, ranks);
+  if (!decoded.done().empty()) {
+    log::info("{}: goes on after {} utterances", decoded.path().parent_path().string(),
+              decoded.done().size());
+  }
+  ranks.note(0, "decoding", /*long_work=*/true);
+  const bool whole = decode_groups(loaded, set, config, std::move(groups), encoder, stop, progress,
+                                   decoded, skips);
+  const bool stopped = ranks.any(!whole);
+  if (ranks.rank() == 0) decoded.take_over_parts();
+  if (stopped) return false;
+  gather_skips(*skips, set.manifest, config.data.max_frames, config.data.max_skipped, ranks);
+  if (ranks.rank() == 0) check_none_is_missing(set, decoded, *skips);
   return true;
 }
 
@@ -341,10 +384,11 @@ void write_attention(LoadedRecognizer& loaded, const EvaluateConfig& config,
                      std::vector<data::Utterance> utterances, const fs::path& folder) {
   utterances.resize(std::min(utterances.size(), kAttentionPictures));
   auto pictures = nlohmann::ordered_json::array();
-  encoder.encode(std::move(utterances), {}, [&](const auto& id, const auto& frames) {
+  const auto draw = [&](const std::string& id, const torch::Tensor& frames) {
     pictures.push_back(
         alignment_picture(loaded, id, frames, decoded.done().at(id).units, config.decode));
-  });
+  };
+  encoder.encode(std::move(utterances), {}, draw, std::make_shared<data::SkipRecord>());
   if (!pictures.empty()) {
     write_file_atomically(folder / kAttention, pictures.dump(1) + "\n");
     return;
@@ -431,34 +475,56 @@ Scores score_all(std::vector<UtteranceResult> results, const EvaluationSet& set,
       "unreadable");
 }
 
+/// What ranks do that do not write: their share of what rank 0 finds missing.
+bool help_to_decode(LoadedRecognizer& loaded, const EvaluationSet& set,
+                    const EvaluateConfig& config, const torch::Device& device,
+                    const fs::path& folder, const std::stop_token& stop,
+                    distributed::Communicator& ranks) {
+  if (!ranks.any(false)) return true;  // nothing is missing
+  UtteranceEncoder encoder(loaded, set, config, device);
+  DecodedFile part(part_of_rank(folder / kDecoded, ranks.rank()),
+                   identity(loaded, set, config, device));
+  return decode_missing(
+      loaded, set, config, encoder, stop, [](auto, auto) {}, part,
+      std::make_shared<data::SkipRecord>(), ranks);
+}
+
 }  // namespace
 
 std::optional<Scores> evaluate_set(LoadedRecognizer& loaded, const EvaluationSet& set,
                                    const EvaluateConfig& config, const torch::Device& device,
                                    const fs::path& folder, const std::stop_token& stop,
-                                   const DecodingProgress& progress, OtherResults others) {
+                                   const DecodingProgress& progress, OtherResults others,
+                                   distributed::Communicator& ranks) {
   const torch::NoGradGuard no_grad;
-  auto references = references_of(set, loaded.units);
   loaded.recognizer->to(device);
   loaded.recognizer->eval();
   if (!loaded.language_model.model.is_empty()) loaded.language_model.model->to(device);
+  if (ranks.rank() > 0) {
+    const bool done = help_to_decode(loaded, set, config, device, folder, stop, ranks);
+    return done ? std::optional<Scores>(std::in_place) : std::nullopt;
+  }
+  auto references = references_of(set, loaded.units);
   NewFolder made(folder);
   const FolderLock lock(folder);
   DecodedFile decoded(folder / kDecoded, identity(loaded, set, config, device), others);
+  decoded.take_over_parts();
   UtteranceEncoder encoder(loaded, set, config, device);
-  std::map<std::string, std::int64_t> skipped;
   const auto finished = decoded.finished();
+  const auto skips = std::make_shared<data::SkipRecord>();
+  ranks.any(!finished);  // the others may open their parts
   if (finished) {
-    skipped = finished->skipped;
+    skips->by_reason = finished->skipped;
     log::info("{}: was decoded before; hypotheses are those of {}; delete it to decode anew",
               folder.string(), decoded.path().string());
   } else {
     const KeepsProgress keeps(made, decoded);
-    if (!decode_missing(loaded, set, config, encoder, stop, progress, decoded, skipped)) {
+    if (!decode_missing(loaded, set, config, encoder, stop, progress, decoded, skips, ranks)) {
       made.keep();  // the same call goes on
       return std::nullopt;
     }
   }
+  const auto& skipped = skips->by_reason;
   auto results = with_hypotheses(std::move(references), decoded, config.decode.nbest);
   const auto scoring = scoring_identity(results, config.scoring);
   auto scores = score_all(std::move(results), set, config.scoring, skipped);

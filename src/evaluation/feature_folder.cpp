@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/parse_json.h"
+#include "evaluation/utterance_groups.h"
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
@@ -84,6 +85,23 @@ FeatureFolder::FeatureFolder(fs::path folder, const Settings& settings, const Se
   read_index();
   write_file_atomically(folder_ / kIndex, index());
   out_.open(folder_ / kIndex, std::ios::app);
+  take_over_parts();
+}
+
+FeatureFolder::FeatureFolder(fs::path folder, std::int64_t rank) : folder_(std::move(folder)) {
+  const auto part = part_of_rank(folder_ / kIndex, rank);
+  write_file_atomically(part, std::string(kHeader));
+  out_.open(part, std::ios::app);
+}
+
+void FeatureFolder::take_over_parts() {
+  for (const auto& part : parts_of_ranks(folder_ / kIndex)) {
+    for (auto& [id, row] : parse_index(read_file(part))) {
+      if (!rows_.contains(id) && fs::is_regular_file(folder_ / row.file)) add(id, row);
+    }
+    flush_to_disk(folder_ / kIndex);  // before the part goes
+    fs::remove(part);
+  }
 }
 
 void FeatureFolder::claim(const Settings& settings, const Settings& notes) const {

@@ -33,10 +33,15 @@ class FeatureFolder {
   /// without settings.
   FeatureFolder(std::filesystem::path folder, const Settings& settings, const Settings& notes);
 
+  /// What another rank than 0 adds to a folder, in an index of its own (part_of_rank()).
+  FeatureFolder(std::filesystem::path folder, std::int64_t rank);
+
   [[nodiscard]] const std::map<std::string, FeatureRow>& rows() const { return rows_; }  // by id
 
   /// Throws SystemError when the disk refuses.
   void add(const std::string& id, FeatureRow row);
+  /// Adds what the ranks' own indices list, and removes them.
+  void take_over_parts();
   /// Sorts index.tsv by id.
   void finish();
   /// skipped.tsv of "id<TAB>reason<TAB>message" lines; none: there is no such file.

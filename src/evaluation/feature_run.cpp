@@ -73,16 +73,18 @@ struct FeaturePlan {
 /// Encodes what a folder lacks.
 class FeatureRun {
  public:
-  /// The caller holds the folder's lock.
+  /// Of rank 0, which holds the folder's lock, before the others.
   FeatureRun(LoadedEncoder& loaded, const data::Manifest& manifest, const FeaturesConfig& config,
-             const torch::Device& device, FeaturePlan plan)
+             const torch::Device& device, FeaturePlan plan, distributed::Communicator& ranks)
       : loaded_(loaded),
         manifest_(manifest),
         config_(config),
         device_(device),
         plan_(std::move(plan)),
+        ranks_(ranks),
         settings_(settings_of(loaded, config, plan_.layers)),
-        folder_(config.out, settings_, notes()) {
+        folder_(ranks.rank() == 0 ? FeatureFolder(config.out, settings_, notes())
+                                  : FeatureFolder(config.out, ranks.rank())) {
     for (const auto& utterance : manifest.utterances) {
       listed_[utterance.id] = &utterance;
       if (!has(utterance.id)) continue;
@@ -93,13 +95,24 @@ class FeatureRun {
     counts_.shape = shape();
   }
 
-  /// False when `stop` was asked for before the end.
+  /// This rank's share; rank 0 takes over the others'. False when one was asked to stop before the
+  /// end.
   bool encode(const std::shared_ptr<data::SkipRecord>& skips, const std::stop_token& stop,
               const FeatureProgress& progress);
 
   /// Sorts the index, and says what was done.
   FeatureCounts finish(const data::SkipRecord& skips) {
+    for (const auto& utterance : manifest_.utterances) {
+      if (has(utterance.id) || skips.ids.contains(utterance.id)) continue;
+      throw Error(fmt::format(
+          "{}: the rank that was to encode '{}' has left nothing of it; do all ranks see this "
+          "folder? The same command goes on",
+          config_.out, printable(utterance.id)));
+    }
     folder_.finish();
+    counts_.written =
+        std::ranges::count_if(manifest_.utterances, [&](const auto& one) { return has(one.id); }) -
+        counts_.kept;
     counts_.skipped = skips.by_reason;
     return counts_;
   }
@@ -120,6 +133,7 @@ class FeatureRun {
   const FeaturesConfig& config_;
   torch::Device device_;
   FeaturePlan plan_;
+  distributed::Communicator& ranks_;
   std::map<std::string, const data::Utterance*> listed_;  // by id
   FeatureFolder::Settings settings_;
   FeatureFolder folder_;
@@ -160,8 +174,8 @@ bool FeatureRun::encode(const std::shared_ptr<data::SkipRecord>& skips, const st
                         const FeatureProgress& progress) {
   loaded_.encoder->to(device_);
   loaded_.encoder->eval();
-  auto groups = unfinished_groups(manifest_, config_.data.max_frames,
-                                  [&](const std::string& id) { return has(id); });
+  auto groups = dealt_groups(
+      manifest_, config_.data.max_frames, [&](const std::string& id) { return has(id); }, ranks_);
   if (counts_.kept > 0) log::info("{}: has {} utterances already", config_.out, counts_.kept);
   const data::Manifest unfinished{.file = manifest_.file, .utterances = groups.utterances};
   auto options = input_options(loaded_.settings, unfinished, /*seed=*/0);
@@ -177,7 +191,11 @@ bool FeatureRun::encode(const std::shared_ptr<data::SkipRecord>& skips, const st
         loaded_.encoder->frontend(models::encoder_input(one, loaded_.settings.modality)));
   });
   if (whole) write_group(progress);
-  return whole;
+  const bool stopped = ranks_.any(!whole);
+  if (ranks_.rank() == 0) folder_.take_over_parts();
+  if (!stopped)
+    gather_skips(*skips, manifest_, config_.data.max_frames, config_.data.max_skipped, ranks_);
+  return !stopped;
 }
 
 void FeatureRun::write_group(const FeatureProgress& progress) {
@@ -231,7 +249,6 @@ void FeatureRun::write(const data::Utterance& utterance, const torch::Tensor& la
                              .width = numbers.size(-1),
                              .checksum = checksum_text(checksum_file(path)),
                              .source = clip_of(utterance, loaded_.settings.modality)});
-  ++counts_.written;
 }
 
 void check_budget(const data::Manifest& manifest, const FeaturesConfig& config,
@@ -320,20 +337,28 @@ std::map<std::string, fs::path> feature_files(const data::Manifest& manifest,
   return files;
 }
 
-std::optional<FeatureCounts> write_features(LoadedEncoder& loaded, const data::Manifest& manifest,
-                                            const FeaturesConfig& config,
-                                            const torch::Device& device,
-                                            const std::stop_token& stop,
-                                            const FeatureProgress& progress,
-                                            std::shared_ptr<data::SkipRecord> skips) {
+std::optional<FeatureCounts> write_features(
+    LoadedEncoder& loaded, const data::Manifest& manifest, const FeaturesConfig& config,
+    const torch::Device& device, const std::stop_token& stop, const FeatureProgress& progress,
+    std::shared_ptr<data::SkipRecord> skips, distributed::Communicator& ranks) {
   const torch::NoGradGuard no_grad;
   if (!skips) skips = std::make_shared<data::SkipRecord>();
   check_budget(manifest, config, *skips);
   FeaturePlan plan{.layers = layer_numbers(config.layers, loaded),
                    .files = feature_files(manifest, config.format)};
-  make_folders(config.out);
-  const FolderLock lock(config.out);
-  FeatureRun run(loaded, manifest, config, device, std::move(plan));
+  const bool writes = ranks.rank() == 0;
+  std::optional<FolderLock> lock;
+  if (writes) {
+    make_folders(config.out);
+    lock.emplace(config.out);
+  } else {
+    ranks.barrier();  // the folder is rank 0's
+  }
+  FeatureRun run(loaded, manifest, config, device, std::move(plan), ranks);
+  if (writes) ranks.barrier();
+  ranks.note(0, "encoding", /*long_work=*/true);
+  if (!writes)
+    return run.encode(skips, stop, progress) ? std::optional(FeatureCounts()) : std::nullopt;
   try {
     if (!run.encode(skips, stop, progress)) return std::nullopt;
   } catch (const SkipBudgetError&) {

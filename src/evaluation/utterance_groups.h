@@ -5,12 +5,13 @@
 // product rounds to depends on how many rows it has, so the last digits depend on which utterances
 // are computed together. Groups therefore follow from the whole list and data.max_frames alone:
 // utterances of like length, padded and hidden behind a mask. A group that a stop has cut is
-// computed again whole.
+// computed again whole, and several ranks compute whole groups.
 #pragma once
 
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <stop_token>
@@ -19,6 +20,7 @@
 
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
+#include "raven/distributed/communicator.h"
 #include "raven/models/encoder.h"
 #include "raven/weights/model_settings.h"
 
@@ -32,6 +34,24 @@ struct UtteranceGroups {
 /// Groups of which an utterance is not `done`.
 UtteranceGroups unfinished_groups(const data::Manifest& manifest, std::int64_t max_frames,
                                   const std::function<bool(const std::string& id)>& done);
+
+/// Those of them that this rank computes: the unfinished ones in turn. What is done, rank 0 knows;
+/// `done` of the others is not asked. All ranks call it.
+UtteranceGroups dealt_groups(const data::Manifest& manifest, std::int64_t max_frames,
+                             const std::function<bool(const std::string& id)>& done,
+                             distributed::Communicator& ranks);
+
+/// Rank 0's record gets what the others could not read, in the order in which one process would
+/// have met it. Throws SkipBudgetError, on all ranks, where all together are more than
+/// `max_skipped`.
+void gather_skips(data::SkipRecord& skips, const data::Manifest& manifest, std::int64_t max_frames,
+                  std::int64_t max_skipped, distributed::Communicator& ranks);
+
+/// "decoded.rank_2.jsonl": what rank 2 has made, until rank 0 takes it over into decoded.jsonl.
+std::filesystem::path part_of_rank(const std::filesystem::path& file, std::int64_t rank);
+
+/// Such parts of a file that are there, by rank.
+std::vector<std::filesystem::path> parts_of_ranks(const std::filesystem::path& file);
 
 /// How a model's input is read: listed order, centre crops, one modality, nothing masked.
 data::LoaderOptions input_options(const weights::ModelSettings& model, const data::Manifest& all,

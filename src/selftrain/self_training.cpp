@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "raven/artifacts/flat_config_file.h"
@@ -15,12 +16,14 @@
 #include "raven/core/utf8.h"
 #include "raven/data/grey_kinds.h"
 #include "raven/data/media_roots.h"
+#include "raven/distributed/joined_ranks.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/nn/device.h"
 #include "raven/selftrain/pseudo_labels.h"
 #include "raven/text/normalise.h"
 #include "raven/train/finetune_stage.h"
 #include "raven/train/list_check.h"
+#include "raven/train/rank_agreement.h"
 #include "raven/train/stage_data.h"
 #include "raven/weights/model_card.h"
 
@@ -121,31 +124,46 @@ config::EvaluateConfig evaluation_of(const Labeller& labeller) {
   return config;
 }
 
+/// The best text of each utterance.
+std::map<std::string, std::string> texts_of(const fs::path& nbest) {
+  std::map<std::string, std::string> texts;
+  for (const auto& list : evaluation::read_nbest(nbest))
+    texts[list.id] = list.alternatives.empty() ? "" : list.alternatives.front().text;
+  return texts;
+}
+
 class Rounds {
  public:
-  Rounds(const SelftrainConfig& config, const Options& options)
-      : config_(config), options_(options) {}
+  Rounds(const SelftrainConfig& config, const Options& options, distributed::JoinedRanks& joined)
+      : config_(config), options_(options), joined_(joined), ranks_(joined.all()) {}
 
   Outcome run() {
     const auto problem = options_.load_device ? options_.load_device(config_.device) : "";
-    nn::set_threads(config_.threads);
+    nn::set_threads(joined_.threads(config_.threads));
     nn::set_precision(config::Precision::kFp32);
-    device_ = nn::choose_device(config_.device, problem);
+    device_ = nn::choose_device(config_.device, problem, joined_.launch().local_rank);
+    train::check_same_start(ranks_, config::flatten(config_));
     const auto student = student_of(config_, 1, {});  // or what is wrong is told before any label
     student_lists_ = student.config.data.pseudo_manifest;
     read_unlabelled(student.config);
-    make_folders(config_.run.dir);
-    const FolderLock lock(config_.run.dir);
-    claim(config_, options_.yaml);
+    std::optional<FolderLock> lock;
+    if (writes()) {
+      make_folders(config_.run.dir);
+      lock.emplace(config_.run.dir);
+      claim(config_, options_.yaml);
+    }
     auto labeller = config_.labeller;
     for (std::int64_t round = 1; round <= config_.rounds; ++round) {
       const auto folder = round_folder(config_, round);
-      if (!fs::exists(folder / kPseudoFile) && !label(labeller, folder)) return Outcome::kStopped;
+      const bool is_labelled = ranks_.any(writes() && fs::exists(folder / kPseudoFile));
+      if (!is_labelled && !label(labeller, folder)) return Outcome::kStopped;
       if (train_student(round) == Outcome::kStopped) return Outcome::kStopped;
       labeller = (folder / kStudentFolder).string();
     }
-    log::info("done: {} round{}; the last student is {}", config_.rounds,
-              config_.rounds == 1 ? "" : "s", labeller);
+    if (writes()) {
+      log::info("done: {} round{}; the last student is {}", config_.rounds,
+                config_.rounds == 1 ? "" : "s", labeller);
+    }
     return Outcome::kDone;
   }
 
@@ -203,16 +221,17 @@ class Rounds {
     const auto& name = labeller.recognizer.file.string();
     evaluation::require_input(unlabelled_, labeller.recognizer.settings.modality, name);
     const evaluation::EvaluationSet set{.manifest = unlabelled_, .name = "unlabelled"};
-    return evaluation::evaluate_set(labeller.recognizer, set, evaluation_of(labeller), device_,
-                                    folder, options_.stop,
-                                    [&](std::int64_t done, std::int64_t total) {
-                                      if (options_.progress) options_.progress(name, done, total);
-                                    });
+    return evaluation::evaluate_set(
+        labeller.recognizer, set, evaluation_of(labeller), device_, folder, options_.stop,
+        [&](std::int64_t done, std::int64_t total) {
+          if (options_.progress) options_.progress(name, done, total);
+        },
+        evaluation::OtherResults::kReplace, ranks_);
   }
 
   /// False when a stop was asked for. The list of kept labels is written last: where it is, all is.
   bool label(const std::string& path, const fs::path& folder) {
-    make_folders(folder);
+    if (writes()) make_folders(folder);
     auto labeller = load_labeller(path, options_, WithLm::kYes);  // or says what is wrong with it
     std::map<std::string, std::string> others;
     if (!config_.filter.other.empty()) {
@@ -221,19 +240,20 @@ class Rounds {
       tell_grey(other);
       const auto said = decode(other, folder / "other");
       if (!said) return false;
-      for (const auto& list : evaluation::read_nbest(folder / "other" / "nbest.jsonl")) {
-        others[list.id] = list.alternatives.empty() ? "" : list.alternatives.front().text;
-      }
+      if (writes()) others = texts_of(folder / "other" / "nbest.jsonl");
     }
     log::info("{} labels {} clips", path, unlabelled_.utterances.size());
     tell_grey(labeller);
     const auto scores = decode(labeller, folder / kLabelsFolder);
     if (!scores) return false;
-    auto labels =
-        labels_of(unlabelled_, evaluation::read_nbest(folder / kLabelsFolder / "nbest.jsonl"),
-                  labeller.recognizer.units, others);
-    judge(labels, config_.filter);
-    write(labels, *scores, folder);
+    if (writes()) {
+      auto labels =
+          labels_of(unlabelled_, evaluation::read_nbest(folder / kLabelsFolder / "nbest.jsonl"),
+                    labeller.recognizer.units, others);
+      judge(labels, config_.filter);
+      write(labels, *scores, folder);
+    }
+    ranks_.barrier();  // the student's list is there for all
     return true;
   }
 
@@ -276,11 +296,16 @@ class Rounds {
     return train::run_session(stage, {.yaml = resolved.yaml,
                                       .overrides = config_.student.set,
                                       .stop = options_.stop,
-                                      .load_device = options_.load_device});
+                                      .load_device = options_.load_device,
+                                      .ranks = &joined_});
   }
+
+  [[nodiscard]] bool writes() const { return ranks_.rank() == 0; }
 
   const SelftrainConfig& config_;
   const Options& options_;
+  distributed::JoinedRanks& joined_;
+  distributed::Communicator& ranks_;
   torch::Device device_ = torch::kCPU;
   std::vector<std::string> student_lists_;  // pseudo-labels of before that it learns from, too
   data::Manifest unlabelled_;
@@ -293,7 +318,9 @@ fs::path round_folder(const SelftrainConfig& config, std::int64_t round) {
 }
 
 Outcome self_train(const SelftrainConfig& config, const Options& options) {
-  return Rounds(config, options).run();
+  distributed::JoinedRanks joined(config.distributed);
+  return joined.run(
+      [&](distributed::Communicator&) { return Rounds(config, options, joined).run(); });
 }
 
 }  // namespace raven::selftrain

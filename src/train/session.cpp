@@ -17,8 +17,6 @@
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
-#include "raven/distributed/launch.h"
-#include "raven/distributed/process_ranks.h"
 #include "raven/doctor/memory.h"
 #include "raven/doctor/processor.h"
 #include "raven/nn/device.h"
@@ -96,7 +94,8 @@ TrainerSettings trainer_settings(const StageSettings& settings, const Training& 
           .data_hash = training.data_hash,
           .manifest = training.data,
           .run_files = training.run_files,
-          .card = training.card};
+          .card = training.card,
+          .shard_optimizer = settings.distributed.shard_optimizer};
 }
 
 report::RunStart start_of(const StageSettings& settings, const Training& training,
@@ -159,13 +158,6 @@ void tell_bf16(const StageSettings& settings, const torch::Device& device) {
   log::warn(
       "train.precision=bf16, but this processor has no products in bf16 (AVX-512 bf16, AMX): it is "
       "slower than fp32 here and takes more memory");
-}
-
-/// Of the processes of a host, each takes its share of the cores.
-std::int64_t threads_of(const StageSettings& settings, const distributed::Launch& launch) {
-  if (settings.threads > 0 || launch.size == 1) return settings.threads;
-  return std::max<std::int64_t>(
-      1, doctor::read_processor(read_control_group()).cores / launch.local_size);
 }
 
 }  // namespace
@@ -247,27 +239,16 @@ Outcome train_rank(Stage& stage, const SessionOptions& options, const StageSetti
 
 Outcome run_session(Stage& stage, const SessionOptions& options) {
   const auto settings = stage.settings();
-  const auto launch = distributed::read_launch(read_variables());
-  std::unique_ptr<distributed::Communicator> joined;
-  if (launch.size > 1) {
-    log::start_rank(static_cast<int>(launch.rank));
-    const auto& of_ranks = settings.distributed;
-    joined = distributed::join(launch, {.join = std::chrono::seconds(of_ranks.join_s),
-                                        .lost = std::chrono::seconds(of_ranks.lost_s),
-                                        .hang = std::chrono::seconds(of_ranks.hang_s)});
-  }
-  auto& ranks = joined ? *joined : distributed::one_rank();
-  try {
+  std::optional<distributed::JoinedRanks> own;
+  auto& joined = options.ranks != nullptr ? *options.ranks : own.emplace(settings.distributed);
+  return joined.run([&](distributed::Communicator& ranks) {
     const auto problem = options.load_device ? options.load_device(settings.device) : "";
-    nn::set_threads(threads_of(settings, launch));
+    nn::set_threads(joined.threads(settings.threads));
     nn::set_precision(settings.train.precision);
-    const auto device = nn::choose_device(settings.device, problem, launch.local_rank);
+    const auto device = nn::choose_device(settings.device, problem, joined.launch().local_rank);
     tell_bf16(settings, device);
     return train_rank(stage, options, settings, device, ranks);
-  } catch (const std::exception& error) {
-    ranks.tell_failure(error);
-    throw;
-  }
+  });
 }
 
 }  // namespace raven::train

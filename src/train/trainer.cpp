@@ -1,5 +1,7 @@
 #include "raven/train/trainer.h"
 
+#include <sstream>
+
 #include "raven/core/error.h"
 #include "raven/core/log.h"
 #include "raven/core/progress.h"
@@ -30,14 +32,16 @@ Trainer::Trainer(Task& task, BatchSource& source, artifacts::RunFolder& folder,
       folder_(folder),
       settings_(settings),
       ranks_(ranks),
-      updater_(task, settings.optimizer, settings.length, settings.device, ranks,
-               settings.train.batch_norm),
+      updater_(
+          task, settings.optimizer, settings.length, settings.device, ranks,
+          {.statistics = settings.train.batch_norm, .shard_optimizer = settings.shard_optimizer}),
       best_(settings.best) {
   RAVEN_CHECK(folder.is_owner() == writes(),
               "rank {} has the folder of a rank that writes, or the other way round", ranks.rank());
   if (writes()) {
     checkpoints_.emplace(folder.checkpoints(), settings.checkpoint.keep,
                          settings.checkpoint.keep_every);
+    writer_.emplace(*checkpoints_, settings.checkpoint.background);
   }
 }
 
@@ -45,6 +49,7 @@ bool Trainer::run(const std::stop_token& stop) {
   start(stop);
   while (!at_end() && !ranks_.any(stop.stop_requested())) {
     ranks_.note(step_, "training");
+    if (writes()) writer_->check();
     const std::int64_t next = step_ + 1;
     const bool last = next == settings_.length.steps;
     const bool reports = next == 1 || last || next % settings_.log.every == 0;
@@ -54,7 +59,11 @@ bool Trainer::run(const std::stop_token& stop) {
     if (checkpoint_due() || best_.is_at(step_)) save(source_.position());
   }
   if (saved_step_ != step_) save(source_.position());
-  if (writes()) checkpoints_->settle();
+  if (writes()) {
+    ranks_.note(step_, "writing a checkpoint", /*long_work=*/true);
+    writer_->wait();
+    checkpoints_->settle();
+  }
   ranks_.barrier();  // what rank 0 wrote is there for all
   log::repeated();
   return at_end() && !evaluation_due_;
@@ -90,7 +99,7 @@ void Trainer::start_alike() {
   if (ranks_.size() == 1) return;
   std::vector<torch::Tensor> tensors;
   for (const auto& [name, tensor] : nn::state_dict(task_.module())) tensors.push_back(tensor);
-  for (const auto& [name, tensor] : updater_.state()) tensors.push_back(tensor);
+  for (const auto& [name, tensor] : updater_.common_state()) tensors.push_back(tensor);
   ranks_.broadcast(tensors, /*root=*/0);
 }
 
@@ -236,8 +245,8 @@ auto Trainer::save_when_failing(const Action& action) {
     throw;
   } catch (...) {
     try {
-      if (writes()) folder_.add_skipped(source_.skipped_lines());
-      if (step_ > 0 && saved_step_ != step_) save(position);
+      add_skipped();
+      if (step_ > 0) save_whole(position);
     } catch (const std::exception& error) {
       log::warn("the steps since the last checkpoint could not be saved: {}", error.what());
     }
@@ -306,14 +315,32 @@ void Trainer::report() {
   stop_if_bad();
   auto numbers = numbers_of_report();
   if (first_measures_.empty()) first_measures_ = measures_;
+  add_skipped();
   if (!writes()) return;
-  folder_.add_skipped(source_.skipped_lines());
   count_skipped(folder_.skipped(), "", numbers);
   metrics_->write(step_, "train", numbers);
   log::info("{}{}", report_line(step_, settings_.length.steps, numbers), other_work());
   const bool warmed_up = step_ > settings_.length.warmup_steps;
   for (const auto& [kind, message] : collapse_warnings(first_measures_, numbers, warmed_up)) {
     log::warn_once(kind, message);
+  }
+}
+
+/// What all ranks could not use, in rank 0's record.
+void Trainer::add_skipped() {
+  const auto own = source_.skipped_lines();
+  const bool has_news = std::size(own) > told_skipped_;
+  told_skipped_ = std::size(own);
+  if (writes()) folder_.add_skipped(own);
+  if (ranks_.size() == 1 || !ranks_.any(has_news && !writes())) return;
+  const auto texts =
+      distributed::texts_of_all(ranks_, writes() ? "" : fmt::format("{}", fmt::join(own, "\n")));
+  if (!writes()) return;
+  for (const auto& text : texts) {
+    std::vector<std::string> lines;
+    std::istringstream all(text);
+    for (std::string line; std::getline(all, line);) lines.push_back(line);
+    folder_.add_skipped(lines);
   }
 }
 
@@ -382,13 +409,39 @@ void Trainer::add_ranks_speed(double elapsed, double steps, Numbers& numbers) {
   numbers[metric("slowest_rank_share")] = busy[slowest].item<double>() / std::max(median, 1e-9) - 1;
 }
 
+/// What rank 0 finds. Where it fails, all save together.
+Numbers Trainer::evaluated(const std::stop_token& stop) {
+  Numbers numbers;
+  std::exception_ptr problem;
+  if (writes()) {
+    try {
+      numbers = task_.evaluate(stop);
+    } catch (...) {
+      problem = std::current_exception();
+    }
+  }
+  if (!ranks_.any(problem != nullptr)) return numbers;
+  try {
+    save_when_failing([&] {
+      if (problem) std::rethrow_exception(problem);
+      throw Error("rank 0 cannot evaluate held-out data");
+    });
+  } catch (const PeerError&) {
+    throw;
+  } catch (const std::exception& error) {
+    ranks_.barrier();  // the checkpoint is whole before a rank leaves
+    if (!writes()) ranks_.throw_failure_of_peer(error.what());
+    throw;
+  }
+  return numbers;
+}
+
 void Trainer::evaluate(const std::stop_token& stop) {
   stop_if_bad();
   const auto begin = Clock::now();
   evaluation_due_ = true;  // until it is made
   ranks_.note(step_, "evaluating held-out data", /*long_work=*/true);
-  Numbers numbers;
-  if (writes()) numbers = save_when_failing([&] { return task_.evaluate(stop); });
+  const auto numbers = evaluated(stop);
   evaluation_due_ = ranks_.any(writes() && numbers.empty() && stop.stop_requested());
   if (!numbers.empty()) {
     metrics_->write(step_, "held_out", numbers);
@@ -403,14 +456,21 @@ void Trainer::evaluate(const std::stop_token& stop) {
   reported_at_ += Clock::now() - begin;  // speed is that of training
 }
 
+/// The checkpoint is whole when it returns.
+void Trainer::save_whole(const data::LoaderPosition& position) {
+  if (saved_step_ != step_) save(position);
+  if (writes()) writer_->wait();
+}
+
 void Trainer::save(const data::LoaderPosition& position) {
   stop_if_bad();
+  ranks_.note(step_, "writing a checkpoint", /*long_work=*/true);
   if (!writes()) {
+    if (updater_.is_sharded()) updater_.fetch_state({});
     saved_step_ = step_;
     return;
   }
   const auto begin = Clock::now();
-  ranks_.note(step_, "writing a checkpoint", /*long_work=*/true);
   artifacts::TrainState state{.step = step_,
                               .length = ended_early_ ? step_ : settings_.length.steps,
                               .position = position,
@@ -429,10 +489,17 @@ void Trainer::save(const data::LoaderPosition& position) {
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
   metrics_->flush();  // what a checkpoint goes on from is on disk with it
-  checkpoints_->save(state, nn::state_dict(task_.module()), updater_.state());
+  CheckpointWriter::Calls calls{
+      .written = [this, path = checkpoints_->path_of(step_).string()](double waited_s) {
+        write_curves();
+        log::info("saved {} (training waited {:.2f} s)", path, waited_s);
+      }};
+  if (updater_.is_sharded()) {
+    calls.fetch = [this](const NamedTensors& whole) { updater_.fetch_state(whole); };
+  }
+  writer_->write(std::move(state), nn::state_dict(task_.module()), updater_.state(),
+                 std::move(calls));
   saved_step_ = step_;
-  write_curves();
-  log::info("saved {}", checkpoints_->path_of(step_).string());
   reported_at_ += Clock::now() - begin;
 }
 

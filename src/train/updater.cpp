@@ -41,12 +41,15 @@ std::vector<torch::Tensor> in_order_of_backward(Task& task, const std::vector<Ad
 
 Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
                  const torch::Device& device, distributed::Communicator& ranks,
-                 config::BatchStatistics statistics)
+                 const AcrossRanks& across)
     : task_(task),
       device_(device),
       ranks_(ranks),
+      across_(across),
       inputs_(device),
-      statistics_(task.module(), statistics, ranks) {
+      statistics_(task.module(), across.statistics, ranks) {
+  const auto shard =
+      is_sharded() ? StateShard{.rank = ranks.rank(), .ranks = ranks.size()} : StateShard{};
   for (auto& set : task_.parameter_sets()) {
     auto& rates = rates_.emplace_back();
     for (const auto& group : set.groups) {
@@ -58,10 +61,11 @@ Updater::Updater(Task& task, const config::OptimizerConfig& options, const RunLe
                                           .beta2 = options.beta2,
                                           .eps = options.eps,
                                           .weight_decay = options.weight_decay,
-                                          .max_grad_norm = options.max_grad_norm});
+                                          .max_grad_norm = options.max_grad_norm},
+                             shard);
   }
   // Own statistics are taken so that the number of ranks does not show: nor may the order of sums.
-  exact_ = statistics == config::BatchStatistics::kOwn;
+  exact_ = across.statistics == config::BatchStatistics::kOwn;
   if (ranks.size() > 1 || exact_) {
     sums_.emplace(in_order_of_backward(task_, optimizers_), ranks,
                   exact_ ? torch::kFloat64 : torch::kFloat32);
@@ -178,7 +182,21 @@ StepValues Updater::gradients(const std::vector<Batch>& batches, const StepOptio
 void Updater::apply(const StepValues& gradients) {
   for (std::size_t i = 0; i < optimizers_.size(); ++i)
     optimizers_[i].step(inputs_.rates(i), gradients.norms.at(i), gradients.bad);
+  if (is_sharded()) spread_weights();
   task_.after_update(inputs_, gradients.bad);
+}
+
+/// Each rank has updated its share.
+void Updater::spread_weights() {
+  for (std::int64_t rank = 0; rank < ranks_.size(); ++rank) {
+    std::vector<torch::Tensor> updated;
+    for (const auto& optimizer : optimizers_) {
+      for (std::size_t i = 0; i < optimizer.parameters().size(); ++i) {
+        if (optimizer.owners()[i] == rank) updated.push_back(optimizer.parameters()[i].second);
+      }
+    }
+    if (!updated.empty()) ranks_.broadcast(updated, rank);
+  }
 }
 
 Numbers Updater::rates_at(std::int64_t step) const {
@@ -197,6 +215,36 @@ NamedTensors Updater::state() const {
     for (auto& item : optimizer.state()) all.push_back(std::move(item));
   }
   return all;
+}
+
+NamedTensors Updater::common_state() const {
+  if (!is_sharded()) return state();
+  NamedTensors all;
+  for (const auto& optimizer : optimizers_)
+    all.emplace_back(optimizer.name() + ".step", optimizer.steps_done());
+  return all;
+}
+
+/// One tensor at a time: ranks that neither have nor want it only lend memory for it.
+void Updater::fetch_state(const NamedTensors& whole) const {
+  const torch::NoGradGuard no_grad;
+  std::size_t at = 0;  // in `whole`
+  for (const auto& optimizer : optimizers_) {
+    ++at;  // its step
+    std::size_t k = 0;
+    for (const auto& [name, tensor] : optimizer.state()) {
+      if (k++ == 0) continue;
+      const auto owner = optimizer.owners()[(k - 2) / 2];
+      const auto wanted = at++;
+      if (owner == 0) continue;
+      auto numbers = tensor.is_meta() ? torch::empty(tensor.sizes(), tensor.scalar_type())
+                                      : tensor.detach().cpu().contiguous();
+      ranks_.broadcast({numbers}, owner);
+      if (ranks_.rank() != 0) continue;
+      auto into = whole.at(wanted).second;
+      into.copy_(numbers);
+    }
+  }
 }
 
 }  // namespace raven::train

@@ -106,6 +106,61 @@ std::size_t column_of(const std::string& header, const std::string& name) {
 
 const std::vector<std::string> kTwoLevels = {"noise.kind=white", "noise.snr_db=[0,10]"};
 
+TEST_F(Evaluate, IsSharedByRanks) {
+  auto manifest = data::read_manifest(test());
+  auto lost = manifest.utterances.front();
+  lost.id += "_lost";
+  lost.audio = lost.video = {.file = fs::path(test()).parent_path() / "gone.mp4", .member = ""};
+  manifest.utterances.insert(manifest.utterances.begin() + 1, lost);
+  manifest.file = fs::path(test()).parent_path() / "with_a_lost_one.tsv";
+  data::write_manifest(manifest);
+  const std::vector<std::string> settings = {"data.manifest=" + manifest.file.string(),
+                                             "decode.nbest=2", "data.max_frames=30"};
+  const auto with = [&](const char* ranks) {
+    auto words = settings;
+    words.emplace_back(ranks);
+    return words;
+  };
+  ASSERT_EQ(evaluate("alone", "video", settings), 0) << read_file(log("alone")).substr(0, 500);
+  const auto decoded = fs::path("with_a_lost_one") / "decoded.jsonl";
+  for (const auto* ranks : {"ranks=2", "ranks=4"}) {
+    ASSERT_EQ(evaluate(ranks, "video", with(ranks)), 0) << read_file(log(ranks)).substr(0, 500);
+    EXPECT_TRUE(results(ranks) == results("alone")) << ranks;
+    EXPECT_TRUE(read_file(folder(ranks) / decoded) == read_file(folder("alone") / decoded));
+  }
+  EXPECT_EQ(evaluate("none", "video", {settings[0], "ranks=2", "data.max_skipped=0"}), 3);
+}
+
+/// Rank 1 is killed while it decodes: the others end as well, and what it had done is not lost.
+TEST_F(Evaluate, OfRanksGoesOnAfterAKill) {
+  const std::vector<std::string> settings = {"data.max_frames=1", "decode.beam_size=40"};
+  ASSERT_EQ(evaluate("alone", "video", settings), 0) << read_file(log("alone")).substr(0, 500);
+  const auto rank = [&](int number) {
+    std::vector<std::string> words = {"/usr/bin/env", "RANK=" + std::to_string(number),
+                                      "WORLD_SIZE=2", "MASTER_ADDR=127.0.0.1",
+                                      "MASTER_PORT=" + std::to_string(20000 + ::getpid() % 20000)};
+    const auto rest = command_to("killed", "video", settings);
+    words.insert(words.end(), rest.begin(), rest.end());
+    words.emplace_back("distributed.lost_s=3");
+    return words;
+  };
+  Process first(rank(0), log("killed_0")), second(rank(1), log("killed_1"));
+  const auto part = folder("killed") / "manifest" / "decoded.rank_1.jsonl";
+  const auto lines = [&] {
+    if (!fs::exists(part)) return std::ptrdiff_t{0};
+    const auto text = read_file(part);
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  for (int i = 0; i < 3000 && lines() < 2; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  second.signal(SIGKILL);
+  second.wait();
+  EXPECT_EQ(first.wait(), 75) << read_file(log("killed_0")).substr(0, 500);
+  ASSERT_EQ(evaluate("killed", "video", settings), 0) << read_file(log("killed")).substr(0, 500);
+  EXPECT_FALSE(fs::exists(part));
+  EXPECT_TRUE(results("killed") == results("alone"));
+}
+
 TEST_F(Evaluate, WritesTheSameBytesAtEveryRunForAnyNumberOfWorkers) {
   for (const auto& [modality, more] :
        std::map<std::string, std::vector<std::string>>{{"video", {}}, {"audio", kTwoLevels}}) {

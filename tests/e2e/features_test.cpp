@@ -69,6 +69,19 @@ class Features : public TinyRecognizers {
   static inline TemporaryFolder* models_ = nullptr;
 };
 
+TEST_F(Features, AreSharedByRanks) {
+  const std::vector<std::string> settings = {
+      "--model", model(), "--modality", "video", "data.manifest=" + train(), "data.max_frames=30"};
+  ASSERT_EQ(features("alone", settings), 0) << read_file(log("alone")).substr(0, 500);
+  for (const auto* ranks : {"ranks=2", "ranks=4"}) {
+    auto words = settings;
+    words.emplace_back(ranks);
+    ASSERT_EQ(features(ranks, words), 0) << read_file(log(ranks)).substr(0, 500);
+    EXPECT_TRUE(files(ranks) == files("alone")) << ranks;
+    EXPECT_THAT(read_file(log(ranks)), HasSubstr("0 kept, 0 skipped"));
+  }
+}
+
 TEST_F(Features, RunsCheckpointsAndFilesGiveTheSame) {
   ASSERT_EQ(features("run", of_list({})), 0) << read_file(log("run"));
   EXPECT_THAT(read_file(log("run")), HasSubstr("(frames, 16) float32: 12 utterances written"));

@@ -9,19 +9,31 @@
 
 #include "e2e/finetune_fixture.h"
 #include "raven/core/error.h"
+#include "raven/weights/safetensors.h"
 
 namespace raven {
 namespace {
 
 using testing::HasSubstr;
 
-TEST_F(Finetune, LossFallsAndTheRunFolderIsComplete) {
-  ASSERT_EQ(finetune("run"), 0) << read_file(log("run"));
-  std::vector<double> losses, errors;
-  std::ifstream lines(folder("run") / "metrics.jsonl");
+/// Losses of a run's reports, by step.
+std::vector<double> losses_of(const fs::path& run) {
+  std::vector<double> losses;
+  std::ifstream lines(run / "metrics.jsonl");
   for (std::string line; std::getline(lines, line);) {
     const auto numbers = nlohmann::json::parse(line);
     if (numbers.contains("loss")) losses.push_back(numbers.at("loss"));
+  }
+  return losses;
+}
+
+TEST_F(Finetune, LossFallsAndTheRunFolderIsComplete) {
+  ASSERT_EQ(finetune("run"), 0) << read_file(log("run"));
+  const auto losses = losses_of(folder("run"));
+  std::vector<double> errors;
+  std::ifstream lines(folder("run") / "metrics.jsonl");
+  for (std::string line; std::getline(lines, line);) {
+    const auto numbers = nlohmann::json::parse(line);
     if (numbers.contains("valid_wer_ctc")) errors.push_back(numbers.at("valid_wer_ctc"));
   }
   EXPECT_LT(losses.back(), 0.9 * losses.front());
@@ -29,6 +41,37 @@ TEST_F(Finetune, LossFallsAndTheRunFolderIsComplete) {
   for (const char* file : {"config.yaml", "metrics.jsonl", "units.txt", "recognizer.safetensors",
                            "checkpoints/step_00000024/model.safetensors"}) {
     EXPECT_TRUE(fs::exists(folder("run") / file)) << file;
+  }
+}
+
+TEST_F(Finetune, RanksLearnWhatOneProcessDoes) {
+  const std::vector<std::string> settings = {"train.accumulate=4", "train.batch_norm=own",
+                                             "train.steps=10",     "optimizer.warmup_steps=2",
+                                             "log.every=1",        "model.encoder.dropout=0.1",
+                                             "data.max_frames=40"};
+  const auto with = [&](const char* more) {
+    auto words = settings;
+    words.emplace_back(more);
+    return words;
+  };
+  ASSERT_EQ(finetune("alone", settings), 0) << read_file(log("alone")).substr(0, 500);
+  const auto alone = losses_of(folder("alone"));
+  const auto model = fs::path("checkpoints") / "last" / "model.safetensors";
+  const auto expected = weights::read_safetensors(folder("alone") / model);
+  ASSERT_EQ(alone.size(), 10U);
+  for (const char* ranks : {"ranks=2", "ranks=4"}) {
+    ASSERT_EQ(finetune(ranks, with(ranks)), 0) << read_file(log(ranks)).substr(0, 500);
+    const auto shared = losses_of(folder(ranks));
+    ASSERT_EQ(shared.size(), alone.size());
+    for (std::size_t i = 0; i < alone.size(); ++i)
+      EXPECT_NEAR(shared[i], alone[i], 1e-6 * alone[i]) << ranks << " step " << i + 1;
+    const auto found = weights::read_safetensors(folder(ranks) / model);
+    for (const auto& [name, tensor] : expected.tensors) {
+      const auto other = found.at(name).to(torch::kFloat64), own = tensor.to(torch::kFloat64);
+      EXPECT_LE((other - own).norm().item<double>(),
+                1e-5 * std::max(own.norm().item<double>(), 1e-3))
+          << ranks << " " << name;
+    }
   }
 }
 

@@ -184,6 +184,22 @@ TEST_F(Ranks, StopTogetherWhenOneIsAskedTo) {
   }
 }
 
+/// It lives and is heard of, but does not come to where the others wait.
+TEST_F(Ranks, EndWhenOneHangs) {
+  ++port_;
+  ::setenv("LD_PRELOAD", RAVEN_BINARY_DIR "/faults/libfault_hangs.so", 1);
+  std::vector<std::unique_ptr<Process>> ranks;
+  for (const int rank : {0, 1})
+    ranks.push_back(start("hangs", {.rank = rank, .more = {"distributed.hang_s=3"}}));
+  ::unsetenv("LD_PRELOAD");
+  ASSERT_TRUE(wait_for_step("hangs", 5));
+  ranks[1]->signal(SIGUSR2);
+  EXPECT_THAT(codes(ranks), Each(75));
+  for (const int rank : {0, 1}) EXPECT_THAT(said("hangs", rank), HasSubstr("a hang: for ")) << rank;
+  EXPECT_THAT(said("hangs", 0), HasSubstr("rank 1 ("));
+  expect_goes_on_to_the_same_end("hangs");
+}
+
 TEST_F(Ranks, RefuseWhatTheyWereStartedWithOtherwise) {
   const auto pair = [&](const std::string& run, const Words& of_first, const Words& of_second) {
     ++port_;

@@ -74,6 +74,18 @@ class Selftrain : public Finetune {
   }
 };
 
+TEST_F(Selftrain, IsSharedByRanks) {
+  ASSERT_EQ(selftrain("alone"), 0) << read_file(log("alone")).substr(0, 500);
+  ASSERT_EQ(selftrain("shared", {"ranks=2"}), 0) << read_file(log("shared")).substr(0, 500);
+  for (const auto* file : {"labels.tsv", "label_errors.tsv", "pseudo.tsv"}) {
+    const auto at = fs::path("round_1") / file;
+    EXPECT_TRUE(read_file(folder("shared") / at) == read_file(folder("alone") / at)) << file;
+  }
+  EXPECT_FALSE(student("shared", 1).empty());
+  EXPECT_THAT(read_file(folder("shared") / "round_1" / "student" / "environment.json"),
+              HasSubstr("\"ranks\": \"2\""));
+}
+
 TEST_F(Selftrain, SoundAloneServesSound) {
   const auto without_pictures = [](const std::string& list, const std::string& name) {
     auto manifest = data::read_manifest(list);

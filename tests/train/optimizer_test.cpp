@@ -58,6 +58,35 @@ TEST(AdamW, DecaysEveryParameterAlsoWithoutGradient) {
   EXPECT_TRUE(torch::allclose(parameters[1].second, before * (1 - 0.1 * 0.5)));
 }
 
+TEST(AdamW, SharesOfItUpdateWhatOneWouldAndKeepTheirPart) {
+  const auto whole = two_parameters(), shared = two_parameters();
+  AdamW alone("set", whole, {});
+  const std::vector<ParameterGroup> groups = {{.name = "set", .parameters = shared}};
+  AdamW first("set", groups, {}, {.rank = 0, .ranks = 2});
+  AdamW second("set", groups, {}, {.rank = 1, .ranks = 2});
+  EXPECT_EQ(first.owners(), (std::vector<std::int64_t>{0, 1}));
+  for (int step = 0; step < 3; ++step) {
+    fill_gradients(whole, 1.0);
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      auto parameter = shared[i].second;
+      parameter.mutable_grad() = whole[i].second.grad().clone();  // clipping scales them in place
+    }
+    alone.step(at(0.1), alone.grad_norm(), kGood);
+    const auto norm = first.grad_norm();
+    first.step(at(0.1), norm, kGood);
+    second.step(at(0.1), norm, kGood);
+  }
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    EXPECT_TRUE(torch::equal(whole[i].second, shared[i].second)) << whole[i].first;
+  const auto of_alone = alone.state(), of_first = first.state(), of_second = second.state();
+  for (std::size_t i = 1; i < of_alone.size(); ++i) {
+    EXPECT_EQ(of_first[i].first, of_alone[i].first);
+    EXPECT_NE(of_first[i].second.is_meta(), of_second[i].second.is_meta());
+    const auto& kept = of_first[i].second.is_meta() ? of_second[i].second : of_first[i].second;
+    EXPECT_TRUE(torch::equal(kept, of_alone[i].second)) << of_alone[i].first;
+  }
+}
+
 TEST(AdamW, GradNormIsTheNormOfAllGradients) {
   NamedTensors parameters{{"a", torch::zeros({2}).requires_grad_()},
                           {"b", torch::zeros({1}).requires_grad_()}};

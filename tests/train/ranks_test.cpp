@@ -146,6 +146,9 @@ struct Options {
   std::int64_t failing = -1;                // the rank that cannot read its third batch
   std::int64_t poisoned = -1;               // the rank that hears NaN in its second batch
   bool share_statistics = false;            // and evaluate
+  bool shard_optimizer = false;
+  bool cannot_evaluate = false;
+  std::vector<std::string>* ids = nullptr;  // those that are read are added
 };
 
 /// Runs of the trainer: one process, or two that share a folder.
@@ -181,7 +184,12 @@ class TrainerOfRanks : public Ranks {
       PretrainTask::after_update(inputs, bad);
       if (++updates == stop_at) stop.request_stop();
     }
+    Numbers evaluate(const std::stop_token& token) override {
+      if (cannot_evaluate && updates > 0) throw DataError("the held-out clips are gone", "read");
+      return PretrainTask::evaluate(token);
+    }
     std::int64_t batches = 0, poisoned_batch = 0, updates = 0, stop_at = 0;
+    bool cannot_evaluate = false;
     std::stop_source stop;
   };
 
@@ -190,9 +198,15 @@ class TrainerOfRanks : public Ranks {
     using ClipSource::ClipSource;
     Batch next() override {
       if (++batches == failing_batch) throw DataError("the disk is gone", "read");
-      return ClipSource::next();
+      auto batch = ClipSource::next();
+      if (ids != nullptr) {
+        const auto& read = batch.as<data::Batch>().ids;
+        ids->insert(ids->end(), read.begin(), read.end());
+      }
+      return batch;
     }
     std::int64_t batches = 0, failing_batch = 0;
+    std::vector<std::string>* ids = nullptr;
   };
 
   Trained train_in(const std::filesystem::path& dir, distributed::Communicator& ranks,
@@ -201,11 +215,14 @@ class TrainerOfRanks : public Ranks {
     share.share = {.rank = ranks.rank(), .ranks = ranks.size(), .step_batches = options.accumulate};
     TestedSource source(manifest(), share);
     if (ranks.rank() == options.failing) source.failing_batch = 3;
+    source.ids = options.ids;
     TestedTask task(config_, torch::kCPU, kLength,
                     options.share_statistics ? manifest() : data::Manifest{});
     if (ranks.rank() == options.stopping) task.stop_at = options.stop_at;
     if (ranks.rank() == options.poisoned) task.poisoned_batch = 2;
+    task.cannot_evaluate = options.cannot_evaluate;
     auto given = settings(options.accumulate);
+    given.shard_optimizer = options.shard_optimizer;
     if (options.share_statistics) {
       given.evaluate_every = 2;
       const std::shared_ptr<distributed::Communicator> reducer(&ranks, [](auto*) {});
@@ -313,6 +330,37 @@ TEST_F(TrainerOfRanks, SavesWhenOneCannotReadItsBatches) {
   EXPECT_EQ(artifacts::last_step(alone_), 2);
 }
 
+TEST_F(TrainerOfRanks, KeepTheirShareOfTheOptimisersStateAndNothingElseChanges) {
+  train_two(alone_);
+  train_two(run_, {.shard_optimizer = true});
+  for (const auto* file : {"model.safetensors", "optimizer.safetensors"}) {
+    for (const auto* step : {"step_00000002", "step_00000004"}) {
+      const auto at = std::filesystem::path("checkpoints") / step / file;
+      EXPECT_TRUE(read_file(alone_ / at) == read_file(run_ / at)) << at;
+    }
+  }
+}
+
+TEST_F(TrainerOfRanks, GoOnWithAndWithoutShares) {
+  train_two(alone_);
+  train_two(run_, {.stopping = 1, .stop_at = 1, .shard_optimizer = true});
+  train_two(run_, {.stopping = 1, .stop_at = 1});
+  train_two(run_, {.stopping = 0, .stop_at = 1, .shard_optimizer = true});
+  for (const auto& rank : train_two(run_)) EXPECT_TRUE(rank.done);
+  const auto at = std::filesystem::path("checkpoints") / "last" / "optimizer.safetensors";
+  EXPECT_TRUE(read_file(alone_ / at) == read_file(run_ / at));
+}
+
+TEST_F(TrainerOfRanks, SaveWhenHeldOutDataCannotBeRead) {
+  EXPECT_THAT(what_of([&] {
+                train_two(
+                    run_,
+                    {.share_statistics = true, .shard_optimizer = true, .cannot_evaluate = true});
+              }),
+              testing::HasSubstr("the held-out clips are gone"));
+  EXPECT_EQ(artifacts::last_step(run_), 2);
+}
+
 TEST_F(TrainerOfRanks, TellsWhoseBatchHasNaN) {
   EXPECT_THAT(what_of([&] { train_two(run_, {.poisoned = 1}); }),
               testing::HasSubstr("nothing when the step was run again"));
@@ -328,6 +376,26 @@ TEST_F(TrainerOfRanks, GoesOnWithAnotherNumberOfThem) {
   EXPECT_TRUE(end.done);
   EXPECT_EQ(end.updates, 2);
   expect_same_weights(alone.state, end.state);
+}
+
+/// Four ranks, then two, three and one: each sample of an epoch once.
+TEST_F(TrainerOfRanks, ReadEverySampleOnceWhateverTheirNumber) {
+  config_.data.max_frames = 20;  // a clip a batch
+  ClipSource whole(manifest(), loading());
+  const auto batches = whole.batches_per_epoch();
+  ASSERT_GE(batches, 10);
+  std::vector<std::string> expected, read;
+  for (const auto& utterance : manifest().utterances) expected.push_back(utterance.id);
+  std::int64_t left = batches;
+  for (const std::int64_t size : {4, 2, 3, 1}) {
+    const auto step = size == 1 ? left : size;  // batches
+    left -= step;
+    RanksInThreads(size).run([&](distributed::Communicator& ranks) {
+      train_in(run_, ranks, {.accumulate = step, .stopping = 0, .stop_at = 1, .ids = &read});
+    });
+  }
+  std::ranges::sort(expected), std::ranges::sort(read);
+  EXPECT_EQ(read, expected);
 }
 
 TEST_F(Ranks, ShareTheBatchesOfALoader) {

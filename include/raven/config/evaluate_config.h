@@ -72,6 +72,8 @@ struct EvaluateConfig {
   std::string out;
   Device device = Device::kAuto;
   std::int64_t threads = 0;
+  std::int64_t ranks = 0;
+  MeetingConfig distributed;
   EvaluationDataConfig data;
   NoiseLevelsConfig noise;
   DecodeConfig decode;
@@ -87,7 +89,10 @@ struct EvaluateConfig {
             "evaluate/ beside the model, in its run's folder");
     v.field("device", &EvaluateConfig::device, "auto: a GPU when there is one");
     v.field("threads", &EvaluateConfig::threads, between(0, 4096),
-            "CPU threads of the networks; 0: one per core");
+            "CPU threads of the networks; 0: one per core, shared by the ranks of a host");
+    v.field("ranks", &EvaluateConfig::ranks, between(0, 4096), kRanksMeaning);
+    v.group("distributed", &EvaluateConfig::distributed,
+            "ranks: how they meet, when one is given up");
     v.group("data", &EvaluateConfig::data, "what is decoded");
     v.group("noise", &EvaluateConfig::noise, "what is mixed into the sound; for models that hear");
     v.group("decode", &EvaluateConfig::decode,

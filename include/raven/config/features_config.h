@@ -76,6 +76,8 @@ struct FeaturesConfig {
   FeatureType type = FeatureType::kFloat32;
   Device device = Device::kAuto;
   std::int64_t threads = 0;
+  std::int64_t ranks = 0;
+  MeetingConfig distributed;
   FeaturesDataConfig data;
 
   template <class Visitor>
@@ -94,7 +96,10 @@ struct FeaturesConfig {
     v.field("type", &FeaturesConfig::type, "of the numbers that are written");
     v.field("device", &FeaturesConfig::device, "auto: a GPU when there is one");
     v.field("threads", &FeaturesConfig::threads, between(0, 4096),
-            "CPU threads of the networks; 0: one per core");
+            "CPU threads of the networks; 0: one per core, shared by the ranks of a host");
+    v.field("ranks", &FeaturesConfig::ranks, between(0, 4096), kRanksMeaning);
+    v.group("distributed", &FeaturesConfig::distributed,
+            "ranks: how they meet, when one is given up");
     v.group("data", &FeaturesConfig::data, "what is encoded");
   }
 

@@ -218,6 +218,7 @@ struct CheckpointConfig {
   std::optional<double> every_epochs;
   std::int64_t keep = 2;
   std::int64_t keep_every = 0;
+  bool background = true;
 
   template <class Visitor>
   static void fields(Visitor& v) {
@@ -228,31 +229,46 @@ struct CheckpointConfig {
             "newest checkpoints kept; two at least, so that a damaged one has a whole predecessor");
     v.field("keep_every", &CheckpointConfig::keep_every, at_least(0),
             "checkpoints whose step is a multiple of this stay for good; 0: none");
+    v.field("background", &CheckpointConfig::background,
+            "a checkpoint is copied in memory and written while training goes on; false: training "
+            "waits until it is written, which saves the memory of the copy");
   }
 };
 
-/// How the ranks of a run meet, and when one of them is given up.
-struct DistributedConfig {
+/// How the ranks of a command meet, and when one of them is given up.
+struct MeetingConfig {
   std::int64_t join_s = 300;
   std::int64_t lost_s = 20;
   std::int64_t hang_s = 1800;
 
   template <class Visitor>
   static void fields(Visitor& v) {
-    v.field("join_s", &DistributedConfig::join_s, between(1, 86400),
+    v.field("join_s", &MeetingConfig::join_s, between(1, 86400),
             "seconds to wait for ranks that have not come yet");
-    v.field("lost_s", &DistributedConfig::lost_s, between(2, 86400),
+    v.field("lost_s", &MeetingConfig::lost_s, between(2, 86400),
             "a rank that was not heard of for so many seconds is lost, and the run ends with exit "
             "code 75; shorter breaks of a link are waited out");
-    v.field(
-        "hang_s", &DistributedConfig::hang_s, between(1, 604800),
-        "the run ends as well when the ranks have waited so many seconds for one that lives but "
-        "does not come, as a step never takes");
+    v.field("hang_s", &MeetingConfig::hang_s, between(1, 604800),
+            "the run ends as well when the ranks have waited so many seconds for one that lives "
+            "but does not come, as a step never takes");
+  }
+};
+
+struct DistributedConfig : MeetingConfig {
+  bool shard_optimizer = false;
+
+  template <class Visitor>
+  static void fields(Visitor& v) {
+    MeetingConfig::fields(v);
+    v.field("shard_optimizer", &DistributedConfig::shard_optimizer,
+            "each rank keeps AdamW's averages of its share of the weights and updates these "
+            "(ZeRO-1, arXiv 1910.02054): less memory, the same numbers and checkpoints, more to "
+            "send");
   }
 };
 
 inline constexpr const char* kRanksMeaning =
-    "processes that train together on this machine, a GPU or a share of the cores each; 0: as many "
+    "processes that work together on this machine, a GPU or a share of the cores each; 0: as many "
     "as torchrun, srun or mpirun started, else one for each GPU, else one";
 
 /// By what of the evaluations on held-out data the best checkpoint is told.

@@ -77,6 +77,8 @@ struct SelftrainConfig {
   RunConfig run;
   Device device = Device::kAuto;
   std::int64_t threads = 0;
+  std::int64_t ranks = 0;
+  MeetingConfig distributed;
   std::string labeller = kRequired;
   std::int64_t rounds = 1;
   UnlabelledDataConfig unlabelled;
@@ -90,7 +92,10 @@ struct SelftrainConfig {
             "the folder of all rounds; the seed is that of every student");
     v.field("device", &SelftrainConfig::device, "auto: a GPU when there is one");
     v.field("threads", &SelftrainConfig::threads, between(0, 4096),
-            "CPU threads of the networks; 0: one per core");
+            "CPU threads of the networks; 0: one per core, shared by the ranks of a host");
+    v.field("ranks", &SelftrainConfig::ranks, between(0, 4096), kRanksMeaning);
+    v.group("distributed", &SelftrainConfig::distributed,
+            "ranks: how they meet, when one is given up");
     v.field("labeller", &SelftrainConfig::labeller,
             "the recognizer that labels in the first round: a .safetensors or .pth file, or a run "
             "of `raven finetune`; one of sound labels for a student of lips (published)");

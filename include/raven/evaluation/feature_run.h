@@ -16,6 +16,7 @@
 #include "raven/config/features_config.h"
 #include "raven/data/loader.h"
 #include "raven/data/manifest.h"
+#include "raven/distributed/communicator.h"
 #include "raven/evaluation/encoder_file.h"
 
 namespace raven::evaluation {
@@ -45,21 +46,23 @@ struct FeatureCounts {
   std::string shape;                            // "(frames, 512)"
 };
 
-/// Frames done so far, of all.
+/// Frames done so far, of all; of several ranks those of this one.
 using FeatureProgress = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Writes into config.out a file for each utterance, index.tsv, features.json (what they are made
 /// from) and skipped.tsv. Utterances that the folder has are kept, if the list says of them what it
 /// said. Empty when `stop` was asked for before the end. `skips`: utterances of the list that were
-/// found unusable before; null: none.
+/// found unusable before; null: none. Several ranks call it together, with the same arguments but
+/// for `stop`, and share the work: with the same files for any number of them, as all have as many
+/// threads. Rank 0 counts for all. A rank that is asked to stop ends alone, and the others keep
+/// what they have made.
 /// Throws ConfigError when the folder holds features of another encoder, of other settings or of
 /// other clips under these ids, SkipBudgetError beyond data.max_skipped or when there is nothing
 /// left, DataError naming an utterance whose features are no numbers.
-std::optional<FeatureCounts> write_features(LoadedEncoder& loaded, const data::Manifest& manifest,
-                                            const config::FeaturesConfig& config,
-                                            const torch::Device& device,
-                                            const std::stop_token& stop,
-                                            const FeatureProgress& progress,
-                                            std::shared_ptr<data::SkipRecord> skips = nullptr);
+std::optional<FeatureCounts> write_features(
+    LoadedEncoder& loaded, const data::Manifest& manifest, const config::FeaturesConfig& config,
+    const torch::Device& device, const std::stop_token& stop, const FeatureProgress& progress,
+    std::shared_ptr<data::SkipRecord> skips = nullptr,
+    distributed::Communicator& ranks = distributed::one_rank());
 
 }  // namespace raven::evaluation

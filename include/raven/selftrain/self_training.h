@@ -31,10 +31,12 @@ struct Options {
 
 std::filesystem::path round_folder(const config::SelftrainConfig& config, std::int64_t round);
 
-/// Runs all rounds in config.run.dir. Every part goes on where it was stopped or killed, with the
-/// same result; what is finished is not done again. kStopped when a stop was asked for.
-/// Throws ConfigError when the folder is of other settings, when no label is kept, or when the
-/// student's configuration does not fit; what evaluate_set() and run_session() throw.
+/// Runs all rounds in config.run.dir. Where a launcher has started several processes
+/// (distributed::read_launch), each calls this: they label and train together. Every part goes on
+/// where it was stopped or killed, with the same result; what is finished is not done again.
+/// kStopped when a stop was asked for. Throws ConfigError when the folder is of other settings,
+/// when no label is kept, or when the student's configuration does not fit; what evaluate_set() and
+/// run_session() throw.
 train::Outcome self_train(const config::SelftrainConfig& config, const Options& options);
 
 }  // namespace raven::selftrain

@@ -29,14 +29,22 @@ struct AdamWOptions {
   double max_grad_norm = 3.0;
 };
 
+/// Which of the ranks keeps what of the optimisers' state (ZeRO-1: Rajbhandari et al., arXiv
+/// 1910.02054). Of one rank: all.
+struct StateShard {
+  std::int64_t rank = 0, ranks = 1;
+};
+
 /// Decoupled weight decay regularisation (Loshchilov and Hutter, arXiv 1711.05101), as
 /// torch.optim.AdamW. The state of every parameter exists from the start, so that a checkpoint
 /// always has the same names.
 class AdamW {
  public:
   /// `name` prefixes the state's tensors. Parameters keep their names; they must live on one
-  /// device.
-  AdamW(std::string name, const std::vector<ParameterGroup>& groups, const AdamWOptions& options);
+  /// device. Of a shard the averages of other ranks' parameters take no memory: they are tensors
+  /// without numbers (meta), and step() leaves these parameters as they are.
+  AdamW(std::string name, const std::vector<ParameterGroup>& groups, const AdamWOptions& options,
+        const StateShard& shard = {});
   /// One group.
   AdamW(std::string name, NamedTensors parameters, const AdamWOptions& options);
 
@@ -58,6 +66,11 @@ class AdamW {
   /// themselves.
   [[nodiscard]] NamedTensors state() const;
 
+  /// The rank that keeps the state of each parameter and updates it.
+  [[nodiscard]] const std::vector<std::int64_t>& owners() const { return owners_; }
+  /// Updates done: the state that every rank has.
+  [[nodiscard]] const torch::Tensor& steps_done() const { return step_; }
+
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const NamedTensors& parameters() const { return parameters_; }
 
@@ -67,6 +80,8 @@ class AdamW {
   AdamWOptions options_;
   std::vector<torch::Tensor> tensors_, exp_avg_, exp_avg_sq_;  // group after group
   std::vector<std::size_t> group_ends_;                        // index behind a group's last tensor
+  std::vector<std::int64_t> owners_;                           // of each tensor, ascending
+  std::size_t own_begin_ = 0, own_end_ = 0;                    // this rank's tensors
   torch::Tensor step_;  // updates done, one for all parameters
 };
 

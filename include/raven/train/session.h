@@ -18,6 +18,7 @@
 #include "raven/config/load.h"
 #include "raven/config/run_config.h"
 #include "raven/data/deal.h"
+#include "raven/distributed/joined_ranks.h"
 #include "raven/train/batch.h"
 #include "raven/train/best_checkpoint.h"
 #include "raven/train/schedule.h"
@@ -99,6 +100,7 @@ struct SessionOptions {
   std::stop_token stop;
   /// Makes a device usable before Torch is asked; returns why it cannot be, empty if it can.
   std::function<std::string(config::Device)> load_device = {};
+  distributed::JoinedRanks* ranks = nullptr;  // empty: those of the launch are joined
 };
 
 enum class Outcome { kDone, kStopped };

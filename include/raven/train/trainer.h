@@ -18,6 +18,7 @@
 #include "raven/distributed/communicator.h"
 #include "raven/doctor/other_work.h"
 #include "raven/train/best_checkpoint.h"
+#include "raven/train/checkpoint_writer.h"
 #include "raven/train/finite_watch.h"
 #include "raven/train/metrics.h"
 #include "raven/train/running_means.h"
@@ -43,6 +44,7 @@ struct TrainerSettings {
   std::string manifest;   // its name, for messages
   std::map<std::string, std::string> run_files;  // TrainState::run_files
   std::map<std::string, std::string> card = {};  // TrainState::card
+  bool shard_optimizer = false;                  // see StateShard
   /// Of the rank that writes: called once when training begins, after what it goes on from was
   /// accepted, with the steps that were done before.
   std::function<void(std::int64_t from_step)> on_start = {};
@@ -60,7 +62,7 @@ struct TrainerSettings {
 /// Note [Ranks]: each rank has a trainer, with its share of the batches of each step
 /// (data::Share). Rank 0 alone owns the folder (the others have it as RunFolder::Access::kReader),
 /// evaluates held-out data and writes, but for each rank's own NaN report; what is reported of
-/// skipped clips, measures and waiting is rank 0's. All start from the newest checkpoint that all
+/// measures and waiting is rank 0's. All start from the newest checkpoint that all
 /// can read, end after the same step when one is asked to stop, and save when one cannot read its
 /// data. A run may go on with another number of ranks: the batches of a step are the same.
 class Trainer {
@@ -95,9 +97,12 @@ class Trainer {
   void train_step(bool measure);
   void stop_if_bad();
   void report();
+  void add_skipped();
   [[nodiscard]] std::string other_work();
+  Numbers evaluated(const std::stop_token& stop);
   void evaluate(const std::stop_token& stop);
   void save(const data::LoaderPosition& position);
+  void save_whole(const data::LoaderPosition& position);
   void write_curves() const;
   template <class Action>
   auto save_when_failing(const Action& action);
@@ -116,6 +121,7 @@ class Trainer {
   TrainerSettings settings_;
   distributed::Communicator& ranks_;
   std::optional<artifacts::CheckpointFolder> checkpoints_;  // rank 0's
+  std::optional<CheckpointWriter> writer_;                  // of these
   Updater updater_;
   std::optional<Metrics> metrics_;  // rank 0's
   FiniteWatch watch_;
@@ -123,9 +129,10 @@ class Trainer {
   Numbers measures_;        // of the last measured step
   Numbers first_measures_;  // of the run
   std::int64_t step_ = 0, saved_step_ = -1;
-  bool evaluation_due_ = false;  // the evaluation at step_ was cut short
-  BestCheckpoint best_;          // rank 0 judges
-  bool ended_early_ = false;     // of all ranks: best_ is over
+  std::size_t told_skipped_ = 0;  // lines of this rank's source
+  bool evaluation_due_ = false;   // the evaluation at step_ was cut short
+  BestCheckpoint best_;           // rank 0 judges
+  bool ended_early_ = false;      // of all ranks: best_ is over
   std::optional<doctor::OtherWork> other_work_{std::in_place};  // until the first report
 
   using Clock = std::chrono::steady_clock;

@@ -39,13 +39,19 @@ struct StepOptions {
   SeedOfBatch seed = {};
 };
 
+/// What ranks share with each other.
+struct AcrossRanks {
+  config::BatchStatistics statistics = config::BatchStatistics::kAll;
+  bool shard_optimizer = false;  // see StateShard
+};
+
 class Updater {
  public:
   /// Task and ranks must outlive it; one AdamW for each of the task's parameter sets, one rate for
   /// each group.
   Updater(Task& task, const config::OptimizerConfig& options, const RunLength& length,
           const torch::Device& device, distributed::Communicator& ranks = distributed::one_rank(),
-          config::BatchStatistics statistics = config::BatchStatistics::kAll);
+          const AcrossRanks& across = {});
 
   /// Gradients of a step's batches (on the CPU), of all ranks, averaged as Task::loss_mean(). The
   /// numbers are those of one rank with the batches of all, but for BatchStatistics::kAll, with
@@ -64,8 +70,19 @@ class Updater {
   /// Rate of each group at `step`: "lr_<group>", and "lr" for the first.
   [[nodiscard]] Numbers rates_at(std::int64_t step) const;
 
-  /// State of all optimisers, for checkpoints; the tensors themselves.
+  /// State of all optimisers, for checkpoints; the tensors themselves, without numbers (meta) where
+  /// another rank has them.
   [[nodiscard]] NamedTensors state() const;
+
+  /// The part of state() that every rank has.
+  [[nodiscard]] NamedTensors common_state() const;
+
+  /// Other ranks have a part of the state.
+  [[nodiscard]] bool is_sharded() const { return across_.shard_optimizer && ranks_.size() > 1; }
+
+  /// Every rank calls it where the state is sharded: `whole`, rank 0's copy of state(), gets what
+  /// other ranks have of it. The other ranks give none.
+  void fetch_state(const NamedTensors& whole) const;
 
  private:
   [[nodiscard]] StepNumbers numbers_of(const std::vector<Batch>& batches,
@@ -74,10 +91,12 @@ class Updater {
   [[nodiscard]] std::int64_t add_up_batches(std::int64_t batches) const;
   void add_up(Counts& counts) const;
   void add_up(NamedTensors& values, std::int64_t all_batches);
+  void spread_weights();
 
   Task& task_;
   torch::Device device_;
   distributed::Communicator& ranks_;
+  AcrossRanks across_;
   std::vector<AdamW> optimizers_;
   struct GroupRate {
     std::string group;
