@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/print.h"
+#include "cli/tell_stop.h"
 #include "raven/config/load.h"
 #include "raven/config/pretrain_config.h"
 #include "raven/core/error.h"
@@ -199,8 +200,7 @@ ExitCode export_to_list(const Arguments& arguments) {
     warnings.warn(reason, fmt::format("skipped '{}' ({}): {}", printable(id), reason, message));
   warnings.finish();
   if (summary.stopped) {
-    log::warn("stopped by signal {}; the same command goes on from there", received_signal());
-    return ExitCode::kStopped;
+    return tell_stop();
   }
   print(fmt::format("{} utterances written, {} kept, {} skipped, {:.2f} hours\n{}\n",
                     summary.written, summary.kept, std::ssize(summary.skipped),

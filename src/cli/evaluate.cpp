@@ -8,6 +8,7 @@
 #include "cli/model_name.h"
 #include "cli/print.h"
 #include "cli/start_ranks.h"
+#include "cli/tell_stop.h"
 #include "raven/config/evaluate_config.h"
 #include "raven/config/load.h"
 #include "raven/core/error.h"
@@ -142,8 +143,7 @@ ExitCode evaluate_as_rank(const Arguments& arguments, EvaluateConfig config,
             ranks);
       }
       if (!scores) {
-        log::warn("stopped by signal {}; the same command goes on from there", received_signal());
-        return ExitCode::kStopped;
+        return tell_stop();
       }
       if (!writes) continue;
       print(fmt::format("{} on {}\n{}\n{}\n{}\n", model, set.name,

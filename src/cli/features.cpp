@@ -7,6 +7,7 @@
 #include "cli/film_options.h"
 #include "cli/print.h"
 #include "cli/start_ranks.h"
+#include "cli/tell_stop.h"
 #include "raven/config/features_config.h"
 #include "raven/config/load.h"
 #include "raven/config/override.h"
@@ -103,11 +104,6 @@ void check_source(const Arguments& arguments, const FeaturesConfig& config) {
                              : "raven features: nothing to encode; give data.manifest=FILE or "
                                "MEDIA files");
   }
-}
-
-ExitCode tell_stop() {
-  log::warn("stopped by signal {}; the same command goes on from there", received_signal());
-  return ExitCode::kStopped;
 }
 
 /// What one rank does, which may be all.

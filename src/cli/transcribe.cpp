@@ -7,6 +7,7 @@
 #include "cli/model_name.h"
 #include "cli/one_process.h"
 #include "cli/print.h"
+#include "cli/tell_stop.h"
 #include "raven/config/load.h"
 #include "raven/config/override.h"
 #include "raven/config/transcribe_config.h"
@@ -82,8 +83,7 @@ std::vector<transcription::PieceRecognizer> recognizers(const Arguments& argumen
 ExitCode conclude(const transcription::TranscriptionSummary& summary,
                   const TranscribeConfig& config) {
   if (summary.stopped) {
-    log::warn("stopped by signal {}; the same command goes on from there", received_signal());
-    return ExitCode::kStopped;
+    return tell_stop();
   }
   std::string reasons;
   for (const auto& [reason, count] : summary.failed)

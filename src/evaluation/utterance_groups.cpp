@@ -46,12 +46,6 @@ UtteranceGroups chosen(const data::Manifest& manifest, const Groups& groups,
 
 }  // namespace
 
-UtteranceGroups unfinished_groups(const data::Manifest& manifest, std::int64_t max_frames,
-                                  const std::function<bool(const std::string& id)>& done) {
-  const auto groups = all_groups(manifest, max_frames);
-  return chosen(manifest, groups, unfinished(manifest, groups, done));
-}
-
 UtteranceGroups dealt_groups(const data::Manifest& manifest, std::int64_t max_frames,
                              const std::function<bool(const std::string& id)>& done,
                              distributed::Communicator& ranks) {
@@ -82,8 +76,9 @@ void gather_skips(data::SkipRecord& skips, const data::Manifest& manifest, std::
        distributed::texts_of_all(ranks, fmt::format("{}", fmt::join(skips.lines, "\n")))) {
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {
-      if (!all.ids.insert(id_of(line)).second) continue;
       const auto begin = line.find('\t') + 1;
+      const bool goes_on = begin == 0;  // a message of several lines
+      if (goes_on || !all.ids.insert(id_of(line)).second) continue;
       ++all.by_reason[line.substr(begin, line.find('\t', begin) - begin)];
       all.lines.push_back(line);
     }

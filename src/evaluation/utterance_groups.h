@@ -31,12 +31,8 @@ struct UtteranceGroups {
   std::map<std::string, std::size_t> group_of;  // by utterance id
 };
 
-/// Groups of which an utterance is not `done`.
-UtteranceGroups unfinished_groups(const data::Manifest& manifest, std::int64_t max_frames,
-                                  const std::function<bool(const std::string& id)>& done);
-
-/// Those of them that this rank computes: the unfinished ones in turn. What is done, rank 0 knows;
-/// `done` of the others is not asked. All ranks call it.
+/// Groups of which an utterance is not `done`: those that this rank computes, in turn. What is
+/// done, rank 0 knows; `done` of the others is not asked. All ranks call it.
 UtteranceGroups dealt_groups(const data::Manifest& manifest, std::int64_t max_frames,
                              const std::function<bool(const std::string& id)>& done,
                              distributed::Communicator& ranks);
