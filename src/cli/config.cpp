@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "cli/idle_overs.h"
 #include "cli/print.h"
 #include "raven/config/flat_config.h"
 #include "raven/config/needed_files.h"
@@ -67,6 +68,7 @@ ExitCode check(const Arguments& arguments) {
   const auto file = arguments.config_file();
   const auto& stage = stage_for(arguments, file, arguments.overrides());
   const auto config = stage.load(file, arguments.overrides(), {});
+  warn_of_idle_overs(stage, file, arguments.overrides());
   const auto name = file.empty() ? "defaults" : file.string();
   if (!arguments.flag("--keys")) {
     std::string missing;

@@ -117,7 +117,8 @@ std::string help_text(const Command& command, const std::string& full_name) {
     if (!command.config_keys.empty()) {
       text += row("key.path=value",
                   "changes one key of the configuration; +key.path=value sets one that no file "
-                  "sets, ~key.path goes back to the default. Keys: raven config describe",
+                  "sets, ~key.path goes back to the default, over=FILE lays a file over --config's "
+                  "(ablations). Keys: raven config describe",
                   24);
     }
   }

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "cli/cuda_library.h"
+#include "cli/idle_overs.h"
 #include "cli/start_ranks.h"
+#include "raven/config/stages.h"
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
 #include "raven/train/stages.h"
@@ -21,6 +23,7 @@ ExitCode train_stage(const std::string& name, const Arguments& arguments) {
   const auto overrides = arguments.overrides();
   words.insert(words.end(), overrides.begin(), overrides.end());
   auto [stage, yaml] = kind->load(arguments.config_file(), arguments.overrides());
+  warn_of_idle_overs(config::stage_named(name), arguments.config_file(), overrides);
   const auto settings = stage->settings();
   if (const auto code = start_ranks(name, arguments, settings.ranks, settings.device, stop))
     return *code;

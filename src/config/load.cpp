@@ -30,6 +30,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kAlone = "alone";
 constexpr int kMaxFiles = 64;
 constexpr std::size_t kMaxProblems = 20;
 
@@ -72,7 +73,7 @@ class FileReader {
     }
     Node lower;
     lower.kind = Node::Kind::kMap;
-    if (auto alone = take(node, "alone")) {
+    if (auto alone = take(node, kAlone)) {
       if (alone->kind != Node::Kind::kMap) {
         throw ConfigError(alone->place.text() +
                           ": alone expects keys and values, which hold where no other file lies "
@@ -265,6 +266,13 @@ std::string other_stage(const detail::Input& input, const Schema& schema) {
 }
 
 }  // namespace
+
+bool is_ablation(const fs::path& file) {
+  const auto found = find_config(file);
+  const auto node =
+      parse_document(read_file(found, kMaxDocumentBytes, FileKind::kAny), start_of(found.string()));
+  return std::ranges::any_of(node.entries, [](const auto& entry) { return entry.key == kAlone; });
+}
 
 namespace detail {
 

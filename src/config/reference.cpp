@@ -72,6 +72,11 @@ void check_prefixes(const Schema& schema, const std::vector<std::string>& prefix
 }  // namespace
 
 std::string describe(const Schema& schema, const std::vector<std::string>& prefixes) {
+  if (prefixes == std::vector<std::string>{"over"}) {
+    return "over=FILE\n"
+           "    lays a file over that of --config, key by key, as an ablation lies over any base:\n"
+           "    raven pretrain --config mine.yaml over=ablations/a4_mask_prob_0.4.yaml\n";
+  }
   check_prefixes(schema, prefixes);
   std::string text;
   for (const Field& field : schema.fields) {

@@ -22,9 +22,10 @@ Lines::Lines(std::string_view content, std::string_view name) : Lines(content) {
   const auto nul = rest_.find('\0');
   if (nul == std::string_view::npos) return;
   const auto line = 1 + std::ranges::count(rest_.substr(0, nul), end_);
-  throw DataError(
-      fmt::format("{}:{}: holds a NUL byte, as UTF-16 does; save the file as UTF-8", name, line),
-      "text");
+  throw DataError(fmt::format("{}:{}: holds a NUL byte: it is no text in UTF-8 (UTF-16, or a film "
+                              "where a list is expected)",
+                              name, line),
+                  "text");
 }
 
 std::optional<std::string_view> Lines::next() noexcept {

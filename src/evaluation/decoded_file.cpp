@@ -21,13 +21,15 @@ std::string line_of(const Json& json) { return json.dump() + "\n"; }
 
 /// Its values may hold paths.
 DecodedFile::Identity in_utf8(DecodedFile::Identity identity) {
-  for (auto& [part, value] : identity) value = as_utf8(value);
+  for (auto& [part, value] : identity.parts) value = as_utf8(value);
+  for (auto& [key, value] : identity.settings) value = as_utf8(value);
   return identity;
 }
 
 std::string first_line(const DecodedFile::Identity& identity) {
   Json json;
-  json["identity"] = identity;
+  json["identity"] = identity.parts;
+  if (!identity.settings.empty()) json["settings"] = identity.settings;
   return line_of(json);
 }
 
@@ -82,14 +84,32 @@ std::optional<Finish> finish_of(const Json& json) {
                 .scoring = scoring->get<std::string>()};
 }
 
+/// What `there` (a file's first line) has otherwise than `here`: " (decode.beam 1 there, 40 here)";
+/// nothing where an earlier raven did not write its settings down.
+std::string differing_settings(const Json& there, const DecodedFile::Identity& here) {
+  const auto* settings = member(there, "settings");
+  if (settings == nullptr || !settings->is_object()) return {};
+  std::vector<std::string> differences;
+  for (const auto& [key, value] : here.settings) {
+    const auto* other = member(*settings, key.c_str());
+    const bool known = other != nullptr && other->is_string();
+    const auto before = known ? other->get<std::string>() : "unset";
+    if (before != value)
+      differences.push_back(fmt::format("{} {} there, {} here", key, before, value));
+  }
+  return differences.empty() ? "" : fmt::format(" ({})", fmt::join(differences, "; "));
+}
+
 /// Parts of `here` that `there` (a file's first line) has otherwise or not at all.
 std::vector<std::string> differing_parts(const Json& there, const DecodedFile::Identity& here) {
   std::vector<std::string> parts;
   const auto* identity = member(there, "identity");
   const bool known = identity != nullptr && identity->is_object();
-  for (const auto& [part, value] : here) {
+  for (const auto& [part, value] : here.parts) {
     const auto* other = known ? member(*identity, part.c_str()) : nullptr;
-    if (other == nullptr || *other != Json(value)) parts.push_back(part);
+    if (other != nullptr && *other == Json(value)) continue;
+    const bool is_search = part == DecodedFile::kSearch;
+    parts.push_back(is_search ? part + differing_settings(there, here) : part);
   }
   return parts;
 }

@@ -34,12 +34,16 @@ struct Finish {
 /// end a line that says that none is missing.
 class DecodedFile {
  public:
-  /// What the hypotheses depend on: part -> checksum.
-  using Identity = std::map<std::string, std::string>;
+  /// What the hypotheses depend on.
+  struct Identity {
+    std::map<std::string, std::string> parts;          // name -> checksum, or the thing itself
+    std::map<std::string, std::string> settings = {};  // key -> value, of the part `kSearch`
+  };
+  static constexpr const char* kSearch = "search";
 
   /// Reads what is there of the same identity, up to the first damaged line. Hypotheses of another
-  /// identity are dropped, with a warning that names the parts that differ, or refused:
-  /// ConfigError. Throws SystemError.
+  /// identity are dropped, with a warning that names the parts and settings that differ, or
+  /// refused: ConfigError. Throws SystemError.
   DecodedFile(std::filesystem::path file, const Identity& identity,
               OtherResults others = OtherResults::kReplace);
 

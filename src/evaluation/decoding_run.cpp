@@ -64,15 +64,15 @@ std::string noise_identity(const EvaluationSet& set, const config::NoiseLevelsCo
 }
 
 /// Settings that hypotheses follow from; the number of threads and where results go are none.
-std::string settings(const EvaluateConfig& config) {
-  std::string text;
+std::map<std::string, std::string> search_settings(const EvaluateConfig& config) {
+  std::map<std::string, std::string> settings;
   for (const auto& [key, value] : config::flatten(config)) {
     // A language model counts by its content; what an earlier raven decoded has no such list.
     const bool left_out = key == "decode.lm" || (key == "decode.nbest" && value == "0");
     if ((key.starts_with("decode.") && !left_out) || key == "data.max_frames")
-      text += key + "=" + value + "\n";
+      settings.emplace(key, value);
   }
-  return text;
+  return settings;
 }
 
 DecodedFile::Identity identity(const LoadedRecognizer& loaded, const EvaluationSet& set,
@@ -80,15 +80,22 @@ DecodedFile::Identity identity(const LoadedRecognizer& loaded, const EvaluationS
   std::string shape = loaded.units.text();
   for (const auto& [key, value] : loaded.settings.to_metadata(weights::ModelKind::kRecognizer))
     shape += key + "=" + value + "\n";
-  DecodedFile::Identity parts = {
-      {"recognizer", loaded.checksum + " " + checksum_of(shape)},
-      {"list of utterances", content_checksum(set.manifest)},
-      {"noise", noise_identity(set, config.noise)},
-      {"search", checksum_of(settings(config))},
-      {"device", device.is_cuda() ? "cuda" : "cpu"},
-  };
-  if (!loaded.language_model.empty()) parts["language model"] = loaded.language_model.checksum;
-  return parts;
+  auto settings = search_settings(config);
+  std::string search;
+  for (const auto& [key, value] : settings) search += key + "=" + value + "\n";
+  DecodedFile::Identity identity = {
+      .parts =
+          {
+              {"recognizer", loaded.checksum + " " + checksum_of(shape)},
+              {"list of utterances", content_checksum(set.manifest)},
+              {"noise", noise_identity(set, config.noise)},
+              {DecodedFile::kSearch, checksum_of(search)},
+              {"device", device.is_cuda() ? "cuda" : "cpu"},
+          },
+      .settings = std::move(settings)};
+  if (!loaded.language_model.empty())
+    identity.parts["language model"] = loaded.language_model.checksum;
+  return identity;
 }
 
 DecodedWith decoded_with(const LoadedRecognizer& loaded, const EvaluateConfig& config) {

@@ -246,8 +246,8 @@ std::optional<AttentionPicture> attention_picture(const Json& json) {
       picture.ctc.emplace_back(frame, unit_name(spike[1]));
     }
   }
-  if (picture.weights.empty() && picture.ctc.empty()) return std::nullopt;
-  return picture;
+  const bool says_any = weights != json.end() || json.contains("ctc");
+  return says_any ? std::optional(std::move(picture)) : std::nullopt;
 }
 
 /// One picture, or a list of them.
@@ -262,7 +262,8 @@ void read_attention(const fs::path& folder, EvaluationRecord& record,
     if (record.attention.size() == kMaxPictures) break;
     auto picture = attention_picture(one);
     damaged += picture ? 0 : 1;
-    if (picture) record.attention.push_back(std::move(*picture));
+    const bool is_drawn = picture && !(picture->weights.empty() && picture->ctc.empty());
+    if (is_drawn) record.attention.push_back(std::move(*picture));
   }
   if (damaged > 0 || pictures.empty()) {
     problems.push_back(place(file) +

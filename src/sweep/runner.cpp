@@ -14,6 +14,7 @@
 #include "raven/core/files.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/lines.h"
+#include "raven/core/log.h"
 
 namespace raven::sweep {
 namespace {
@@ -128,6 +129,8 @@ class Runner {
       if (!code) continue;
       outcomes_[i] = outcome_of(*code, children_[i]->was_asked(), log_of(i));
       children_[i].reset();
+      if (outcomes_[i].state == State::kFailed)
+        log::warn("{} failed: {}", runs_[i].name, outcomes_[i].reason);
       if (outcomes_[i].state == State::kDone && options_.done) options_.done(i);
       tell(/*changed=*/true);
     }

@@ -7,6 +7,7 @@
 #include "raven/core/error.h"
 #include "raven/core/files.h"
 #include "raven/core/log.h"
+#include "raven/core/tried_path.h"
 #include "raven/core/utf8.h"
 #include "text/letters.h"
 
@@ -35,7 +36,7 @@ std::string read_model(const std::filesystem::path& file) {
     throw ConfigError(
         fmt::format("text.model: there is no tokenizer model {}; raven tokenizer train LIST --out "
                     "{} makes one from transcripts",
-                    file.string(), std::filesystem::path(file).replace_extension("").string()));
+                    tried_path(file), std::filesystem::path(file).replace_extension("").string()));
   return read_file(file, kMaxModelBytes, FileKind::kAny);
 }
 

@@ -48,7 +48,7 @@ void add_target_warnings(const Numbers& first, const Numbers& now,
                        "and predictions of them are only {:.3f} better than one constant "
                        "direction. A loss near -1 means nothing then. Look at teacher.momentum "
                        "(too low lets the teacher follow at once), optimizer.lr and "
-                       "optimizer.warmup_epochs; docs/monitoring.md explains the measures",
+                       "optimizer.warmup_steps; docs/monitoring.md explains the measures",
                        modality, *spread, *start, *gain)});
     }
   }
@@ -65,7 +65,7 @@ void add_prediction_warnings(const Numbers& now, std::vector<CollapseWarning>& w
          fmt::format("the {} predictions are nearly the same for every frame: their spread is "
                      "{:.3f}, and they are {:.3f} better than one constant direction. That loss is "
                      "low only because its targets share a direction; nothing is learnt. Look at "
-                     "optimizer.lr and optimizer.warmup_epochs, and whether sight and sound of the "
+                     "optimizer.lr and optimizer.warmup_steps, and whether sight and sound of the "
                      "clips belong together; docs/monitoring.md explains the measures",
                      term, *spread, *gain)});
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "raven/core/files.h"
+#include "raven/core/log.h"
 #include "raven/data/subset.h"
 #include "raven/media/media.h"
 #include "raven/models/batch_input.h"
@@ -131,6 +132,14 @@ HeldOut::HeldOut(const config::PretrainConfig& config, data::Manifest manifest)
     : config_(config), manifest_(std::move(manifest)) {
   manifest_ = data::spread(manifest_, config_.monitor.probe_utterances);
   fits_ = split_by_speaker(manifest_);
+  const auto fitted = std::ranges::count_if(fits_, [](const auto& one) { return one.second; });
+  if (!fits_.empty() && (fitted == 0 || fitted == std::ssize(fits_))) {
+    log::warn(
+        "data.valid_manifest: its {} clips (monitor.probe_utterances) are of one speaker, but the "
+        "probes of features (probe_r2) learn from some speakers and are scored on others: they are "
+        "left out",
+        fits_.size());
+  }
 }
 
 std::map<std::string, bool> split_by_speaker(const data::Manifest& manifest) {

@@ -320,7 +320,9 @@ void Trainer::report() {
   count_skipped(folder_.skipped(), "", numbers);
   metrics_->write(step_, "train", numbers);
   log::info("{}{}", report_line(step_, settings_.length.steps, numbers), other_work());
-  const bool warmed_up = step_ > settings_.length.warmup_steps;
+  constexpr std::int64_t kEarly = 500;  // steps in which a long run may well have learnt nothing
+  const bool warmed_up = step_ > settings_.length.warmup_steps &&
+                         step_ >= std::min(kEarly, settings_.length.steps / 4);
   for (const auto& [kind, message] : collapse_warnings(first_measures_, numbers, warmed_up)) {
     log::warn_once(kind, message);
   }

@@ -137,6 +137,15 @@ TEST(Program, ChecksConfigurations) {
   EXPECT_THAT(raven("config check 2>&1").output, HasSubstr("run.dir must be given"));
 }
 
+TEST(Program, AFileLaidOverThatChangesNothingIsNamed) {
+  const std::string check = "config check --keys --config ";
+  EXPECT_THAT(raven(check + "lrs3 over=ablations/a4_mask_prob_0.4 mask.prob=0.2 2>&1").output,
+              HasSubstr("over=ablations/a4_mask_prob_0.4 changes nothing"));
+  EXPECT_EQ(raven(check + "lrs3 over=ablations/a4_mask_prob_0.4 2>&1").output, "lrs3: fine\n");
+  EXPECT_THAT(raven(check + "ablations/a4_mask_prob_0.4 over=lrs3 2>&1").output,
+              HasSubstr("--config lrs3 over=ablations/a4_mask_prob_0.4 does the reverse"));
+}
+
 TEST(Program, StartsRavenSynthBesideItOrOnThePath) {
   // A copy of raven without a neighbour finds the one on PATH.
   const TemporaryFolder folder;

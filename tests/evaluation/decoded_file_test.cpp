@@ -24,7 +24,9 @@ class DecodedFileTest : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  DecodedFile::Identity identity_ = {{"noise", "none"}, {"search", "1"}};
+  DecodedFile::Identity identity_ = {
+      .parts = {{"noise", "none"}, {"search", "1"}},
+      .settings = {{"decode.beam", "1"}, {"decode.ctc_weight", "0.1"}}};
 };
 
 TEST_F(DecodedFileTest, GivesBackWhatWasWritten) {
@@ -81,12 +83,16 @@ TEST_F(DecodedFileTest, CutAnywhereItKeepsTheWholeLines) {
 
 TEST_F(DecodedFileTest, OfAnotherSearchIsRefusedOrReplaced) {
   const auto content = make();
-  const DecodedFile::Identity other = {{"noise", "none"}, {"search", "2"}};
+  const DecodedFile::Identity other = {
+      .parts = {{"noise", "none"}, {"search", "2"}},
+      .settings = {{"decode.beam", "40"}, {"decode.ctc_weight", "0.1"}}};
   try {
     DecodedFile(path(), other, OtherResults::kRefuse);
     ADD_FAILURE() << "nothing was thrown";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr("decoded with another search; out="));
+    EXPECT_THAT(
+        error.what(),
+        testing::HasSubstr("decoded with another search (decode.beam 1 there, 40 here); out="));
   }
   EXPECT_EQ(read_file(path()), content);
   EXPECT_EQ(DecodedFile(path(), identity_, OtherResults::kRefuse).done().size(), 2U);
@@ -146,19 +152,19 @@ TEST_F(DecodedFileTest, WhatItCannotHoldIsRefusedNotChanged) {
 }
 
 TEST_F(DecodedFileTest, SettingsThatAreNoUtf8StayTheSame) {
-  identity_["noise"] = "file caf\xE9.wav";
+  identity_.parts["noise"] = "file caf\xE9.wav";
   const auto content = make();
   EXPECT_EQ(open().done().size(), 2U);
   EXPECT_EQ(read_file(path()), content);
-  identity_["noise"] = "file caf\xE8.wav";
+  identity_.parts["noise"] = "file caf\xE8.wav";
   EXPECT_TRUE(open().done().empty());
 }
 
 TEST_F(DecodedFileTest, HypothesesOfOtherSettingsAreReplaced) {
   make();
-  identity_["search"] = "2";
+  identity_.parts["search"] = "2";
   EXPECT_TRUE(open().done().empty());
-  identity_["search"] = "1";
+  identity_.parts["search"] = "1";
   EXPECT_TRUE(open().done().empty());
 }
 

@@ -10,7 +10,8 @@ namespace {
 constexpr double kTolerance = 1e-12;
 
 TEST(SchedulesParity, LearningRatesAndMomentaAreThePublishedOnes) {
-  for (const auto& [name, expected] : parity::cases(parity::json("schedules.json")).items()) {
+  const auto golden = parity::cases(parity::json("schedules.json"));
+  for (const auto& [name, expected] : golden.items()) {
     SCOPED_TRACE(name);
     const auto total = expected.at("total").get<std::int64_t>();
     const LearningRate rate{

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <thread>
 
+#include "support/logged.h"
 #include "sweep/sweep_fixture.h"
 
 namespace raven::sweep {
@@ -62,7 +63,9 @@ TEST_F(SweepRunner, AFailureIsToldAndDoesNotKeepTheOthers) {
   const std::string fails_once =
       "case $name in *1-seed_2) [ -e $dir/mended ] || { echo 12:00:00 I starts; echo no data; "
       "echo make them >&2; exit 2; };; esac\n";
-  const auto outcomes = run(all, note() + fails_once);
+  std::vector<Outcome> outcomes;
+  const auto said = logged([&] { outcomes = run(all, note() + fails_once); });
+  EXPECT_THAT(said, HasSubstr("prob_0.1-seed_2 failed: exit code 2: no data; make them"));
   EXPECT_THAT(states(outcomes),
               ElementsAre(State::kDone, State::kFailed, State::kDone, State::kDone));
   EXPECT_EQ(outcomes[1].reason, "exit code 2: no data; make them");

@@ -1,7 +1,7 @@
 #include "raven/train/pretrain_task.h"
 #include "raven/models/batch_input.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <cmath>
 #include <limits>
@@ -13,6 +13,7 @@
 #include "raven/nn/state_dict.h"
 #include "raven/train/finetune_task.h"
 #include "raven/train/updater.h"
+#include "support/logged.h"
 #include "support/temporary_folder.h"
 #include "support/tiny_clips.h"
 #include "train/step_inputs_of.h"
@@ -444,6 +445,17 @@ TEST_F(PretrainTaskTest, HeldOutClipsAreSpreadOverTheWholeList) {
   const HeldOut held_out(config, listed);
   for (const auto& utterance : held_out.manifest().utterances) ids.push_back(utterance.id);
   EXPECT_EQ(ids, (std::vector<std::string>{"0", "3", "6"}));
+}
+
+TEST_F(PretrainTaskTest, HeldOutClipsOfOneSpeakerAreNoProbeAndItIsSaid) {
+  const auto config = tiny_config();
+  data::Manifest listed;
+  for (int i = 0; i < 4; ++i)
+    listed.utterances.push_back({.id = std::to_string(i), .frames = 10, .speaker = "alone"});
+  EXPECT_THAT(logged([&] { HeldOut(config, listed); }),
+              testing::HasSubstr("4 clips (monitor.probe_utterances) are of one speaker"));
+  listed.utterances.back().speaker = "another";
+  EXPECT_THAT(logged([&] { HeldOut(config, listed); }), testing::IsEmpty());
 }
 
 TEST_F(PretrainTaskTest, HalvesOfTheProbeShareNoSpeaker) {

@@ -39,6 +39,9 @@ struct Resolved {
 /// nearest name.
 std::filesystem::path find_config(const std::filesystem::path& name);
 
+/// Whether a file is written to lie over others: it has `alone:`. Throws as load() does.
+bool is_ablation(const std::filesystem::path& file);
+
 /// Where bare names are looked up: $RAVEN_CONFIGS, then <program>/../share/raven/configs.
 std::vector<std::filesystem::path> config_folders();
 
