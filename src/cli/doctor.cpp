@@ -54,14 +54,13 @@ constexpr const char* kDescription =
     "to 64 MiB are written to the "
     "folder of runs and read again, in a file that has no name; nothing stays there.\n"
     "--ranks looks at the ranks of a run instead: started by torchrun, srun, mpirun or a "
-    "PyTorchJob "
-    "as a run is, or by raven itself on this machine (2, or ranks=N). Each looks at its memory, "
-    "limits, GPU and launcher, at variables by which NCCL, CUDA or OpenMP hang or wait, and at the "
-    "place where all meet; together they compare versions, threads and devices, and time sums of "
-    "8 bytes to 64 MiB. Rank 0 prints what all have found, troubles with number and host of the "
-    "ranks "
-    "that have them. The exit code of all is 0 when there is no failure, else 1; 75 of a rank that "
-    "waits for one that is lost.";
+    "PyTorchJob as a run is, or by raven itself on this machine (2, or ranks=N). Each looks at its "
+    "memory, limits, GPU and launcher, at variables by which NCCL, CUDA or OpenMP hang or wait, "
+    "and "
+    "at the place where all meet; together they compare versions, threads and devices, and time "
+    "sums of 8 bytes to 64 MiB. Rank 0 prints what all have found, troubles with number and host "
+    "of the ranks that have them; all end with the same exit code, but for 75 of a rank that waits "
+    "for one that is lost.";
 
 /// What a configuration asks of the machine.
 struct Plan {

@@ -100,8 +100,12 @@ OwnFindings examine_self(const RanksAsked& asked, const distributed::Launch& lau
       own.device = nn::choose_device(asked.device, "", launch.local_rank);
   }
   facts.device = nn::device_name(own.device);
-  if (own.device.is_cuda())
-    facts.gpu = fmt::format("{} of {}", own.device.str(), cuda.visible_devices.value_or("all"));
+  if (own.device.is_cuda()) {
+    std::vector<std::string> seen;
+    for (const auto& gpu : driver.gpus) seen.push_back(gpu.uuid);
+    facts.gpu = fmt::format("{} of {} of {}", own.device.str(),
+                            cuda.visible_devices.value_or("all"), fmt::join(seen, ","));
+  }
   nn::set_threads(
       distributed::threads_of(launch, asked.threads, doctor::read_processor(group).cores));
   facts.threads = at::get_num_threads();
@@ -263,6 +267,12 @@ ExitCode examine_ranks(const RanksAsked& asked) {
     }
     log::start_rank(static_cast<int>(launch.rank));
     return be_a_rank(asked, launch, variables);
+  }
+  if (!launch.by.empty() && asked.ranks == 0) {
+    throw ConfigError(fmt::format(
+        "{} started one process, which has nobody to talk to: have it start several, or give "
+        "ranks=2 for two of this machine",
+        launch.by));
   }
   const auto count = asked.ranks > 0 ? asked.ranks : kUsualRanks;
   if (count == 1)

@@ -123,7 +123,8 @@ Finding check_devices(const Ranks& ranks) {
   Finding finding{.id = "ranks.devices", .what = ranks.front().device + " for each"};
   std::map<std::string, std::vector<const RankFacts*>> users;
   for (const auto& rank : ranks) {
-    if (!rank.gpu.empty()) users[rank.machine + rank.gpu].push_back(&rank);
+    if (!rank.gpu.empty())
+      users[fmt::format("{}\n{}\n{}", rank.machine, rank.host, rank.gpu)].push_back(&rank);
   }
   for (const auto& [gpu, those] : users) {
     if (those.size() < 2) continue;

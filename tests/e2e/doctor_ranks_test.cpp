@@ -181,6 +181,10 @@ TEST(DoctorRanks, NeedVariablesThatFitEachOther) {
   EXPECT_EQ(finding(report, "launcher.rank").at("level"), "failure");
   EXPECT_EQ(finding(report, "ranks.meeting").at("level"), "failure");
   EXPECT_EQ(Started({"ranks=1"}, {}).wait().code, 2);
+  Started alone({}, {{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"TORCHELASTIC_RUN_ID", "x"}});
+  const auto refused = alone.wait();
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.output, HasSubstr("torchrun started one process"));
   EXPECT_EQ(Started({"ranks=3"}, rank_of(0, 2, next_port())).wait().code, 2);
 }
 

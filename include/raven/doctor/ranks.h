@@ -18,7 +18,7 @@ struct RankFacts {
   std::int64_t threads = 0;  // of the networks
   std::string vectors = {};  // "AVX2", "AVX512", "DEFAULT"
   std::string device = {};   // "cpu", a GPU's name
-  std::string gpu = {};      // which of its host, however it is called; empty: none
+  std::string gpu = {};      // which of its host (container), as all there call it; empty: none
   Findings findings = {};    // that it has made by itself
 };
 
