@@ -45,7 +45,7 @@ TEST(RankVariables, ThatHangOrSlowAreNamed) {
     const auto findings = check_rank_variables({{name, value}}, kGpu);
     ASSERT_EQ(findings.size(), 1U) << name;
     EXPECT_EQ(findings[0].level, Level::kWarning) << name;
-    EXPECT_EQ(findings[0].what, fmt::format("{}={}", name, value));
+    EXPECT_EQ(findings[0].what, std::string(name) + "=" + value);
     EXPECT_THAT(findings[0].remedy, HasSubstr(name));
     expect_explained(findings);
   }
