@@ -37,8 +37,7 @@ const std::vector<Rule>& rules() {
        Of::kNccl,
        is_on,
        "GPUs of a host exchange through its memory instead of NVLink or PCIe, several times "
-       "slower; "
-       "it is there to find faults"},
+       "slower; it is there to find faults"},
       {{"NCCL_P2P_LEVEL"},
        Of::kNccl,
        [](Value value) { return value == "LOC" || value == "0"; },

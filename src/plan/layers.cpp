@@ -14,8 +14,7 @@ constexpr double kByte = 1;
 double number(std::int64_t value) { return static_cast<double>(value); }
 std::int64_t halved(std::int64_t side) { return (side + 1) / 2; }
 
-/// Running mean, running variance, and an int64 count.
-/// Running statistics and their count; its parameters the caller counts.
+/// Running mean, running variance and an int64 count; the parameters count where they are made.
 void add_batch_norm(std::int64_t channels, Layer& layer) {
   layer.buffers += 2 * kFloat * number(channels) + 8;
   ++layer.batch_norms;
