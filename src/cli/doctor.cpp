@@ -15,6 +15,7 @@
 
 #include "cli/commands.h"
 #include "cli/cuda_library.h"
+#include "cli/doctor_ranks.h"
 #include "cli/find_program.h"
 #include "cli/print.h"
 #include "raven/config/stages.h"
@@ -51,13 +52,22 @@ constexpr const char* kDescription =
     "is no failure, else 1.\n"
     "With --config or keys, the device, files and folders of that configuration are looked at. Up "
     "to 64 MiB are written to the "
-    "folder of runs and read again, in a file that has no name; nothing stays there.";
+    "folder of runs and read again, in a file that has no name; nothing stays there.\n"
+    "--ranks looks at the ranks of a run instead: started by torchrun, srun, mpirun or a "
+    "PyTorchJob as a run is, or by raven itself on this machine (2, or ranks=N). Each looks at its "
+    "memory, limits, GPU and launcher, at variables by which NCCL, CUDA or OpenMP hang or wait, "
+    "and "
+    "at the place where all meet; together they compare versions, threads and devices, and time "
+    "sums of 8 bytes to 64 MiB. Rank 0 prints what all have found, troubles with number and host "
+    "of the ranks that have them; all end with the same exit code, but for 75 of a rank that waits "
+    "for one that is lost.";
 
 /// What a configuration asks of the machine.
 struct Plan {
   config::Device device = config::Device::kAuto;
   fs::path run_folder;
   std::vector<doctor::NamedFile> files;
+  std::int64_t threads = 0, ranks = 0;
   bool given = false;
 };
 
@@ -71,6 +81,15 @@ std::vector<std::string> texts_of(const config::Schema& schema, const std::strin
     if (text != nullptr && !text->empty()) texts.push_back(*text);
   }
   return texts;
+}
+
+/// 0 for a key that the stage does not have.
+std::int64_t number_of(const config::Schema& schema, const std::string& key) {
+  const auto* field = schema.find(key);
+  if (field == nullptr) return 0;
+  const auto items = field->get().items;
+  const auto* number = items.empty() ? nullptr : std::get_if<std::int64_t>(&items.front());
+  return number == nullptr ? 0 : *number;
 }
 
 Plan plan_of(const Arguments& arguments) {
@@ -95,6 +114,8 @@ Plan plan_of(const Arguments& arguments) {
     for (const auto& text : texts_of(config.schema, key))
       plan.files.push_back(doctor::try_file(key, text));
   }
+  plan.threads = number_of(config.schema, "threads");
+  plan.ranks = number_of(config.schema, "ranks");
   return plan;
 }
 
@@ -208,7 +229,24 @@ Findings examine(const Arguments& arguments) {
   return findings;
 }
 
+RanksAsked ranks_asked(const Arguments& arguments) {
+  const auto plan = plan_of(arguments);
+  std::vector<std::string> command = {"doctor", "--ranks", "--wait", arguments.text("--wait")};
+  if (arguments.flag("--json")) command.emplace_back("--json");
+  if (!arguments.config_file().empty())
+    command.insert(command.end(), {"--config", arguments.config_file().string()});
+  command.insert(command.end(), {"--log-level", arguments.text("--log-level")});
+  for (auto& override : arguments.overrides()) command.push_back(std::move(override));
+  return {.device = plan.device,
+          .threads = plan.threads,
+          .ranks = plan.ranks,
+          .wait_s = arguments.integer("--wait"),
+          .json = arguments.flag("--json"),
+          .command = std::move(command)};
+}
+
 ExitCode run(const Arguments& arguments) {
+  if (arguments.flag("--ranks")) return examine_ranks(ranks_asked(arguments));
   const auto findings = examine(arguments);
   print(arguments.flag("--json") ? doctor::to_json(findings, RAVEN_VERSION)
                                  : doctor::to_text(findings));
@@ -232,11 +270,24 @@ Command make_doctor_command() {
                    .meaning = "folder that runs are written to; else the configuration's run.dir",
                    .kind = ValueKind::kFolder,
                    .default_value = "runs"},
+                  {.name = "--ranks",
+                   .value = "",
+                   .meaning = "do the ranks of a run meet, are they alike, how fast are their "
+                              "links?"},
+                  {.name = "--wait",
+                   .value = "S",
+                   .meaning = "seconds that ranks wait for each other, with --ranks",
+                   .kind = ValueKind::kInteger,
+                   .default_value = "60",
+                   .range = config::between(1, 86400)},
                   {.name = "--json", .value = "", .meaning = "print one JSON object"}},
       .config_keys = config::all_keys(),
       .examples = {{"doctor", "after the installation, in the folder that holds data and runs"},
                    {"doctor --config lrs3.yaml run.dir=/scratch/lrs3 device=cuda --json",
-                    "in a job's script, before a long run: exit code 1 when it could not run"}},
+                    "in a job's script, before a long run: exit code 1 when it could not run"},
+                   {"doctor --ranks ranks=4", "four ranks of this machine"},
+                   {"doctor --ranks --json",
+                    "started by srun, torchrun or mpirun as a run is: that run's ranks"}},
       .run = run};
 }
 

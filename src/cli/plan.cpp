@@ -161,6 +161,7 @@ plan::Hardware hardware_for(const Config& config, const Arguments& arguments) {
                         ? plan::parse_memory(arguments.text("--memory"), "--memory")
                         : plan::machine_memory();
   hardware.device = "cpu";
+  hardware.ranks = std::max<std::int64_t>(config.ranks, 1);
   const bool told = arguments.given("--device-memory");
   if (told)
     hardware.device_memory =
@@ -183,10 +184,20 @@ plan::Hardware hardware_for(const Config& config, const Arguments& arguments) {
   return hardware;
 }
 
+/// As given; else those of GPUs, and none on CPUs.
+std::vector<plan::Link> links_of(const Arguments& arguments, const plan::Hardware& hardware) {
+  if (arguments.given("--link")) {
+    constexpr double kMicro = 1e-6;
+    return {plan::link_of(arguments.number("--link"), kMicro * arguments.number("--link-latency"))};
+  }
+  return hardware.cuda ? plan::stated_links() : std::vector<plan::Link>();
+}
+
 template <class Config>
 Request<Config> request_of(const Arguments& arguments, const std::string& stage) {
   auto overrides = arguments.overrides();
   if (arguments.given("--device")) overrides.push_back("device=" + arguments.text("--device"));
+  if (arguments.given("--ranks")) overrides.push_back("ranks=" + arguments.text("--ranks"));
   Request<Config> request;
   request.stage = stage;
   const std::vector<std::string> defaults = {"run.dir=runs/plan",
@@ -200,6 +211,7 @@ Request<Config> request_of(const Arguments& arguments, const std::string& stage)
   request.data.num_units = arguments.integer("--vocabulary");
   read_data(arguments, request);
   request.hardware = hardware_for(request.config, arguments);
+  request.links = links_of(arguments, request.hardware);
   if (arguments.given("--frames-per-s")) {
     request.frames_per_s = arguments.number("--frames-per-s");
     request.speed_source = "as given";
@@ -269,7 +281,11 @@ ExitCode run(const Arguments& arguments, const std::string& stage) {
   request.config_values = config::flatten(request.config);
   request.precision = request.config.train.precision;
   request.accumulate = request.config.train.accumulate;
+  const auto shards = request.config_values.find("distributed.shard_optimizer");
+  request.hardware.shards_optimizer =
+      shards != request.config_values.end() && shards->second == "true";
   request.needs = plan::make_plan(request.config, request.data, request.hardware);
+  request.exchange = plan::exchange_of(request.needs.networks, request.config.train.batch_norm);
   const bool fits = request.fits();
   if (!fits) {
     request.settings = plan::settings_that_fit(request.config, request.data, request.hardware);
@@ -349,6 +365,15 @@ Command make_plan_command() {
             .value = "NAME",
             .meaning = "as device=NAME",
             .choices = {"cpu", "cuda"}},
+           integer_option("--ranks",
+                          "as ranks=N: on CPUs they share the machine's memory, else "
+                          "each has a GPU",
+                          1, ""),
+           number_option("--link", "GBIT",
+                         "speed between ranks in Gbit/s; else, of GPUs, those of docs/scaling.md",
+                         config::above_up_to(0, 1e6)),
+           number_option("--link-latency", "US", "microseconds that a sum of few numbers takes",
+                         config::above_up_to(0, 1e9), "50"),
            {.name = "--memory",
             .value = "SIZE",
             .meaning = "memory of the machine, as in 24GiB, for device=cpu; else this machine's"},
@@ -378,6 +403,9 @@ Command make_plan_command() {
       .examples = {{"plan --config lrs3.yaml --hours 433 --device cuda --device-memory 80GiB "
                     "--frames-per-s 17000 train.accumulate=32",
                     "RAVEn Base on one GPU: does it fit, and how long does it take?"},
+                   {"plan --config lrs3.yaml --ranks 32 --device cuda --device-memory H100 --hours "
+                    "433 --frames-per-s 24000 train.accumulate=32",
+                    "on 32 GPUs: memory of each, bytes they sum, what of their speed is left"},
                    {"plan --config quickstart.yaml --measure",
                     "the quickstart on this machine, with a few real steps"}},
       .run = plan_command};

@@ -30,6 +30,28 @@ std::optional<double> hours_of(const PlanFacts& facts) {
   return *frames / *facts.frames_per_s / 3600;
 }
 
+/// What a step takes over a link; without a speed its sums alone are known.
+plan::StepOfRanks step_over(const PlanFacts& facts, const plan::Link& link) {
+  const plan::StepWork work{
+      .batches = facts.accumulate,
+      .batch_s = facts.frames_per_s ? facts.needs.batch.rows() / *facts.frames_per_s : 0};
+  return plan::step_of_ranks(work, facts.exchange, facts.hardware.ranks, link);
+}
+
+std::optional<double> hours_over(const PlanFacts& facts, const plan::StepOfRanks& step) {
+  const auto hours = hours_of(facts);
+  if (!hours) return std::nullopt;
+  return *hours / (step.efficiency * static_cast<double>(facts.hardware.ranks));
+}
+
+/// Of one rank, with the optimiser's averages in so many parts.
+double memory_with_parts(const PlanFacts& facts, std::int64_t parts) {
+  const auto& memory = facts.needs.memory;
+  const auto now = facts.hardware.shards_optimizer ? facts.hardware.ranks : 1;
+  return memory.total() +
+         memory.optimizer * (static_cast<double>(now) / static_cast<double>(parts) - 1);
+}
+
 template <class Value>
 Json or_null(const std::optional<Value>& value) {
   return value ? Json(*value) : Json(nullptr);
@@ -43,6 +65,7 @@ Json memory_json(const plan::Memory& memory) {
           {"activations", std::llround(memory.activations)},
           {"loader", std::llround(memory.loader)},
           {"cached_features", std::llround(memory.features)},
+          {"snapshot", std::llround(memory.snapshot)},
           {"heap", std::llround(memory.heap)},
           {"program", std::llround(memory.program)},
           {"tensors", std::llround(memory.tensors())},
@@ -77,8 +100,8 @@ std::string parameters_text(const plan::Networks& networks) {
                            grouped(networks.trained_parameters()));
 }
 
-std::string memory_table(const plan::Memory& memory, const plan::Hardware& hardware,
-                         config::Precision precision) {
+std::string memory_table(const plan::Memory& memory, double checkpoint,
+                         const plan::Hardware& hardware, config::Precision precision) {
   std::string out = fmt::format("memory at the peak ({})\n", memory.peak);
   const auto line = [&](const char* name, double bytes) {
     if (bytes > 0) out += fmt::format("  {:32} {:>16}\n", name, memory_text(bytes));
@@ -90,15 +113,20 @@ std::string memory_table(const plan::Memory& memory, const plan::Hardware& hardw
   line("activations, inputs, targets", memory.activations);
   line("loader", memory.loader);
   line("cached features", memory.features);
+  line("checkpoint being written", memory.snapshot);
   line("heap between blocks", memory.heap);
   line(hardware.cuda ? "CUDA's own (not measured)" : "program and LibTorch", memory.program);
   const double share = memory.total() / hardware.capacity();
-  out += fmt::format("  {:32} {:>16}  of {}: {}\n", "all", memory_text(memory.total()),
-                     memory_text(hardware.capacity()),
+  out += fmt::format("  {:32} {:>16}  of {}{}: {}\n", "all", memory_text(memory.total()),
+                     memory_text(hardware.capacity()), hardware.ranks > 1 ? " for a rank" : "",
                      share > 1        ? "does not fit"
                      : share > kClose ? "fits, but closely; the estimate may be off by a tenth"
                                       : "fits");
-  if (hardware.cuda) out += fmt::format("  ({})\n", kGpuNote);
+  if (hardware.cuda) {
+    out +=
+        fmt::format("  ({})\n  memory of the host besides: {} for a checkpoint that is written\n",
+                    kGpuNote, memory_text(checkpoint));
+  }
   if (!hardware.cuda && precision == config::Precision::kBf16) {
     out +=
         "  (bf16 on a CPU is counted as fp32, but takes more: three times as much was measured of "
@@ -128,7 +156,8 @@ std::string length_text(const PlanFacts& facts) {
   }
   out += "\n";
   if (const auto hours = hours_of(facts)) {
-    out += fmt::format("hours: {:.3g} at {:.5g} frames/s, {}{}\n", *hours, *facts.frames_per_s,
+    out += fmt::format("hours{}: {:.3g} at {:.5g} frames/s, {}{}\n",
+                       facts.hardware.ranks > 1 ? " of one rank" : "", *hours, *facts.frames_per_s,
                        facts.speed_source,
                        length.batches_per_epoch ? "" : "; every batch taken to be full");
   } else if (length.frames) {
@@ -137,6 +166,76 @@ std::string length_text(const PlanFacts& facts) {
         facts.hardware.cuda ? fmt::format(" ({})", kMeasuredSpeed) : "");
   }
   return out;
+}
+
+/// "1.9 ms", "0.46 s".
+std::string time_text(double seconds) {
+  return seconds < 0.1 ? fmt::format("{:.3g} ms", seconds * 1e3) : fmt::format("{:.3g} s", seconds);
+}
+
+std::string idle_text(std::int64_t batches, std::int64_t ranks) {
+  if (batches < ranks) {
+    return fmt::format(
+        "  train.accumulate={}: {} ranks have no batch; give {} or a multiple of it\n", batches,
+        ranks - batches, ranks);
+  }
+  if (batches % ranks == 0) return "";
+  return fmt::format("  train.accumulate={}: in the last round {} ranks have no batch\n", batches,
+                     ranks - batches % ranks);
+}
+
+std::string ranks_text(const PlanFacts& facts) {
+  const auto ranks = facts.hardware.ranks;
+  if (ranks == 1) return "";
+  const auto& exchange = facts.exchange;
+  const auto trained = facts.needs.networks.trained_parameters();
+  std::string out = fmt::format("ranks: {}\n", ranks) + idle_text(facts.accumulate, ranks);
+  out += fmt::format("  {:32} {:>16}  {:g} bytes for each of {} trained parameters\n",
+                     "gradients summed a step", memory_text(exchange.gradient_bytes),
+                     exchange.gradient_bytes / static_cast<double>(trained), grouped(trained));
+  out += fmt::format("  {:32} {:>16}  one after another\n", "sums of BatchNorm a batch",
+                     exchange.batch_norm_sums);
+  out +=
+      fmt::format("  {:32} {:>16}\n", "memory of a rank", memory_text(memory_with_parts(facts, 1)));
+  out += fmt::format("  {:32} {:>16}\n", "with distributed.shard_optimizer",
+                     memory_text(memory_with_parts(facts, ranks)));
+  if (facts.links.empty())
+    return out + "  time of sums: give --link, as `raven doctor --ranks` finds it\n";
+  out += fmt::format("  {:64} {:>9} {:>9} {:>10} {:>8}\n", "link (stated, not measured)", "sums",
+                     "step", "efficiency", "hours");
+  for (const auto& link : facts.links) {
+    const auto step = step_over(facts, link);
+    const auto hours = hours_over(facts, step);
+    const bool known = facts.frames_per_s.has_value();
+    out += fmt::format("  {:64} {:>9} {:>9} {:>10} {:>8}\n", link.name, time_text(step.sums_s),
+                       known ? time_text(step.seconds()) : "-",
+                       known ? fmt::format("{:.2f}", step.efficiency) : "-",
+                       hours ? fmt::format("{:.3g}", *hours) : "-");
+  }
+  if (!facts.frames_per_s)
+    out += "  (efficiency: not known without the speed of one rank; give --frames-per-s)\n";
+  return out;
+}
+
+Json ranks_json(const PlanFacts& facts) {
+  const auto ranks = facts.hardware.ranks;
+  Json links = Json::array();
+  for (const auto& link : facts.links) {
+    const auto step = step_over(facts, link);
+    links.push_back({{"name", link.name},
+                     {"sums_s", step.sums_s},
+                     {"exposed_s", step.exposed_s},
+                     {"batch_norm_s", step.batch_norm_s},
+                     {"step_s", facts.frames_per_s ? Json(step.seconds()) : Json(nullptr)},
+                     {"efficiency", facts.frames_per_s ? Json(step.efficiency) : Json(nullptr)},
+                     {"hours", or_null(hours_over(facts, step))}});
+  }
+  return {{"count", ranks},
+          {"gradient_bytes", std::llround(facts.exchange.gradient_bytes)},
+          {"batch_norm_sums", facts.exchange.batch_norm_sums},
+          {"memory_bytes", std::llround(memory_with_parts(facts, 1))},
+          {"sharded_memory_bytes", std::llround(memory_with_parts(facts, ranks))},
+          {"links", std::move(links)}};
 }
 
 std::string storage_text(const plan::Storage& storage, const std::optional<double>& shard_bytes,
@@ -255,6 +354,7 @@ nlohmann::ordered_json plan_json(const PlanFacts& facts) {
       {"exports", std::llround(plan.storage.exports)},
       {"metrics", plan.storage.metrics ? Json(std::llround(*plan.storage.metrics)) : Json()},
       {"data", facts.shard_bytes ? Json(std::llround(*facts.shard_bytes)) : Json()}};
+  if (hardware.ranks > 1) json["ranks"] = ranks_json(facts);
   if (const auto& measured = facts.measured) {
     json["measured"] = {{"frames_per_s", measured->frames_per_s},
                         {"peak_bytes", std::llround(measured->peak_bytes)},
@@ -272,10 +372,11 @@ nlohmann::ordered_json plan_json(const PlanFacts& facts) {
 std::string plan_text(const PlanFacts& facts) {
   const auto& plan = facts.needs;
   const auto& hardware = facts.hardware;
-  auto text = head_text(facts) + memory_table(plan.memory, hardware, facts.precision);
+  auto text = head_text(facts) +
+              memory_table(plan.memory, plan.storage.checkpoint, hardware, facts.precision);
   if (!facts.fits()) text += settings_text(plan, hardware, facts.settings);
   if (facts.measured) text += measured_text(*facts.measured, hardware);
-  return text + length_text(facts) +
+  return text + length_text(facts) + ranks_text(facts) +
          storage_text(plan.storage, facts.shard_bytes, facts.data.frames);
 }
 

@@ -9,6 +9,7 @@
 #include "raven/artifacts/run_folder.h"
 #include "raven/config/run_config.h"
 #include "raven/plan/plan.h"
+#include "raven/plan/ranks.h"
 
 namespace raven::cli {
 
@@ -35,6 +36,8 @@ struct PlanFacts {
   plan::Plan needs;
   std::vector<plan::Setting> settings;  // that fit, when this one does not
   std::optional<Measured> measured;
+  plan::Exchange exchange;        // between ranks
+  std::vector<plan::Link> links;  // over which it may go
 
   [[nodiscard]] bool fits() const { return needs.memory.total() <= hardware.capacity(); }
 };

@@ -1,7 +1,5 @@
 #include "raven/distributed/joined_ranks.h"
 
-#include <algorithm>
-
 #include "raven/core/control_group.h"
 #include "raven/core/log.h"
 #include "raven/core/variables.h"
@@ -20,9 +18,7 @@ JoinedRanks::JoinedRanks(const config::MeetingConfig& meeting)
 }
 
 std::int64_t JoinedRanks::threads(std::int64_t wanted) const {
-  if (wanted > 0 || launch_.size == 1) return wanted;
-  return std::max<std::int64_t>(
-      1, doctor::read_processor(read_control_group()).cores / launch_.local_size);
+  return threads_of(launch_, wanted, doctor::read_processor(read_control_group()).cores);
 }
 
 }  // namespace raven::distributed

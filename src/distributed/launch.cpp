@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "core/text_file.h"
@@ -194,6 +195,11 @@ Launch read_launch(const Variables& variables) {
     return launch;
   }
   return {};
+}
+
+std::int64_t threads_of(const Launch& launch, std::int64_t asked, std::int64_t cores) {
+  if (asked > 0 || launch.size == 1) return asked;
+  return std::max<std::int64_t>(1, cores / launch.local_size);
 }
 
 }  // namespace raven::distributed

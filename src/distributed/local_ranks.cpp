@@ -59,6 +59,7 @@ int run_local_ranks(const std::filesystem::path& program, const std::vector<std:
                                       {"LOCAL_WORLD_SIZE", fmt::format("{}", count)},
                                       {"MASTER_ADDR", "127.0.0.1"},
                                       {"MASTER_PORT", fmt::format("{}", port)},
+                                      {"TORCHELASTIC_USE_AGENT_STORE", "False"},
                                       {kRanksOf, fmt::format("{}", ::getpid())}}}));
   }
   int result = 0;

@@ -51,8 +51,13 @@ Finding check_rank(const Variables& variables, const char* id, const char* rank_
                    const char* size_name) {
   const auto *rank_text = find(variables, rank_name), *size_text = find(variables, size_name);
   const auto both = listed(variables, {rank_name, size_name});
-  if (rank_text == nullptr && size_text == nullptr)
-    return {.id = id, .what = fmt::format("no {}: one process alone", rank_name)};
+  if (rank_text == nullptr && size_text == nullptr) {
+    const auto others =
+        listed(variables, {"SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"});
+    return {.id = id,
+            .what = fmt::format("no {}{}", rank_name,
+                                others.empty() ? ": one process alone" : ", but " + others)};
+  }
   if (rank_text == nullptr || size_text == nullptr) {
     return failure(id,
                    fmt::format("{}, but no {}", both, rank_text == nullptr ? rank_name : size_name),
@@ -154,12 +159,9 @@ Finding check_slurm(const Variables& variables) {
     finding.means =
         "this task calls itself by another number than SLURM: two tasks may have the same RANK";
     finding.remedy = "export RANK=$SLURM_PROCID in each task, not before srun";
-  } else if (tasks && *tasks > 1 && !world) {
-    finding.means = "each task would start a run of its own, and all but one be refused its folder";
-    finding.remedy =
-        "--ntasks=1 for one process; for several export WORLD_SIZE=$SLURM_NTASKS before srun, and "
-        "in each task "
-        "RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID";
+  } else if (tasks && *tasks > 1 && !world && find(variables, "SLURM_STEP_NUM_TASKS") == nullptr) {
+    finding.means = fmt::format("the script of the job is one process, not {}", *tasks);
+    finding.remedy = "srun raven ... starts a rank in each task; --ntasks=1 for one process";
   } else {
     finding.level = Level::kOk;
   }

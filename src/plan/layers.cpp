@@ -14,8 +14,11 @@ constexpr double kByte = 1;
 double number(std::int64_t value) { return static_cast<double>(value); }
 std::int64_t halved(std::int64_t side) { return (side + 1) / 2; }
 
-/// Running mean, running variance, and an int64 count.
-double batch_norm_buffers(std::int64_t channels) { return 2 * kFloat * number(channels) + 8; }
+/// Running mean, running variance and an int64 count; the parameters count where they are made.
+void add_batch_norm(std::int64_t channels, Layer& layer) {
+  layer.buffers += 2 * kFloat * number(channels) + 8;
+  ++layer.batch_norms;
+}
 
 /// Positions of a stage's input and output for one video frame: pixels, or samples.
 struct Positions {
@@ -33,14 +36,15 @@ Layer residual_block(std::int64_t in, std::int64_t out, std::int64_t taps,
       copies_pixels ? batch.rows() * number(positions.out * in) * arithmetic.narrow : 0;
   Layer layer;
   layer.parameters = taps * in * out + taps * out * out + 4 * out;
-  layer.buffers = 2 * batch_norm_buffers(out);
+  add_batch_norm(out, layer);
+  add_batch_norm(out, layer);
   // Both convolutions' outputs, what lies between them, and the result.
   layer.saved = 4 * output;
   layer.inference = input + 2 * output;
   layer.backward_work = 4 * output;
   if (has_shortcut) {
     layer.parameters += in * out + 2 * out;
-    layer.buffers += batch_norm_buffers(out);
+    add_batch_norm(out, layer);
     layer.saved += 2 * output + pixels;
     layer.inference += output + pixels;
     layer.backward_work = 2 * output + 3 * input;
@@ -163,7 +167,7 @@ Layer encoder_block(const config::EncoderConfig& options, const BatchShape& batc
   auto layer = arithmetic.cuda ? block_on_cuda(options, size, arithmetic)
                                : block_on_cpu(options, size, batch);
   layer.parameters = block_parameters(options);
-  if (options.ffn_norm == config::FfnNorm::kBatch) layer.buffers = batch_norm_buffers(options.dim);
+  if (options.ffn_norm == config::FfnNorm::kBatch) add_batch_norm(options.dim, layer);
   return layer;
 }
 
@@ -193,7 +197,7 @@ Layer mlp_layer(std::int64_t in, const config::PredictorConfig& predictor, const
   layer.saved = width;
   if (predictor.kind == config::PredictorKind::kMlpBatchNorm) {
     layer.parameters += 2 * predictor.dim;
-    layer.buffers = batch_norm_buffers(predictor.dim);
+    add_batch_norm(predictor.dim, layer);
     layer.saved += width;  // what the norm takes
   }
   layer.forward_work = layer.backward_work = layer.inference = 2 * width;
@@ -214,7 +218,7 @@ Layers video_frontend(const config::FrontendConfig& frontend, std::int64_t crop,
   const double places = batch.rows() * number(pooled * pooled * channels);
   Layer stem;
   stem.parameters = kTaps * channels + 2 * channels;
-  stem.buffers = batch_norm_buffers(channels);
+  add_batch_norm(channels, stem);
   stem.saved = stacked + convolved + places * (narrow + kByte);  // which pixel was the largest
   stem.forward_work = batch.rows() * number(crop * crop) * narrow;
   stem.backward_work = places * narrow + convolved;
@@ -235,7 +239,7 @@ Layers audio_frontend(const config::FrontendConfig& frontend, const BatchShape& 
   const double convolved = batch.rows() * number(positions * channels) * arithmetic.narrow;
   Layer stem;
   stem.parameters = kTaps * channels + 2 * channels;
-  stem.buffers = batch_norm_buffers(channels);
+  add_batch_norm(channels, stem);
   stem.saved = windows + 2 * convolved;
   stem.forward_work = samples;
   stem.backward_work = 2 * convolved;

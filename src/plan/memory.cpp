@@ -28,8 +28,9 @@ double most_without_gradients(const Layers& layers) {
 }
 
 /// Forward and backward; gives the bytes of gradients at its end. See Note [Where the peak is].
-double go_through(const Pass& pass, double persistent, double gradients, bool accumulates,
+double go_through(const Pass& pass, double persistent, double gradients, const RunNeeds& run,
                   Peak& peak) {
+  const bool accumulates = run.accumulate > 1;
   double saved = persistent;
   for (const auto& layer : pass.layers) {
     saved += layer.saved;
@@ -37,7 +38,7 @@ double go_through(const Pass& pass, double persistent, double gradients, bool ac
                   pass.name + ", forward");
   }
   for (auto layer = pass.layers.rbegin(); layer != pass.layers.rend(); ++layer) {
-    const double own = kFloat * static_cast<double>(layer->parameters);
+    const double own = run.gradient_bytes * static_cast<double>(layer->parameters);
     peak.consider(gradients, saved + layer->backward_work + (accumulates ? own : 0),
                   pass.name + ", backward");
     if (!accumulates) gradients += own;
@@ -47,17 +48,21 @@ double go_through(const Pass& pass, double persistent, double gradients, bool ac
   return gradients;
 }
 
-Peak peak_of(const Networks& networks, std::int64_t accumulate) {
-  const double all = kFloat * static_cast<double>(networks.trained_parameters());
-  const bool accumulates = accumulate > 1;  // earlier batches' gradients are there from the start
+double optimizer_bytes(const Networks& networks, const RunNeeds& run) {
+  return 2 * kFloat * static_cast<double>(networks.trained_parameters()) /
+         static_cast<double>(run.optimizer_parts);
+}
+
+Peak peak_of(const Networks& networks, const RunNeeds& run) {
+  const double all = run.gradient_bytes * static_cast<double>(networks.trained_parameters());
   Peak peak;
-  double gradients = accumulates ? all : 0;
+  double gradients = run.accumulate > 1 ? all : 0;  // earlier batches'
   // Before training the optimiser's averages are not there yet.
-  const double absent = networks.no_grad_before_training ? 2 * all : 0;
+  const double absent = networks.no_grad_before_training ? optimizer_bytes(networks, run) : 0;
   peak.consider(gradients, networks.persistent + most_without_gradients(networks.no_grad) - absent,
                 networks.no_grad_name);
   for (const auto& pass : networks.passes) {
-    gradients = go_through(pass, networks.persistent, gradients, accumulates, peak);
+    gradients = go_through(pass, networks.persistent, gradients, run, peak);
   }
   peak.consider(all, 0, "update");
   return peak;
@@ -80,8 +85,8 @@ Memory memory_of(const Networks& networks, const Networks* held_out, const Arith
     auto& bytes = module.is_teacher ? memory.teachers : memory.weights;
     bytes += kFloat * static_cast<double>(module.parameters) + module.buffers;
   }
-  memory.optimizer = 2 * kFloat * static_cast<double>(networks.trained_parameters());
-  auto peak = peak_of(networks, run.accumulate);
+  memory.optimizer = optimizer_bytes(networks, run);
+  auto peak = peak_of(networks, run);
   if (held_out != nullptr) {
     // The last step's gradients are still there.
     peak.consider(kFloat * static_cast<double>(networks.trained_parameters()),
@@ -97,6 +102,7 @@ Memory memory_of(const Networks& networks, const Networks* held_out, const Arith
   }
   memory.loader = run.batches + measured().loader_thread * static_cast<double>(run.threads);
   memory.features = run.cached_features;
+  memory.snapshot = run.snapshot;
   memory.heap = measured().heap_share * (memory.gradients + memory.activations);
   memory.program = measured().program;
   return memory;

@@ -131,6 +131,7 @@ Networks networks_of(const PretrainConfig& config, std::int64_t num_units, const
   add_teacher(Modality::kVideo, video);
   add_teacher(Modality::kAudio, audio);
   networks.no_grad_name = "teachers";
+  networks.no_grad_sees_batches = config.teacher.batch_norm == config::BatchNormMode::kTrain;
   return networks;
 }
 

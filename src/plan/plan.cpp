@@ -74,6 +74,14 @@ double cached_features(const FinetuneConfig& config, const Data& data) {
   return kFloat * static_cast<double>(width * config.model.cached_views) * data.frames;
 }
 
+/// Of a checkpoint.
+double stored_bytes(const Networks& networks) {
+  double bytes = 2 * kFloat * static_cast<double>(networks.trained_parameters());
+  for (const auto& module : networks.modules)
+    bytes += kFloat * static_cast<double>(module.parameters) + module.buffers;
+  return bytes;
+}
+
 /// The batch that needs most memory, and what it needs.
 struct WorstBatch {
   BatchShape batch;
@@ -85,11 +93,14 @@ WorstBatch worst_batch(const Config& config, const Data& data, const Hardware& h
                        Batches batches) {
   const auto arithmetic = Arithmetic::of(hardware.cuda, config.train.precision);
   const bool loads = batches == Batches::kLoader;
-  RunNeeds run{.accumulate = config.train.accumulate};
+  const auto own_batches = (config.train.accumulate + hardware.ranks - 1) / hardware.ranks;
+  RunNeeds run{.accumulate = own_batches,
+               .optimizer_parts = hardware.shards_optimizer ? hardware.ranks : 1};
   std::vector<Networks> held_out;  // none or one
   if (loads) {
     run.threads = num_readers(config.data.workers, /*most=*/4);
     run.cached_features = cached_features(config, data);
+    if (config.train.batch_norm == config::BatchStatistics::kOwn) run.gradient_bytes = 8;
     if (evaluates_held_out(config)) {
       const auto frames = std::max(config.data.valid_max_frames, data.longest);
       const BatchShape held_out_batch{.clips = std::max<std::int64_t>(1, frames / data.longest),
@@ -102,9 +113,11 @@ WorstBatch worst_batch(const Config& config, const Data& data, const Hardware& h
   for (const auto& batch : batch_shapes(data, config.data.max_frames)) {
     const auto ready = loads ? (config.data.workers == 0 ? 1 : config.data.prefetch) : 0;
     run.batches = batch.rows() * frame_bytes(config, data) *
-                  static_cast<double>(ready + (loads ? config.train.accumulate : 1));
-    const auto memory = memory_of(networks_of(config, data.num_units, batch, arithmetic),
-                                  held_out.empty() ? nullptr : &held_out.front(), arithmetic, run);
+                  static_cast<double>(ready + (loads ? own_batches : 1));
+    const auto networks = networks_of(config, data.num_units, batch, arithmetic);
+    if (loads) run.snapshot = stored_bytes(networks);
+    const auto memory =
+        memory_of(networks, held_out.empty() ? nullptr : &held_out.front(), arithmetic, run);
     if (memory.total() > worst.memory.total()) worst = {.batch = batch, .memory = memory};
   }
   return worst;
@@ -314,9 +327,7 @@ Length length_of(const config::TrainConfig& train, std::int64_t max_frames, cons
 Storage storage_of(const Networks& networks, const config::CheckpointConfig& checkpoint,
                    const config::LogConfig& log, const Length& length, double exported_bytes) {
   Storage storage;
-  for (const auto& module : networks.modules)
-    storage.checkpoint += kFloat * static_cast<double>(module.parameters) + module.buffers;
-  storage.checkpoint += 2 * kFloat * static_cast<double>(networks.trained_parameters());
+  storage.checkpoint = stored_bytes(networks);
   storage.checkpoints = checkpoint.keep;
   if (length.steps) {
     const auto saved = (*length.steps + checkpoint.every - 1) / checkpoint.every;

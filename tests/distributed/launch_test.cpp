@@ -44,6 +44,38 @@ TEST(ReadLaunch, TorchrunTellsRanks) {
   EXPECT_EQ(launch.port, 1234);
 }
 
+// Kubeflow's operator sets these, and nothing about the pod's own host (PET_... are torchrun's).
+TEST(ReadLaunch, APodOfAPyTorchJobIsARank) {
+  const auto launch = read_launch({{"MASTER_ADDR", "raven-lrs3-master-0"},
+                                   {"MASTER_PORT", "23456"},
+                                   {"WORLD_SIZE", "8"},
+                                   {"RANK", "3"},
+                                   {"PET_NODE_RANK", "3"},
+                                   {"PET_NNODES", "8"},
+                                   {"PYTHONUNBUFFERED", "1"},
+                                   {"KUBERNETES_SERVICE_HOST", "10.96.0.1"}});
+  EXPECT_EQ(launch.by, "the launcher");
+  EXPECT_EQ(launch.rank, 3);
+  EXPECT_EQ(launch.size, 8);
+  EXPECT_EQ(launch.local_rank, 0) << "the only one of its pod takes the first GPU it sees";
+  EXPECT_EQ(launch.local_size, 1) << "and all of the pod's cores";
+  EXPECT_EQ(launch.host, "raven-lrs3-master-0");
+  EXPECT_EQ(launch.port, 23456);
+  EXPECT_FALSE(launch.has_store);
+  EXPECT_EQ(launch.attempt, 0);
+}
+
+TEST(ThreadsOf, ARankAreItsShareOfTheCores) {
+  const auto of = [](std::int64_t local_size, std::int64_t asked) {
+    return threads_of({.size = 8, .local_size = local_size}, asked, /*cores=*/6);
+  };
+  EXPECT_EQ(of(1, 0), 6);
+  EXPECT_EQ(of(4, 0), 1);
+  EXPECT_EQ(of(8, 0), 1);
+  EXPECT_EQ(of(2, 5), 5);
+  EXPECT_EQ(threads_of({}, 0, 6), 0) << "one process: LibTorch's own choice";
+}
+
 TEST(ReadLaunch, TasksOfSrunMeetAtTheirFirstNode) {
   const Variables task = {{"SLURM_STEP_ID", "0"},         {"SLURM_STEP_NUM_TASKS", "4"},
                           {"SLURM_PROCID", "3"},          {"SLURM_LOCALID", "1"},

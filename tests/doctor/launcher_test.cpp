@@ -96,5 +96,18 @@ TEST(Launcher, SlurmAndTheVariablesAgree) {
   }
 }
 
+TEST(Launcher, TasksOfSrunAreRanksByThemselves) {
+  const Variables task = {{"SLURM_JOB_ID", "7"}, {"SLURM_NTASKS", "4"},
+                          {"SLURM_PROCID", "1"}, {"SLURM_STEP_ID", "0"},
+                          {"SLURM_NNODES", "2"}, {"SLURM_STEP_NUM_TASKS", "4"}};
+  const auto findings = check_launcher(task, 0);
+  EXPECT_EQ(level(findings, "launcher.slurm"), Level::kOk);
+  EXPECT_THAT(find(findings, "launcher.rank").what,
+              HasSubstr("no RANK, but SLURM_STEP_NUM_TASKS=4"));
+  const auto script = check_launcher(without(task, "SLURM_STEP_NUM_TASKS"), 0);
+  EXPECT_THAT(find(script, "launcher.slurm").remedy, HasSubstr("srun raven"));
+  EXPECT_THAT(find(script, "launcher.rank").what, HasSubstr("one process alone"));
+}
+
 }  // namespace
 }  // namespace raven::doctor

@@ -89,6 +89,35 @@ TEST_F(PlanCommand, RefusesBadInput) {
   refused({"--config", "nowhere.yaml"}, "nowhere.yaml");
 }
 
+TEST_F(PlanCommand, KnowsRanks) {
+  const std::vector<std::string> words = {
+      "--json",  "--config", "lrs3.yaml", "--device",       "cuda",  "--device-memory",
+      "80GiB",   "--hours",  "433",       "--frames-per-s", "24000", "train.accumulate=32",
+      "--ranks", "8"};
+  const auto answer = plan(words);
+  ASSERT_EQ(answer.code, 0) << answer.text;
+  const auto json = nlohmann::json::parse(answer.text)["ranks"];
+  EXPECT_EQ(json["count"], 8);
+  EXPECT_EQ(json["gradient_bytes"], 4 * 119'630'400LL);
+  EXPECT_EQ(
+      json["memory_bytes"].get<std::int64_t>() - json["sharded_memory_bytes"].get<std::int64_t>(),
+      8 * 119'630'400LL / 8 * 7);
+  ASSERT_EQ(json["links"].size(), 3U);
+  EXPECT_NEAR(json["links"][0]["efficiency"].get<double>(), 0.9, 0.02);
+  EXPECT_GT(json["links"][2]["hours"].get<double>(), json["links"][0]["hours"].get<double>());
+
+  auto one_link = words;
+  one_link.insert(one_link.end(), {"--link", "1", "--link-latency", "100"});
+  EXPECT_EQ(nlohmann::json::parse(plan(one_link).text)["ranks"]["links"].size(), 1U);
+  const auto text = plan({"--config", "lrs3.yaml", "--device", "cpu", "--memory", "512GiB",
+                          "ranks=3", "train.accumulate=4"});
+  EXPECT_EQ(text.code, 0) << text.text;
+  EXPECT_THAT(text.text, HasSubstr("of 170.67 GiB for a rank: fits"));
+  EXPECT_THAT(text.text, HasSubstr("in the last round 2 ranks have no batch"));
+  EXPECT_THAT(text.text, HasSubstr("give --link"));
+  EXPECT_THAT(text.text, HasSubstr("with distributed.shard_optimizer"));
+}
+
 TEST_F(PlanCommand, ReadsTheManifestThatIsThere) {
   const auto manifest = make_tiny_clips(temporary_.path() / "clips", {.clips = 16});
   auto words = kTinySettings;

@@ -31,6 +31,10 @@ struct Launch {
 /// Throws ConfigError naming the variables that do not fit each other.
 Launch read_launch(const Variables& variables);
 
+/// Threads of one rank's networks: as asked for, else its share of the cores of its host; 0, as
+/// LibTorch likes, in a run of one process.
+std::int64_t threads_of(const Launch& launch, std::int64_t asked, std::int64_t cores);
+
 /// "n[1-2,07-09],gpu3" -> n1, n2, n07, n08, n09, gpu3: Slurm's lists of hosts. Throws ConfigError
 /// for what is none, and for more than 65,536 hosts.
 std::vector<std::string> expand_hosts(std::string_view list);

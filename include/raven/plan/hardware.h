@@ -1,17 +1,23 @@
 // The machine that a plan is for: sizes of memory as users write them, and what this one has.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace raven::plan {
 
 struct Hardware {
   bool cuda = false;
-  double memory = 0;         // bytes of the machine
-  double device_memory = 0;  // bytes of the GPU; 0: not known
-  std::string device;        // "cpu", a GPU's name
+  double memory = 0;              // bytes of the machine
+  double device_memory = 0;       // bytes of the GPU; 0: not known
+  std::string device;             // "cpu", a GPU's name
+  std::int64_t ranks = 1;         // that share a run: on CPUs the machine, else a GPU each
+  bool shards_optimizer = false;  // each keeps a part of the optimiser's averages
 
-  [[nodiscard]] double capacity() const { return cuda ? device_memory : memory; }
+  /// Bytes of one rank.
+  [[nodiscard]] double capacity() const {
+    return cuda ? device_memory : memory / static_cast<double>(ranks);
+  }
 };
 
 /// "24GiB" -> bytes; KiB, MiB, GiB, TiB are powers of 1024, KB, MB, GB, TB of 1000. Throws

@@ -37,7 +37,8 @@ struct Arithmetic {
 
 struct Layer {
   std::int64_t parameters = 0;
-  double buffers = 0;       // bytes
+  double buffers = 0;  // bytes
+  std::int64_t batch_norms = 0;
   double saved = 0;         // bytes that autograd saves for the backward pass
   double forward_work = 0;  // further bytes during its forward pass
   // Further bytes during its backward pass, gradients of activations included.

@@ -34,10 +34,13 @@ const Measured& measured();
 
 /// What a run holds beside the tensors of one batch.
 struct RunNeeds {
-  double batches = 0;           // bytes that the loader holds at once; not on a GPU
-  std::int64_t threads = 0;     // of the loader
-  std::int64_t accumulate = 1;  // batches a step
-  double cached_features = 0;   // bytes, on the host
+  double batches = 0;                // bytes that the loader holds at once; not on a GPU
+  std::int64_t threads = 0;          // of the loader
+  std::int64_t accumulate = 1;       // batches a step, of one rank
+  double cached_features = 0;        // bytes, on the host
+  double snapshot = 0;               // bytes of a checkpoint that is written while training goes on
+  double gradient_bytes = 4;         // of a parameter: 8 where gradients are summed in float64
+  std::int64_t optimizer_parts = 1;  // ranks that share the optimiser's averages
 };
 
 struct Memory {
@@ -48,6 +51,7 @@ struct Memory {
   double activations = 0;  // at the peak: held by autograd, worked with, inputs, targets
   double loader = 0;       // batches and threads
   double features = 0;     // cached, of a frozen part
+  double snapshot = 0;     // of a checkpoint that is being written; CPU
   double heap = 0;         // between blocks; CPU
   double program = 0;      // LibTorch and raven on a CPU, the CUDA context on a GPU
   std::string peak;        // the phase: "video student, backward"
@@ -55,7 +59,9 @@ struct Memory {
   [[nodiscard]] double tensors() const {
     return weights + teachers + optimizer + gradients + activations;
   }
-  [[nodiscard]] double total() const { return tensors() + loader + features + heap + program; }
+  [[nodiscard]] double total() const {
+    return tensors() + loader + features + snapshot + heap + program;
+  }
 };
 
 /// `held_out`: the networks at the shape of a held-out batch; null: there is no evaluation.

@@ -31,6 +31,7 @@ struct Networks {
   std::string no_grad_name;              // "teachers", "frozen part"; empty if there is none
   Layers no_grad;                        // computed without gradients before the passes
   bool no_grad_before_training = false;  // once, when there is no optimiser yet
+  bool no_grad_sees_batches = false;     // its BatchNorm uses the batch's statistics
   std::vector<Pass> passes;
   Layers evaluation;      // on held-out clips, without gradients
   double persistent = 0;  // bytes of inputs and targets, which live through the whole step
