@@ -115,7 +115,7 @@ WorstBatch worst_batch(const Config& config, const Data& data, const Hardware& h
     run.batches = batch.rows() * frame_bytes(config, data) *
                   static_cast<double>(ready + (loads ? own_batches : 1));
     const auto networks = networks_of(config, data.num_units, batch, arithmetic);
-    if (loads) run.snapshot = stored_bytes(networks);
+    if (loads && config.checkpoint.background) run.snapshot = stored_bytes(networks);
     const auto memory =
         memory_of(networks, held_out.empty() ? nullptr : &held_out.front(), arithmetic, run);
     if (memory.total() > worst.memory.total()) worst = {.batch = batch, .memory = memory};

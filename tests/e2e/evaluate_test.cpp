@@ -400,7 +400,9 @@ TEST_F(Evaluate, AnotherSearchReplacesResultsOnlyWhereAsked) {
   ASSERT_EQ(evaluate("out", "video"), 0) << read_file(log("out"));
   const auto before = results("out");
   EXPECT_EQ(evaluate("out", "video", {"decode.kind=greedy_ctc"}), 2);
-  EXPECT_THAT(read_file(log("out")), HasSubstr("holds what was decoded with another search; out="));
+  EXPECT_THAT(read_file(log("out")),
+              HasSubstr("holds what was decoded with another search (decode.kind hybrid "
+                        "there, greedy_ctc here); out="));
   EXPECT_EQ(results("out"), before);
   ASSERT_EQ(evaluate("out", "video", {"decode.kind=greedy_ctc", "--replace"}), 0)
       << read_file(log("out"));

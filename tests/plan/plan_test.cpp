@@ -92,9 +92,13 @@ TEST(SettingsThatFit, AreNoneWhenTheWeightsAloneDoNot) {
 TEST(SettingsThatFit, LeaveRoomForTheLongestUtterance) {
   PretrainConfig config;
   auto data = Data::of_sizes({600, 100});
+  config.checkpoint.background = false;
   for (const auto& setting : settings_that_fit(config, data, cpu(6)))
     EXPECT_GE(number_in(setting.overrides.front()), 600);
   EXPECT_FALSE(settings_that_fit(config, data, cpu(6)).empty());
+  config.checkpoint.background = true;  // one more copy of weights and averages
+  EXPECT_TRUE(settings_that_fit(config, data, cpu(6)).empty());
+  EXPECT_FALSE(settings_that_fit(config, data, cpu(8)).empty());
 }
 
 TEST(SettingsThatFit, ShrinkAStepWhoseBatchesDoNotFitTogether) {
