@@ -174,7 +174,6 @@ Launch read_launch(const Variables& variables) {
     meet_at(launch, variables, "", kUsualPort);
     const auto* store = find(variables, "TORCHELASTIC_USE_AGENT_STORE");
     launch.has_store = store != nullptr && *store == "True";
-    launch.attempt = number_or(variables, "TORCHELASTIC_RESTART_COUNT", 0);
     return launch;
   }
   if (is_set("SLURM_STEP_ID") && is_set("SLURM_STEP_NUM_TASKS")) {
@@ -195,11 +194,6 @@ Launch read_launch(const Variables& variables) {
     return launch;
   }
   return {};
-}
-
-std::int64_t threads_of(const Launch& launch, std::int64_t asked, std::int64_t cores) {
-  if (asked > 0 || launch.size == 1) return asked;
-  return std::max<std::int64_t>(1, cores / launch.local_size);
 }
 
 }  // namespace raven::distributed
