@@ -166,9 +166,10 @@ ExitCode evaluate_as_rank(const Arguments& arguments, EvaluateConfig config,
 ExitCode evaluate(const Arguments& arguments) {
   const auto stop = watch_signals();
   const auto config = distributed::before_joining([&] { return load(arguments, {}); });
-  if (const auto code =
-          start_ranks(EvaluateConfig::kStage, arguments, config.ranks, config.device, stop))
-    return *code;
+  const auto code = distributed::before_joining([&] {
+    return start_ranks(EvaluateConfig::kStage, arguments, config.ranks, config.device, stop);
+  });
+  if (code) return *code;
   distributed::JoinedRanks joined(config.distributed, stop);
   return joined.run([&](distributed::Communicator& ranks) {
     load_cuda_library(config.device);

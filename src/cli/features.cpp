@@ -153,8 +153,9 @@ ExitCode features(const Arguments& arguments) {
     return loaded;
   });
   const auto wanted = arguments.given("MEDIA") && config.ranks == 0 ? 1 : config.ranks;
-  if (const auto code = start_ranks(FeaturesConfig::kStage, arguments, wanted, config.device, stop))
-    return *code;
+  const auto code = distributed::before_joining(
+      [&] { return start_ranks(FeaturesConfig::kStage, arguments, wanted, config.device, stop); });
+  if (code) return *code;
   distributed::JoinedRanks joined(config.distributed, stop);
   return joined.run([&](distributed::Communicator& ranks) {
     load_cuda_library(config.device);

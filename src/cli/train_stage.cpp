@@ -27,8 +27,9 @@ ExitCode train_stage(const std::string& name, const Arguments& arguments) {
       [&] { return kind->load(arguments.config_file(), arguments.overrides()); });
   warn_of_idle_overs(config::stage_named(name), arguments.config_file(), overrides);
   const auto settings = stage->settings();
-  if (const auto code = start_ranks(name, arguments, settings.ranks, settings.device, stop))
-    return *code;
+  const auto code = distributed::before_joining(
+      [&] { return start_ranks(name, arguments, settings.ranks, settings.device, stop); });
+  if (code) return *code;
   const auto outcome = train::run_session(*stage, {.yaml = std::move(yaml),
                                                    .overrides = overrides,
                                                    .arguments = std::move(words),

@@ -75,12 +75,12 @@ std::int64_t threads_of_each(const std::vector<RankCores>& ranks) {
 }
 
 std::int64_t agree_on_threads(Communicator& ranks, std::int64_t wanted) {
-  if (wanted > 0 || ranks.size() == 1) return wanted;
+  if (ranks.size() == 1) return wanted;
   std::vector<RankCores> all;
   for (const auto& text :
        texts_of_all(ranks, fmt::format("{}\t{}\t{}", usable_processors(), own_mask(), own_host())))
     all.push_back(parse(text));
-  return threads_of_each(all);
+  return wanted > 0 ? wanted : threads_of_each(all);  // others may have been asked for none
 }
 
 }  // namespace raven::distributed

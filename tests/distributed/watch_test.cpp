@@ -101,7 +101,7 @@ TEST_F(WatchTest, ARankThatHasLeftIsNotLost) {
 }
 
 TEST_F(WatchTest, WhatNobodyNamesIsTheVerdictOfTheRankThatSawIt) {
-  const auto soon = settings(1s, 60s);
+  const auto soon = settings(3s, 60s);
   const auto first = watch(0, soon), second = watch(1, soon);
   second->note(3, "training", false);
   try {
