@@ -97,6 +97,37 @@ TEST(ReadLaunch, MpirunOnOneHostNeedsNoAddress) {
   EXPECT_EQ(read_launch(task).host, "n1");
 }
 
+TEST(ReadLaunch, MpirunInAJobOfSlurmIsNoTaskOfSrun) {
+  const auto launch = read_launch({{"SLURM_STEP_ID", "1"},
+                                   {"SLURM_STEP_NUM_TASKS", "1"},
+                                   {"SLURM_PROCID", "0"},
+                                   {"OMPI_COMM_WORLD_RANK", "3"},
+                                   {"OMPI_COMM_WORLD_SIZE", "4"},
+                                   {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"},
+                                   {"MASTER_ADDR", "n1"}});
+  EXPECT_EQ(launch.by, "mpirun");
+  EXPECT_EQ(launch.rank, 3);
+  EXPECT_EQ(launch.local_size, 2);
+}
+
+TEST(ReadLaunch, RanksThatMpirunDidNotStartDoNotCountByIt) {
+  const auto launch = read_launch({{"RANK", "1"},
+                                   {"WORLD_SIZE", "4"},
+                                   {"LOCAL_WORLD_SIZE", "4"},
+                                   {"OMPI_COMM_WORLD_SIZE", "1"},
+                                   {"OMPI_COMM_WORLD_LOCAL_SIZE", "1"}});
+  EXPECT_EQ(launch.local_size, 4);
+}
+
+TEST(ReadLaunch, StepsOfOneJobMeetAtTheirOwnPorts) {
+  Variables task = {{"SLURM_STEP_ID", "0"},       {"SLURM_STEP_NUM_TASKS", "2"},
+                    {"SLURM_PROCID", "0"},        {"SLURM_STEP_NODELIST", "n[1-2]"},
+                    {"SLURM_JOB_ID", "30007"}};
+  const auto first = read_launch(task).port;
+  task["SLURM_STEP_ID"] = "1";
+  EXPECT_NE(read_launch(task).port, first);
+}
+
 TEST(ReadLaunch, WhatDoesNotFitIsNamed) {
   EXPECT_THAT(problem({{"WORLD_SIZE", "2"}}), HasSubstr("RANK is not set"));
   EXPECT_THAT(problem({{"RANK", "2"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "n1"}}),

@@ -23,9 +23,9 @@ struct Launch {
   bool has_store = false;  // the launcher keeps the store (c10d's TCPStore); else rank 0 does
 };
 
-/// RANK and WORLD_SIZE (torchrun, Kubernetes' PyTorchJob), else those of a task of srun, else those
-/// of Open MPI. Where MASTER_ADDR and MASTER_PORT are not set, srun's tasks meet at the first node
-/// of their list, at a port that follows from the job's number, and mpirun's on this host if all of
+/// RANK and WORLD_SIZE (torchrun, Kubernetes' PyTorchJob), else those of Open MPI, else those of a
+/// task of srun. Where MASTER_ADDR and MASTER_PORT are not set, srun's tasks meet at the first node
+/// of their list, at a port that follows from the numbers of job and step, and mpirun's on this host if all of
 /// them run on it. The script of a batch job is one process, however many tasks the job may have.
 /// Throws ConfigError naming the variables that do not fit each other.
 Launch read_launch(const Variables& variables);
