@@ -6,5 +6,5 @@ set -u
 if [ $# -eq 0 ]; then sed -n '2,4s/^# \{0,1\}//p' "$0"; exit 2; fi
 where=()
 [ -z "${HOSTS:-}" ] || where=(--host "$HOSTS" -x "MASTER_ADDR=${MASTER_ADDR:?the address of the first host}" -x "MASTER_PORT=${MASTER_PORT:-29500}")
-# Without --continuous, mpirun would kill the others before they have said who was lost.
+# When a rank dies, mpirun ends the others and returns a code of its own: start the same command again, the run goes on.
 exec mpirun -n "${RANKS:?number of ranks}" --bind-to none "${where[@]}" raven "$@"

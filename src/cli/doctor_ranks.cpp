@@ -24,12 +24,12 @@
 #include "raven/distributed/link_speed.h"
 #include "raven/distributed/local_ranks.h"
 #include "raven/distributed/process_ranks.h"
+#include "raven/distributed/thread_share.h"
 #include "raven/doctor/gpu.h"
 #include "raven/doctor/launcher.h"
 #include "raven/doctor/limits.h"
 #include "raven/doctor/meeting_place.h"
 #include "raven/doctor/memory.h"
-#include "raven/doctor/processor.h"
 #include "raven/doctor/rank_variables.h"
 #include "raven/doctor/ranks.h"
 #include "raven/nn/device.h"
@@ -106,9 +106,6 @@ OwnFindings examine_self(const RanksAsked& asked, const distributed::Launch& lau
     facts.gpu = fmt::format("{} of {} of {}", own.device.str(),
                             cuda.visible_devices.value_or("all"), fmt::join(seen, ","));
   }
-  nn::set_threads(
-      distributed::threads_of(launch, asked.threads, doctor::read_processor(group).cores));
-  facts.threads = at::get_num_threads();
   facts.vectors = at::get_cpu_capability();
 
   const bool gpu = own.device.is_cuda();
@@ -194,8 +191,10 @@ std::string json_text(const Findings& findings, std::size_t size, const doctor::
   return json.dump(2) + "\n";
 }
 
-ExitCode examine_together(const RanksAsked& asked, const OwnFindings& own,
+ExitCode examine_together(const RanksAsked& asked, OwnFindings own,
                           distributed::Communicator& ranks, double seconds) {
+  nn::set_threads(distributed::agree_on_threads(ranks, asked.threads));
+  own.facts.threads = at::get_num_threads();
   std::vector<RankFacts> all;
   for (const auto& text : distributed::texts_of_all(ranks, doctor::rank_text(own.facts)))
     all.push_back(doctor::parse_rank(text));

@@ -16,6 +16,7 @@
 #include "raven/core/progress.h"
 #include "raven/data/grey_kinds.h"
 #include "raven/distributed/joined_ranks.h"
+#include "raven/distributed/thread_share.h"
 #include "raven/evaluation/decoded_with.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/evaluation/evaluation_set.h"
@@ -164,14 +165,15 @@ ExitCode evaluate_as_rank(const Arguments& arguments, EvaluateConfig config,
 
 ExitCode evaluate(const Arguments& arguments) {
   const auto stop = watch_signals();
-  const auto config = load(arguments, {});
-  if (const auto code =
-          start_ranks(EvaluateConfig::kStage, arguments, config.ranks, config.device, stop))
-    return *code;
-  distributed::JoinedRanks joined(config.distributed);
+  const auto config = distributed::before_joining([&] { return load(arguments, {}); });
+  const auto code = distributed::before_joining([&] {
+    return start_ranks(EvaluateConfig::kStage, arguments, config.ranks, config.device, stop);
+  });
+  if (code) return *code;
+  distributed::JoinedRanks joined(config.distributed, stop);
   return joined.run([&](distributed::Communicator& ranks) {
     load_cuda_library(config.device);
-    nn::set_threads(joined.threads(config.threads));
+    nn::set_threads(distributed::agree_on_threads(ranks, config.threads));
     nn::set_precision(config::Precision::kFp32);
     const auto device =
         nn::choose_device(config.device, cuda_library_problem(), joined.launch().local_rank);

@@ -18,6 +18,7 @@
 #include "raven/data/media_roots.h"
 #include "raven/data/modality.h"
 #include "raven/distributed/joined_ranks.h"
+#include "raven/distributed/thread_share.h"
 #include "raven/evaluation/feature_run.h"
 #include "raven/nn/device.h"
 #include "raven/train/rank_agreement.h"
@@ -146,15 +147,19 @@ ExitCode features_as_rank(const Arguments& arguments, const FeaturesConfig& conf
 
 ExitCode features(const Arguments& arguments) {
   const auto stop = watch_signals();
-  const auto config = load(arguments);
-  check_source(arguments, config);
+  const auto config = distributed::before_joining([&] {
+    auto loaded = load(arguments);
+    check_source(arguments, loaded);
+    return loaded;
+  });
   const auto wanted = arguments.given("MEDIA") && config.ranks == 0 ? 1 : config.ranks;
-  if (const auto code = start_ranks(FeaturesConfig::kStage, arguments, wanted, config.device, stop))
-    return *code;
-  distributed::JoinedRanks joined(config.distributed);
+  const auto code = distributed::before_joining(
+      [&] { return start_ranks(FeaturesConfig::kStage, arguments, wanted, config.device, stop); });
+  if (code) return *code;
+  distributed::JoinedRanks joined(config.distributed, stop);
   return joined.run([&](distributed::Communicator& ranks) {
     load_cuda_library(config.device);
-    nn::set_threads(joined.threads(config.threads));
+    nn::set_threads(distributed::agree_on_threads(ranks, config.threads));
     nn::set_precision(config::Precision::kFp32);
     const auto device =
         nn::choose_device(config.device, cuda_library_problem(), joined.launch().local_rank);

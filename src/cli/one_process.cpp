@@ -13,8 +13,8 @@ void require_one_process(const std::string& command) {
   if (launch.size == 1) return;
   throw ConfigError(
       fmt::format("raven {} is one process, but {} started {}: start one, without torchrun and "
-                  "with --ntasks=1; "
-                  "pretrain, finetune and lm are those that train as several",
+                  "with --ntasks=1; pretrain, finetune, lm, selftrain, evaluate, features and "
+                  "doctor --ranks work as several",
                   command, launch.by, launch.size));
 }
 

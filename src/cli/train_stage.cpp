@@ -8,6 +8,7 @@
 #include "raven/config/stages.h"
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
+#include "raven/distributed/joined_ranks.h"
 #include "raven/train/stages.h"
 
 namespace raven::cli {
@@ -22,11 +23,13 @@ ExitCode train_stage(const std::string& name, const Arguments& arguments) {
     words.insert(words.end(), {"--config", arguments.config_file().string()});
   const auto overrides = arguments.overrides();
   words.insert(words.end(), overrides.begin(), overrides.end());
-  auto [stage, yaml] = kind->load(arguments.config_file(), arguments.overrides());
+  auto [stage, yaml] = distributed::before_joining(
+      [&] { return kind->load(arguments.config_file(), arguments.overrides()); });
   warn_of_idle_overs(config::stage_named(name), arguments.config_file(), overrides);
   const auto settings = stage->settings();
-  if (const auto code = start_ranks(name, arguments, settings.ranks, settings.device, stop))
-    return *code;
+  const auto code = distributed::before_joining(
+      [&] { return start_ranks(name, arguments, settings.ranks, settings.device, stop); });
+  if (code) return *code;
   const auto outcome = train::run_session(*stage, {.yaml = std::move(yaml),
                                                    .overrides = overrides,
                                                    .arguments = std::move(words),

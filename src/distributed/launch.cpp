@@ -44,16 +44,14 @@ std::int64_t number_or(const Variables& variables, std::string_view name, std::i
 
 /// Rank and size by the names that a launcher gives them.
 Launch counted(const Variables& variables, std::string by, std::string_view rank,
-               std::string_view size, std::string_view local_rank) {
+               std::string_view size, std::string_view local_rank, std::string_view local_size) {
   constexpr std::int64_t kMost = 1'000'000;
   Launch launch{.by = std::move(by)};
   launch.size = number(variables, size, 1, kMost);
   launch.rank = number(variables, rank, 0, launch.size - 1);
   launch.local_rank = number_or(variables, local_rank, 0);
-  for (const auto* name : {"LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"}) {
-    if (find(variables, name) != nullptr)
-      launch.local_size = number(variables, name, 1, launch.size);
-  }
+  if (find(variables, local_size) != nullptr)
+    launch.local_size = number(variables, local_size, 1, launch.size);
   return launch;
 }
 
@@ -72,10 +70,13 @@ std::string first_host(const Variables& variables) {
   return "";
 }
 
-/// The same in all tasks of a job, and hardly ever that of another job on the same host.
-std::int64_t port_of_job(const Variables& variables) {
-  constexpr std::int64_t kFirst = 15000, kRange = 15000;
-  return kFirst + number_or(variables, "SLURM_JOB_ID", 0) % kRange;
+/// The same in all tasks of a step, another one in other steps of the job, and hardly ever that of
+/// another job on the same host.
+std::int64_t port_of_step(const Variables& variables) {
+  constexpr std::int64_t kFirst = 15000, kRange = 15000, kApart = 101;
+  const auto job = number_or(variables, "SLURM_JOB_ID", 0),
+             step = number_or(variables, "SLURM_STEP_ID", 0);
+  return kFirst + (job % kRange + step % kRange * kApart) % kRange;
 }
 
 /// Of "2(x3),1" the number for SLURM_NODEID.
@@ -170,36 +171,31 @@ Launch read_launch(const Variables& variables) {
                      : is_set("TORCHELASTIC_RUN_ID") ? "torchrun"
                                                      : "the launcher";
     if (!is_set("RANK") && number(variables, "WORLD_SIZE", 1, 1'000'000) == 1) return {};
-    auto launch = counted(variables, by, "RANK", "WORLD_SIZE", "LOCAL_RANK");
+    auto launch = counted(variables, by, "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE");
     meet_at(launch, variables, "", kUsualPort);
     const auto* store = find(variables, "TORCHELASTIC_USE_AGENT_STORE");
     launch.has_store = store != nullptr && *store == "True";
-    launch.attempt = number_or(variables, "TORCHELASTIC_RESTART_COUNT", 0);
+    return launch;
+  }
+  // In a job of Slurm, mpirun starts its helpers by srun, whose variables its ranks see as well.
+  if (is_set("OMPI_COMM_WORLD_SIZE")) {
+    auto launch = counted(variables, "mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
+                          "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE");
+    const bool one_host = number_or(variables, "OMPI_COMM_WORLD_LOCAL_SIZE", 0) == launch.size;
+    meet_at(launch, variables, one_host ? "127.0.0.1" : "", kUsualPort);
     return launch;
   }
   if (is_set("SLURM_STEP_ID") && is_set("SLURM_STEP_NUM_TASKS")) {
     auto launch =
-        counted(variables, "srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID");
-    meet_at(launch, variables, first_host(variables), port_of_job(variables));
+        counted(variables, "srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "");
+    meet_at(launch, variables, first_host(variables), port_of_step(variables));
     launch.local_size = tasks_of_node(variables).value_or(1);
     // Of the node that srun was called on, which in a batch script is the first one.
     const auto* address = find(variables, "SLURM_LAUNCH_NODE_IPADDR");
     if (launch.size > 1 && address != nullptr) launch.other_host = *address;
     return launch;
   }
-  if (is_set("OMPI_COMM_WORLD_SIZE")) {
-    auto launch = counted(variables, "mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
-                          "OMPI_COMM_WORLD_LOCAL_RANK");
-    const bool one_host = number_or(variables, "OMPI_COMM_WORLD_LOCAL_SIZE", 0) == launch.size;
-    meet_at(launch, variables, one_host ? "127.0.0.1" : "", kUsualPort);
-    return launch;
-  }
   return {};
-}
-
-std::int64_t threads_of(const Launch& launch, std::int64_t asked, std::int64_t cores) {
-  if (asked > 0 || launch.size == 1) return asked;
-  return std::max<std::int64_t>(1, cores / launch.local_size);
 }
 
 }  // namespace raven::distributed

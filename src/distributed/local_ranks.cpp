@@ -47,7 +47,9 @@ std::int64_t free_port() {
 
 int run_local_ranks(const std::filesystem::path& program, const std::vector<std::string>& arguments,
                     std::int64_t count, const std::stop_token& stop) {
+  using Clock = std::chrono::steady_clock;
   constexpr std::chrono::milliseconds kPollEvery{50};
+  constexpr std::chrono::seconds kFromThemselves{10};  // after one has failed
   const auto port = free_port();
   std::vector<std::unique_ptr<Child>> ranks;
   for (std::int64_t rank = 0; rank < count; ++rank) {
@@ -65,15 +67,18 @@ int run_local_ranks(const std::filesystem::path& program, const std::vector<std:
   int result = 0;
   std::size_t running = ranks.size();
   std::vector<bool> ended(ranks.size());
+  std::optional<Clock::time_point> failed_at;
   while (running > 0) {
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
-      if (stop.stop_requested()) ranks[rank]->ask_to_stop();
+      const bool is_left_over = failed_at && Clock::now() - *failed_at > kFromThemselves;
+      if (stop.stop_requested() || is_left_over) ranks[rank]->ask_to_stop();
       if (ended[rank]) continue;
       const auto code = ranks[rank]->poll();
       if (!code) continue;
       ended[rank] = true;
       --running;
       if (*code < 0) log::error("rank {} was ended by signal {}", rank, -*code);
+      if (*code != 0 && !failed_at) failed_at = Clock::now();
       if (result == 0) result = *code < 0 ? static_cast<int>(ExitCode::kStopped) : *code;
     }
     std::this_thread::sleep_for(kPollEvery);

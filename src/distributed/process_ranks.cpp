@@ -3,22 +3,19 @@
 #ifndef USE_C10D_GLOO
 #define USE_C10D_GLOO
 #endif
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <optional>
-#include <thread>
+#include <utility>
 
+#include "distributed/own_address.h"
 #include "distributed/store.h"
 #include "distributed/watch.h"
 #include "raven/core/error.h"
-#include "raven/core/log.h"
+#include "raven/core/interrupt.h"
 
 namespace raven::distributed {
 namespace {
@@ -29,37 +26,19 @@ using Group = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
 /// A collective ends when all ranks have come or the watch ends the process: slow is not lost.
 constexpr std::chrono::hours kNever{24 * 365};
 
-/// Of this host, as the host of the store sees it; empty: not known.
-std::string own_address(const Meeting& meeting) {
-  struct addrinfo hints {};
-  hints.ai_socktype = SOCK_DGRAM;
-  struct addrinfo* found = nullptr;
-  if (::getaddrinfo(meeting.host.c_str(), std::to_string(meeting.port).c_str(), &hints, &found) !=
-      0)
-    return "";
-  std::string address;
-  for (auto* one = found; one != nullptr && address.empty(); one = one->ai_next) {
-    const int socket = ::socket(one->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (socket < 0) continue;
-    struct sockaddr_storage own {};
-    socklen_t size = sizeof(own);
-    std::array<char, NI_MAXHOST> text{};
-    if (::connect(socket, one->ai_addr, one->ai_addrlen) == 0 &&  // sends nothing
-        ::getsockname(socket, reinterpret_cast<struct sockaddr*>(&own), &size) == 0 &&
-        ::getnameinfo(reinterpret_cast<struct sockaddr*>(&own), size, text.data(), text.size(),
-                      nullptr, 0, NI_NUMERICHOST) == 0)
-      address = text.data();
-    ::close(socket);
-  }
-  ::freeaddrinfo(found);
-  return address;
+std::string reachable_address(const Meeting& meeting, std::int64_t rank) {
+  const auto& own = meeting.members[static_cast<std::size_t>(rank)].address;
+  std::vector<std::string> all;
+  for (const auto& member : meeting.members) all.push_back(member.address);
+  const auto farther = farther_host(own, all);
+  return farther.empty() ? own : address_towards(farther, meeting.port);
 }
 
-std::shared_ptr<gloo::transport::Device> make_device(const Meeting& meeting) {
+std::shared_ptr<gloo::transport::Device> make_device(const Meeting& meeting, std::int64_t rank) {
   using c10d::ProcessGroupGloo;
   if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME"); interface != nullptr)
     return ProcessGroupGloo::createDeviceForInterface(interface);
-  const auto address = own_address(meeting);
+  const auto address = reachable_address(meeting, rank);
   return address.empty() ? ProcessGroupGloo::createDefaultDevice()
                          : ProcessGroupGloo::createDeviceForHostname(address);
 }
@@ -73,7 +52,7 @@ std::string text_of(const std::exception& error) {
 
 class WorkSum : public PendingSum {
  public:
-  WorkSum(std::function<void()> wait) : wait_(std::move(wait)) {}
+  explicit WorkSum(std::function<void()> wait) : wait_(std::move(wait)) {}
   void wait() override { wait_(); }
 
  private:
@@ -82,14 +61,21 @@ class WorkSum : public PendingSum {
 
 class ProcessRanks : public Communicator {
  public:
-  ProcessRanks(const Launch& launch, const JoinSettings& settings)
-      : launch_(launch), settings_(settings), meeting_(meet(launch, settings.join)) {
+  ProcessRanks(const Launch& launch, const JoinSettings& settings, const std::stop_token& stop)
+      : launch_(launch), settings_(settings), meeting_(meet(launch, settings.join, stop)) {
     watch_ =
         std::make_shared<Watch>(meeting_, connect_again(meeting_, launch, settings.join), launch,
                                 WatchSettings{.lost = settings.lost, .hang = settings.hang});
     watch_->start();
-    group_ = make_group("all", launch.size);
-    gradients_ = make_group("sums", launch.size);
+    try {
+      watch_->note(0, "connecting", /*long_work=*/false);
+      group_ = make_group("all", launch.size);
+      gradients_ = make_group("sums", launch.size);
+    } catch (const std::exception& error) {
+      tell_failure(error);
+      watch_->stop();
+      throw;
+    }
   }
   ~ProcessRanks() override {
     watch_->leave();
@@ -111,7 +97,7 @@ class ProcessRanks : public Communicator {
                                                           : tensor.detach().cpu()};
     const auto work = gradients_->allreduce(on_host);
     return std::make_unique<WorkSum>([this, work, tensor, host = on_host[0]] {
-      together([&] { work->wait(); });
+      together("sum of gradients", [&] { work->wait(); });
       if (tensor.is_cpu()) return;
       torch::NoGradGuard no_grad;
       auto into = tensor;
@@ -123,7 +109,7 @@ class ProcessRanks : public Communicator {
     c10d::BroadcastOptions options;
     options.rootRank = root;
     flattened(tensors, [&](std::vector<torch::Tensor>& flat) {
-      together([&] { group_->broadcast(flat, options)->wait(); });
+      together("broadcast", [&] { group_->broadcast(flat, options)->wait(); });
     });
   }
 
@@ -133,7 +119,7 @@ class ProcessRanks : public Communicator {
     std::vector<torch::Tensor> said = {torch::tensor({mine ? 1 : 0}, torch::kInt32)};
     c10d::AllreduceOptions options;
     options.reduceOp = c10d::ReduceOp::MAX;
-    together([&] { group_->allreduce(said, options)->wait(); });
+    together("agreement", [&] { group_->allreduce(said, options)->wait(); });
     return said[0].item<std::int32_t>() != 0;
   }
 
@@ -155,7 +141,7 @@ class ProcessRanks : public Communicator {
   }
 
   [[noreturn]] void throw_failure_of_peer(const std::string& otherwise) override {
-    watch_->throw_verdict(otherwise);
+    watch_->throw_verdict(otherwise, static_cast<int>(ExitCode::kStopped));
   }
 
   [[nodiscard]] double waited_s() const override {
@@ -165,13 +151,17 @@ class ProcessRanks : public Communicator {
   Group make_group(const std::string& name, std::int64_t size) {
     const auto store = c10::make_intrusive<c10d::PrefixStore>(name, meeting_.store);
     auto options = c10d::ProcessGroupGloo::Options::create(settings_.join);
-    options->devices.push_back(make_device(meeting_));
+    options->devices.push_back(make_device(meeting_, launch_.rank));
     Group group;
     const auto make = [&] {
       group = c10::make_intrusive<c10d::ProcessGroupGloo>(store, static_cast<int>(launch_.rank),
                                                           static_cast<int>(size), options);
     };
-    size == launch_.size ? together(make) : not_counted(make);
+    if (size == launch_.size) {
+      connected(make);
+    } else {
+      not_counted(make);
+    }
     group->setTimeout(kNever);
     return group;
   }
@@ -179,7 +169,11 @@ class ProcessRanks : public Communicator {
   void sum_in(const Group& group, const std::vector<torch::Tensor>& tensors) {
     flattened(tensors, [&](std::vector<torch::Tensor>& flat) {
       const auto reduce = [&] { group->allreduce(flat)->wait(); };
-      group == group_ ? together(reduce) : not_counted(reduce);
+      if (group == group_) {
+        together("sum", reduce);
+      } else {
+        not_counted(reduce);
+      }
     });
   }
 
@@ -207,9 +201,9 @@ class ProcessRanks : public Communicator {
  private:
   /// A call that all ranks make.
   template <class Action>
-  void together(const Action& action) {
+  void together(const char* kind, const Action& action) {
     not_counted([&] {
-      const Watch::Call call(*watch_);
+      const Watch::Call call(*watch_, kind);
       action();
     });
   }
@@ -217,16 +211,40 @@ class ProcessRanks : public Communicator {
   /// A call that some ranks make.
   template <class Action>
   void not_counted(const Action& action) {
+    if (const auto problem = problem_of(action); !problem.empty())
+      watch_->throw_verdict("the connection to another rank was lost: " + problem,
+                            static_cast<int>(ExitCode::kStopped));
+  }
+
+  /// Connects all ranks. What prevents it from the start, another start does not mend.
+  template <class Action>
+  void connected(const Action& action) {
+    const auto problem = problem_of([&] {
+      const Watch::Call call(*watch_, "connect");
+      action();
+    });
+    if (problem.empty()) return;
+    watch_->throw_verdict(
+        fmt::format(
+            "cannot connect to the other ranks: {}; they exchange tensors at ports of their "
+            "own, above 1023, between all hosts: is a firewall between them? "
+            "GLOO_SOCKET_IFNAME=<interface> chooses another network",
+            problem),
+        static_cast<int>(ExitCode::kFailed));
+  }
+
+  template <class Action>
+  std::string problem_of(const Action& action) {
     watch_->throw_if_ended();
     const auto begin = Clock::now();
     std::string problem;
     try {
       action();
     } catch (const std::exception& error) {
-      problem = fmt::format("the connection to another rank was lost: {}", text_of(error));
+      problem = text_of(error);
     }
     waited_ += Clock::now() - begin;
-    if (!problem.empty()) watch_->throw_verdict(problem);
+    return problem;
   }
 
   const Launch launch_;
@@ -284,9 +302,19 @@ Communicator& ProcessRanks::first(std::int64_t count) {
 
 }  // namespace
 
-std::unique_ptr<Communicator> join(const Launch& launch, const JoinSettings& settings) {
+std::unique_ptr<Communicator> join(const Launch& launch, const JoinSettings& settings,
+                                   const std::stop_token& stop) {
   RAVEN_CHECK(launch.size > 1, "one process has nobody to join");
-  return std::make_unique<ProcessRanks>(launch, settings);
+  return std::make_unique<ProcessRanks>(launch, settings, stop);
+}
+
+void tell_failure_at_start(const Launch& launch, const std::exception& error) {
+  constexpr std::chrono::seconds kLongest{10};
+  if (launch.size == 1 || launch.host.empty()) return;
+  tell_waiting_ranks(launch,
+                     {.code = exit_code_of(error),
+                      .text = fmt::format("rank {} failed: {}", launch.rank, text_of(error))},
+                     kLongest);
 }
 
 }  // namespace raven::distributed

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ using Store = c10::intrusive_ptr<c10d::Store>;
 struct Member {
   std::string host;
   std::int64_t process = 0;
+  std::string address = {};  // of its host, on the way to that of the store; empty: not known
 };
 
 /// "rank 1 (n2, process 77)"
@@ -28,14 +30,21 @@ std::string name_of(std::int64_t rank, const Member& member);
 struct Meeting {
   std::string host;  // of the store
   std::uint16_t port = 0;
-  Store store;  // with keys of this run alone
+  std::string room;  // prefix of this run's keys, see Note [Rooms]
+  Store store;       // with these keys alone
   std::vector<Member> members;
 };
 
 /// Waits until every rank is there, and tells meanwhile whom it waits for. Throws Error naming
 /// host, port and the ranks that are missing after `longest`, of which there are two, or that were
-/// told another number of ranks.
-Meeting meet(const Launch& launch, std::chrono::seconds longest);
+/// told another number of ranks; PeerError for the failure of another rank, and with
+/// ExitCode::kStopped when it is asked to stop.
+Meeting meet(const Launch& launch, std::chrono::seconds longest, const std::stop_token& stop = {});
+
+struct Verdict;
+/// A rank that fails before it could join: tells those who wait for it, as far as they can be
+/// reached within `longest`.
+void tell_waiting_ranks(const Launch& launch, const Verdict& verdict, std::chrono::seconds longest);
 
 /// Another connection to the store of a meeting, for another thread.
 Store connect_again(const Meeting& meeting, const Launch& launch, std::chrono::seconds longest);

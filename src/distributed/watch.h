@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,6 +19,8 @@ namespace raven::distributed {
 struct WatchSettings {
   std::chrono::seconds lost{20};    // a rank that was not heard of for as long is lost
   std::chrono::seconds hang{1800};  // ranks that wait for another one for as long are in a hang
+  /// Ends a process that does not end by itself; empty: once no checkpoint is being written.
+  std::function<void(const Verdict&)> end = {};
 };
 
 /// Note [Lost ranks]: collective operations cannot tell a rank that is slow from one that is gone,
@@ -27,7 +30,8 @@ struct WatchSettings {
 /// A rank that learns of one ends with its code: by PeerError from the next call of its
 /// communicator, or, where it does not come to one in time (it waits in a collective for the rank
 /// that is lost), by the watch, once no checkpoint is being written (WholeWork). A hang of a rank
-/// that lives shows in that the others wait in a call that it has not come to.
+/// that lives shows in that the others wait in a call that it has not come to, or
+/// in that all wait, in calls of other kinds.
 class Watch : public std::enable_shared_from_this<Watch> {
  public:
   /// `store`: a connection of its own.
@@ -48,7 +52,7 @@ class Watch : public std::enable_shared_from_this<Watch> {
   /// While it lives, this rank waits for the others in the next of its calls.
   class Call {
    public:
-    explicit Call(Watch& watch);
+    Call(Watch& watch, const char* kind);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -60,8 +64,9 @@ class Watch : public std::enable_shared_from_this<Watch> {
   /// Throws PeerError when there is a verdict.
   void throw_if_ended();
   /// A connection to another rank broke, or is about to: waits for the verdict on it, a while
-  /// longer than a lost rank takes, and throws it as PeerError, else `otherwise` with code 75.
-  [[noreturn]] void throw_verdict(const std::string& otherwise);
+  /// longer than a lost rank takes, and throws it as PeerError. Where there is none, this rank's
+  /// `otherwise` becomes it, with `code`.
+  [[noreturn]] void throw_verdict(const std::string& otherwise, int code);
   /// This rank ends because of its own failure, or of a verdict that it was thrown: that which
   /// keeps the store goes when the others had time to read it.
   void publish_own(const Verdict& verdict);
@@ -83,6 +88,8 @@ class Watch : public std::enable_shared_from_this<Watch> {
   void judge_silence(Clock::time_point now);
   void judge_hang(Clock::time_point now);
   void propose(Verdict verdict);
+  [[nodiscard]] std::string own_name() const;
+  void forget_own_pause(Clock::time_point now);
   [[nodiscard]] std::string own_beat();
   [[nodiscard]] bool keeps_store() const { return launch_.rank == 0 && !launch_.has_store; }
 
@@ -95,15 +102,17 @@ class Watch : public std::enable_shared_from_this<Watch> {
   std::mutex mutex_;  // guards all below
   std::condition_variable_any changed_;
   std::int64_t step_ = 0, beats_ = 0, calls_ = 0;
-  std::string doing_ = "starting";
+  std::string doing_ = "starting", call_kind_;
   bool waiting_ = false, long_work_ = false, suspicious_ = false, left_ = false;
+  bool said_left_ = false;    // to the store
   std::vector<Heard> heard_;  // of watched_
   Clock::time_point said_;    // the store answered last
   std::optional<Verdict> proposed_, verdict_;
   Clock::time_point verdict_at_;
   std::string stuck_;  // who waits for whom
-  Clock::time_point stuck_since_;
+  Clock::time_point stuck_since_, judged_at_;
 
+  bool heard_once_ = false;  // all of watched_; of the thread of beats
   bool beats_ended_ = false;
   std::jthread beats_thread_, judge_thread_;
 };

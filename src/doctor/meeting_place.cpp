@@ -73,7 +73,7 @@ bool is_loopback(const std::string& address) {
   return address.starts_with("127.") || address == "::1";
 }
 
-Finding check_address(const MeetingPlace& place, const Variables& variables) {
+Finding check_address(const MeetingPlace& place) {
   Finding finding{.id = "ranks.address", .level = Level::kFailure};
   if (place.host.empty()) {
     finding.what = "nothing says where the ranks meet";
@@ -101,17 +101,11 @@ Finding check_address(const MeetingPlace& place, const Variables& variables) {
     finding.what += ", which this host alone can reach";
     return finding;
   }
-  // With an interface named, rank 0 itself does not go by the address.
-  if (place.keeps_store && find(variables, "GLOO_SOCKET_IFNAME") != nullptr) return finding;
+  if (place.keeps_store) return finding;  // it finds itself so; the others' addresses tell its own
   finding.level = Level::kFailure;
   finding.what += ", but the ranks are on several hosts";
-  finding.means = place.keeps_store
-                      ? "rank 0 tells the others that address of its own: they look for it on "
-                        "their own hosts, and the run hangs, then ends"
-                      : "it is this host's own: its ranks look for rank 0 here";
-  finding.remedy =
-      "MASTER_ADDR=<address of rank 0's host in the cluster's network>; where /etc/hosts gives a "
-      "host's own name 127.0.1.1 (Debian), take it out, or GLOO_SOCKET_IFNAME=<interface>";
+  finding.means = "it is this host's own: its ranks look for rank 0 here";
+  finding.remedy = "MASTER_ADDR=<address of rank 0's host in the cluster's network>";
   return finding;
 }
 
@@ -221,7 +215,7 @@ std::vector<std::string> meant_interfaces(std::string_view value,
 }
 
 Findings check_meeting_place(const MeetingPlace& place, const Variables& variables) {
-  Findings findings = {check_address(place, variables), check_port(place)};
+  Findings findings = {check_address(place), check_port(place)};
   for (auto& finding : check_interfaces(place, variables)) findings.push_back(std::move(finding));
   return findings;
 }

@@ -83,15 +83,16 @@ FeatureFolder::FeatureFolder(fs::path folder, const Settings& settings, const Se
     : folder_(std::move(folder)) {
   claim(settings, notes);
   read_index();
-  write_file_atomically(folder_ / kIndex, index());
-  out_.open(folder_ / kIndex, std::ios::app);
+  listed_in_ = folder_ / kIndex;
+  write_file_atomically(listed_in_, index());
+  out_.open(listed_in_, std::ios::app);
   take_over_parts();
 }
 
 FeatureFolder::FeatureFolder(fs::path folder, std::int64_t rank) : folder_(std::move(folder)) {
-  const auto part = part_of_rank(folder_ / kIndex, rank);
-  write_file_atomically(part, std::string(kHeader));
-  out_.open(part, std::ios::app);
+  listed_in_ = part_of_rank(folder_ / kIndex, rank);
+  write_file_atomically(listed_in_, std::string(kHeader));
+  out_.open(listed_in_, std::ios::app);
 }
 
 void FeatureFolder::take_over_parts() {
@@ -151,9 +152,11 @@ std::string FeatureFolder::index() const {
 
 void FeatureFolder::add(const std::string& id, FeatureRow row) {
   out_ << line_of(id, row) << std::flush;
-  if (!out_) throw SystemError(fmt::format("cannot write {}", (folder_ / kIndex).string()));
+  if (!out_) throw SystemError(fmt::format("cannot write {}", listed_in_.string()));
   rows_.insert_or_assign(id, std::move(row));
 }
+
+void FeatureFolder::flush() { flush_to_disk(listed_in_); }
 
 void FeatureFolder::finish() {
   out_.close();

@@ -40,6 +40,8 @@ class FeatureFolder {
 
   /// Throws SystemError when the disk refuses.
   void add(const std::string& id, FeatureRow row);
+  /// What was added is seen by other hosts, too.
+  void flush();
   /// Adds what the ranks' own indices list, and removes them.
   void take_over_parts();
   /// Sorts index.tsv by id.
@@ -54,6 +56,7 @@ class FeatureFolder {
 
   std::filesystem::path folder_;
   std::map<std::string, FeatureRow> rows_;
+  std::filesystem::path listed_in_;  // by out_
   std::ofstream out_;
 };
 

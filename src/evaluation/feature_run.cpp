@@ -191,6 +191,7 @@ bool FeatureRun::encode(const std::shared_ptr<data::SkipRecord>& skips, const st
         loaded_.encoder->frontend(models::encoder_input(one, loaded_.settings.modality)));
   });
   if (whole) write_group(progress);
+  folder_.flush();
   const bool stopped = ranks_.any(!whole);
   if (ranks_.rank() == 0) folder_.take_over_parts();
   if (!stopped)

@@ -17,6 +17,7 @@
 #include "raven/data/grey_kinds.h"
 #include "raven/data/media_roots.h"
 #include "raven/distributed/joined_ranks.h"
+#include "raven/distributed/thread_share.h"
 #include "raven/evaluation/decoding_run.h"
 #include "raven/nn/device.h"
 #include "raven/selftrain/pseudo_labels.h"
@@ -139,7 +140,7 @@ class Rounds {
 
   Outcome run() {
     const auto problem = options_.load_device ? options_.load_device(config_.device) : "";
-    nn::set_threads(joined_.threads(config_.threads));
+    nn::set_threads(distributed::agree_on_threads(ranks_, config_.threads));
     nn::set_precision(config::Precision::kFp32);
     device_ = nn::choose_device(config_.device, problem, joined_.launch().local_rank);
     train::check_same_start(ranks_, config::flatten(config_));
@@ -318,7 +319,7 @@ fs::path round_folder(const SelftrainConfig& config, std::int64_t round) {
 }
 
 Outcome self_train(const SelftrainConfig& config, const Options& options) {
-  distributed::JoinedRanks joined(config.distributed);
+  distributed::JoinedRanks joined(config.distributed, options.stop);
   return joined.run(
       [&](distributed::Communicator&) { return Rounds(config, options, joined).run(); });
 }

@@ -1,6 +1,7 @@
 #include "raven/train/checkpoint_writer.h"
 
 #include <chrono>
+#include <exception>
 #include <utility>
 
 namespace raven::train {
@@ -37,10 +38,17 @@ void CheckpointWriter::write(artifacts::TrainState state, const nn::StateDict& m
   const auto waited_s = [begin] {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   };
-  wait();
+  std::exception_ptr earlier;  // told when the other ranks have been listened to
+  try {
+    wait();
+  } catch (const std::exception&) {
+    earlier = std::current_exception();
+  }
   const bool copies_optimizer = in_background_ || calls.fetch;
   if (copies_optimizer) optimizer_.take(optimizer);
   if (calls.fetch) calls.fetch(optimizer_.tensors());
+  if (earlier) std::rethrow_exception(earlier);
+  if (calls.ready) calls.ready();
   if (in_background_) {
     model_.take(model);
     writing_ = std::async(std::launch::async, [this, state = std::move(state), waited = waited_s(),

@@ -2,6 +2,7 @@
 
 #include "raven/core/error.h"
 #include "raven/core/files.h"
+#include "raven/nn/batch_norm.h"
 #include "raven/weights/safetensors.h"
 
 namespace raven::train {
@@ -70,6 +71,7 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
   look_at("parameter", weights, lines);
 
   forget_gradients(task);
+  nn::share_statistics(task.module(), nullptr);  // other ranks do not take part
   StepInputs inputs(device, step.numbers);
   for (std::size_t i = 0; i < step.batches.size(); ++i) {
     const auto of_batch = inputs.begin_batch(i);
@@ -82,7 +84,7 @@ std::string report_nan(Task& task, const FiniteWatch::Step& step, const torch::D
       lines.empty()
           ? std::string(
                 "nothing when the step was run again; of several processes another one's report "
-                "may name it")
+                "may name it (BatchNorm took this one's batches alone here)")
           : lines.front();
   std::string report = fmt::format("step {}: NaN or Inf, first found in: {}\n\nutterances:\n  {}\n",
                                    step.number, first, indented(ids));

@@ -70,7 +70,7 @@ void check_same_start(distributed::Communicator& ranks, const config::FlatConfig
   Facts facts;
   for (const auto& [key, value] : config) {
     const bool alike = !config::is_of_the_machine(key) || key.starts_with("log.") ||
-                       key.starts_with("checkpoint.");
+                       key.starts_with("checkpoint.") || key == "distributed.shard_optimizer";
     if (alike) facts[key] = value;
   }
   facts["raven"] = fmt::format("{} {}", RAVEN_VERSION, build_commit());

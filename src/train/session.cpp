@@ -17,6 +17,8 @@
 #include "raven/core/error.h"
 #include "raven/core/interrupt.h"
 #include "raven/core/log.h"
+#include "raven/distributed/joined_ranks.h"
+#include "raven/distributed/thread_share.h"
 #include "raven/doctor/memory.h"
 #include "raven/doctor/processor.h"
 #include "raven/nn/device.h"
@@ -240,10 +242,11 @@ Outcome train_rank(Stage& stage, const SessionOptions& options, const StageSetti
 Outcome run_session(Stage& stage, const SessionOptions& options) {
   const auto settings = stage.settings();
   std::optional<distributed::JoinedRanks> own;
-  auto& joined = options.ranks != nullptr ? *options.ranks : own.emplace(settings.distributed);
+  auto& joined =
+      options.ranks != nullptr ? *options.ranks : own.emplace(settings.distributed, options.stop);
   return joined.run([&](distributed::Communicator& ranks) {
     const auto problem = options.load_device ? options.load_device(settings.device) : "";
-    nn::set_threads(joined.threads(settings.threads));
+    nn::set_threads(distributed::agree_on_threads(ranks, settings.threads));
     nn::set_precision(settings.train.precision);
     const auto device = nn::choose_device(settings.device, problem, joined.launch().local_rank);
     tell_bf16(settings, device);

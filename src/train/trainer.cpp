@@ -55,8 +55,10 @@ bool Trainer::run(const std::stop_token& stop) {
     const bool reports = next == 1 || last || next % settings_.log.every == 0;
     train_step(/*measure=*/reports);
     if (reports) report();
-    if (settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every))) evaluate(stop);
-    if (checkpoint_due() || best_.is_at(step_)) save(source_.position());
+    const bool evaluates =
+        settings_.evaluate_every > 0 && (last || every(settings_.evaluate_every));
+    const bool is_best = evaluates && evaluate(stop);
+    if (checkpoint_due() || is_best) save(source_.position());
   }
   if (saved_step_ != step_) save(source_.position());
   if (writes()) {
@@ -438,7 +440,7 @@ Numbers Trainer::evaluated(const std::stop_token& stop) {
   return numbers;
 }
 
-void Trainer::evaluate(const std::stop_token& stop) {
+bool Trainer::evaluate(const std::stop_token& stop) {
   stop_if_bad();
   const auto begin = Clock::now();
   evaluation_due_ = true;  // until it is made
@@ -456,6 +458,7 @@ void Trainer::evaluate(const std::stop_token& stop) {
               best_.best()->evaluations_since, best_.best()->step);
   }
   reported_at_ += Clock::now() - begin;  // speed is that of training
+  return ranks_.any(writes() && best_.is_at(step_));
 }
 
 /// The checkpoint is whole when it returns.
@@ -490,12 +493,13 @@ void Trainer::save(const data::LoaderPosition& position) {
                               .best = best_.best()};
   for (const auto& [name, value] : first_measures_)
     state.numbers[std::string(kFirst) + name] = value;
-  metrics_->flush();  // what a checkpoint goes on from is on disk with it
   CheckpointWriter::Calls calls{
-      .written = [this, path = checkpoints_->path_of(step_).string()](double waited_s) {
-        write_curves();
-        log::info("saved {} (training waited {:.2f} s)", path, waited_s);
-      }};
+      .ready = [this] { metrics_->flush(); },  // what a checkpoint goes on from is on disk with it
+      .written =
+          [this, path = checkpoints_->path_of(step_).string()](double waited_s) {
+            write_curves();
+            log::info("saved {} (training waited {:.2f} s)", path, waited_s);
+          }};
   if (updater_.is_sharded()) {
     calls.fetch = [this](const NamedTensors& whole) { updater_.fetch_state(whole); };
   }

@@ -62,18 +62,6 @@ TEST(ReadLaunch, APodOfAPyTorchJobIsARank) {
   EXPECT_EQ(launch.host, "raven-lrs3-master-0");
   EXPECT_EQ(launch.port, 23456);
   EXPECT_FALSE(launch.has_store);
-  EXPECT_EQ(launch.attempt, 0);
-}
-
-TEST(ThreadsOf, ARankAreItsShareOfTheCores) {
-  const auto of = [](std::int64_t local_size, std::int64_t asked) {
-    return threads_of({.size = 8, .local_size = local_size}, asked, /*cores=*/6);
-  };
-  EXPECT_EQ(of(1, 0), 6);
-  EXPECT_EQ(of(4, 0), 1);
-  EXPECT_EQ(of(8, 0), 1);
-  EXPECT_EQ(of(2, 5), 5);
-  EXPECT_EQ(threads_of({}, 0, 6), 0) << "one process: LibTorch's own choice";
 }
 
 TEST(ReadLaunch, TasksOfSrunMeetAtTheirFirstNode) {
@@ -107,6 +95,37 @@ TEST(ReadLaunch, MpirunOnOneHostNeedsNoAddress) {
   EXPECT_EQ(read_launch(task).host, "");
   task["MASTER_ADDR"] = "n1";
   EXPECT_EQ(read_launch(task).host, "n1");
+}
+
+TEST(ReadLaunch, MpirunInAJobOfSlurmIsNoTaskOfSrun) {
+  const auto launch = read_launch({{"SLURM_STEP_ID", "1"},
+                                   {"SLURM_STEP_NUM_TASKS", "1"},
+                                   {"SLURM_PROCID", "0"},
+                                   {"OMPI_COMM_WORLD_RANK", "3"},
+                                   {"OMPI_COMM_WORLD_SIZE", "4"},
+                                   {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"},
+                                   {"MASTER_ADDR", "n1"}});
+  EXPECT_EQ(launch.by, "mpirun");
+  EXPECT_EQ(launch.rank, 3);
+  EXPECT_EQ(launch.local_size, 2);
+}
+
+TEST(ReadLaunch, RanksThatMpirunDidNotStartDoNotCountByIt) {
+  const auto launch = read_launch({{"RANK", "1"},
+                                   {"WORLD_SIZE", "4"},
+                                   {"LOCAL_WORLD_SIZE", "4"},
+                                   {"OMPI_COMM_WORLD_SIZE", "1"},
+                                   {"OMPI_COMM_WORLD_LOCAL_SIZE", "1"}});
+  EXPECT_EQ(launch.local_size, 4);
+}
+
+TEST(ReadLaunch, StepsOfOneJobMeetAtTheirOwnPorts) {
+  Variables task = {{"SLURM_STEP_ID", "0"},       {"SLURM_STEP_NUM_TASKS", "2"},
+                    {"SLURM_PROCID", "0"},        {"SLURM_STEP_NODELIST", "n[1-2]"},
+                    {"SLURM_JOB_ID", "30007"}};
+  const auto first = read_launch(task).port;
+  task["SLURM_STEP_ID"] = "1";
+  EXPECT_NE(read_launch(task).port, first);
 }
 
 TEST(ReadLaunch, WhatDoesNotFitIsNamed) {
@@ -157,7 +176,6 @@ TEST(ReadLaunch, KnowsTheStoreOfTorchrunAndItsAttempts) {
                          {"TORCHELASTIC_USE_AGENT_STORE", "True"},
                          {"TORCHELASTIC_RESTART_COUNT", "3"}};
   EXPECT_TRUE(read_launch(variables).has_store);
-  EXPECT_EQ(read_launch(variables).attempt, 3);
   variables["TORCHELASTIC_USE_AGENT_STORE"] = "False";
   EXPECT_FALSE(read_launch(variables).has_store);
 }

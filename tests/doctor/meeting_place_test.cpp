@@ -46,13 +46,11 @@ TEST(MeetingPlace, NeedsAnAddress) {
 
 TEST(MeetingPlace, OfSeveralHostsIsNoLoopback) {
   auto place = somewhere();
-  place.addresses = {"127.0.1.1"};
+  place.addresses = {"127.0.1.1"};  // Debian's, of a host's own name
+  EXPECT_EQ(level(check_meeting_place(place, {}), "ranks.address"), Level::kOk);
+  place.keeps_store = false;  // whoever looks for rank 0 there finds itself
   expect_explained(check_meeting_place(place, {}));
   EXPECT_EQ(level(check_meeting_place(place, {}), "ranks.address"), Level::kFailure);
-  const Variables eth0 = {{"GLOO_SOCKET_IFNAME", "eth0"}};
-  EXPECT_EQ(level(check_meeting_place(place, eth0), "ranks.address"), Level::kOk);
-  place.keeps_store = false;  // whoever looks for rank 0 there finds itself
-  EXPECT_EQ(level(check_meeting_place(place, eth0), "ranks.address"), Level::kFailure);
   place.several_hosts = false;
   EXPECT_EQ(level(check_meeting_place(place, {}), "ranks.address"), Level::kOk);
   place.several_hosts = std::nullopt;

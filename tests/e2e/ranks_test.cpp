@@ -217,7 +217,20 @@ TEST_F(Ranks, RefuseWhatTheyWereStartedWithOtherwise) {
   EXPECT_THAT(said("threads", 0), HasSubstr("number of threads: 1 of rank 0, 2 of rank 1"));
   const auto other = "data.manifest=" + (corpus_->path() / "other" / "manifest.tsv").string();
   EXPECT_THAT(pair("lists", {}, {other}), Each(2));
-  EXPECT_THAT(pair("count", {}, {"ranks=3"}), Contains(2));
+  EXPECT_THAT(pair("count", {}, {"ranks=3"}), Each(2));
+  EXPECT_THAT(pair("unknown", {}, {"optimiser.lr=0.5"}), Each(2));
+  EXPECT_THAT(said("unknown", 0), HasSubstr("rank 1 failed: command line: unknown key"));
+  EXPECT_THAT(pair("first", {"optimiser.lr=0.5"}, {}), Each(2));
+  EXPECT_THAT(said("first", 1), HasSubstr("rank 0 failed: command line: unknown key"));
+}
+
+TEST_F(Ranks, StopWhileTheyWaitForOthers) {
+  ++port_;
+  auto alone = start("early", {.rank = 0});
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  alone->signal(SIGTERM);
+  EXPECT_EQ(alone->wait(), 75);
+  EXPECT_THAT(said("early", 0), HasSubstr("stopped before all ranks had come"));
 }
 
 TEST_F(Ranks, TellTheOthersWhatOneFailsBecauseOf) {

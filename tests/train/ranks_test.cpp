@@ -146,6 +146,8 @@ struct Options {
   std::int64_t failing = -1;                // the rank that cannot read its third batch
   std::int64_t poisoned = -1;               // the rank that hears NaN in its second batch
   bool share_statistics = false;            // and evaluate
+  bool keep_best = false;                   // and evaluate at every step
+  bool of_all_ranks = false;                // BatchNorm's statistics, by the trainer itself
   bool shard_optimizer = false;
   bool cannot_evaluate = false;
   std::vector<std::string>* ids = nullptr;  // those that are read are added
@@ -224,9 +226,12 @@ class TrainerOfRanks : public Ranks {
     auto given = settings(options.accumulate);
     given.shard_optimizer = options.shard_optimizer;
     if (options.share_statistics) {
-      given.evaluate_every = 2;
+      given.evaluate_every = options.keep_best ? 1 : 2;
+      if (options.keep_best) given.best = {.by = {"valid_loss"}};
       const std::shared_ptr<distributed::Communicator> reducer(&ranks, [](auto*) {});
       nn::share_statistics(task.module(), reducer);
+    } else if (options.of_all_ranks) {
+      given.train.batch_norm = config::BatchStatistics::kAll;
     } else {
       fix_statistics(task.module());
     }
@@ -272,6 +277,13 @@ class TrainerOfRanks : public Ranks {
   static std::int64_t lines_of(const std::filesystem::path& file) {
     const auto text = read_file(file);
     return std::count(text.begin(), text.end(), '\n');
+  }
+
+  /// Step of the best checkpoint, as the last one tells.
+  static std::int64_t best_of(const std::filesystem::path& dir) {
+    const auto last = artifacts::path_of_step(dir / "checkpoints", artifacts::last_step(dir).value());
+    const auto best = artifacts::read_checkpoint(last).state.best;
+    return best ? best->step : -1;
   }
 
   std::filesystem::path run_ = folder_.path() / "run", alone_ = folder_.path() / "alone";
@@ -361,6 +373,26 @@ TEST_F(TrainerOfRanks, SaveWhenHeldOutDataCannotBeRead) {
   EXPECT_EQ(artifacts::last_step(run_), 2);
 }
 
+TEST_F(TrainerOfRanks, KeepTheBestCheckpointTogether) {
+  for (const auto& rank :
+       train_two(run_, {.share_statistics = true, .keep_best = true, .shard_optimizer = true})) {
+    EXPECT_TRUE(rank.done);
+    EXPECT_EQ(rank.step, 4);
+  }
+  const auto best = best_of(run_);
+  EXPECT_GE(best, 1);
+  EXPECT_TRUE(std::filesystem::exists(artifacts::path_of_step(run_ / "checkpoints", best) /
+                                      "optimizer.safetensors"));
+}
+
+TEST_F(TrainerOfRanks, WithNaNDoNotWaitForEachOther) {
+  // Rank 0 has two batches, rank 1 one: a step that is run again is run by each for itself.
+  EXPECT_THAT(
+      what_of([&] { train_two(run_, {.accumulate = 3, .poisoned = 0, .of_all_ranks = true}); }),
+      testing::HasSubstr("step 1: NaN or Inf"));
+  EXPECT_TRUE(std::filesystem::exists(run_ / "nan" / "step_00000001" / "report.txt"));
+}
+
 TEST_F(TrainerOfRanks, TellsWhoseBatchHasNaN) {
   EXPECT_THAT(what_of([&] { train_two(run_, {.poisoned = 1}); }),
               testing::HasSubstr("nothing when the step was run again"));
@@ -432,6 +464,9 @@ TEST_F(Ranks, RefuseOtherSettingsAndOtherData) {
     check_same_start(ranks, config);
     config["data.workers"] = std::to_string(rank);  // of the machine
     check_same_start(ranks, config);
+    config["distributed.shard_optimizer"] = rank == 1 ? "true" : "false";
+    EXPECT_THROW(check_same_start(ranks, config), ConfigError) << "ranks would not say the same";
+    config.erase("distributed.shard_optimizer");
     if (rank == 2) config["optimizer.lr"] = "7";
     try {
       check_same_start(ranks, config);

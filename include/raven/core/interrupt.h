@@ -11,7 +11,7 @@ enum class ExitCode : int {
   kFailed = 1,
   kUsage = 2,
   kTooManySkipped = 3,
-  kStopped = 75,  // by a signal, after saving: run the command again to go on
+  kStopped = 75,  // by a signal, after saving, or a rank was lost: run it again to go on
 };
 
 /// Starts to watch SIGINT, SIGTERM, SIGUSR1 and, unless it was ignored from the start (nohup),

@@ -20,20 +20,15 @@ struct Launch {
   std::string host;        // where rank 0 can be met; empty: not told, or one process
   std::string other_host;  // the same, where `host` is a name that nobody knows; empty: none
   std::int64_t port = 0;
-  bool has_store = false;    // the launcher keeps the store (c10d's TCPStore); else rank 0 does
-  std::int64_t attempt = 0;  // of the launcher, from 0: it has started the ranks again
+  bool has_store = false;  // the launcher keeps the store (c10d's TCPStore); else rank 0 does
 };
 
-/// RANK and WORLD_SIZE (torchrun, Kubernetes' PyTorchJob), else those of a task of srun, else those
-/// of Open MPI. Where MASTER_ADDR and MASTER_PORT are not set, srun's tasks meet at the first node
-/// of their list, at a port that follows from the job's number, and mpirun's on this host if all of
+/// RANK and WORLD_SIZE (torchrun, Kubernetes' PyTorchJob), else those of Open MPI, else those of a
+/// task of srun. Where MASTER_ADDR and MASTER_PORT are not set, srun's tasks meet at the first node
+/// of their list, at a port that follows from the numbers of job and step, and mpirun's on this host if all of
 /// them run on it. The script of a batch job is one process, however many tasks the job may have.
 /// Throws ConfigError naming the variables that do not fit each other.
 Launch read_launch(const Variables& variables);
-
-/// Threads of one rank's networks: as asked for, else its share of the cores of its host; 0, as
-/// LibTorch likes, in a run of one process.
-std::int64_t threads_of(const Launch& launch, std::int64_t asked, std::int64_t cores);
 
 /// "n[1-2,07-09],gpu3" -> n1, n2, n07, n08, n09, gpu3: Slurm's lists of hosts. Throws ConfigError
 /// for what is none, and for more than 65,536 hosts.

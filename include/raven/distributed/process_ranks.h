@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <memory>
+#include <stop_token>
 
 #include "raven/distributed/communicator.h"
 #include "raven/distributed/launch.h"
@@ -18,7 +20,13 @@ struct JoinSettings {
 /// Returns when all ranks of the launch have met and are connected. Tensors of a GPU are summed on
 /// the CPU. While it lives, other ranks are watched: when one is lost, hangs or tells a failure, a
 /// call throws PeerError, or the process ends with its code (src/distributed/watch.h). Throws Error
-/// with what is wrong with the meeting, ConfigError when nothing says where it is.
-std::unique_ptr<Communicator> join(const Launch& launch, const JoinSettings& settings);
+/// with what is wrong with the meeting, ConfigError when nothing says where it is; PeerError with
+/// ExitCode::kStopped when it is asked to stop before all have come.
+std::unique_ptr<Communicator> join(const Launch& launch, const JoinSettings& settings,
+                                   const std::stop_token& stop = {});
+
+/// Of a rank that cannot even join because of `error`: tells the ranks that wait for it, or gives
+/// up after ten seconds. Does nothing for one process.
+void tell_failure_at_start(const Launch& launch, const std::exception& error);
 
 }  // namespace raven::distributed

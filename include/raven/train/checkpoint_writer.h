@@ -41,13 +41,15 @@ class CheckpointWriter {
     /// Puts numbers into the copy of the optimiser's state, where other ranks have them; empty:
     /// all are there.
     std::function<void(const nn::StateDict& optimizer)> fetch = {};
+    /// Before anything is written.
+    std::function<void()> ready = {};
     /// The checkpoint is whole, and training has waited for it so long; called in the thread that
     /// wrote it.
     std::function<void(double waited_s)> written = {};
   };
 
   /// The tensors may change once it returns. Waits for the checkpoint before, and throws what
-  /// writing that one threw: SystemError.
+  /// writing that one threw (SystemError), after `fetch`: other ranks take part in it.
   void write(artifacts::TrainState state, const nn::StateDict& model,
              const nn::StateDict& optimizer, Calls calls);
 

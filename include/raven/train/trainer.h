@@ -100,7 +100,8 @@ class Trainer {
   void add_skipped();
   [[nodiscard]] std::string other_work();
   Numbers evaluated(const std::stop_token& stop);
-  void evaluate(const std::stop_token& stop);
+  /// True on all ranks when it was the best so far, which is kept.
+  bool evaluate(const std::stop_token& stop);
   void save(const data::LoaderPosition& position);
   void save_whole(const data::LoaderPosition& position);
   void write_curves() const;
