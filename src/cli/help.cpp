@@ -134,7 +134,9 @@ std::vector<std::pair<int, std::string>> exit_code_meanings() {
           {1, "failed"},
           {2, "wrong usage or configuration"},
           {3, "too many unusable data files"},
-          {75, "stopped by a signal after saving, or another rank or a link was lost: run it again to go on"},
+          {75,
+           "stopped by a signal after saving, or another rank or a link was lost: run it again to "
+           "go on"},
           {130, "ended at once by a second Ctrl-C; the last checkpoint stands"},
           {143, "ended at once by a second SIGTERM; the last checkpoint stands"}};
 }

@@ -120,8 +120,10 @@ TEST(ReadLaunch, RanksThatMpirunDidNotStartDoNotCountByIt) {
 }
 
 TEST(ReadLaunch, StepsOfOneJobMeetAtTheirOwnPorts) {
-  Variables task = {{"SLURM_STEP_ID", "0"},       {"SLURM_STEP_NUM_TASKS", "2"},
-                    {"SLURM_PROCID", "0"},        {"SLURM_STEP_NODELIST", "n[1-2]"},
+  Variables task = {{"SLURM_STEP_ID", "0"},
+                    {"SLURM_STEP_NUM_TASKS", "2"},
+                    {"SLURM_PROCID", "0"},
+                    {"SLURM_STEP_NODELIST", "n[1-2]"},
                     {"SLURM_JOB_ID", "30007"}};
   const auto first = read_launch(task).port;
   task["SLURM_STEP_ID"] = "1";

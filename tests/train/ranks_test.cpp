@@ -281,7 +281,8 @@ class TrainerOfRanks : public Ranks {
 
   /// Step of the best checkpoint, as the last one tells.
   static std::int64_t best_of(const std::filesystem::path& dir) {
-    const auto last = artifacts::path_of_step(dir / "checkpoints", artifacts::last_step(dir).value());
+    const auto last =
+        artifacts::path_of_step(dir / "checkpoints", artifacts::last_step(dir).value());
     const auto best = artifacts::read_checkpoint(last).state.best;
     return best ? best->step : -1;
   }

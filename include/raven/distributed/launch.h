@@ -25,9 +25,9 @@ struct Launch {
 
 /// RANK and WORLD_SIZE (torchrun, Kubernetes' PyTorchJob), else those of Open MPI, else those of a
 /// task of srun. Where MASTER_ADDR and MASTER_PORT are not set, srun's tasks meet at the first node
-/// of their list, at a port that follows from the numbers of job and step, and mpirun's on this host if all of
-/// them run on it. The script of a batch job is one process, however many tasks the job may have.
-/// Throws ConfigError naming the variables that do not fit each other.
+/// of their list, at a port that follows from the numbers of job and step, and mpirun's on this
+/// host if all of them run on it. The script of a batch job is one process, however many tasks the
+/// job may have. Throws ConfigError naming the variables that do not fit each other.
 Launch read_launch(const Variables& variables);
 
 /// "n[1-2,07-09],gpu3" -> n1, n2, n07, n08, n09, gpu3: Slurm's lists of hosts. Throws ConfigError
