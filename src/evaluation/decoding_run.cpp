@@ -302,7 +302,8 @@ bool decode_missing(LoadedRecognizer& loaded, const EvaluationSet& set,
   ranks.note(0, "decoding", /*long_work=*/true);
   const bool whole = decode_groups(loaded, set, config, std::move(groups), encoder, stop, progress,
                                    decoded, skips);
-  flush_to_disk(decoded.path());  // rank 0 may read a part on another host
+  // Rank 0 may read a part on another host; where it has failed, it may have removed the folder.
+  if (fs::exists(decoded.path())) flush_to_disk(decoded.path());
   const bool stopped = ranks.any(!whole);
   if (ranks.rank() == 0) decoded.take_over_parts();
   if (stopped) return false;

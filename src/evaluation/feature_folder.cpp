@@ -156,7 +156,9 @@ void FeatureFolder::add(const std::string& id, FeatureRow row) {
   rows_.insert_or_assign(id, std::move(row));
 }
 
-void FeatureFolder::flush() { flush_to_disk(listed_in_); }
+void FeatureFolder::flush() {
+  if (fs::exists(listed_in_)) flush_to_disk(listed_in_);  // else another rank has given up
+}
 
 void FeatureFolder::finish() {
   out_.close();

@@ -128,7 +128,8 @@ TEST_F(Evaluate, IsSharedByRanks) {
     EXPECT_TRUE(results(ranks) == results("alone")) << ranks;
     EXPECT_TRUE(read_file(folder(ranks) / decoded) == read_file(folder("alone") / decoded));
   }
-  EXPECT_EQ(evaluate("none", "video", {settings[0], "ranks=2", "data.max_skipped=0"}), 3);
+  EXPECT_EQ(evaluate("none", "video", {settings[0], "ranks=2", "data.max_skipped=0"}), 3)
+      << read_file(log("none"));
 }
 
 /// Rank 1 is killed while it decodes: the others end as well, and what it had done is not lost.
@@ -452,7 +453,8 @@ TEST_F(Evaluate, ThatFailsLeavesNoFolder) {
   EXPECT_EQ(evaluate("failed", "video", {list, out}), 1) << read_file(log("failed"));
   EXPECT_FALSE(fs::exists(folder("a")));
   fs::create_directory(folder("a"));
-  EXPECT_EQ(evaluate("failed", "video", {list, out, "data.max_skipped=0"}), 3);
+  EXPECT_EQ(evaluate("failed", "video", {list, out, "data.max_skipped=0"}), 3)
+      << read_file(log("none"));
   EXPECT_TRUE(fs::is_empty(folder("a")));
 }
 
