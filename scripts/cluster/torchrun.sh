@@ -6,7 +6,7 @@
 set -u
 if [ $# -eq 0 ]; then sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2; fi
 run=$(raven config show --stage "$1" "${@:2}" | sed -n '/^run:/,/^[^ ]/s/^  dir: //p')
-before=$(wc -l <"$run/history.jsonl" 2>/dev/null || echo 0)
+before=$({ wc -l <"$run/history.jsonl"; } 2>/dev/null || echo 0)
 where=(--standalone)
 [ "${NODES:-1}" -eq 1 ] || where=(--nnodes="$NODES" --rdzv-backend=c10d --rdzv-id="${RUN_ID:-raven}" --rdzv-endpoint="$MASTER_ADDR:${MASTER_PORT:-29400}")
 torchrun "${where[@]}" --nproc-per-node="${RANKS:-gpu}" --max-restarts="${RESTARTS:-10}" --no-python raven "$@"
@@ -14,6 +14,6 @@ code=$?
 # torchrun ends with 1 whatever its ranks ended with: whether the run goes on is written in its folder. A start without an end is
 # that of a rank 0 that was killed, or that waited for a lost one.
 last=$(tail -n +$((before + 1)) "$run/history.jsonl" 2>/dev/null | tail -n 1)
-again='"reason":"(stopped|error: .* (is lost|was lost|a hang))'
+again='"reason":"(stopped|error: (.* )?(is lost|was lost|a hang))'
 if [ $code -ne 0 ] && [ -n "$last" ] && { [[ $last != *'"reason"'* ]] || grep -qE "$again" <<<"$last"; }; then exit 75; fi
 exit $code
